@@ -1,0 +1,315 @@
+"""``kinetune generate``: a dance goes in, music comes out."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kinetune import genres
+from kinetune.errors import AudioError, ConfigError, KinetuneError, OutputError
+from kinetune.files import check_writable
+
+if TYPE_CHECKING:
+    from kinetune.model.pipeline import DanceMusic, DanceToMusicPipeline, Progress
+    from kinetune.motion.clip import MotionClip
+
+# What a dance gets when neither the user nor the file's name says its genre.
+FALLBACK_GENRE = "house"
+_SOUND_SUFFIXES = (".wav", ".flac")
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """What a user can turn; None leaves it to the dance or to the checkpoint."""
+
+    genre: str | None = None
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+    bpm: float | None = None
+    first_beat_s: float | None = None
+    plot: bool = False
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall-clock seconds of each stage."""
+
+    load: float
+    features: float
+    denoise: float
+    decode: float
+    vocode: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One finished piece of music; the fields of ``--json``.
+
+    Attributes:
+        seconds: Of each stage; ``total`` leaves the loading of the model out.
+        real_time_factor: Total seconds over seconds of music.
+        peak_memory_mb: Largest memory of the process so far.
+    """
+
+    motion: str
+    output: str
+    genre: str
+    seed: int
+    sample_rate: int
+    duration_s: float
+    bpm: float
+    beats_s: list[float]
+    seconds: Seconds
+    real_time_factor: float
+    peak_memory_mb: float
+
+
+def command(
+    motion: Annotated[
+        list[Path], typer.Argument(help="Dances: AIST++ or EDGE .pkl, AMASS .npz, BVH.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A .wav or .flac file, or a folder. [default: here]"),
+    ] = None,
+    genre: Annotated[
+        str | None,
+        typer.Option(help="Name or code, e.g. break or BR. [default: the file's name, or house]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another piece of music.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(help="Denoising steps. [default: the model's own]")
+    ] = None,
+    guidance: Annotated[
+        float | None,
+        typer.Option(help="How hard to hold to the dance; 1 is off. [default: the model's own]"),
+    ] = None,
+    bpm: Annotated[
+        float | None, typer.Option(help="Beats a minute. [default: found in the dance]")
+    ] = None,
+    first_beat: Annotated[
+        float | None,
+        typer.Option(help="Second at which a bar begins. [default: found in the dance]"),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="A bundled name, a checkpoint folder, or a hub id.")
+    ] = "default",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    plot: Annotated[bool, typer.Option(help="Also draw body, spectrogram and beats.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON list on stdout, nothing else.")
+    ] = False,
+) -> None:
+    """Turn dances into music."""
+    options = GenerateOptions(genre, seed, steps, guidance, bpm, first_beat, plot)
+    done, failed = generate(
+        motion, output=output, options=options, model=model, device=device, quiet=as_json
+    )
+    if as_json:
+        print(json.dumps([asdict(piece) for piece in done], indent=2))
+    if len(motion) == 1 and failed:
+        raise failed[motion[0]]
+    if failed:
+        print(f"kinetune: {len(failed)} of {len(motion)} failed:", file=sys.stderr)
+        for error in failed.values():
+            print(f"  {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def generate(
+    motions: Sequence[Path],
+    *,
+    output: Path | None = None,
+    options: GenerateOptions | None = None,
+    model: str = "default",
+    device: str = "auto",
+    quiet: bool = False,
+) -> tuple[list[Generated], dict[Path, KinetuneError]]:
+    """Make music for every motion file; one that fails doesn't stop the others.
+
+    Args:
+        motions: Motion files.
+        output: A sound file (one motion only) or a folder; None is the current folder.
+        options: What to turn.
+        model: A bundled name, a checkpoint folder, or a hub id.
+        device: ``auto`` or a torch device.
+        quiet: Say nothing but errors.
+
+    Returns:
+        What was made, and the error of every file that failed.
+
+    Raises:
+        KinetuneError: An option is impossible, the model can't be loaded, or the output place
+            can't be written to: nothing was made.
+    """
+    options = options or GenerateOptions()
+    _check_options(options)
+    targets = output_paths(motions, output)
+    for folder in {target.parent for target in targets}:
+        check_writable(folder)
+    clips, failed = _read_all(motions)
+    if not clips:
+        return [], failed
+    began = time.perf_counter()
+    pipeline = _load(model, device)
+    load_s = time.perf_counter() - began
+    done = []
+    for path, target in zip(motions, targets, strict=True):
+        if path not in clips:
+            continue
+        try:
+            done.append(_one(pipeline, path, clips[path], target, options, load_s, quiet))
+        except KinetuneError as error:
+            failed[path] = error
+    return done, failed
+
+
+def output_paths(motions: Sequence[Path], output: Path | None) -> list[Path]:
+    """Return the sound file of every motion; equal stems get numbers.
+
+    Raises:
+        OutputError: One file is named for several motions, or an unknown suffix.
+    """
+    if output is not None and output.suffix and not output.is_dir():
+        if output.suffix.lower() not in _SOUND_SUFFIXES:
+            raise AudioError(f"{output}: can't write {output.suffix!r}; use .wav or .flac")
+        if len(motions) > 1:
+            raise OutputError(f"{output}: one file for {len(motions)} dances; name a folder")
+        return [output]
+    folder = output or Path()
+    targets: list[Path] = []
+    for motion in motions:
+        target, number = folder / f"{motion.stem}.wav", 2
+        while target in targets:
+            target, number = folder / f"{motion.stem}-{number}.wav", number + 1
+        targets.append(target)
+    return targets
+
+
+def genre_of(path: Path, asked: str | None) -> str:
+    """Return the genre code: asked for, told by an AIST++ file name, or the fallback."""
+    if asked is not None:
+        return genres.genre_code(asked)
+    code = path.name[1:3].upper()
+    if path.name[:1] == "g" and path.name[3:4] == "_" and code in genres.CODES:
+        return code
+    return genres.genre_code(FALLBACK_GENRE)
+
+
+def _check_options(options: GenerateOptions) -> None:
+    if options.genre is not None:
+        genres.genre_code(options.genre)
+    if options.bpm is not None and not 30.0 <= options.bpm <= 300.0:
+        raise ConfigError(f"--bpm must be 30 to 300, found {options.bpm:g}")
+    if options.steps is not None and not 1 <= options.steps <= 1000:
+        raise ConfigError(f"--steps must be 1 to 1000, found {options.steps}")
+    if options.guidance is not None and not 0.0 <= options.guidance <= 50.0:
+        raise ConfigError(f"--guidance must be 0 to 50, found {options.guidance:g}")
+    if options.seed < 0:
+        raise ConfigError(f"--seed must not be negative, found {options.seed}")
+
+
+def _read_all(
+    motions: Sequence[Path],
+) -> tuple[dict[Path, "MotionClip"], dict[Path, KinetuneError]]:
+    from kinetune.motion.formats import read_motion
+
+    clips, failed = {}, {}
+    for path in motions:
+        try:
+            clips[path] = read_motion(path)
+        except KinetuneError as error:
+            failed[path] = error
+    return clips, failed
+
+
+def _load(model: str, device: str) -> "DanceToMusicPipeline":
+    from kinetune.model.device import choose_device
+    from kinetune.model.pipeline import DanceToMusicPipeline
+
+    return DanceToMusicPipeline.from_pretrained(model, device=choose_device(device))
+
+
+def _one(
+    pipeline: "DanceToMusicPipeline",
+    path: Path,
+    clip: "MotionClip",
+    target: Path,
+    options: GenerateOptions,
+    load_s: float,
+    quiet: bool,
+) -> Generated:
+    from kinetune.audio.sound import write_sound
+    from kinetune.cli.memory import peak_memory_mb
+
+    genre = genre_of(path, options.genre)
+    with _progress_bar(clip.name, quiet) as progress:
+        music = pipeline(
+            clip,
+            genre=genre,
+            seed=options.seed,
+            num_inference_steps=options.steps,
+            guidance_scale=options.guidance,
+            bpm=options.bpm,
+            first_beat_s=options.first_beat_s,
+            progress=progress,
+        )
+    write_sound(target, music.sound)
+    if options.plot:
+        from kinetune.cli.pictures import draw_music
+
+        draw_music(target.with_suffix(".png"), clip, music)
+    spent = music.seconds
+    seconds = Seconds(load_s, **asdict(spent), total=spent.total)
+    duration_s = music.sound.duration_s
+    piece = Generated(
+        motion=str(path),
+        output=str(target),
+        genre=genre,
+        seed=options.seed,
+        sample_rate=music.sound.rate_hz,
+        duration_s=duration_s,
+        bpm=music.grid.bpm,
+        beats_s=[round(float(beat), 4) for beat in music.grid.beats_s],
+        seconds=seconds,
+        real_time_factor=spent.total / duration_s,
+        peak_memory_mb=peak_memory_mb(),
+    )
+    if not quiet:
+        _tell(piece, music, options)
+    return piece
+
+
+def _tell(piece: Generated, music: "DanceMusic", options: GenerateOptions) -> None:
+    how = "as asked" if options.bpm is not None else "found in the dance"
+    print(
+        f"{piece.output}: {piece.duration_s:.1f} s of {genres.genre_name(piece.genre)} at "
+        f"{piece.bpm:.1f} bpm ({how}), made in {piece.seconds.total:.1f} s"
+    )
+    others = ", ".join(f"{rival.bpm:.1f}" for rival in music.grid.alternatives[:3])
+    if options.bpm is None and others:
+        print(f"  other tempi it could be danced to: {others} bpm (choose with --bpm)")
+    if options.plot:
+        print(f"  picture: {Path(piece.output).with_suffix('.png')}")
+
+
+@contextmanager
+def _progress_bar(name: str, quiet: bool) -> Iterator["Progress | None"]:
+    if quiet:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = [TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"{name}: denoising", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,35 @@
+"""``kinetune prepare``: turns a data set into what the trainers read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Turn a data set into what the trainers read.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Turn a data set into what the trainers read."""
+
+
+@app.command("aist")
+def aist(
+    root: Annotated[Path, typer.Argument(help="AIST++: motions/, wavs/ or music/, splits.")],
+    out: Annotated[Path, typer.Option(help="Where the prepared set goes.")],
+    features: Annotated[
+        str, typer.Option(help="paper (for the paper preset) or rhythm (for default).")
+    ] = "paper",
+) -> None:
+    """Build the AIST++ training set from the official layout."""
+    from kinetune.cli.progress import item_bar
+    from kinetune.training.aist import prepare_aist
+
+    with item_bar("preparing") as progress:
+        found = prepare_aist(root, out, features=features, progress=progress)
+    held_out = sum(item.held_out for item in found.prepared.items)
+    print(
+        f"{out}: {len(found.prepared.items) - held_out} training and {held_out} held-out dances, "
+        f"{found.slices} training slices of 5 s"
+    )
+    print(f"  dropped: {found.ignored} on the ignore list, {found.without_music} without music")

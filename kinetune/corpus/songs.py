@@ -1,0 +1,150 @@
+"""The material of one song, drawn from a style: key, chords, rhythms, sounds and mix."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinetune.corpus import grammar
+from kinetune.corpus.grammar import Chord, Layer, Style
+from kinetune.corpus.instruments import VOICES
+from kinetune.corpus.score import Mix, Part
+from kinetune.corpus.synthesis import Timbre
+
+PHRASE_BARS = 4
+# The fixed parts: level, width of the pan, send to the room, ducked by the kick.
+_DESK: dict[str, tuple[float, float, float, bool]] = {
+    "kick": (1.2, 0.0, 0.02, False),
+    "snare": (0.85, 0.05, 0.25, False),
+    "layer": (0.45, 0.1, 0.3, False),
+    "hat": (0.23, 0.25, 0.05, False),
+    "open": (0.18, 0.25, 0.08, False),
+    "crash": (0.34, 0.4, 0.3, False),
+    "tom": (0.95, 0.3, 0.2, False),
+    "bass": (0.85, 0.0, 0.0, True),
+    "hook": (0.62, 0.2, 0.4, True),
+    "riser": (0.18, 0.0, 0.3, True),
+    "boom": (0.9, 0.0, 0.1, False),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A layer as a song has it: one part and its two rhythms."""
+
+    layer: Layer
+    part: str
+    rhythms: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Song:
+    """The material of one song."""
+
+    style: Style
+    key: int
+    chords: tuple[list[list[Chord]], list[list[Chord]]]
+    kick: tuple[str, str]
+    snare: str
+    hat: tuple[str, str]
+    opened: str
+    bass: tuple[str, str]
+    lines: tuple[Line, ...]
+    hook: list[tuple[int, int, int]]
+    hook_needs: float
+    swing: float
+    live_s: float
+    phrase_shift: int
+    parts: dict[str, Part]
+
+
+def _one(rng: np.random.Generator, options: tuple[str, ...]) -> str:
+    return options[int(rng.integers(len(options)))]
+
+
+def _two(rng: np.random.Generator, options: tuple[str, ...]) -> tuple[str, str]:
+    return _one(rng, options), _one(rng, options)
+
+
+def _knobs(rng: np.random.Generator) -> Timbre:
+    bright, decay, color, drive, tune = rng.beta(1.6, 1.6, 5)
+    return Timbre(
+        float(bright), float(decay), float(color), float(drive), float(tune),
+        int(rng.integers(1 << 30)),
+    )  # fmt: skip
+
+
+def draw_song(rng: np.random.Generator, style: Style, bpm: float) -> Song:
+    """Return the material of one song of a style."""
+    key = int(rng.integers(12))
+    scale = _one(rng, style.scales)
+    lines, parts = _draw_parts(rng, style)
+    # At fast tempi sixteenths crowd; the sparser of two hats serves.
+    hats = sorted(_two(rng, style.hat), key=lambda p: sum(c in "Xxo" for c in p))
+    return Song(
+        style=style,
+        key=key,
+        chords=(
+            grammar.read_progression(_one(rng, style.progressions)),
+            grammar.read_progression(_one(rng, style.progressions)),
+        ),
+        kick=_two(rng, style.kick),
+        snare=_one(rng, style.snare),
+        hat=(hats[0], hats[0] if bpm > 125 else hats[1]),
+        opened=_one(rng, style.opened),
+        bass=_two(rng, style.bass_lines),
+        lines=lines,
+        hook=grammar.hook(rng, key, scale, style.hook_center, busy=float(rng.random())),
+        hook_needs=float(rng.uniform(0.2, 0.5)) if rng.random() < style.hook_chance else 2.0,
+        swing=float(rng.uniform(*style.mood.swing)),
+        live_s=float(rng.uniform(*style.mood.live)),
+        phrase_shift=int(rng.integers(PHRASE_BARS)),
+        parts=parts,
+    )
+
+
+def _draw_parts(rng: np.random.Generator, style: Style) -> tuple[tuple[Line, ...], dict[str, Part]]:
+    kit = style.kits[int(rng.integers(len(style.kits)))]
+    parts: dict[str, Part] = {}
+
+    def add(name: str, voice: str, level: float, place: tuple[float, float], ducked: bool) -> None:
+        loud = level * 10.0 ** (rng.normal(0.0, 1.5) / 20.0)
+        pan = float(np.clip(rng.normal(0.0, place[0]), -0.8, 0.8))
+        parts[name] = Part(name, voice, _knobs(rng), loud, pan, place[1], ducked)
+
+    voices = {
+        "kick": kit.kick, "snare": kit.snare, "hat": kit.hat, "open": kit.opened,
+        "bass": _one(rng, style.bass), "hook": _one(rng, style.hook), "boom": style.boom,
+    }  # fmt: skip
+    if kit.layer is not None and rng.random() < 0.8:
+        voices["layer"] = kit.layer
+    for name, (level, width, send, ducked) in _DESK.items():
+        voice = voices.get(name, name)
+        if voice in VOICES:
+            add(name, voice, level, (width, send), ducked)
+    lines: list[Line] = []
+    for count, layer in enumerate(style.layers):
+        if rng.random() < layer.chance:
+            name, voice = f"line{count}", _one(rng, layer.voices)
+            add(
+                name,
+                voice,
+                (0.75 if layer.role == "drum" else 1.25) * layer.level,
+                (0.45, 0.3),
+                layer.role != "drum",
+            )
+            lines.append(Line(layer, name, _two(rng, layer.patterns)))
+    return tuple(lines), parts
+
+
+def draw_mix(rng: np.random.Generator, style: Style) -> Mix:
+    """Return how the song is mixed."""
+    mood = style.mood
+    return Mix(
+        tilt_db=float(rng.uniform(*mood.tilt_db)),
+        room_s=float(rng.uniform(0.3, 1.6)),
+        wet=float(rng.uniform(*mood.room)),
+        drive=float(rng.uniform(*mood.drive)),
+        duck=float(rng.uniform(*mood.duck)),
+        dust=float(rng.uniform(*mood.dust)),
+        seed=int(rng.integers(1 << 30)),
+    )

@@ -1,0 +1,1 @@
+"""How a dance becomes music: VAE, conditional UNet, diffusion, windows, one pipeline."""

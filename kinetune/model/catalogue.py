@@ -1,0 +1,110 @@
+"""Which models there are: the bundled checkpoints, and presets that can be trained."""
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from kinetune.model import checkpoint
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model; see ``kinetune.cli.models.ModelSummary`` for the fields."""
+
+    name: str
+    bundled: bool
+    unet_parameters: int
+    vae_parameters: int
+    condition_parameters: int
+    total_parameters: int
+    bytes: int
+    files: list[str]
+    settings: dict[str, Any]
+
+
+def list_models() -> list[ModelEntry]:
+    """Return the bundled models, then the presets that have no bundled weights."""
+    bundled = [describe(name, checkpoint.BUNDLED / name) for name in checkpoint.bundled_names()]
+    known = {entry.name for entry in bundled}
+    return bundled + [_preset(name) for name in ("default", "paper") if name not in known]
+
+
+def describe(name: str, folder: Path) -> ModelEntry:
+    """Describe a checkpoint folder without loading its weights."""
+    checkpoint.check_folder(folder)
+    counts = {
+        part: sum(map(prod, checkpoint.tensor_shapes(folder / part / checkpoint.WEIGHTS).values()))
+        for part in ("unet", "vae", "condition_encoder")
+    }
+    configs = {
+        part: checkpoint.read_json(folder / part / file)
+        for part, file in checkpoint.COMPONENTS.items()
+    }
+    configs["pipeline"] = checkpoint.read_json(folder / "model_index.json")["settings"]
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return ModelEntry(
+        name=name,
+        bundled=True,
+        **_counts(counts),
+        bytes=sum(path.stat().st_size for path in files),
+        files=[str(path.relative_to(folder)) for path in files],
+        settings=_settings(configs),
+    )
+
+
+def _preset(name: str) -> ModelEntry:
+    """Describe a preset by building it without memory."""
+    import torch
+
+    from kinetune.model.presets import build_pipeline, preset_config
+
+    with torch.device("meta"):
+        pipeline = build_pipeline(preset_config(name))
+    counts = {
+        part: sum(p.numel() for p in getattr(pipeline, part).parameters())
+        for part in ("unet", "vae", "condition_encoder")
+    }
+    configs = {part: dict(getattr(pipeline, part).config) for part in checkpoint.COMPONENTS}
+    configs["pipeline"] = dict(pipeline.config.settings)
+    return ModelEntry(
+        name=name,
+        bundled=False,
+        **_counts(counts),
+        bytes=0,
+        files=[],
+        settings=_settings(configs),
+    )
+
+
+def _counts(counts: dict[str, int]) -> dict[str, int]:
+    return {
+        "unet_parameters": counts["unet"],
+        "vae_parameters": counts["vae"],
+        "condition_parameters": counts["condition_encoder"],
+        "total_parameters": sum(counts.values()),
+    }
+
+
+def _settings(configs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    unet, vae, pipeline = configs["unet"], configs["vae"], configs["pipeline"]
+    columns = pipeline["window_frames"] // 2 ** (len(vae["block_out_channels"]) - 1)
+    height = 1 if "mel_frames" in configs["condition_encoder"] else columns
+    return {
+        "preset": pipeline["preset"],
+        "block_out_channels": list(unet["block_out_channels"]),
+        "cross_attention_dim": unet["cross_attention_dim"],
+        "latent_shape": [unet["in_channels"], height, columns],
+        "vae_block_out_channels": list(vae["block_out_channels"]),
+        "train_steps": configs["scheduler"]["num_train_timesteps"],
+        "inference_steps": pipeline["inference_steps"],
+        "guidance_scale": pipeline["guidance_scale"],
+        "prediction_type": configs["scheduler"]["prediction_type"],
+        "scheduler": configs["scheduler"].get("_class_name", ""),
+        "features": configs["normaliser"]["features"],
+        "sample_rate_hz": configs["mel"]["rate_hz"],
+        "hop_length": configs["mel"]["hop_length"],
+        "n_mels": configs["mel"]["n_mels"],
+        "window_frames": pipeline["window_frames"],
+        "overlap_columns": pipeline["overlap_columns"],
+    }

@@ -1,0 +1,260 @@
+"""What the denoiser is told about the dance, window by window.
+
+Two condition encoders with one interface: ``gather`` cuts what a window needs out of the whole
+dance as plain arrays, ``forward`` turns a batch of those into the denoiser's keyword arguments.
+:class:`PaperCondition` is the paper's: features and one-hot genre, handed over as they are.
+:class:`DanceCondition` is ours: motion and beat grid folded onto the latent's own columns, so that
+timing need not be discovered, and a few tokens for cross-attention.
+
+Axes: B batch, T motion frames, F features, L mel frames, W latent columns, D condition width.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kinetune import genres, timebase
+from kinetune.model.layers import ResBlock, sinusoid
+from kinetune.motion.features import genre_one_hot
+
+# Sine and cosine of the beat's and of the bar's phase, a pulse on the beat, relative tempo.
+GRID_CHANNELS = 6
+_BEATS_PER_BAR = 4
+# The middle of the tempo prior; only a scale for the tempo channel.
+_REFERENCE_BPM = 105.0
+
+
+@dataclass(frozen=True, eq=False)
+class DanceInput:
+    """All that is known of one dance before it is cut into windows.
+
+    Attributes:
+        features: Normalised motion features at 30 fps, (T, F).
+        genre: Genre code.
+        beats_s: Beat times, seconds, ascending; at least two, or empty if unknown.
+        bar_start_s: Time of any beat that begins a bar.
+    """
+
+    features: Tensor
+    genre: str
+    beats_s: NDArray[np.float64]
+    bar_start_s: float
+
+
+@dataclass(frozen=True)
+class ConditionBatch:
+    """A batch of windows, before the encoder: tensors stacked over B.
+
+    Attributes:
+        features: (B, T or L, F).
+        grid: (B, L, 6), see :func:`grid_channels`.
+        genre: Index of the genre, (B,), int64.
+        keep_motion: 1 where the motion is told, 0 where it is dropped, (B,).
+        keep_grid: The same for the beat grid, (B,).
+        keep_genre: The same for the genre, (B,).
+    """
+
+    features: Tensor
+    grid: Tensor
+    genre: Tensor
+    keep_motion: Tensor
+    keep_grid: Tensor
+    keep_genre: Tensor
+
+    def dropped(self) -> "ConditionBatch":
+        """Return the same windows with nothing told, for classifier-free guidance."""
+        none = torch.zeros_like(self.keep_motion)
+        return ConditionBatch(self.features, self.grid, self.genre, none, none, none)
+
+    def to(self, device: torch.device | str) -> "ConditionBatch":
+        """Return the batch on another device."""
+        return ConditionBatch(*(part.to(device) for part in self.parts()))
+
+    def parts(self) -> tuple[Tensor, ...]:
+        """Return the tensors in the order of the fields."""
+        return (
+            self.features,
+            self.grid,
+            self.genre,
+            self.keep_motion,
+            self.keep_grid,
+            self.keep_genre,
+        )
+
+
+def stack(batches: "list[ConditionBatch]") -> ConditionBatch:
+    """Join batches along B."""
+    return ConditionBatch(
+        *(torch.cat(parts) for parts in zip(*(b.parts() for b in batches), strict=True))
+    )
+
+
+def grid_channels(
+    beats_s: NDArray[np.float64], bar_start_s: float, times_s: NDArray[np.float64]
+) -> Tensor:
+    """Return the beat grid at given times as channels, (len(times_s), 6), float32.
+
+    Args:
+        beats_s: Beat times, seconds, ascending; fewer than two give zeros.
+        bar_start_s: Time of any beat that begins a bar of four.
+        times_s: Where to look, seconds.
+    """
+    if len(beats_s) < 2:
+        return torch.zeros(len(times_s), GRID_CHANNELS)
+    position = _beat_position(beats_s, times_s)
+    bar_beat = round(float(_beat_position(beats_s, np.array([bar_start_s]))[0]))
+    beat = 2.0 * np.pi * position
+    bar = 2.0 * np.pi * (position - bar_beat) / _BEATS_PER_BAR
+    distance = np.abs(position - np.round(position))
+    period_s = np.maximum(np.gradient(times_s) / np.maximum(np.gradient(position), 1e-9), 1e-6)
+    # 30 ms wide: about one mel frame, so the pulse marks the column the beat falls in.
+    pulse = np.exp(-0.5 * (distance * period_s / 0.03) ** 2)
+    tempo = np.log2(timebase.bpm_of(1.0) / period_s / _REFERENCE_BPM)
+    channels = [np.sin(beat), np.cos(beat), np.sin(bar), np.cos(bar), pulse, tempo]
+    return torch.from_numpy(np.stack(channels, axis=-1).astype(np.float32))
+
+
+def _beat_position(beats_s: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray:
+    """Return the beat number (with fraction) at each time; straight on beyond both ends."""
+    index = np.clip(np.searchsorted(beats_s, times_s, side="right") - 1, 0, len(beats_s) - 2)
+    start, end = beats_s[index], beats_s[index + 1]
+    return index + (times_s - start) / (end - start)
+
+
+def resample_rows(rows: Tensor, start_s: float, count: int, rate_hz: float) -> Tensor:
+    """Read feature rows (T, F) at 30 fps at ``count`` times from ``start_s`` on: (count, F).
+
+    Straight lines between rows; the first and last row are held beyond the ends.
+    """
+    place = (start_s + timebase.frame_times(count, rate_hz)) * timebase.MOTION_FPS
+    place = np.clip(place, 0, len(rows) - 1)
+    low = torch.from_numpy(np.floor(place).astype(np.int64))
+    high = (low + 1).clamp(max=len(rows) - 1)
+    fraction = torch.from_numpy((place - np.floor(place)).astype(np.float32))[:, None]
+    return rows[low] * (1.0 - fraction) + rows[high] * fraction
+
+
+class PaperCondition(ModelMixin, ConfigMixin):
+    """The paper's condition: (B, 150, 370) straight into cross-attention; no parameters.
+
+    Args:
+        motion_frames: Frames a window at 30 fps.
+        feature_count: F, the one-hot genre not counted.
+    """
+
+    @register_to_config
+    def __init__(self, motion_frames: int = 150, feature_count: int = 360) -> None:
+        super().__init__()
+        # diffusers asks a model for its dtype and device, which an empty model can't answer.
+        self.anchor = nn.Parameter(torch.zeros(1), requires_grad=False)
+
+    def gather(self, dance: DanceInput, start_s: float) -> ConditionBatch:
+        """Cut the window that begins at ``start_s`` out of the dance, B = 1."""
+        count = self.config.motion_frames
+        rows = resample_rows(dance.features, start_s, count, timebase.MOTION_FPS)
+        hot = torch.from_numpy(genre_one_hot(dance.genre, count))
+        rows = torch.cat([rows, hot], dim=-1)  # (T, F) -> (T, F + 10)
+        index = torch.tensor([genres.genre_index(dance.genre)])
+        return ConditionBatch(rows[None], torch.zeros(1, 1, GRID_CHANNELS), index, *_keep_all())
+
+    def forward(self, batch: ConditionBatch) -> dict[str, Tensor]:
+        """Return the denoiser's keyword arguments; dropping shows the network zeros."""
+        keep = (batch.keep_motion * batch.keep_genre)[:, None, None]
+        return {"encoder_hidden_states": batch.features * keep}
+
+
+class DanceCondition(ModelMixin, ConfigMixin):
+    """Our condition: motion and grid on the latent's columns, tokens, and a genre vector.
+
+    Args:
+        feature_count: F of the motion features.
+        mel_frames: L of a window.
+        frames_per_column: Mel frames a latent column.
+        channels: D, width of the columns and of the tokens, a multiple of 16.
+        columns_per_token: Latent columns averaged into one cross-attention token.
+        sample_rate_hz: Rate of the sound behind the mel frames.
+        hop_length: Samples a mel frame.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        feature_count: int = 58,
+        mel_frames: int = 512,
+        frames_per_column: int = 4,
+        channels: int = 128,
+        columns_per_token: int = 4,
+        sample_rate_hz: int = timebase.SAMPLE_RATE_HZ,
+        hop_length: int = timebase.HOP_LENGTH,
+    ) -> None:
+        super().__init__()
+        self.motion_in = nn.Conv1d(
+            feature_count,
+            channels,
+            2 * frames_per_column,
+            stride=frames_per_column,
+            padding=frames_per_column // 2,
+        )
+        self.motion_blocks = nn.ModuleList([ResBlock(channels, channels) for _ in range(2)])
+        self.grid_in = nn.Linear(GRID_CHANNELS * frames_per_column, channels)
+        self.no_motion = nn.Parameter(torch.zeros(channels))
+        self.no_grid = nn.Parameter(torch.zeros(channels))
+        self.genre = nn.Embedding(len(genres.CODES) + 1, channels)
+        self.token_in = nn.Linear(channels, channels)
+
+    @property
+    def mel_rate_hz(self) -> float:
+        """Mel frames a second."""
+        return timebase.mel_rate_hz(self.config.sample_rate_hz, self.config.hop_length)
+
+    def gather(self, dance: DanceInput, start_s: float) -> ConditionBatch:
+        """Cut the window that begins at ``start_s`` out of the dance, B = 1."""
+        count = self.config.mel_frames
+        rows = resample_rows(dance.features, start_s, count, self.mel_rate_hz)
+        times = start_s + timebase.frame_times(count, self.mel_rate_hz)
+        grid = grid_channels(dance.beats_s, dance.bar_start_s, times)
+        index = torch.tensor([genres.genre_index(dance.genre)])
+        motion, on_grid, genre = _keep_all()
+        if len(dance.beats_s) < 2:
+            on_grid = torch.zeros(1)
+        return ConditionBatch(rows[None], grid[None], index, motion, on_grid, genre)
+
+    def forward(self, batch: ConditionBatch) -> dict[str, Tensor]:
+        """Return the denoiser's arguments: columns (B, D, W), tokens (B, S, D), vector (B, D)."""
+        motion = self.motion_in(batch.features.transpose(1, 2))  # (B, L, F) -> (B, D, W)
+        for block in self.motion_blocks:
+            motion = block(motion)
+        folded = batch.grid.reshape(len(batch.grid), motion.shape[-1], -1)  # (B, L, 6) -> (B, W, .)
+        grid = self.grid_in(folded).transpose(1, 2)
+        columns = _told(motion, self.no_motion, batch.keep_motion) + _told(
+            grid, self.no_grid, batch.keep_grid
+        )
+        unknown = torch.full_like(batch.genre, len(genres.CODES))
+        genre = self.genre(torch.where(batch.keep_genre > 0.5, batch.genre, unknown))
+        return {
+            "columns": columns,
+            "encoder_hidden_states": self._tokens(columns, genre),
+            "vector": genre,
+        }
+
+    def _tokens(self, columns: Tensor, genre: Tensor) -> Tensor:
+        """Average columns (B, D, W) into tokens with time positions, and put the genre first."""
+        pooled = nn.functional.avg_pool1d(columns, self.config.columns_per_token).transpose(1, 2)
+        place = torch.arange(pooled.shape[1], device=columns.device)
+        coded = self.token_in(pooled) + sinusoid(place, pooled.shape[-1]).to(pooled.dtype)
+        return torch.cat([genre[:, None], coded], dim=1)
+
+
+def _told(value: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
+    """Choose between ``value`` (B, D, W) and the learned ``absent`` (D,) by ``keep`` (B,)."""
+    keep = keep[:, None, None].to(value.dtype)
+    return keep * value + (1.0 - keep) * absent[None, :, None]
+
+
+def _keep_all() -> tuple[Tensor, Tensor, Tensor]:
+    return torch.ones(1), torch.ones(1), torch.ones(1)

@@ -1,0 +1,308 @@
+"""The whole way from a dance to its music, as a diffusers pipeline.
+
+Motion clip → features → condition windows → denoised latent → mel spectrogram → sound. Loading
+never runs code from a checkpoint: weights are safetensors, settings are JSON, and only this
+package's and diffusers' own classes are built.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DiffusionPipeline, SchedulerMixin, UNet2DConditionModel
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kinetune import genres, timebase
+from kinetune.audio.loudness import normalise
+from kinetune.audio.sound import Sound
+from kinetune.errors import ConfigError, MotionError
+from kinetune.model import checkpoint
+from kinetune.model.condition import (
+    ConditionBatch,
+    DanceCondition,
+    DanceInput,
+    PaperCondition,
+)
+from kinetune.model.mel import Mel
+from kinetune.model.normaliser import FeatureNormaliser
+from kinetune.model.unet import DanceUNet
+from kinetune.model.vae import MelVAE, decode_latents, frames_per_column
+from kinetune.model.windows import WindowPlan, over_windows, plan_windows
+from kinetune.motion.beats import BeatGrid, beat_grid
+from kinetune.motion.clip import MotionClip
+from kinetune.motion.features import features_named
+
+# Called with the steps done and the steps in all.
+Progress = Callable[[int, int], None]
+
+# Shorter than this there is no step to hear; longer than this a machine's memory is at stake.
+SHORTEST_S = 0.5
+LONGEST_S = 2 * 3600.0
+
+
+@dataclass(frozen=True)
+class StageSeconds:
+    """Wall-clock seconds of each stage of one run."""
+
+    features: float
+    denoise: float
+    decode: float
+    vocode: float
+
+    @property
+    def total(self) -> float:
+        """Seconds in all."""
+        return self.features + self.denoise + self.decode + self.vocode
+
+
+@dataclass(frozen=True, eq=False)
+class DanceMusic:
+    """What comes out.
+
+    Attributes:
+        sound: The music, as long as the dance.
+        mel: Its mel spectrogram in [-1, 1], (M, L), as the model made it.
+        grid: The beat grid it was made to.
+        genre: Genre code.
+        seconds: How long each stage took.
+    """
+
+    sound: Sound
+    mel: NDArray[np.float32]
+    grid: BeatGrid
+    genre: str
+    seconds: StageSeconds
+
+
+class DanceToMusicPipeline(DiffusionPipeline):
+    """Makes music for a dance.
+
+    Args:
+        vae: ``MelVAE`` or diffusers' ``AutoencoderKL``.
+        unet: ``DanceUNet`` or diffusers' ``UNet2DConditionModel``.
+        scheduler: Any diffusers scheduler with ``step``.
+        condition_encoder: ``DanceCondition`` or ``PaperCondition``.
+        normaliser: Scales the motion features.
+        mel: Mel settings.
+        settings: preset, window_frames, useful_frames, overlap_columns, inference_steps,
+            guidance_scale.
+    """
+
+    def __init__(
+        self,
+        vae: MelVAE | AutoencoderKL,
+        unet: DanceUNet | UNet2DConditionModel,
+        scheduler: SchedulerMixin,
+        condition_encoder: DanceCondition | PaperCondition,
+        normaliser: FeatureNormaliser,
+        mel: Mel,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            vae=vae,
+            unet=unet,
+            scheduler=scheduler,
+            condition_encoder=condition_encoder,
+            normaliser=normaliser,
+            mel=mel,
+        )
+        self.register_to_config(settings=dict(settings or {}))
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | Path = "default", *, device: str = "cpu", **options: Any
+    ) -> "DanceToMusicPipeline":
+        """Load a trained pipeline in float32.
+
+        Args:
+            name_or_path: A bundled name, a folder, or a hub id.
+            device: Where to put it, as torch names devices.
+            **options: Passed on to diffusers.
+
+        Raises:
+            ModelError: It is missing, damaged, or not a kinetune checkpoint.
+        """
+        folder = checkpoint.resolve(name_or_path)
+        with checkpoint.reading(folder):
+            pipeline = super().from_pretrained(folder, use_safetensors=True, **options)
+            for network in checkpoint.NETWORKS:
+                getattr(pipeline, network).float()
+        return pipeline.to(device)
+
+    def save_pretrained(self, folder: str | Path, **options: Any) -> None:
+        """Save everything as JSON and safetensors; networks as float16, the normaliser as is."""
+        networks = [self.vae, self.unet, self.condition_encoder]
+        with checkpoint.as_float16(networks), checkpoint.whole_folder(Path(folder)) as aside:
+            super().save_pretrained(aside, safe_serialization=True, **options)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        clip: MotionClip,
+        *,
+        genre: str,
+        seed: int = 0,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        bpm: float | None = None,
+        first_beat_s: float | None = None,
+        progress: Progress | None = None,
+    ) -> DanceMusic:
+        """Return music for ``clip``.
+
+        Args:
+            clip: The dance, 0.5 s to 2 h long.
+            genre: Name or code.
+            seed: The same seed, dance and settings give the same samples.
+            num_inference_steps: Denoising steps; the checkpoint's own number if None.
+            guidance_scale: Weight of the dance against no dance; 1 switches guidance off.
+            bpm: Tempo to use instead of the estimated one.
+            first_beat_s: Time of a bar's first beat to use instead of the estimated one.
+            progress: Called after every denoising step.
+
+        Raises:
+            ConfigError: An unknown genre or an impossible number.
+            MotionError: The clip is too short or too long.
+        """
+        steps = self.config.settings["inference_steps"]
+        steps = steps if num_inference_steps is None else num_inference_steps
+        guidance = self.config.settings["guidance_scale"]
+        guidance = guidance if guidance_scale is None else guidance_scale
+        _check(clip, steps, guidance)
+        clock = [time.perf_counter()]
+        dance, grid = self.read_dance(clip, genre, bpm=bpm, first_beat_s=first_beat_s)
+        plan = self.plan(clip.duration_s)
+        told, untold = self.conditions(dance, plan, guided=guidance != 1.0)
+        clock.append(time.perf_counter())
+        latents = self.denoise(plan, told, untold, seed, steps, guidance, progress)
+        clock.append(time.perf_counter())
+        mel = self.decode(plan, latents, clip.duration_s)
+        clock.append(time.perf_counter())
+        sound = self.vocode(mel, clip.duration_s, seed=seed)
+        clock.append(time.perf_counter())
+        return DanceMusic(
+            sound, mel[0].cpu().numpy(), grid, dance.genre, StageSeconds(*np.diff(clock).tolist())
+        )
+
+    def read_dance(
+        self,
+        clip: MotionClip,
+        genre: str,
+        *,
+        bpm: float | None = None,
+        first_beat_s: float | None = None,
+    ) -> tuple[DanceInput, BeatGrid]:
+        """Return what the model is told of the dance, and the beat grid that is part of it."""
+        code = genres.genre_code(genre)
+        grid = beat_grid(clip, bpm=bpm, first_beat_s=first_beat_s)
+        rows = features_named(self.normaliser.config.features)(clip)
+        features = self.normaliser(torch.from_numpy(rows).to(self.device)).cpu()
+        bar_start_s = grid.first_beat_s if first_beat_s is None else first_beat_s
+        return DanceInput(features, code, grid.beats_s, bar_start_s), grid
+
+    def plan(self, duration_s: float) -> WindowPlan:
+        """Return the windows that cover ``duration_s`` seconds."""
+        settings, per_column = self.config.settings, frames_per_column(self.vae)
+        frames = timebase.mel_frames_in(
+            timebase.samples_in(duration_s, self.mel.settings.rate_hz), self.mel.settings.hop_length
+        )
+        return plan_windows(
+            -(-frames // per_column),
+            width=settings["window_frames"] // per_column,
+            useful=settings["useful_frames"] // per_column,
+            overlap=settings["overlap_columns"],
+        )
+
+    def conditions(
+        self, dance: DanceInput, plan: WindowPlan, *, guided: bool
+    ) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
+        """Encode the condition of every window, and of a window that is told nothing."""
+        rate = timebase.mel_rate_hz(self.mel.settings.rate_hz, self.mel.settings.hop_length)
+        per_column = frames_per_column(self.vae)
+        told, untold = [], []
+        for start in plan.starts:
+            start_s = timebase.duration_of(start * per_column, rate)
+            batch: ConditionBatch = self.condition_encoder.gather(dance, start_s).to(self.device)
+            told.append(self.condition_encoder(batch))
+            if guided:
+                untold.append(self.condition_encoder(batch.dropped()))
+        return told, untold
+
+    def denoise(
+        self,
+        plan: WindowPlan,
+        told: list[dict[str, Tensor]],
+        untold: list[dict[str, Tensor]],
+        seed: int,
+        steps: int,
+        guidance: float,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """Return the clean latent (1, C, H, total); ``untold`` empty means no guidance."""
+        latents = self._noise(plan, seed)
+        self.scheduler.set_timesteps(steps, device=self.device)
+        latents = latents * self.scheduler.init_noise_sigma
+
+        for done, timestep in enumerate(self.scheduler.timesteps, start=1):
+
+            def predict(windows: Tensor, places: slice, step: Tensor = timestep) -> Tensor:
+                given = self.unet(windows, step, **_batched(told[places])).sample
+                if not untold:
+                    return given
+                free = self.unet(windows, step, **_batched(untold[places])).sample
+                return free + guidance * (given - free)
+
+            scaled = self.scheduler.scale_model_input(latents, timestep)
+            joint = over_windows(plan, scaled, predict)
+            latents = self.scheduler.step(joint, timestep, latents).prev_sample
+            if progress is not None:
+                progress(done, len(self.scheduler.timesteps))
+        return latents
+
+    def decode(self, plan: WindowPlan, latents: Tensor, duration_s: float) -> Tensor:
+        """Return the mel spectrogram (1, M, L) of a latent, cut to the dance's length."""
+        mel = over_windows(
+            plan,
+            latents,
+            lambda windows, _: decode_latents(self.vae, windows),
+            per_column=frames_per_column(self.vae),
+        )
+        count = timebase.samples_in(duration_s, self.mel.settings.rate_hz)
+        return mel[..., : timebase.mel_frames_in(count, self.mel.settings.hop_length)]
+
+    def vocode(self, mel: Tensor, duration_s: float, *, seed: int = 0) -> Sound:
+        """Return loudness-matched sound for a mel spectrogram (1, M, L)."""
+        rate_hz = self.mel.settings.rate_hz
+        count = timebase.samples_in(duration_s, rate_hz)
+        samples = self.mel.decode(mel, n_samples=count, seed=seed)[0].cpu().numpy()
+        return normalise(Sound(samples.astype(np.float32), rate_hz))
+
+    def _noise(self, plan: WindowPlan, seed: int) -> Tensor:
+        """Draw the first latent on the CPU, so that a seed means the same on every device."""
+        config = self.unet.config
+        height = 1 if self.condition_encoder.config.get("mel_frames") else config.sample_size
+        generator = torch.Generator().manual_seed(seed)
+        shape = (1, config.in_channels, height, plan.total)
+        return torch.randn(shape, generator=generator).to(self.device)
+
+
+def _batched(windows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.cat([window[name] for window in windows]) for name in windows[0]}
+
+
+def _check(clip: MotionClip, steps: int, guidance: float) -> None:
+    if not SHORTEST_S <= clip.duration_s <= LONGEST_S:
+        raise MotionError(
+            f"{clip.name}: {clip.frame_count} frames at {clip.fps:g} fps last "
+            f"{clip.duration_s:.2f} s; expected {SHORTEST_S:g} s to {LONGEST_S / 3600:g} h"
+        )
+    if not 1 <= steps <= 1000:
+        raise ConfigError(f"steps must be 1 to 1000, found {steps}")
+    if not (np.isfinite(guidance) and 0.0 <= guidance <= 50.0):
+        raise ConfigError(f"guidance must be 0 to 50, found {guidance}")

@@ -1,0 +1,230 @@
+"""The two designs by name: ``paper``, as published, and ``default``, our own.
+
+A :class:`ModelConfig` holds every figure needed to build the networks; :func:`build_pipeline`
+makes an untrained pipeline of it. Sources: Tan et al. 2023 and its published code for ``paper``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    UNet2DConditionModel,
+)
+
+from kinetune.errors import ConfigError, ModelError
+from kinetune.model.condition import DanceCondition, PaperCondition
+from kinetune.model.mel import Mel
+from kinetune.model.normaliser import FeatureNormaliser
+from kinetune.model.pipeline import DanceToMusicPipeline
+from kinetune.model.unet import DanceUNet
+from kinetune.model.vae import MelVAE, frames_per_column
+
+# The VAE the paper uses, on the Hugging Face hub; a plain state dict, loaded with weights only.
+PAPER_VAE_HUB_ID = "teticio/latent-audio-diffusion-ddim-256"
+
+
+@dataclass(frozen=True)
+class VaeConfig:
+    """Figures of the VAE; time is halved between levels."""
+
+    block_out_channels: tuple[int, ...] = (192, 224, 256)
+    layers_per_block: int = 1
+    latent_channels: int = 48
+    norm_num_groups: int = 32
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Figures of the denoiser."""
+
+    block_out_channels: tuple[int, ...] = (192, 256, 352)
+    layers_per_block: int = 2
+    condition_channels: int = 128
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Every figure of a pipeline.
+
+    Attributes:
+        preset: Which design: ``default`` or ``paper``.
+        n_mels: Mel bands.
+        window_frames: Mel frames of a window.
+        overlap_columns: Latent columns shared by neighbouring windows of a long dance.
+        inference_steps: Denoising steps where the caller names none.
+        guidance_scale: Classifier-free guidance where the caller names none; 1 is none.
+        vae: Figures of the VAE.
+        unet: Figures of the denoiser.
+    """
+
+    preset: str = "default"
+    n_mels: int = 128
+    window_frames: int = 512
+    overlap_columns: int = 32
+    inference_steps: int = 16
+    guidance_scale: float = 2.0
+    vae: VaeConfig = field(default_factory=VaeConfig)
+    unet: UNetConfig = field(default_factory=UNetConfig)
+
+
+def preset_config(name: str) -> ModelConfig:
+    """Return the published or chosen figures of a preset.
+
+    Raises:
+        ConfigError: No such preset.
+    """
+    if name not in _BUILDERS:
+        raise ConfigError(f"unknown preset {name!r}; choose one of {', '.join(_BUILDERS)}")
+    return ModelConfig() if name == "default" else _PAPER
+
+
+def build_pipeline(config: ModelConfig, *, seed: int = 0) -> DanceToMusicPipeline:
+    """Build an untrained pipeline.
+
+    Args:
+        config: Its figures.
+        seed: Seed of the initial weights.
+
+    Raises:
+        ConfigError: No such preset.
+    """
+    preset_config(config.preset)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _BUILDERS[config.preset](config)
+
+
+def load_paper_vae(name_or_path: str = PAPER_VAE_HUB_ID) -> AutoencoderKL:
+    """Load the published VAE from the hub or a folder, tensors only.
+
+    Raises:
+        ModelError: It can't be found or read.
+    """
+    try:
+        # The published file is a .bin; diffusers reads it with torch.load(weights_only=True).
+        return AutoencoderKL.from_pretrained(
+            name_or_path, subfolder="vqvae", use_safetensors=False
+        ).float()
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"{name_or_path}: the paper's VAE can't be loaded ({reason}); "
+            "it is on the Hugging Face hub, so a network is needed the first time"
+        ) from error
+
+
+def _default(config: ModelConfig) -> DanceToMusicPipeline:
+    vae = MelVAE(
+        mel_bands=config.n_mels,
+        latent_channels=config.vae.latent_channels,
+        block_out_channels=config.vae.block_out_channels,
+        layers_per_block=config.vae.layers_per_block,
+    )
+    per_column = frames_per_column(vae)
+    normaliser = FeatureNormaliser(features="rhythm", kind="standard")
+    condition = DanceCondition(
+        feature_count=normaliser.config.feature_count,
+        mel_frames=config.window_frames,
+        frames_per_column=per_column,
+        channels=config.unet.condition_channels,
+    )
+    unet = DanceUNet(
+        in_channels=config.vae.latent_channels,
+        sample_size=config.window_frames // per_column,
+        block_out_channels=config.unet.block_out_channels,
+        layers_per_block=config.unet.layers_per_block,
+        condition_channels=config.unet.condition_channels,
+        cross_attention_dim=config.unet.condition_channels,
+        attention_levels=(False,) + (True,) * (len(config.unet.block_out_channels) - 1),
+    )
+    # On the CPU even where the networks are built without memory: it counts, it doesn't learn.
+    with torch.device("cpu"):
+        scheduler = DPMSolverMultistepScheduler(
+            num_train_timesteps=1000,
+            beta_schedule="squaredcos_cap_v2",
+            prediction_type="v_prediction",
+            # The cosine schedule ends at almost pure noise, where the solver's log-SNR runs away.
+            lambda_min_clipped=-5.1,
+            timestep_spacing="trailing",
+        )
+    return DanceToMusicPipeline(
+        vae=vae,
+        unet=unet,
+        scheduler=scheduler,
+        condition_encoder=condition,
+        normaliser=normaliser,
+        mel=Mel(n_mels=config.n_mels, reference="fixed"),
+        settings=_settings(config, useful_frames=config.window_frames),
+    )
+
+
+def _paper(config: ModelConfig) -> DanceToMusicPipeline:
+    levels = len(config.vae.block_out_channels)
+    vae = AutoencoderKL(
+        in_channels=1,
+        out_channels=1,
+        latent_channels=config.vae.latent_channels,
+        block_out_channels=config.vae.block_out_channels,
+        layers_per_block=config.vae.layers_per_block,
+        norm_num_groups=config.vae.norm_num_groups,
+        act_fn="silu",
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        sample_size=config.window_frames,
+        scaling_factor=0.18215,
+    )
+    crossed = len(config.unet.block_out_channels) - 1
+    unet = UNet2DConditionModel(
+        sample_size=config.window_frames // frames_per_column(vae),
+        in_channels=config.vae.latent_channels,
+        out_channels=config.vae.latent_channels,
+        layers_per_block=config.unet.layers_per_block,
+        block_out_channels=config.unet.block_out_channels,
+        down_block_types=("CrossAttnDownBlock2D",) * crossed + ("DownBlock2D",),
+        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * crossed,
+        cross_attention_dim=370,
+        norm_num_groups=config.vae.norm_num_groups,
+    )
+    return DanceToMusicPipeline(
+        vae=vae,
+        unet=unet,
+        scheduler=DDIMScheduler(num_train_timesteps=1000),
+        condition_encoder=PaperCondition(motion_frames=150, feature_count=360),
+        normaliser=FeatureNormaliser(features="paper", feature_count=360, kind="minmax"),
+        mel=Mel(n_mels=config.n_mels, reference="max"),
+        # 5 s of music in a picture of 5.94 s.
+        settings=_settings(config, useful_frames=round(config.window_frames * 216 / 256)),
+    )
+
+
+def _settings(config: ModelConfig, *, useful_frames: int) -> dict[str, Any]:
+    return {
+        "preset": config.preset,
+        "window_frames": config.window_frames,
+        "useful_frames": useful_frames,
+        "overlap_columns": config.overlap_columns,
+        "inference_steps": config.inference_steps,
+        "guidance_scale": config.guidance_scale,
+    }
+
+
+_PAPER = replace(
+    ModelConfig(),
+    preset="paper",
+    n_mels=256,
+    window_frames=256,
+    overlap_columns=4,
+    inference_steps=50,
+    guidance_scale=1.0,
+    vae=VaeConfig(block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=1),
+    unet=UNetConfig(block_out_channels=(128, 256, 512, 512), layers_per_block=2),
+)
+_BUILDERS: dict[str, Callable[[ModelConfig], DanceToMusicPipeline]] = {
+    "default": _default,
+    "paper": _paper,
+}

@@ -1,0 +1,162 @@
+"""The codec between mel spectrogram and latent: our one-dimensional VAE, and the paper's.
+
+Every latent in this house is (B, C, H, W) with time last, so that our VAE (H = 1) and diffusers'
+``AutoencoderKL`` (a picture) pass through the same code. Mel spectrograms are (B, M, L) in
+[-1, 1].
+"""
+
+from dataclasses import dataclass
+
+import torch
+from diffusers import AutoencoderKL, ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+
+from kinetune.model.layers import ResBlock
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A diagonal Gaussian over latents, mean and standard deviation both (B, C, 1, W)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """Draw latents (B, C, 1, W)."""
+        noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype)
+        return self.mean + self.std * noise.to(self.mean.device)
+
+    def kl(self) -> Tensor:
+        """Return the divergence from the unit Gaussian, nats per latent value, a scalar."""
+        variance = self.std.square()
+        return 0.5 * (self.mean.square() + variance - 1.0 - variance.log()).mean()
+
+
+class MelVAE(ModelMixin, ConfigMixin):
+    """A variational autoencoder over time with the mel bands as channels.
+
+    Args:
+        mel_bands: M of the spectrogram.
+        latent_channels: C of the latent.
+        block_out_channels: Channels of each level; time is halved between levels.
+        layers_per_block: Residual blocks a level.
+        latents_mean: Measured mean of each latent channel over the training set, or none yet.
+        latents_std: Measured standard deviation likewise.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        mel_bands: int = 128,
+        latent_channels: int = 48,
+        block_out_channels: tuple[int, ...] = (192, 224, 256),
+        layers_per_block: int = 1,
+        latents_mean: list[float] | None = None,
+        latents_std: list[float] | None = None,
+    ) -> None:
+        super().__init__()
+        widths = tuple(block_out_channels)
+        self.encoder = _encoder(mel_bands, widths, layers_per_block, 2 * latent_channels)
+        self.decoder = _decoder(mel_bands, widths, layers_per_block, latent_channels)
+
+    def encode(self, mel: Tensor) -> Posterior:
+        """Encode (B, M, L) in [-1, 1], L a multiple of the frames a column."""
+        mean, log_std = self.encoder(mel).chunk(2, dim=1)  # (B, M, L) -> (B, 2C, W)
+        return Posterior(mean[:, :, None], log_std.clamp(-8.0, 4.0).exp()[:, :, None])
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Decode (B, C, 1, W) to a mel spectrogram (B, M, L)."""
+        mel: Tensor = self.decoder(latents[:, :, 0])
+        return mel
+
+    def forward(self, mel: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return the reconstruction (B, M, L) through one sampled latent."""
+        return self.decode(self.encode(mel).sample(generator))
+
+
+def encode_mel(
+    vae: "MelVAE | AutoencoderKL", mel: Tensor, generator: torch.Generator | None = None
+) -> Tensor:
+    """Return scaled, sampled latents (B, C, H, W) of mel spectrograms (B, M, L)."""
+    mean, std = posterior_of(vae, mel)
+    noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
+    return scale_latents(vae, mean + std * noise)
+
+
+def posterior_of(vae: "MelVAE | AutoencoderKL", mel: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation (B, C, H, W), unscaled, of mel spectrograms (B, M, L)."""
+    if isinstance(vae, AutoencoderKL):
+        distribution = vae.encode(mel[:, None]).latent_dist
+        return distribution.mean, distribution.std
+    posterior = vae.encode(mel)
+    return posterior.mean, posterior.std
+
+
+def decode_latents(vae: "MelVAE | AutoencoderKL", latents: Tensor) -> Tensor:
+    """Return mel spectrograms (B, M, L) in [-1, 1] of scaled latents (B, C, H, W)."""
+    latents = unscale_latents(vae, latents)
+    return decode_raw(vae, latents).clamp(-1.0, 1.0)
+
+
+def decode_raw(vae: "MelVAE | AutoencoderKL", latents: Tensor) -> Tensor:
+    """Return what the decoder says of unscaled latents: (B, C, H, W) -> (B, M, L)."""
+    if isinstance(vae, AutoencoderKL):
+        mel: Tensor = vae.decode(latents).sample[:, 0]
+        return mel
+    return vae.decode(latents)
+
+
+def scale_latents(vae: "MelVAE | AutoencoderKL", latents: Tensor) -> Tensor:
+    """Bring raw latents to unit scale by the VAE's own measured or published figures."""
+    shift, scale = _affine(vae, latents)
+    return (latents - shift) / scale
+
+
+def unscale_latents(vae: "MelVAE | AutoencoderKL", latents: Tensor) -> Tensor:
+    """Undo :func:`scale_latents`."""
+    shift, scale = _affine(vae, latents)
+    return latents * scale + shift
+
+
+def frames_per_column(vae: "MelVAE | AutoencoderKL") -> int:
+    """Return how many mel frames one latent column stands for."""
+    return int(2 ** (len(vae.config.block_out_channels) - 1))
+
+
+def _affine(vae: "MelVAE | AutoencoderKL", like: Tensor) -> tuple[Tensor, Tensor]:
+    if not isinstance(vae, MelVAE):
+        return like.new_zeros(()), like.new_tensor(1.0 / vae.config.scaling_factor)
+    if vae.config.latents_mean is None:
+        return like.new_zeros(()), like.new_ones(())
+    shift = like.new_tensor(vae.config.latents_mean)[None, :, None, None]
+    scale = like.new_tensor(vae.config.latents_std)[None, :, None, None]
+    return shift, scale
+
+
+def _encoder(bands: int, widths: tuple[int, ...], layers: int, out_channels: int) -> nn.Sequential:
+    parts: list[nn.Module] = [nn.Conv1d(bands, widths[0], 3, padding=1)]
+    for level, width in enumerate(widths):
+        if level:
+            parts.append(nn.Conv1d(widths[level - 1], width, 4, stride=2, padding=1))
+        parts += [ResBlock(width, width) for _ in range(layers)]
+    parts += [
+        ResBlock(widths[-1], widths[-1]),
+        nn.GroupNorm(16, widths[-1]),
+        nn.SiLU(),
+        nn.Conv1d(widths[-1], out_channels, 3, padding=1),
+    ]
+    return nn.Sequential(*parts)
+
+
+def _decoder(bands: int, widths: tuple[int, ...], layers: int, in_channels: int) -> nn.Sequential:
+    parts: list[nn.Module] = [
+        nn.Conv1d(in_channels, widths[-1], 3, padding=1),
+        ResBlock(widths[-1], widths[-1]),
+    ]
+    for level in reversed(range(len(widths))):
+        parts += [ResBlock(widths[level], widths[level]) for _ in range(layers + 1)]
+        if level:
+            parts.append(nn.ConvTranspose1d(widths[level], widths[level - 1], 4, 2, padding=1))
+    parts += [nn.GroupNorm(16, widths[0]), nn.SiLU(), nn.Conv1d(widths[0], bands, 3, padding=1)]
+    return nn.Sequential(*parts)

@@ -1,0 +1,114 @@
+"""Long dances in short windows: where the windows lie, and how they are joined in the latent.
+
+At every diffusion step each window predicts on its own; where windows overlap the predictions are
+averaged with weights that fade towards a window's edges, so all windows share one latent
+(MultiDiffusion, Bar-Tal et al. 2023). Positions are latent columns.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# Windows that go through the network at once: enough to fill a CPU, little enough memory.
+BATCH_WINDOWS = 4
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """How a row of columns is covered by windows.
+
+    Attributes:
+        width: Columns of a window W.
+        useful: Columns at the front of a window that carry music (the paper's pictures are
+            zero-padded behind 5 s); the rest gets hardly any weight.
+        starts: First column of each window.
+    """
+
+    width: int
+    useful: int
+    starts: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """Columns of the whole latent."""
+        return self.starts[-1] + self.width
+
+    def weights(self) -> Tensor:
+        """Weight of each of a window's columns in the joint prediction, (W,)."""
+        overlap = self.useful - self._stride()
+        weights = torch.full((self.width,), 1e-6)
+        weights[: self.useful] = 1.0
+        if overlap > 0:
+            ramp = (torch.arange(overlap) + 0.5) / overlap
+            weights[:overlap] *= ramp
+            weights[self.useful - overlap : self.useful] *= ramp.flip(0)
+        return weights
+
+    def _stride(self) -> int:
+        return self.starts[1] - self.starts[0] if len(self.starts) > 1 else self.useful
+
+
+def plan_windows(columns: int, *, width: int, useful: int, overlap: int) -> WindowPlan:
+    """Cover ``columns`` columns with windows of ``width``, each new one ``overlap`` columns in.
+
+    Args:
+        columns: Columns of music wanted, at least 1.
+        width: Columns of a window.
+        useful: Columns of a window that count, at most ``width``.
+        overlap: Columns shared by neighbours, less than ``useful``.
+    """
+    starts = [0]
+    while starts[-1] + useful < columns:
+        starts.append(starts[-1] + useful - overlap)
+    return WindowPlan(width, useful, tuple(starts))
+
+
+def join(plan: WindowPlan, parts: list[Tensor], *, per_column: int = 1) -> Tensor:
+    """Average the windows' values into one row.
+
+    Args:
+        plan: Where the windows lie.
+        parts: One tensor a window, (..., W * per_column), time last.
+        per_column: Values a column: 1 for latents, mel frames a column for spectrograms.
+
+    Returns:
+        (..., total * per_column).
+    """
+    weights = plan.weights().repeat_interleave(per_column).to(parts[0])
+    total = plan.total * per_column
+    out = parts[0].new_zeros((*parts[0].shape[:-1], total))
+    weight = parts[0].new_zeros(total)
+    for start, part in zip(plan.starts, parts, strict=True):
+        place = slice(start * per_column, (start + plan.width) * per_column)
+        out[..., place] += part * weights
+        weight[place] += weights
+    return out / weight
+
+
+def over_windows(
+    plan: WindowPlan,
+    latents: Tensor,
+    predict: Callable[[Tensor, slice], Tensor],
+    *,
+    per_column: int = 1,
+) -> Tensor:
+    """Apply ``predict`` to every window of ``latents`` and join what it says.
+
+    Args:
+        plan: Where the windows lie.
+        latents: (1, C, H, total).
+        predict: From windows (B, C, H, W) and their places in the plan to values
+            (B, ..., W * per_column).
+        per_column: Values a column of the result.
+
+    Returns:
+        (1, ..., total * per_column).
+    """
+    parts: list[Tensor] = []
+    for first in range(0, len(plan.starts), BATCH_WINDOWS):
+        places = slice(first, first + BATCH_WINDOWS)
+        windows = [latents[..., start : start + plan.width] for start in plan.starts[places]]
+        parts += predict(torch.cat(windows), places).split(1)
+    return join(plan, parts, per_column=per_column)

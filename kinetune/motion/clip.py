@@ -1,0 +1,135 @@
+"""A dance as data: :class:`MotionClip`, and how to resample, cut and check one.
+
+Metres, y up, radians; rotations are local (relative to the parent joint), as SMPL's axis-angle
+pose is. Axes: T frames, J = 24 joints.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetune import timebase
+from kinetune.errors import MotionError
+from kinetune.motion import rotations, skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class MotionClip:
+    """One dance of one body.
+
+    Attributes:
+        rotations: Local rotations as unit quaternions (w, x, y, z), shape (T, 24, 4).
+        root_m: Path of the pelvis, metres, y up, shape (T, 3).
+        fps: Frames a second.
+        name: What to call the clip, usually the file's stem.
+        source: Where it came from: a format such as ``"bvh"``, or what made it.
+
+    Raises:
+        MotionError: A shape is wrong, a value is not finite, or the rate is not positive.
+    """
+
+    rotations: NDArray[np.float64]
+    root_m: NDArray[np.float64]
+    fps: float
+    name: str = "clip"
+    source: str = "memory"
+
+    def __post_init__(self) -> None:
+        expected = (len(self.root_m), skeleton.JOINT_COUNT, 4)
+        if self.rotations.shape != expected or self.root_m.shape != (expected[0], 3):
+            raise MotionError(
+                f"{self.name}: expected rotations {expected} and root path ({expected[0]}, 3), "
+                f"found {self.rotations.shape} and {self.root_m.shape}"
+            )
+        if expected[0] == 0:
+            raise MotionError(f"{self.name}: the motion has no frames")
+        if not (np.isfinite(self.fps) and self.fps > 0):
+            raise MotionError(f"{self.name}: the frame rate must be positive, found {self.fps}")
+        finite = np.isfinite(self.rotations).all(axis=(1, 2)) & np.isfinite(self.root_m).all(axis=1)
+        bad = np.atleast_1d(~finite)
+        if bad.any():
+            raise MotionError(
+                f"{self.name}: frame {int(np.argmax(bad))} holds NaN or infinite values "
+                f"({int(bad.sum())} of {len(bad)} frames do); clean the clip and try again"
+            )
+
+    @property
+    def frame_count(self) -> int:
+        """Number of frames T."""
+        return len(self.root_m)
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds, each frame counted whole."""
+        return timebase.duration_of(self.frame_count, self.fps)
+
+    @property
+    def axis_angle(self) -> NDArray[np.float64]:
+        """Local rotations as axis-angle, radians, shape (T, 24, 3)."""
+        return rotations.axis_angle_from_quat(self.rotations)
+
+
+def clip_from_axis_angle(
+    pose: NDArray[np.float64],
+    root_m: NDArray[np.float64],
+    *,
+    fps: float,
+    name: str = "clip",
+    source: str = "memory",
+) -> MotionClip:
+    """Make a clip from SMPL's own numbers.
+
+    Args:
+        pose: Axis-angle, radians, shape (T, 72) or (T, 24, 3).
+        root_m: Pelvis path, metres, y up, shape (T, 3).
+        fps: Frames a second.
+        name: What to call the clip.
+        source: Where it came from.
+    """
+    pose = np.asarray(pose, dtype=np.float64).reshape(len(pose), -1, 3)
+    quat = rotations.continuous(rotations.quat_from_axis_angle(pose)) if len(pose) else pose
+    return MotionClip(quat, np.asarray(root_m, dtype=np.float64), fps, name=name, source=source)
+
+
+def resample(clip: MotionClip, fps: float) -> MotionClip:
+    """Return the clip at another frame rate: slerp for rotations, lines for the path.
+
+    Frame ``i`` of the result stands at ``i / fps`` seconds; the last source frame is held for the
+    fraction of a frame that may lie beyond it, so the duration is kept to the nearest frame.
+
+    Raises:
+        MotionError: ``fps`` is not positive.
+    """
+    if not (np.isfinite(fps) and fps > 0):
+        raise MotionError(f"{clip.name}: the frame rate must be positive, found {fps}")
+    if fps == clip.fps:
+        return clip
+    count = max(1, timebase.frames_in(clip.duration_s, fps))
+    position = np.minimum(timebase.frame_times(count, fps) * clip.fps, clip.frame_count - 1)
+    low = np.floor(position).astype(int)
+    high = np.minimum(low + 1, clip.frame_count - 1)
+    fraction = position - low
+    quat = rotations.slerp(
+        clip.rotations[low],
+        clip.rotations[high],
+        np.broadcast_to(fraction[:, None], (count, skeleton.JOINT_COUNT)),
+    )
+    root = clip.root_m[low] + fraction[:, None] * (clip.root_m[high] - clip.root_m[low])
+    return replace(clip, rotations=rotations.continuous(quat), root_m=root, fps=float(fps))
+
+
+def cut(clip: MotionClip, start_s: float, duration_s: float) -> MotionClip:
+    """Return the part of ``clip`` from ``start_s`` on, ``duration_s`` long (or to its end).
+
+    Raises:
+        MotionError: The span holds no frame.
+    """
+    first = timebase.frames_in(start_s, clip.fps)
+    last = first + timebase.frames_in(duration_s, clip.fps)
+    part = slice(max(0, first), max(0, last))
+    if len(clip.root_m[part]) == 0:
+        raise MotionError(
+            f"{clip.name}: {start_s:g} s + {duration_s:g} s lies outside its {clip.duration_s:g} s"
+        )
+    return replace(clip, rotations=clip.rotations[part], root_m=clip.root_m[part])

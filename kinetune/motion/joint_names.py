@@ -1,0 +1,213 @@
+"""Which joint of a stranger's skeleton is which of our 24, by name and by place in the tree.
+
+Limbs are found by name: prefixes and separators fall away, the side is read from a word, and what
+remains is looked up in a table. The trunk is found by place, since no two rigs name their spine
+alike: the pelvis is where the legs meet, the chest where the arms meet, and our three spine joints
+take theirs from the chain between. Knows CMU, ASF/AMC, Mixamo, Rokoko, Rigify, Unreal, Unity, VRM,
+3ds Max Biped, DAZ, Xsens and SMPL names.
+"""
+
+import itertools
+import re
+from collections.abc import Sequence
+
+from kinetune.errors import MotionError
+from kinetune.motion import skeleton
+
+# For each limb joint the names it goes by, likeliest first. A name taken by one joint is not given
+# to the next: with LeftShoulder and LeftArm the shoulder is a collar, alone it is the shoulder.
+_LIMB_NAMES: dict[str, tuple[str, ...]] = {
+    "hip": ("upleg", "upperleg", "thigh", "thighbend", "femur", "hip", "leg"),
+    "knee": ("lowerleg", "lowleg", "knee", "shin", "shinbend", "calf", "tibia", "leg"),
+    "ankle": ("ankle", "foot"),
+    "foot": ("toebase", "toe", "toes", "ball", "forefoot", "foot"),
+    "shoulder": ("upperarm", "uparm", "arm", "shldr", "shldrbend", "humerus", "shoulder"),
+    "elbow": ("forearm", "lowerarm", "lowarm", "forearmbend", "elbow", "radius", "arm"),
+    "wrist": ("wrist", "hand"),
+    "hand": ("hand",),
+    "collar": ("collar", "clavicle", "clavicula", "clav", "collarbone", "shoulder"),
+}
+_REQUIRED = ("hip", "knee", "ankle", "shoulder", "elbow")
+# Each limb from the trunk outwards; a joint must hang below the one before it.
+_CHAINS = (("hip", "knee", "ankle", "foot"), ("shoulder", "elbow", "wrist", "hand"))
+_HEAD_NAMES = ("head", "skull")
+_NECK_NAMES = ("neck", "neckbase", "lowerneck", "necklower")
+_SIDES = {
+    "l": "left", "left": "left", "lft": "left", "lt": "left",
+    "r": "right", "right": "right", "rgt": "right", "rt": "right",
+}  # fmt: skip
+# Words that say what kind of thing a joint is, never which.
+_NOISE = frozenset(
+    [
+        "mixamorig", "def", "org", "mch", "bip", "biped", "valvebiped", "bone", "jnt", "jt",
+        "joint", "bn", "bind", "skin", "cc", "base", "j", "b", "c",
+    ]
+)  # fmt: skip
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_KNOWN = frozenset(name for names in _LIMB_NAMES.values() for name in names)
+# A first word carried by more than this share of the joints is the performer's name (Neo_Hips).
+_PREFIX_SHARE = 0.6
+_PREFIX_LEAST = 4
+
+
+def recognise(names: Sequence[str], parents: Sequence[int], *, where: str) -> tuple[int, ...]:
+    """Find our 24 joints among those of another skeleton.
+
+    Args:
+        names: Its joint names.
+        parents: Place of each one's parent, -1 for a root.
+        where: What to call the file in errors.
+
+    Returns:
+        For each of our joints the place of theirs, -1 where there is none.
+
+    Raises:
+        MotionError: Legs or arms can't be found; says which and what the file has.
+    """
+    keys = sided_keys(names)
+    found = {side: _limbs(keys, side) for side in ("left", "right")}
+    missing = [
+        f"{side}_{part}" for side in found for part in _REQUIRED if part not in found[side]
+    ] or _out_of_line(found, parents)
+    if missing:
+        listed = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
+        raise MotionError(
+            f"{where}: expected a human skeleton, but found no {', '.join(missing)} among its "
+            f"joints ({listed}); rename the joints, for example to LeftUpLeg, LeftLeg, LeftFoot, "
+            "LeftArm, LeftForeArm"
+        )
+    places = {f"{side}_{part}": place for side in found for part, place in found[side].items()}
+    places |= _trunk(keys, parents, places, where)
+    return tuple(places.get(name, -1) for name in skeleton.JOINT_NAMES)
+
+
+def sided_keys(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return for each joint name its side ("left", "right", "") and its bare name.
+
+    Examples:
+        ``mixamorig:LeftUpLeg`` gives ("left", "upleg"), ``thigh_r`` gives ("right", "thigh").
+    """
+    split = [_WORDS.findall(re.split(r"[:|]", name)[-1]) for name in names]
+    lower = [[word.lower() for word in words if not word.isdigit()] for words in split]
+    return [_side_and_key(words) for words in _without_prefix(lower)]
+
+
+def path_up(parents: Sequence[int], joint: int) -> list[int]:
+    """Return a joint and all above it, from it to the root."""
+    path = []
+    while joint >= 0:
+        path.append(joint)
+        joint = parents[joint]
+    return path
+
+
+def _without_prefix(words: list[list[str]]) -> list[list[str]]:
+    firsts = [parts[0] for parts in words if len(parts) > 1]
+    for first in set(firsts) - set(_SIDES):
+        if firsts.count(first) > max(_PREFIX_LEAST, _PREFIX_SHARE * len(words)):
+            cut = [parts[1:] if parts[0:1] == [first] and parts[1:] else parts for parts in words]
+            return _without_prefix(cut)
+    return words
+
+
+def _side_and_key(words: list[str]) -> tuple[str, str]:
+    words = [word for word in words if word not in _NOISE]
+    side = next((_SIDES[word] for word in words if word in _SIDES), "")
+    key = "".join(word for word in words if word not in _SIDES)
+    if side or key in _KNOWN:
+        return side, key
+    # Without separators: leftarm, lfemur, armleft.
+    for mark in ("left", "right", "l", "r"):
+        if key.startswith(mark) and key[len(mark) :] in _KNOWN:
+            return _SIDES[mark], key[len(mark) :]
+        if len(mark) > 1 and key.endswith(mark) and key[: -len(mark)] in _KNOWN:
+            return _SIDES[mark], key[: -len(mark)]
+    return "", key
+
+
+def _limbs(keys: list[tuple[str, str]], side: str) -> dict[str, int]:
+    first_of: dict[str, int] = {}
+    for place, (its_side, key) in enumerate(keys):
+        if its_side == side:
+            first_of.setdefault(key, place)
+    found: dict[str, int] = {}
+    for part, candidates in _LIMB_NAMES.items():
+        for candidate in candidates:
+            if candidate in first_of and first_of[candidate] not in found.values():
+                found[part] = first_of[candidate]
+                break
+    return found
+
+
+def _out_of_line(found: dict[str, dict[str, int]], parents: Sequence[int]) -> list[str]:
+    """Drop optional joints that hang elsewhere; return the required ones that do."""
+    wrong = []
+    for side, parts in found.items():
+        for chain in _CHAINS:
+            for upper, lower in itertools.pairwise(chain):
+                if lower not in parts:
+                    continue
+                if upper in parts and parts[upper] in path_up(parents, parts[lower])[1:]:
+                    continue
+                del parts[lower]
+                if lower in _REQUIRED:
+                    wrong.append(f"{side}_{lower} below {side}_{upper}")
+        if "collar" in parts and parts["collar"] not in path_up(parents, parts["shoulder"])[1:]:
+            del parts["collar"]
+    return wrong
+
+
+def _trunk(
+    keys: list[tuple[str, str]], parents: Sequence[int], places: dict[str, int], where: str
+) -> dict[str, int]:
+    hips = [places["left_hip"], places["right_hip"]]
+    arms = [places[f"{s}_collar" if f"{s}_collar" in places else f"{s}_shoulder"] for s in _BOTH]
+    body, pelvis, chest = (_meeting(parents, joints) for joints in (hips + arms, hips, arms))
+    if body < 0 or pelvis in hips or chest in arms:
+        raise MotionError(
+            f"{where}: expected legs that meet in a pelvis and arms that meet in a chest, found "
+            "limbs that hang from nothing in common"
+        )
+    above_body = path_up(parents, body)
+    spine = [joint for joint in reversed(path_up(parents, chest)) if joint not in above_body]
+    found = {"pelvis": pelvis}
+    # Our joints stand at a third, two thirds and the end of the chain, whatever its length.
+    for third in (1, 2, 3):
+        count = round(third / 3 * len(spine))
+        found[f"spine{third}"] = spine[count - 1] if count else pelvis
+    return found | _head_and_neck(keys, parents, chest)
+
+
+_BOTH = ("left", "right")
+
+
+def _meeting(parents: Sequence[int], joints: list[int]) -> int:
+    """Return the lowest joint that all ``joints`` hang from (or are), -1 if there is none."""
+    paths = [path_up(parents, joint) for joint in joints]
+    return next((joint for joint in paths[0] if all(joint in path for path in paths)), -1)
+
+
+def _head_and_neck(
+    keys: list[tuple[str, str]], parents: Sequence[int], chest: int
+) -> dict[str, int]:
+    def named(wanted: tuple[str, ...]) -> int:
+        return next(
+            (
+                place
+                for place, (side, key) in enumerate(keys)
+                if not side and key in wanted and chest in path_up(parents, place)[1:]
+            ),
+            -1,
+        )
+
+    head, neck = named(_HEAD_NAMES), named(_NECK_NAMES)
+    found = {}
+    if head >= 0:
+        found["head"] = head
+        path = path_up(parents, head)
+        between = path[1 : path.index(chest)][::-1]
+        # Of two neck joints the upper: the lower often sits in the chest itself (CMU).
+        neck = between[len(between) // 2] if between else neck
+    if neck >= 0:
+        found["neck"] = neck
+    return found

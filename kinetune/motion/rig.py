@@ -1,0 +1,215 @@
+"""A stranger's skeleton as our joints see it: who leads whom, and where the bones point.
+
+Conventions: file units and the file's own world; quaternions (w, x, y, z). Axes: T frames, K
+source joints, of which our 24 follow some. Source: plain forward kinematics over a BVH tree.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetune.errors import MotionError
+from kinetune.motion import rotations, skeleton
+from kinetune.motion.bvh import Bvh, joint_positions, joint_rotations
+from kinetune.motion.joint_names import path_up, recognise
+
+Array = NDArray[np.float64]
+
+_J = skeleton.joint_index
+SIDES = ("left", "right")
+_LEG = ("hip", "knee")
+LEG_BONES = [(_J(f"{s}_{a}"), _J(f"{s}_{b}")) for s in SIDES for a, b in (_LEG, ("knee", "ankle"))]
+_OUR_LEG_M = sum(float(np.linalg.norm(skeleton.OFFSETS_M[lower])) for _, lower in LEG_BONES) / 2
+# Limb joints of ours whose bone must keep its direction, and the joint at its far end.
+LIMB_BONES: dict[int, int] = {
+    _J(f"{side}_{upper}"): _J(f"{side}_{lower}")
+    for side in ("left", "right")
+    for upper, lower in (
+        ("hip", "knee"), ("knee", "ankle"), ("ankle", "foot"),
+        ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"),
+    )
+}  # fmt: skip
+# Frames looked at where a sample of the motion will do.
+MOST_SAMPLES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Rig:
+    """The part of a BVH skeleton that our joints follow.
+
+    Attributes:
+        bvh: The file.
+        joints: Places in the file of the K joints used, parents first.
+        parents: Place of each one's parent among the K, -1 for a root.
+        offsets: From the parent, file units, (K, 3).
+        tips: Where each one's bone ends, in its own axes, zeros if unknown, (K, 3).
+        moving: Which of the K carry the body's path: the pelvis and all above it.
+        ours: For each of our 24 joints its place among the K, -1 where there is none.
+    """
+
+    bvh: Bvh
+    joints: tuple[int, ...]
+    parents: tuple[int, ...]
+    offsets: Array
+    tips: Array
+    moving: frozenset[int]
+    ours: tuple[int, ...]
+
+    def at(self, name: str) -> int:
+        """Return the place among the K of our joint ``name``."""
+        return self.ours[_J(name)]
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """World rotations (T, K, 4) and positions (T, K, 3), file units, of the source joints."""
+
+    rotations: Array
+    positions: Array
+
+    def part(self, frames: NDArray) -> "Posed":
+        return Posed(self.rotations[frames], self.positions[frames])
+
+
+def rig_of(bvh: Bvh, where: str) -> Rig:
+    tree = bvh.hierarchy
+    ours = recognise(tree.names, tree.parents, where=where)
+    used = sorted({up for joint in ours if joint >= 0 for up in path_up(tree.parents, joint)})
+    place = {joint: k for k, joint in enumerate(used)} | {-1: -1}
+    moving = frozenset(place[up] for up in path_up(tree.parents, ours[0]))
+    return Rig(
+        bvh,
+        tuple(used),
+        tuple(place[tree.parents[joint]] for joint in used),
+        np.array([_offset(bvh, joint) for joint in used]),
+        np.array([_tip(bvh, joint) for joint in used]),
+        moving,
+        tuple(place[joint] for joint in ours),
+    )
+
+
+def _offset(bvh: Bvh, joint: int) -> Array:
+    """Return the offset of a joint: its position channels stand in for it where they are set."""
+    positions = joint_positions(bvh, joint, slice(0, MOST_SAMPLES))
+    if positions is None or not positions.any():
+        return bvh.hierarchy.offsets[joint]
+    return np.median(positions, axis=0)
+
+
+def _tip(bvh: Bvh, joint: int) -> Array:
+    """Return where a joint's bone ends in its own axes: the mean of its children, thumbs aside."""
+    tree = bvh.hierarchy
+    children = [child for child, parent in enumerate(tree.parents) if parent == joint]
+    ends = [tree.ends[joint]] if tree.ends[joint].any() else []
+    for child in children:
+        if "thumb" not in tree.names[child].lower():
+            offset = _offset(bvh, child)
+            ends.append(offset if offset.any() else _tip(bvh, child))
+    return np.mean(ends, axis=0) if ends else np.zeros(3)
+
+
+def rest_pose(rig: Rig) -> Posed:
+    """Return the rest pose: no joint turned."""
+    quat = np.zeros((1, len(rig.joints), 4))
+    quat[..., 0] = 1.0
+    return _chained(rig, quat, np.broadcast_to(rig.offsets, (1, *rig.offsets.shape)))
+
+
+def pose_in(rig: Rig, frames: NDArray) -> Posed:
+    """Return the source's pose in the frames asked for."""
+    part = replace(rig.bvh, values=rig.bvh.values[frames])
+    quat = np.stack([joint_rotations(part, joint) for joint in rig.joints], axis=1)
+    steps = np.tile(rig.offsets, (len(frames), 1, 1))
+    for k in rig.moving:
+        positions = joint_positions(part, rig.joints[k])
+        # Channels that are zero throughout say nothing; the offset stands.
+        if positions is not None and (rig.parents[k] < 0 or rig.offsets[k].any()):
+            steps[:, k] = positions
+    return _chained(rig, quat, steps)
+
+
+def _chained(rig: Rig, local: Array, steps: Array) -> Posed:
+    world, positions = np.empty_like(local), np.empty_like(local[..., 1:])
+    for k, parent in enumerate(rig.parents):
+        if parent < 0:
+            world[:, k], positions[:, k] = local[:, k], steps[:, k]
+        else:
+            world[:, k] = rotations.quat_multiply(world[:, parent], local[:, k])
+            step = rotations.rotate(world[:, parent], steps[:, k])
+            positions[:, k] = positions[:, parent] + step
+    return Posed(world, positions)
+
+
+def middle(rig: Rig, posed: Posed, part: str) -> Array:
+    """Return the middle between the left and the right joint ``part``, file units, (T, 3)."""
+    sides = [rig.at(f"{side}_{part}") for side in ("left", "right")]
+    return posed.positions[:, sides].mean(axis=1)
+
+
+def left_axis(rig: Rig, posed: Posed, part: str) -> Array:
+    """Return the direction from the right joint ``part`` to the left one, (T, 3)."""
+    left, right = rig.at(f"left_{part}"), rig.at(f"right_{part}")
+    return unit(posed.positions[:, left] - posed.positions[:, right])
+
+
+def trunk_axis(rig: Rig, posed: Posed) -> Array:
+    """Return the direction from hips to shoulders, (T, 3)."""
+    return unit(middle(rig, posed, "shoulder") - middle(rig, posed, "hip"))
+
+
+def bone(rig: Rig, posed: Posed, joint: int) -> Array:
+    """Return the direction of our limb bone ``joint`` in the rig, (T, 3); zeros if unknown."""
+    k, end = rig.ours[joint], rig.ours[LIMB_BONES[joint]]
+    if k < 0:
+        return np.zeros((len(posed.positions), 3))
+    if end >= 0 and np.abs(rig.offsets[end]).any():
+        return unit(posed.positions[:, end] - posed.positions[:, k])
+    return unit(rotations.rotate(posed.rotations[:, k], rig.tips[k]))
+
+
+def could_stand(rig: Rig, pose: Posed) -> bool:
+    """Whether a person could stand as in the pose (T = 1): legs down, no limb reversed."""
+    left, up = left_axis(rig, pose, "hip")[0], trunk_axis(rig, pose)[0]
+    shoulders = left_axis(rig, pose, "shoulder")[0]
+    forward = np.cross(left, up)
+    legs = [bone(rig, pose, _J(f"{side}_{part}"))[0] for side in SIDES for part in _LEG]
+    feet = [bone(rig, pose, _J(f"{side}_ankle"))[0] for side in SIDES]
+    arms = [bone(rig, pose, _J(f"{side}_shoulder"))[0] for side in SIDES]
+    return bool(
+        abs(left @ up) < 0.5
+        and shoulders @ left > 0.5
+        and all(leg @ up < -0.5 for leg in legs)
+        and sum(foot @ forward for foot in feet) >= 0.0
+        and arms[0] @ left > -0.5
+        and arms[1] @ left < 0.5
+    )
+
+
+def strain_of(rig: Rig, posed: Posed) -> Array:
+    """Return how far each frame is from standing straight, arms wherever they like, (T,)."""
+    up = trunk_axis(rig, posed)
+    left = left_axis(rig, posed, "hip")
+    strain = 1.0 - np.sum(left * left_axis(rig, posed, "shoulder"), axis=-1)
+    for side in SIDES:
+        for part in _LEG:
+            strain += 1.0 + np.sum(up * bone(rig, posed, _J(f"{side}_{part}")), axis=-1)
+        upper, lower = (bone(rig, posed, _J(f"{side}_{p}")) for p in ("shoulder", "elbow"))
+        strain += 0.5 * (1.0 - np.sum(upper * lower, axis=-1))
+    return strain
+
+
+def leg_length(rig: Rig, rest: Posed, where: str) -> float:
+    """Return the mean length of the two legs from hip to ankle, file units."""
+    lengths = [
+        np.linalg.norm(rest.positions[0, rig.ours[lower]] - rest.positions[0, rig.ours[upper]])
+        for upper, lower in LEG_BONES
+    ]
+    if min(lengths) <= 0.0:
+        raise MotionError(f"{where}: expected legs of some length, found an offset of zero")
+    return float(sum(lengths)) / len(SIDES)
+
+
+def unit(vector: Array) -> Array:
+    length = np.linalg.norm(vector, axis=-1, keepdims=True)
+    return vector / np.where(length > 0.0, length, 1.0)

@@ -1,0 +1,1 @@
+"""How the model learns: prepare, dataset, one loop, one thin file a trainer."""

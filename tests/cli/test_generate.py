@@ -1,0 +1,138 @@
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from kinetune.cli.generate import GenerateOptions, generate, genre_of, output_paths
+from kinetune.errors import AudioError, OutputError
+from kinetune.motion.formats import write_motion
+from tests.cli.conftest import kinetune
+from tests.conftest import EXAMPLE, swaying_clip
+
+
+def dance(folder, name="sway.bvh", **how):
+    path = folder / name
+    write_motion(path, swaying_clip(duration_s=2.0, **how))
+    return path
+
+
+def assert_one_clear_line(done, code=2):
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("kinetune: ")
+
+
+def test_json_is_all_there_is_on_stdout(tmp_path, tiny_model):
+    done = kinetune(
+        "generate", dance(tmp_path), "-o", tmp_path / "a.wav", "--model", tiny_model,
+        "--genre", "house", "--bpm", 100, "--seed", 5, "--json", "--plot",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (piece,) = json.loads(done.stdout)
+    info = soundfile.info(tmp_path / "a.wav")
+    assert piece["output"] == str(tmp_path / "a.wav")
+    assert piece["genre"] == "HO"
+    assert piece["seed"] == 5
+    assert piece["bpm"] == 100.0
+    assert piece["sample_rate"] == info.samplerate == 22_050
+    assert piece["duration_s"] == pytest.approx(info.duration)
+    assert piece["duration_s"] == pytest.approx(2.0, abs=512 / 22_050)
+    np.testing.assert_allclose(np.diff(piece["beats_s"]), 0.6, atol=1e-3)
+    assert set(piece["seconds"]) == {"load", "features", "denoise", "decode", "vocode", "total"}
+    total = sum(v for k, v in piece["seconds"].items() if k not in ("load", "total"))
+    assert piece["seconds"]["total"] == pytest.approx(total)
+    assert piece["real_time_factor"] == pytest.approx(total / piece["duration_s"])
+    assert piece["peak_memory_mb"] > 50
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "a.wav", "sway.bvh"]
+
+
+def test_a_batch_goes_on_after_a_failure(tmp_path, tiny_model):
+    good, bad, other = dance(tmp_path), tmp_path / "no.bvh", dance(tmp_path, "b.bvh", seed=1)
+    bad.write_text("HIERARCHY\nnonsense")
+    done = kinetune(
+        "generate", good, bad, other, "-o", tmp_path / "out", "--model", tiny_model, "--json"
+    )
+    assert done.returncode == 1
+    assert [p["motion"] for p in json.loads(done.stdout)] == [str(good), str(other)]
+    assert "1 of 3 failed" in done.stderr
+    assert "no.bvh" in done.stderr
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["b.wav", "sway.wav"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--genre", "polka"], "unknown genre 'polka'"),
+        (["--bpm", "1000"], "--bpm must be"),
+        (["--steps", "0"], "--steps must be"),
+        (["--guidance", "-1"], "--guidance must be"),
+        (["--seed", "-1"], "--seed must not"),
+        (["--model", "nothing"], "no such model"),
+        (["--device", "toaster"], "device 'toaster'"),
+        (["-o", "a.mp3"], "use .wav or .flac"),
+    ],
+)
+def test_an_impossible_option_is_one_line_and_code_2(tmp_path, tiny_model, arguments, message):
+    if "--model" not in arguments:
+        arguments = [*arguments, "--model", tiny_model]
+    done = kinetune("generate", dance(tmp_path), *arguments, cwd=tmp_path)
+    assert_one_clear_line(done)
+    assert message in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["sway.bvh"]
+
+
+def test_a_missing_motion_is_one_line_and_code_2(tmp_path, tiny_model):
+    done = kinetune("generate", tmp_path / "none.bvh", "--model", tiny_model, cwd=tmp_path)
+    assert_one_clear_line(done)
+    assert "none.bvh" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file in the way works alike, but says otherwise")
+def test_a_place_that_cannot_be_written_is_said_before_any_work(tmp_path, tiny_model):
+    (tmp_path / "file").write_text("")
+    done = kinetune(
+        "generate", dance(tmp_path), "-o", tmp_path / "file" / "a.wav", "--model", tiny_model
+    )
+    assert_one_clear_line(done)
+    assert "can't be written" in done.stderr
+
+
+def test_a_damaged_checkpoint_is_one_line_and_code_2(tmp_path, tiny_model):
+    broken = shutil.copytree(tiny_model, tmp_path / "broken")
+    (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"short")
+    done = kinetune("generate", dance(tmp_path), "--model", broken, cwd=tmp_path)
+    assert_one_clear_line(done)
+    assert "damaged" in done.stderr
+
+
+def test_shell_and_python_are_one(tmp_path, tiny_model):
+    motion = dance(tmp_path)
+    kinetune("generate", motion, "-o", tmp_path / "a.wav", "--model", tiny_model, "--seed", 9)
+    options = GenerateOptions(seed=9)
+    generate(
+        [motion], output=tmp_path / "b.wav", options=options, model=str(tiny_model), quiet=True
+    )
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+def test_the_genre_is_asked_for_or_told_by_the_name_or_the_fallback(tmp_path):
+    assert genre_of(EXAMPLE, None) == "BR"
+    assert genre_of(EXAMPLE, "house") == "HO"
+    assert genre_of(tmp_path / "gang_dance.bvh", None) == "HO"
+
+
+def test_equal_names_get_numbers_and_files_are_not_shared(tmp_path):
+    from pathlib import Path
+
+    found = output_paths([Path("a/x.bvh"), Path("b/x.bvh"), Path("c/y.npz")], tmp_path)
+    assert [p.name for p in found] == ["x.wav", "x-2.wav", "y.wav"]
+    with pytest.raises(OutputError, match="name a folder"):
+        output_paths([Path("a.bvh"), Path("b.bvh")], tmp_path / "a.wav")
+    with pytest.raises(AudioError, match=r"\.ogg"):
+        output_paths([Path("a.bvh")], tmp_path / "a.ogg")

@@ -1,0 +1,37 @@
+"""What the tests share: where the real motions are, and made-up clips."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinetune.motion.clip import MotionClip, clip_from_axis_angle
+
+REPOSITORY = Path(__file__).parent.parent
+SHARED_MOTIONS = REPOSITORY.parent / "shared" / "motions"
+EXAMPLE = REPOSITORY / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
+
+
+def swaying_clip(
+    *, fps: float = 60.0, duration_s: float = 4.0, bpm: float = 120.0, seed: int = 0
+) -> MotionClip:
+    """A body whose every joint swings smoothly, turning back on each beat."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(round(duration_s * fps)) / fps
+    axes = rng.normal(size=(24, 3)) * 0.3
+    swing = np.cos(np.pi * times * bpm / 60.0)
+    pose = swing[:, None, None] * axes[None]
+    root = np.stack([0.2 * np.sin(times), 0.9 + 0.05 * swing, 0.1 * times], axis=1)
+    return clip_from_axis_angle(pose, root, fps=fps, name="sway", source="test")
+
+
+@pytest.fixture
+def clip() -> MotionClip:
+    return swaying_clip()
+
+
+@pytest.fixture(scope="session")
+def shared_motions() -> Path:
+    if not SHARED_MOTIONS.is_dir():
+        pytest.skip("the real motions are not beside this checkout")
+    return SHARED_MOTIONS

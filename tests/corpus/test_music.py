@@ -1,0 +1,147 @@
+"""Instruments, grammar, composer and mixer: in tune, in time, in level, and in answer."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from kinetune import genres, timebase
+from kinetune.corpus import grammar
+from kinetune.corpus.composer import compose
+from kinetune.corpus.instruments import VOICES
+from kinetune.corpus.mixer import PEAK, render
+from kinetune.corpus.score import Plan
+from kinetune.corpus.styles import STYLES
+from kinetune.corpus.synthesis import Strike, Timbre
+from kinetune.errors import ConfigError
+
+PITCHED = (
+    "finger_bass", "electric_piano", "organ", "piano", "guitar", "clavinet", "brass", "mallet",
+    "flute", "vocal", "lead", "upright_bass",
+)  # fmt: skip
+
+
+def plan(genre="MH", level=0.6, bpm=100.0, duration_s=6.0, downbeat_s=0.0):
+    beats = timebase.beat_times(bpm, downbeat_s, duration_s)
+    return Plan(genre, bpm, duration_s, downbeat_s, np.full(len(beats), level))
+
+
+def pitch_of(wave, rate_hz, near_hz):
+    spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), 8 * len(wave)))
+    hz = np.fft.rfftfreq(8 * len(wave), 1 / rate_hz)
+    band = (hz > near_hz * 0.94) & (hz < near_hz * 1.06)
+    return hz[band][np.argmax(spectrum[band])]
+
+
+@pytest.mark.parametrize("name", sorted(VOICES))
+def test_every_voice_sounds_at_two_rates(name):
+    for rate_hz in (22_050, 44_100):
+        wave = VOICES[name](Strike(110.0, 0.2, 0.8, rate_hz, Timbre(seed=3)))
+        assert np.isfinite(wave).all()
+        assert 0.05 < np.abs(wave).max() < 3.0
+
+
+@pytest.mark.parametrize("name", PITCHED)
+def test_pitched_voices_are_in_tune(name):
+    hz = 233.0
+    wave = VOICES[name](Strike(hz, 0.6, 0.8, 22_050, Timbre(seed=1)))
+    assert abs(1200 * np.log2(pitch_of(wave, 22_050, hz) / hz)) < 10
+
+
+def test_a_progression_reads_as_chords():
+    bars = grammar.read_progression("I:m7 IV:9,V:7")
+    assert [len(bar) for bar in bars] == [1, 2]
+    assert bars[0][0] == grammar.Chord(0, (0, 3, 7, 10))
+    assert bars[1][1].root == 7
+
+
+def test_a_voicing_holds_the_chord_near_its_center():
+    notes = grammar.voicing(2, grammar.Chord(5, (0, 4, 7)), 60)
+    assert {note % 12 for note in notes} == {7, 11, 2}
+    assert all(abs(note - 60) < 12 for note in notes)
+
+
+@pytest.mark.parametrize("code", genres.CODES)
+def test_every_table_is_well_formed(code):
+    style = STYLES[code]
+    rhythms = [*style.kick, *style.snare, *style.hat, *style.opened, *style.bass_lines]
+    rhythms += [pattern for layer in style.layers for pattern in layer.patterns]
+    assert {len(rhythm) for rhythm in rhythms} == {grammar.STEPS_IN_BAR}
+    names = [*style.bass, *style.hook, *(v for layer in style.layers for v in layer.voices)]
+    names += [v for k in style.kits for v in (k.kick, k.snare, k.hat, k.opened, k.layer) if v]
+    assert set(names) <= set(VOICES)
+    assert all(grammar.read_progression(text) for text in style.progressions)
+    assert set(style.scales) <= set(grammar.SCALES)
+
+
+def test_a_score_is_the_same_again_and_another_seed_writes_another():
+    assert compose(plan(), 4).notes == compose(plan(), 4).notes
+    assert compose(plan(), 4).notes != compose(plan(), 5).notes
+
+
+def test_songs_differ_in_key_sound_and_chords():
+    scores = [compose(plan(), seed) for seed in range(12)]
+    assert len({score.key for score in scores}) > 4
+    assert len({score.parts[0].timbre for score in scores}) == 12
+
+
+def test_kicks_fall_on_the_grid():
+    score = compose(plan("HO", bpm=120.0, downbeat_s=0.3), 1)
+    starts = np.array([n.start_s for n in score.notes if n.part == "kick" and n.velocity > 0.5])
+    off = (starts - 0.3 + 0.25) % 0.5 - 0.25
+    assert np.median(np.abs(off)) < 0.01
+
+
+def test_energy_means_more_notes_and_harder_ones():
+    def made(level):
+        return [compose(plan("LO", level=level), seed).notes for seed in range(4)]
+
+    calm, strong = made(0.15), made(0.9)
+    assert sum(map(len, strong)) > 1.4 * sum(map(len, calm))
+    assert np.mean([n.velocity for notes in strong for n in notes]) > 1.3 * np.mean(
+        [n.velocity for notes in calm for n in notes]
+    )
+
+
+def test_a_leap_of_energy_is_hit():
+    energy = np.full(10, 0.2)
+    energy[6:] = 0.9
+    score = compose(dataclasses.replace(plan(), energy=energy), 3)
+    crashes = [note.start_s for note in score.notes if note.part == "crash"]
+    assert any(abs(start - 3.6) < 0.05 for start in crashes)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_sound_has_the_shape_asked_for_and_is_clean(channels):
+    sound = render(compose(plan(duration_s=3.0), 2), 16_000, channels=channels)
+    assert sound.samples.shape == ((48_000,) if channels == 1 else (48_000, 2))
+    assert np.abs(sound.samples).max() <= PEAK
+    assert abs(sound.samples.mean()) < 1e-3
+
+
+def test_mono_is_about_the_middle_of_stereo():
+    score = compose(plan(duration_s=3.0), 2)
+    mono, stereo = render(score, 16_000, channels=1), render(score, 16_000, channels=2)
+    assert np.corrcoef(mono.samples, stereo.mono)[0, 1] > 0.9
+    assert not np.allclose(stereo.samples[:, 0], stereo.samples[:, 1])
+
+
+def test_a_note_sounds_when_the_score_says():
+    score = compose(plan("BR", bpm=120.0, duration_s=2.0), 1)
+    note = next(n for n in score.notes if n.part == "kick" and n.start_s > 0.4)
+    alone = dataclasses.replace(score, notes=(note,), mix=dataclasses.replace(score.mix, dust=0.0))
+    samples = np.abs(render(alone, 22_050, channels=1).samples)
+    start_s = np.argmax(samples > 0.05 * samples.max()) / 22_050
+    assert start_s == pytest.approx(note.start_s, abs=0.005)
+
+
+def test_bad_input_is_refused():
+    score = compose(plan(), 1)
+    with pytest.raises(ConfigError, match="channels"):
+        render(score, 22_050, channels=3)
+    with pytest.raises(ConfigError, match="rate"):
+        render(score, 100)
+    with pytest.raises(ConfigError, match="beats"):
+        compose(dataclasses.replace(plan(), energy=np.ones(2)), 1)
+    with pytest.raises(ConfigError, match="polka"):
+        compose(plan("polka"), 1)

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from kinetune import timebase
+from kinetune.errors import ConfigError, MotionError
+from kinetune.model.pipeline import DanceToMusicPipeline
+from tests.conftest import swaying_clip
+
+
+@pytest.fixture(scope="module")
+def dance():
+    return swaying_clip(duration_s=4.0)
+
+
+@pytest.mark.parametrize("duration_s", [0.5, 2.0, 9.7])
+def test_the_music_is_as_long_as_the_dance(default_pipeline, duration_s):
+    dance = swaying_clip(duration_s=duration_s)
+    music = default_pipeline(dance, genre="HO")
+    assert abs(music.sound.duration_s - dance.duration_s) < 1 / timebase.mel_rate_hz()
+    assert music.mel.shape == (32, timebase.mel_frames_in(len(music.sound.samples)))
+
+
+def test_the_same_seed_gives_the_same_samples(default_pipeline, dance):
+    one, two = (default_pipeline(dance, genre="HO", seed=3) for _ in range(2))
+    np.testing.assert_array_equal(one.sound.samples, two.sound.samples)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"genre": "BR"},
+        {"seed": 4},
+        {"num_inference_steps": 5},
+        {"guidance_scale": 1.0},
+        {"guidance_scale": 4.0},
+        {"bpm": 91.0},
+        {"first_beat_s": 0.21},
+    ],
+)
+def test_every_option_changes_the_music(default_pipeline, dance, change):
+    base = {"genre": "HO", "seed": 3}
+    one = default_pipeline(dance, **base)
+    two = default_pipeline(dance, **(base | change))
+    assert not np.allclose(one.mel, two.mel, atol=1e-4)
+
+
+def test_the_dance_changes_the_music(default_pipeline):
+    one, two = (
+        default_pipeline(swaying_clip(seed=seed), genre="HO", bpm=120.0, first_beat_s=0.0)
+        for seed in (0, 1)
+    )
+    assert not np.allclose(one.mel, two.mel, atol=1e-4)
+
+
+def test_the_asked_tempo_is_the_grids(default_pipeline, dance):
+    music = default_pipeline(dance, genre="HO", bpm=90.0, first_beat_s=0.5)
+    assert music.grid.bpm == 90.0
+    np.testing.assert_allclose(np.diff(music.grid.beats_s), 60.0 / 90.0)
+    assert np.abs(music.grid.beats_s - 0.5).min() < 1e-6
+
+
+def test_progress_is_told_every_step(default_pipeline, dance):
+    told = []
+    default_pipeline(dance, genre="HO", progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_the_papers_design_makes_music_of_any_length(paper_pipeline):
+    music = paper_pipeline(swaying_clip(duration_s=7.0), genre="BR")
+    assert music.sound.duration_s == pytest.approx(7.0)
+    assert music.mel.shape[0] == 256
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"genre": "polka"}, ConfigError, "unknown genre"),
+        ({"genre": "HO", "num_inference_steps": 0}, ConfigError, "steps must be"),
+        ({"genre": "HO", "guidance_scale": float("nan")}, ConfigError, "guidance must be"),
+        ({"genre": "HO", "bpm": 5.0}, MotionError, "30"),
+    ],
+)
+def test_impossible_options_are_said(default_pipeline, dance, options, error, message):
+    with pytest.raises(error, match=message):
+        default_pipeline(dance, **options)
+
+
+def test_one_frame_is_too_short(default_pipeline):
+    with pytest.raises(MotionError, match=r"1 frames at 60 fps .* expected 0.5 s"):
+        default_pipeline(swaying_clip(duration_s=1 / 60), genre="HO")
+
+
+def test_saving_and_loading_gives_the_same_music(default_pipeline, dance, tmp_path):
+    default_pipeline.save_pretrained(tmp_path / "model")
+    loaded = DanceToMusicPipeline.from_pretrained(tmp_path / "model")
+    again = DanceToMusicPipeline.from_pretrained(str(tmp_path / "model"))
+    one, two = (pipe(dance, genre="HO", seed=1) for pipe in (loaded, again))
+    np.testing.assert_array_equal(one.sound.samples, two.sound.samples)
+    # Weights rest as float16 on disk: close to, not exactly, what was saved.
+    np.testing.assert_allclose(one.mel, default_pipeline(dance, genre="HO", seed=1).mel, atol=0.05)
+    assert {p.suffix for p in (tmp_path / "model").rglob("*") if p.is_file()} == {
+        ".json",
+        ".safetensors",
+    }
+
+
+def test_the_papers_design_is_saved_and_loaded(paper_pipeline, tmp_path):
+    dance = swaying_clip(duration_s=3.0)
+    paper_pipeline.save_pretrained(tmp_path / "paper")
+    loaded = DanceToMusicPipeline.from_pretrained(tmp_path / "paper")
+    one, two = (pipe(dance, genre="BR", seed=2) for pipe in (paper_pipeline, loaded))
+    np.testing.assert_allclose(one.mel, two.mel, atol=0.05)

@@ -1,0 +1,75 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+
+from kinetune.errors import ConfigError, ModelError
+from kinetune.model.presets import build_pipeline, load_paper_vae, preset_config
+
+
+def parameters(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+@pytest.fixture(scope="module")
+def paper():
+    with torch.device("meta"):
+        return build_pipeline(preset_config("paper"))
+
+
+def test_the_papers_networks_have_the_published_sizes(paper):
+    assert parameters(paper.unet) == 138_255_489
+    assert parameters(paper.vae) == 83_607_691
+
+
+def test_the_papers_figures_are_the_published_ones(paper):
+    assert isinstance(paper.unet, UNet2DConditionModel)
+    assert isinstance(paper.vae, AutoencoderKL)
+    assert isinstance(paper.scheduler, DDIMScheduler)
+    assert paper.unet.config.cross_attention_dim == 370
+    assert paper.unet.config.sample_size == 32
+    assert paper.vae.config.scaling_factor == 0.18215
+    assert paper.scheduler.config.num_train_timesteps == 1000
+    assert paper.scheduler.config.prediction_type == "epsilon"
+    mel = paper.mel.settings
+    figures = (mel.rate_hz, mel.n_fft, mel.hop_length, mel.n_mels, mel.top_db, mel.reference)
+    assert figures == (22_050, 2048, 512, 256, 80.0, "max")
+    assert paper.config.settings["inference_steps"] == 50
+    assert paper.config.settings["guidance_scale"] == 1.0
+    assert paper.condition_encoder.config.motion_frames == 150
+    assert paper.normaliser.config.kind == "minmax"
+
+
+def test_the_default_is_small():
+    with torch.device("meta"):
+        pipeline = build_pipeline(preset_config("default"))
+    parts = (pipeline.unet, pipeline.vae, pipeline.condition_encoder, pipeline.normaliser)
+    assert sum(map(parameters, parts)) <= 20_000_000
+
+
+def test_building_is_by_the_seed_and_leaves_the_global_one_alone():
+    config = preset_config("default")
+    small = replace(
+        config,
+        vae=replace(config.vae, block_out_channels=(16, 16)),
+        unet=replace(config.unet, block_out_channels=(16, 16), condition_channels=16),
+    )
+    before = torch.random.get_rng_state()
+    one, two, three = (build_pipeline(small, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(before, torch.random.get_rng_state())
+    weight = [p.unet.conv_in.weight for p in (one, two, three)]
+    assert torch.equal(weight[0], weight[1])
+    assert not torch.equal(weight[0], weight[2])
+
+
+def test_an_unknown_preset_is_said():
+    with pytest.raises(ConfigError, match="unknown preset"):
+        preset_config("huge")
+
+
+def test_the_papers_vae_without_a_network_is_said_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ModelError, match="network is needed") as caught:
+        load_paper_vae(str(tmp_path / "nothing"))
+    assert "\n" not in str(caught.value)

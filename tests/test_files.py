@@ -1,0 +1,35 @@
+import os
+
+import pytest
+
+from kinetune.errors import OutputError
+from kinetune.files import check_writable, whole_file, write_json
+
+
+def test_a_file_appears_whole(tmp_path):
+    write_json(tmp_path / "deep" / "a.json", {"x": 1})
+    assert (tmp_path / "deep" / "a.json").read_text() == '{\n  "x": 1\n}\n'
+
+
+def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(KeyError), whole_file(path) as aside:  # noqa: PT012
+        aside.write_text("half")
+        raise KeyError
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_file_where_a_folder_should_be_is_said(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(OutputError, match="can't be written"):
+        check_writable(tmp_path / "a" / "b")
+    with pytest.raises(OutputError, match="can't be written"), whole_file(tmp_path / "a" / "b.txt"):
+        pass
+
+
+def test_permissions_are_those_of_a_plain_file(tmp_path):
+    (tmp_path / "plain").write_text("")
+    write_json(tmp_path / "ours", 1)
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode

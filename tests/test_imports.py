@@ -1,0 +1,79 @@
+"""The imports run downhill, and the light rooms stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "kinetune"
+GROUND = {"errors", "timebase", "config", "files", "genres"}
+LAYERS = {
+    **dict.fromkeys(GROUND, 1),
+    "motion": 3,
+    "audio": 3,
+    "model": 4,
+    "corpus": 4,
+    "metrics": 4,
+    "training": 5,
+    "cli": 6,
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            parts = node.module.split(".")
+            if parts == ["kinetune"]:
+                rooms |= {alias.name for alias in node.names}
+            elif parts[0] == "kinetune":
+                rooms.add(parts[1])
+        elif isinstance(node, ast.Import):
+            rooms |= {
+                alias.name.split(".")[1]
+                for alias in node.names
+                if alias.name.startswith("kinetune.")
+            }
+    return rooms - {"__version__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_its_own_room_and_rooms_below(path):
+    room = room_of(path)
+    if room == "__init__":
+        assert imported_rooms(path) == set()
+        return
+    for other in imported_rooms(path):
+        inside = other == room or {other, room} <= GROUND
+        assert inside or LAYERS[other] < LAYERS[room], f"{room} imports {other}"
+
+
+def test_the_ground_floor_does_not_go_round_in_circles():
+    above = {room: imported_rooms(PACKAGE / f"{room}.py") & GROUND for room in GROUND}
+    while above:
+        free = {room for room, needs in above.items() if not needs & set(above)}
+        assert free, f"these import each other: {sorted(above)}"
+        above = {room: needs for room, needs in above.items() if room not in free}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import kinetune",
+        "import kinetune.motion.formats, kinetune.motion.beats, kinetune.motion.features",
+        "import kinetune.audio.sound",
+        "import kinetune.corpus.pairs",
+        "import kinetune.cli.main",
+    ],
+)
+def test_light_imports_do_not_load_torch(statement):
+    heavy = "{'torch', 'diffusers', 'librosa', 'matplotlib'} & set(sys.modules)"
+    code = f"import sys; {statement}; found = {heavy}; assert not found, found"
+    subprocess.run([sys.executable, "-c", code], check=True)

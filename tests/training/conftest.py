@@ -1,0 +1,22 @@
+"""A made-up corpus and the tiny run of ``configs/tiny.toml`` on it."""
+
+from dataclasses import replace
+
+import pytest
+
+from kinetune.corpus.pairs import make_corpus
+from kinetune.training.config import read_train_config
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    make_corpus(folder, minutes=0.5, seed=3, pair_duration_s=7.5, workers=1)
+    return folder
+
+
+@pytest.fixture
+def tiny(corpus):
+    config = read_train_config(REPOSITORY / "configs" / "tiny.toml")
+    return replace(config, data=replace(config.data, source=str(corpus)))

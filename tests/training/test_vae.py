@@ -1,0 +1,43 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from kinetune.model.presets import build_pipeline
+from kinetune.model.vae import MelVAE, posterior_of, scale_latents
+from kinetune.training import dataset
+from kinetune.training.prepare import open_source
+from kinetune.training.vae import measure_latents, train_vae, vae_loss
+
+
+def test_the_vae_learns_and_measures_its_latents(tiny, tmp_path):
+    loop = replace(tiny.vae.loop, steps=30, learning_rate=3e-3)
+    losses = []
+    config = replace(tiny, vae=replace(tiny.vae, loop=loop))
+    train_vae(config, tmp_path, on_step=lambda report: losses.append(report.loss))
+    assert losses[-1] < 0.8 * losses[0]
+    vae = MelVAE.from_pretrained(tmp_path / "vae" / "model")
+    assert len(vae.config.latents_std) == 8
+
+
+def test_measured_latents_have_unit_scale(tiny, tmp_path):
+    pipeline = build_pipeline(tiny.model)
+    prepared = open_source(Path(tiny.data.source), tmp_path, features="rhythm", held_out=0)
+    shape = dataset.window_shape(pipeline)
+    windows = dataset.windows_of(prepared, shape, stride_s=2.0, held_out=False)
+    measure_latents(pipeline, prepared, windows)
+    mel = dataset.window_mel(prepared, windows, shape, pipeline)
+    mean, std = posterior_of(pipeline.vae, mel)
+    drawn = scale_latents(pipeline.vae, mean + std * torch.randn(mean.shape))
+    assert drawn.mean().item() == pytest.approx(0.0, abs=0.05)
+    assert drawn.std().item() == pytest.approx(1.0, abs=0.05)
+
+
+def test_each_weight_of_the_loss_counts(tiny):
+    pipeline = build_pipeline(tiny.model)
+    mel = torch.rand(1, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    base = vae_loss(pipeline, mel, tiny.vae, seed=0)
+    for change in ({"kl_weight": 1.0}, {"slope_weight": 5.0}):
+        other = vae_loss(pipeline, mel, replace(tiny.vae, **change), seed=0)
+        assert other["loss"] > base["loss"]
