@@ -5,20 +5,36 @@ The constants come from a reference in which both bodies are put into the same p
 rest pose if a person could stand like that, else the frames of the motion in which the dancer
 stands most upright. There the trunk is lined up by the axes of hips and shoulders and by the line
 from hips to shoulders, and each limb of ours is swung, without twist, to where theirs points. So
-limbs keep their directions exactly whatever the rest pose, and twist is that of the reference.
+limbs keep their directions exactly whatever the rest pose. Twist is that of the rest pose; where
+there is none to trust, knees and elbows tell it: they bend one way only.
 Metres, y up; the path is scaled so that the legs have our length. Axes: T frames, K source joints.
 """
-
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune.errors import MotionError
 from kinetune.motion import rotations, skeleton, smpl
-from kinetune.motion.bvh import Bvh, joint_positions, joint_rotations
+from kinetune.motion.bvh import Bvh, joint_rotations
 from kinetune.motion.clip import MotionClip
-from kinetune.motion.joint_names import path_up, recognise
+from kinetune.motion.rig import (
+    LEG_BONES,
+    LIMB_BONES,
+    MOST_SAMPLES,
+    SIDES,
+    Posed,
+    Rig,
+    bone_direction,
+    could_stand,
+    left_axis,
+    leg_length,
+    middle,
+    pose_in,
+    rest_pose,
+    rig_of,
+    strain_of,
+    trunk_axis,
+    unit,
+)
 
 Array = NDArray[np.float64]
 
@@ -143,7 +159,7 @@ _SPINE_SHARE = {_J("spine1"): 1 / 3, _J("spine2"): 2 / 3, _J("spine3"): 1.0}
 # bend backwards, elbows (palms down in a T-pose) forwards.
 _BENDS: dict[int, Array] = {
     _J(f"{side}_{part}"): np.array([0.0, 0.0, way])
-    for side in ("left", "right")
+    for side in SIDES
     for part, way in (("hip", -1.0), ("shoulder", 1.0))
 }
 # A mean sideways reach of the lower bone below this doesn't show which way the joint bends.
@@ -153,7 +169,7 @@ _LEAST_BEND = 0.15
 def _hinged(rig: Rig, sampled: Posed, joint: int, follow: Array) -> Array:
     """Twist ``follow`` (4,) so that knee or elbow bend the way a body's do on average."""
     bone = unit(skeleton.OFFSETS_M[LIMB_BONES[joint]])
-    lower = bone(rig, sampled, LIMB_BONES[joint])
+    lower = bone_direction(rig, sampled, LIMB_BONES[joint])
     ours = rotations.quat_multiply(sampled.rotations[:, rig.ours[joint]], follow)
     bend = rotations.rotate(rotations.quat_inverse(ours), lower).mean(axis=0)
     bend -= bone * (bend @ bone)
@@ -167,7 +183,7 @@ def _hinged(rig: Rig, sampled: Posed, joint: int, follow: Array) -> Array:
 def _swung(rig: Rig, posed: Posed, joint: int, above: Array) -> Array:
     """Swing our bone from where ``above`` (T, 4) leaves it to where the source's points."""
     ours = rotations.rotate(above, unit(skeleton.OFFSETS_M[LIMB_BONES[joint]]))
-    theirs = bone(rig, posed, joint)
+    theirs = bone_direction(rig, posed, joint)
     angle = np.arccos(np.clip(np.sum(ours * theirs, axis=-1), -1.0, 1.0))
     is_last = LIMB_BONES[joint] not in LIMB_BONES
     unknown = not theirs.any() or (is_last and np.median(angle) > _TIP_LIMIT)
@@ -227,6 +243,7 @@ def _rest_positions() -> Array:
 
 _REST_POSITIONS = _rest_positions()
 _OUR_HIPS = _REST_POSITIONS[[_J("left_hip"), _J("right_hip")]].mean(axis=0)
+_OUR_LEG_M = sum(float(np.linalg.norm(skeleton.OFFSETS_M[lower])) for _, lower in LEG_BONES) / 2
 _OUR_TRUNK = unit(
     _REST_POSITIONS[[_J("left_shoulder"), _J("right_shoulder")]].mean(axis=0) - _OUR_HIPS
 )

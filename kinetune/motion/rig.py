@@ -19,12 +19,12 @@ Array = NDArray[np.float64]
 _J = skeleton.joint_index
 SIDES = ("left", "right")
 _LEG = ("hip", "knee")
+# Both bones of both legs: joint and the joint at its far end.
 LEG_BONES = [(_J(f"{s}_{a}"), _J(f"{s}_{b}")) for s in SIDES for a, b in (_LEG, ("knee", "ankle"))]
-_OUR_LEG_M = sum(float(np.linalg.norm(skeleton.OFFSETS_M[lower])) for _, lower in LEG_BONES) / 2
 # Limb joints of ours whose bone must keep its direction, and the joint at its far end.
 LIMB_BONES: dict[int, int] = {
     _J(f"{side}_{upper}"): _J(f"{side}_{lower}")
-    for side in ("left", "right")
+    for side in SIDES
     for upper, lower in (
         ("hip", "knee"), ("knee", "ankle"), ("ankle", "foot"),
         ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"),
@@ -44,7 +44,7 @@ class Rig:
         parents: Place of each one's parent among the K, -1 for a root.
         offsets: From the parent, file units, (K, 3).
         tips: Where each one's bone ends, in its own axes, zeros if unknown, (K, 3).
-        moving: Which of the K carry the body's path: the pelvis and all above it.
+        moving: Which of the K carry the body's path: pelvis or above, with position channels.
         ours: For each of our 24 joints its place among the K, -1 where there is none.
     """
 
@@ -69,24 +69,40 @@ class Posed:
     positions: Array
 
     def part(self, frames: NDArray) -> "Posed":
+        """Return the frames asked for."""
         return Posed(self.rotations[frames], self.positions[frames])
 
 
 def rig_of(bvh: Bvh, where: str) -> Rig:
+    """Find the joints our body follows.
+
+    Args:
+        bvh: The file.
+        where: What to call it in errors.
+
+    Raises:
+        MotionError: It has no recognisable legs and arms.
+    """
     tree = bvh.hierarchy
     ours = recognise(tree.names, tree.parents, where=where)
     used = sorted({up for joint in ours if joint >= 0 for up in path_up(tree.parents, joint)})
     place = {joint: k for k, joint in enumerate(used)} | {-1: -1}
-    moving = frozenset(place[up] for up in path_up(tree.parents, ours[0]))
+    moving = [up for up in path_up(tree.parents, ours[0]) if _is_placed(bvh, up)]
     return Rig(
         bvh,
         tuple(used),
         tuple(place[tree.parents[joint]] for joint in used),
         np.array([_offset(bvh, joint) for joint in used]),
         np.array([_tip(bvh, joint) for joint in used]),
-        moving,
+        frozenset(place[up] for up in moving),
         tuple(place[joint] for joint in ours),
     )
+
+
+def _is_placed(bvh: Bvh, joint: int) -> bool:
+    """Whether a joint has position channels that say something: all zeros say nothing."""
+    positions = joint_positions(bvh, joint)
+    return positions is not None and bool(positions.any())
 
 
 def _offset(bvh: Bvh, joint: int) -> Array:
@@ -123,8 +139,7 @@ def pose_in(rig: Rig, frames: NDArray) -> Posed:
     steps = np.tile(rig.offsets, (len(frames), 1, 1))
     for k in rig.moving:
         positions = joint_positions(part, rig.joints[k])
-        # Channels that are zero throughout say nothing; the offset stands.
-        if positions is not None and (rig.parents[k] < 0 or rig.offsets[k].any()):
+        if positions is not None:
             steps[:, k] = positions
     return _chained(rig, quat, steps)
 
@@ -143,7 +158,7 @@ def _chained(rig: Rig, local: Array, steps: Array) -> Posed:
 
 def middle(rig: Rig, posed: Posed, part: str) -> Array:
     """Return the middle between the left and the right joint ``part``, file units, (T, 3)."""
-    sides = [rig.at(f"{side}_{part}") for side in ("left", "right")]
+    sides = [rig.at(f"{side}_{part}") for side in SIDES]
     return posed.positions[:, sides].mean(axis=1)
 
 
@@ -158,13 +173,15 @@ def trunk_axis(rig: Rig, posed: Posed) -> Array:
     return unit(middle(rig, posed, "shoulder") - middle(rig, posed, "hip"))
 
 
-def bone(rig: Rig, posed: Posed, joint: int) -> Array:
+def bone_direction(rig: Rig, posed: Posed, joint: int) -> Array:
     """Return the direction of our limb bone ``joint`` in the rig, (T, 3); zeros if unknown."""
     k, end = rig.ours[joint], rig.ours[LIMB_BONES[joint]]
     if k < 0:
         return np.zeros((len(posed.positions), 3))
-    if end >= 0 and np.abs(rig.offsets[end]).any():
-        return unit(posed.positions[:, end] - posed.positions[:, k])
+    if end >= 0:
+        step = posed.positions[:, end] - posed.positions[:, k]
+        if step.any():
+            return unit(step)
     return unit(rotations.rotate(posed.rotations[:, k], rig.tips[k]))
 
 
@@ -173,9 +190,9 @@ def could_stand(rig: Rig, pose: Posed) -> bool:
     left, up = left_axis(rig, pose, "hip")[0], trunk_axis(rig, pose)[0]
     shoulders = left_axis(rig, pose, "shoulder")[0]
     forward = np.cross(left, up)
-    legs = [bone(rig, pose, _J(f"{side}_{part}"))[0] for side in SIDES for part in _LEG]
-    feet = [bone(rig, pose, _J(f"{side}_ankle"))[0] for side in SIDES]
-    arms = [bone(rig, pose, _J(f"{side}_shoulder"))[0] for side in SIDES]
+    legs = [bone_direction(rig, pose, _J(f"{side}_{part}"))[0] for side in SIDES for part in _LEG]
+    feet = [bone_direction(rig, pose, _J(f"{side}_ankle"))[0] for side in SIDES]
+    arms = [bone_direction(rig, pose, _J(f"{side}_shoulder"))[0] for side in SIDES]
     return bool(
         abs(left @ up) < 0.5
         and shoulders @ left > 0.5
@@ -193,14 +210,20 @@ def strain_of(rig: Rig, posed: Posed) -> Array:
     strain = 1.0 - np.sum(left * left_axis(rig, posed, "shoulder"), axis=-1)
     for side in SIDES:
         for part in _LEG:
-            strain += 1.0 + np.sum(up * bone(rig, posed, _J(f"{side}_{part}")), axis=-1)
-        upper, lower = (bone(rig, posed, _J(f"{side}_{p}")) for p in ("shoulder", "elbow"))
+            strain += 1.0 + np.sum(up * bone_direction(rig, posed, _J(f"{side}_{part}")), axis=-1)
+        upper, lower = (
+            bone_direction(rig, posed, _J(f"{side}_{p}")) for p in ("shoulder", "elbow")
+        )
         strain += 0.5 * (1.0 - np.sum(upper * lower, axis=-1))
     return strain
 
 
 def leg_length(rig: Rig, rest: Posed, where: str) -> float:
-    """Return the mean length of the two legs from hip to ankle, file units."""
+    """Return the mean length of the two legs from hip to ankle, file units.
+
+    Raises:
+        MotionError: A leg bone has no length.
+    """
     lengths = [
         np.linalg.norm(rest.positions[0, rig.ours[lower]] - rest.positions[0, rig.ours[upper]])
         for upper, lower in LEG_BONES
@@ -211,5 +234,6 @@ def leg_length(rig: Rig, rest: Posed, where: str) -> float:
 
 
 def unit(vector: Array) -> Array:
+    """Scale vectors (..., 3) to length 1; zeros stay zeros."""
     length = np.linalg.norm(vector, axis=-1, keepdims=True)
     return vector / np.where(length > 0.0, length, 1.0)

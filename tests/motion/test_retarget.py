@@ -9,7 +9,8 @@ from kinetune.errors import MotionError
 from kinetune.motion import kinematics, rotations, skeleton, smpl
 from kinetune.motion.bvh import Bvh, joint_rotations, read_bvh, write_bvh, zxy_degrees
 from kinetune.motion.joint_names import recognise
-from kinetune.motion.retarget import LIMB_BONES, clip_from_bvh
+from kinetune.motion.retarget import clip_from_bvh
+from kinetune.motion.rig import LIMB_BONES
 from tests.motion.test_joint_names import RIGS, named
 
 LIMB_JOINTS = [joint for joint in LIMB_BONES if LIMB_BONES[joint] not in (22, 23)]
@@ -172,6 +173,16 @@ def test_positions_carried_by_joints_stand_in_for_their_offsets(bvh, dance):
     clip = clip_from_bvh(six)
     np.testing.assert_allclose(clip.root_m, dance.root_m, atol=1e-6)
     assert turned_degrees(clip.rotations, dance.rotations).max() < 1e-3
+
+
+def test_position_channels_of_zeros_leave_the_offset_standing(bvh, dance):
+    tree_ = bvh.hierarchy
+    knee = tree_.names.index("left_knee")
+    channels = list(tree_.channels)
+    channels[knee] = ("Xposition", "Yposition", "Zposition", *channels[knee])
+    values = np.insert(bvh.values, [tree_.first_column(knee)] * 3, 0.0, axis=1)
+    changed = replace(with_tree(bvh, channels=tuple(channels)), values=values)
+    assert turned_degrees(clip_from_bvh(changed).rotations, dance.rotations).max() < 1e-3
 
 
 def test_a_joint_above_the_hips_carries_the_dance_along(bvh, dance):
