@@ -11,20 +11,20 @@ Times = NDArray[np.float64]
 
 def music_beats(sound: Sound) -> tuple[float, Times]:
     """Return tempo (beats a minute) and beat times (seconds, ascending); 0 and none in silence."""
-    import librosa
+    from librosa.beat import beat_track
 
     mono = _prepared(sound)
     if not np.any(mono):
         return 0.0, np.empty(0)
-    tempo, beats = librosa.beat.beat_track(y=mono, sr=timebase.SAMPLE_RATE_HZ, units="time")
+    tempo, beats = beat_track(y=mono, sr=timebase.SAMPLE_RATE_HZ, units="time")
     return float(np.atleast_1d(tempo)[0]), np.asarray(beats, dtype=np.float64)
 
 
 def onset_envelope(sound: Sound) -> NDArray[np.float32]:
     """Return librosa's onset strength, one value a mel frame of 22,050 Hz sound."""
-    import librosa
+    from librosa.onset import onset_strength
 
-    strength: NDArray[np.float32] = librosa.onset.onset_strength(
+    strength: NDArray[np.float32] = onset_strength(
         y=_prepared(sound), sr=timebase.SAMPLE_RATE_HZ, hop_length=timebase.HOP_LENGTH
     )
     return strength
@@ -32,9 +32,9 @@ def onset_envelope(sound: Sound) -> NDArray[np.float32]:
 
 def onset_times(sound: Sound) -> Times:
     """Return onset times, seconds, ascending."""
-    import librosa
+    from librosa.onset import onset_detect
 
-    found = librosa.onset.onset_detect(
+    found = onset_detect(
         y=_prepared(sound), sr=timebase.SAMPLE_RATE_HZ, hop_length=timebase.HOP_LENGTH, units="time"
     )
     return np.asarray(found, dtype=np.float64)

@@ -1,38 +1,64 @@
-"""From mel spectrograms back to sound: mel to magnitude, then fast Griffin-Lim, in torch.
+"""From mel spectrograms back to sound: bands to bins, then fast Griffin-Lim, in torch.
 
-Batched and on any device. Long spectrograms go chunk by chunk: a chunk begins inside the one
-before, and the frames they share keep the phase they already have, so nothing jumps at the joins
-and memory does not grow. Axes: B batch, K frequency bins, M mel bands, L mel frames, N samples.
-Source: Perraudin, Balazs, Søndergaard 2013; momentum 0.99 as in librosa.
+Sources: Griffin & Lim 1984; Perraudin, Balazs & Soendergaard 2013 (the momentum). Frames are
+centred as in :mod:`kinetune.audio.mel`; inside, spectra lie as (B, L, K), so that every transform
+reads memory in order, and samples lie in a *strip* that starts half a window before the first
+frame's centre. Axes: B batch, N samples, K bins, M mel bands, L mel frames, P pinned frames.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from kinetune import timebase
-from kinetune.audio.mel import MelConfig, filterbank, mel_power
+from kinetune.audio.mel import MelConfig, filterbank, hann_window, mel_power
+from kinetune.errors import AudioError
 
-# About 20 s: long enough that joins are rare, short enough that memory stays small.
+# 20 s of the paper's frames: about 60 MB of work space, whatever the length of the music.
 CHUNK_FRAMES = 860
-_OVERLAP_FRAMES = 16
-# The last frames of a chunk lack what comes after them; they are made again by the next chunk.
-_UNSURE_FRAMES = 4
+# Whole windows that neighbouring chunks share.
+_OVERLAP_WINDOWS = 4
+# Perraudin's best value for short windows with 75 % overlap, and librosa's.
+_MOMENTUM = 0.99
+_UPDATES = 16
+_TINY = 1e-20
+# Below this the overlap at the ends of a strip says too little to be levelled.
+_LEAST_OVERLAP = 1e-2
 
 
-def linear_magnitude(power: Tensor, config: MelConfig, *, iterations: int = 12) -> Tensor:
-    """Return magnitudes (B, K, L) whose mel power is ``power`` (B, M, L), none negative.
+def linear_magnitude(power: Tensor, config: MelConfig, *, updates: int = _UPDATES) -> Tensor:
+    """Return the magnitudes of a linear spectrum whose mel power is closest to the one given.
 
-    Non-negative least squares by multiplicative updates (Lee and Seung 2001) on the power, from
-    the clipped pseudo-inverse.
+    Args:
+        power: Mel power, not negative, (B, M, L).
+        config: Figures of the spectrogram.
+        updates: Steps of accelerated projected gradient descent after the first guess.
+
+    Returns:
+        (B, K, L), not negative.
     """
-    bank, inverse, gram = (part.to(power.device) for part in _inversion(config))
-    value = (inverse @ power).clamp(min=1e-10)
-    target = bank.T @ power
-    for _ in range(iterations):
-        value = value * target / (gram @ value).clamp(min=1e-12)
-    return value.sqrt()
+    bank = filterbank(config, power.device)
+    inverse, step = _bank_inverse(config, power.device)
+    found = (inverse @ power).clamp_(min=0.0)
+    # Nesterov's momentum as in FISTA (Beck & Teboulle 2009).
+    ahead, t = found, 1.0
+    for _ in range(updates):
+        slope = bank.T @ (bank @ ahead - power)
+        nearer = (ahead - step * slope).clamp_(min=0.0)
+        t_next = 0.5 * (1.0 + (1.0 + 4.0 * t * t) ** 0.5)
+        ahead = nearer + ((t - 1.0) / t_next) * (nearer - found)
+        found, t = nearer, t_next
+    return found.sqrt_()
+
+
+@lru_cache(maxsize=8)
+def _bank_inverse(config: MelConfig, device: torch.device) -> tuple[Tensor, float]:
+    """Pseudo-inverse of the filters, (K, M), and the step size one over the Lipschitz constant."""
+    bank = filterbank(config, torch.device("cpu")).double()
+    step = 1.0 / float(torch.linalg.matrix_norm(bank, ord=2)) ** 2
+    return torch.linalg.pinv(bank).float().to(device), step
 
 
 def griffin_lim(
@@ -40,42 +66,41 @@ def griffin_lim(
     config: MelConfig,
     *,
     iterations: int = 32,
-    momentum: float = 0.99,
+    momentum: float = _MOMENTUM,
     seed: int = 0,
     length: int | None = None,
     pinned: Tensor | None = None,
 ) -> Tensor:
-    """Return samples (B, N) whose spectrum has these magnitudes (B, K, L).
+    """Return sound whose spectrum has these magnitudes.
 
     Args:
-        magnitude: Wanted magnitudes.
-        config: Window and hop.
-        iterations: Rounds.
-        momentum: Of the fast variant; 0 is Griffin and Lim's own.
-        seed: Of the first phases; each item of a batch gets the same ones.
-        length: Samples wanted; the last frame's centre if None.
-        pinned: Complex spectrum (B, K, P) that the first P frames must keep.
+        magnitude: (B, K, L), not negative.
+        config: Figures of the spectrogram.
+        iterations: Rounds; 0 leaves the random phase.
+        momentum: Perraudin's alpha; 0 is the slow original.
+        seed: Seed of the first phase; every item of the batch gets the same.
+        length: Samples N wanted; the hops between the frames if None.
+        pinned: Complex spectrum of the first frames, (B, K, P), kept as it is.
+
+    Returns:
+        (B, N), float32.
+
+    Raises:
+        AudioError: A shape does not fit ``config``.
     """
-    window = torch.hann_window(config.n_fft, device=magnitude.device)
-    whole = timebase.samples_of_mel_frames(magnitude.shape[-1] - 1, config.hop_length)
-    # Shorter than a window there is nothing to overlap: work on a padded spectrum.
-    if whole < config.n_fft:
-        missing = -(-(config.n_fft - whole) // config.hop_length)
-        padded = torch.nn.functional.pad(magnitude, (0, missing))
-        samples = griffin_lim(
-            padded, config, iterations=iterations, momentum=momentum, seed=seed, pinned=pinned
-        )
-        return _fit(samples, whole if length is None else length)
-    spectrum = magnitude * _random_phase(magnitude, seed)
-    previous = torch.zeros_like(spectrum)
-    for _ in range(iterations):
-        spectrum = _pin(spectrum, pinned)
-        rebuilt = _stft(_istft(spectrum, window, config, whole), window, config)
-        angle = rebuilt - (momentum / (1.0 + momentum)) * previous
-        spectrum = magnitude * (angle / angle.abs().clamp(min=1e-12))
-        previous = rebuilt
-    samples = _istft(_pin(spectrum, pinned), window, config, whole)
-    return _fit(samples, whole if length is None else length)
+    _check(magnitude, config.n_bins, "magnitudes (B, K, L)")
+    covered = config.samples_of(magnitude.shape[-1])
+    wanted = covered if length is None else length
+    half = config.n_fft // 2
+    target = magnitude.transpose(1, 2).float()
+    strip = _strip_of(
+        target,
+        config,
+        _Search(iterations, momentum, torch.Generator().manual_seed(seed)),
+        sounding=slice(half if pinned is None else 0, half + max(covered, wanted)),
+        pinned=target[:, :0] if pinned is None else pinned.transpose(1, 2),
+    )
+    return pad(strip[:, half:], (0, wanted))[:, :wanted]
 
 
 def mel_to_samples(
@@ -87,100 +112,168 @@ def mel_to_samples(
     length: int | None = None,
     chunk_frames: int = CHUNK_FRAMES,
 ) -> Tensor:
-    """Return samples (B, N) of log mel spectrograms (B, M, L) of any length.
+    """Return the sound of log mel spectrograms of any length, in bounded work space.
+
+    Long ones are made chunk by chunk. The first frames of a chunk are pinned to the spectrum of
+    the samples already made, so the phase goes on as it was and the join can't be heard.
 
     Args:
-        mel: In [-1, 1], see :func:`kinetune.audio.mel.log_mel`.
-        config: How they were made.
+        mel: Log mel spectrograms in [-1, 1], (B, M, L).
+        config: Figures of the spectrogram.
         iterations: Rounds of Griffin-Lim.
-        seed: Of the first phases.
-        length: Samples wanted; the last frame's centre if None.
-        chunk_frames: Frames worked on at a time.
+        seed: Seed of the first phase.
+        length: Samples N wanted; the hops between the frames if None.
+        chunk_frames: Mel frames at a time.
+
+    Returns:
+        (B, N), float32.
+
+    Raises:
+        AudioError: The shape does not fit ``config``, or the chunks are too short to overlap.
     """
-    frames = mel.shape[-1]
-    count = timebase.samples_of_mel_frames(frames - 1, config.hop_length)
-    out = mel.new_zeros((len(mel), count))
-    done = 0
-    while done < frames:
-        start = max(0, done - _OVERLAP_FRAMES)
-        end = min(frames, start + chunk_frames)
-        # A last chunk of a few frames would have no room to settle: take it along.
-        end = frames if frames - end < 2 * _OVERLAP_FRAMES else end
-        _append(out, mel, config, start, end, iterations=iterations, seed=seed)
-        done = end
-    return _fit(out, count if length is None else length)
+    _check(mel, config.n_mels, "log mel (B, M, L)")
+    wanted = config.samples_of(mel.shape[-1]) if length is None else length
+    mel = mel[:, :, : config.frames_of(wanted)]
+    search = _Search(iterations, _MOMENTUM, torch.Generator().manual_seed(seed))
+    made = mel.new_zeros((len(mel), wanted), dtype=torch.float32)
+    for chunk in plan_chunks(mel.shape[-1], config, chunk_frames):
+        power = mel_power(mel[:, :, chunk.first : chunk.end], config)
+        magnitude = linear_magnitude(power, config).transpose(1, 2)
+        _lay(chunk, magnitude, made, config, search)
+    return made
 
 
-def _append(
-    out: Tensor, mel: Tensor, config: MelConfig, start: int, end: int, *, iterations: int, seed: int
+@dataclass(frozen=True)
+class Chunk:
+    """Mel frames ``first`` to ``end``, the first ``pinned`` of them to be kept as they sound."""
+
+    first: int
+    end: int
+    pinned: int
+
+
+def plan_chunks(n_frames: int, config: MelConfig, chunk_frames: int) -> list[Chunk]:
+    """Return overlapping chunks that cover ``n_frames`` frames, the last one a little longer.
+
+    Raises:
+        AudioError: The chunks are not twice as long as their overlap.
+    """
+    reach = config.n_fft // config.hop_length
+    # The last ``reach`` frames of a chunk lack neighbours to their right and are thrown away; the
+    # frames before them whose whole window is made already are pinned.
+    overlap, pinned = _OVERLAP_WINDOWS * reach, (_OVERLAP_WINDOWS - 1) * reach + 1 - -(-reach // 2)
+    if chunk_frames < 2 * overlap:
+        raise AudioError(f"chunks must be {2 * overlap} frames or longer, found {chunk_frames}")
+    chunks = [Chunk(0, min(chunk_frames, n_frames), 0)]
+    while chunks[-1].end < n_frames:
+        first = chunks[-1].end - overlap
+        end = first + chunk_frames
+        chunks.append(Chunk(first, n_frames if end + overlap > n_frames else end, pinned))
+    return chunks
+
+
+def _lay(
+    chunk: Chunk, magnitude: Tensor, made: Tensor, config: MelConfig, search: "_Search"
 ) -> None:
-    """Make the samples of frames ``start`` to ``end`` and fade them into ``out``."""
-    magnitude = linear_magnitude(mel_power(mel[..., start:end], config), config)
-    first = timebase.samples_of_mel_frames(start, config.hop_length)
-    last = timebase.samples_of_mel_frames(end - 1, config.hop_length)
-    if start == 0:
-        made = griffin_lim(magnitude, config, iterations=iterations, seed=seed)
-        out[:, :last] = made
+    """Write one chunk's sound, magnitudes (B, L, K), into ``made`` (B, N)."""
+    half, hop = config.n_fft // 2, config.hop_length
+    start = chunk.first * hop - half
+    known = made[:, max(0, start) : (chunk.first + chunk.pinned - 1) * hop + half]
+    strip = _strip_of(
+        magnitude,
+        config,
+        search,
+        sounding=slice(max(0, -start), made.shape[-1] - start),
+        pinned=_analyse(known, config) if chunk.pinned else magnitude[:, :0],
+    )
+    if not chunk.pinned:
+        made[:] = pad(strip[:, half:], (0, made.shape[-1]))[:, : made.shape[-1]]
         return
-    kept = _OVERLAP_FRAMES - _UNSURE_FRAMES
-    pinned = _known(out, config, start, kept)
-    made = griffin_lim(magnitude, config, iterations=iterations, seed=seed, pinned=pinned)
-    # Fade where both sides are sure: behind the new chunk's edge, before the old one's.
-    fade = timebase.samples_of_mel_frames(kept - 2 * _UNSURE_FRAMES, config.hop_length)
-    skip = timebase.samples_of_mel_frames(_UNSURE_FRAMES, config.hop_length)
-    ramp = torch.linspace(0.0, 1.0, fade, device=out.device)
-    place = slice(first + skip, first + skip + fade)
-    out[:, place] += ramp * (made[:, skip : skip + fade] - out[:, place])
-    out[:, place.stop : last] = made[:, skip + fade :]
+    # Up to here both sounds are made of the same pinned frames.
+    join = (chunk.first + chunk.pinned) * hop - half
+    fade = torch.linspace(0.0, 1.0, hop, device=made.device)
+    fresh = pad(strip[:, join - hop - start :], (0, made.shape[-1]))[
+        :, : made.shape[-1] - join + hop
+    ]
+    fresh[:, :hop] = torch.lerp(made[:, join - hop : join], fresh[:, :hop], fade)
+    made[:, join - hop :] = fresh
 
 
-def _known(out: Tensor, config: MelConfig, start: int, count: int) -> Tensor:
-    """Analyse samples already made: the complex frames ``start`` to ``start + count``."""
-    half = config.n_fft // 2
-    first = timebase.samples_of_mel_frames(start, config.hop_length) - half
-    size = timebase.samples_of_mel_frames(count - 1, config.hop_length) + config.n_fft
-    window = torch.hann_window(config.n_fft, device=out.device)
-    part = torch.nn.functional.pad(out[:, max(0, first) : first + size], (max(0, -first), 0))
-    return torch.stft(
-        part, config.n_fft, config.hop_length, window=window, center=False, return_complex=True
-    )
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """How to look for the phase; the generator moves on with every use."""
+
+    iterations: int
+    momentum: float
+    generator: torch.Generator
 
 
-def _pin(spectrum: Tensor, pinned: Tensor | None) -> Tensor:
-    if pinned is None:
-        return spectrum
-    return torch.cat([pinned, spectrum[..., pinned.shape[-1] :]], dim=-1)
+def _strip_of(
+    magnitude: Tensor, config: MelConfig, search: _Search, *, sounding: slice, pinned: Tensor
+) -> Tensor:
+    """Return the strip for magnitudes (B, L, K), silent outside ``sounding``.
+
+    ``pinned`` is the complex spectrum of the first P frames, (B, P, K).
+    """
+    held = pinned.shape[1]
+    magnitude = magnitude.contiguous()
+    gain = _overlap_gain(magnitude.shape[1], config, sounding, magnitude.device)
+    spectrum = magnitude * _random_phase(magnitude.shape[1:], search.generator, magnitude.device)
+    spectrum[:, :held] = pinned
+    previous = torch.zeros_like(spectrum)
+    pull = search.momentum / (1.0 + search.momentum)
+    for _ in range(search.iterations):
+        rebuilt = _analyse(_overlapped(spectrum, config) * gain, config)
+        spectrum = torch.sub(rebuilt, previous, alpha=pull)
+        # Twice as fast as dividing by abs(), and far faster than angles.
+        energy = (spectrum.real * spectrum.real).addcmul_(spectrum.imag, spectrum.imag)
+        spectrum.mul_(energy.add_(_TINY).rsqrt_().mul_(magnitude))
+        spectrum[:, :held] = pinned
+        previous = rebuilt
+    return _overlapped(spectrum, config) * gain
 
 
-def _random_phase(magnitude: Tensor, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    angle = 2.0 * torch.pi * torch.rand(magnitude.shape[1:], generator=generator)
-    return torch.polar(torch.ones_like(angle), angle).to(magnitude.device)
+def _random_phase(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
+    turns = torch.rand(shape, generator=generator)
+    return torch.polar(torch.ones_like(turns), 2.0 * torch.pi * turns).to(device)
 
 
-def _stft(samples: Tensor, window: Tensor, config: MelConfig) -> Tensor:
-    return torch.stft(
-        samples,
-        config.n_fft,
-        config.hop_length,
-        window=window,
-        pad_mode="constant",
-        return_complex=True,
-    )
+def _analyse(strip: Tensor, config: MelConfig) -> Tensor:
+    """Windowed spectra of a strip, (B, S) -> (B, L, K)."""
+    window = hann_window(config.n_fft, strip.device)
+    return torch.fft.rfft(strip.unfold(-1, config.n_fft, config.hop_length) * window)
 
 
-def _istft(spectrum: Tensor, window: Tensor, config: MelConfig, length: int) -> Tensor:
-    return torch.istft(spectrum, config.n_fft, config.hop_length, window=window, length=length)
+def _overlapped(spectrum: Tensor, config: MelConfig) -> Tensor:
+    """Windowed frames laid over each other, not yet levelled, (B, L, K) -> (B, S)."""
+    frames = torch.fft.irfft(spectrum, n=config.n_fft)
+    return _overlap_add(frames.mul_(hann_window(config.n_fft, spectrum.device)), config)
 
 
-def _fit(samples: Tensor, length: int) -> Tensor:
-    """Cut or pad with silence to ``length`` samples."""
-    missing = max(0, length - samples.shape[-1])
-    return torch.nn.functional.pad(samples, (0, missing))[:, :length]
+def _overlap_add(frames: Tensor, config: MelConfig) -> Tensor:
+    """Sum of frames each a hop later than the last, (B, L, n_fft) -> (B, S)."""
+    batch, count, _ = frames.shape
+    reach = config.n_fft // config.hop_length
+    hops = frames.view(batch, count, reach, config.hop_length)
+    strip = frames.new_zeros((batch, count + reach - 1, config.hop_length))
+    for i in range(reach):
+        strip[:, i : i + count] += hops[:, :, i]
+    return strip.view(batch, -1)
 
 
-@lru_cache(maxsize=8)
-def _inversion(config: MelConfig) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the filters (M, K), their pseudo-inverse (K, M) and Gram matrix (K, K)."""
-    bank = filterbank(config)
-    return bank, torch.linalg.pinv(bank), bank.T @ bank
+def _overlap_gain(
+    n_frames: int, config: MelConfig, sounding: slice, device: torch.device
+) -> Tensor:
+    """What levels the overlap, (S,): one over the sum of squared windows, 0 outside the sound."""
+    window = hann_window(config.n_fft, device)
+    squares = window.square().expand(1, n_frames, -1).contiguous()
+    gain = torch.zeros_like(envelope := _overlap_add(squares, config)[0])
+    gain[sounding] = 1.0 / envelope[sounding].clamp(min=_LEAST_OVERLAP)
+    return gain
+
+
+def _check(value: Tensor, rows: int, expected: str) -> None:
+    if value.ndim != 3 or value.shape[1] != rows or value.shape[2] == 0:
+        raise AudioError(
+            f"expected {expected} with {rows} rows and a frame or more, found {tuple(value.shape)}"
+        )

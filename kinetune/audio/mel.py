@@ -1,18 +1,30 @@
 """Mel spectrograms in torch, exactly the paper's, or with a fixed reference level.
 
-Power mel with Slaney's scale and norm on centred, zero-padded Hann windows, as librosa makes it;
-then decibels below a reference, mapped from [-top_db, 0] dB to [-1, 1]. Axes: B batch, N samples,
-M mel bands, L mel frames.
+Power mel with Slaney's scale and norm on centred, zero-padded Hann windows, as librosa makes it
+(Tan et al. 2023, section 3.1); then decibels below a reference, mapped from [-top_db, 0] dB to
+[-1, 1]. Any device, float32. Axes: B batch, N samples, K bins, M mel bands, L mel frames.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kinetune import timebase
+from kinetune.errors import AudioError, ConfigError
+
+Reference = Literal["max", "fixed"]
+
+# librosa's floor of power before the logarithm; with it "max" is the paper's to the bit of rounding.
+_SMALLEST_POWER = 1e-10
+# Slaney's scale: 200 Hz hold three mels up to 1 kHz; above, 27 mels are a factor of 6.4.
+_HZ_PER_MEL = 200.0 / 3.0
+_LOG_FROM_HZ = 1000.0
+_LOG_STEP = np.log(6.4) / 27.0
 
 
 @dataclass(frozen=True)
@@ -21,13 +33,18 @@ class MelConfig:
 
     Attributes:
         rate_hz: Samples a second.
-        n_fft: Window length in samples.
-        hop_length: Samples from frame to frame.
+        n_fft: Window length in samples, a multiple of the hop.
+        hop_length: Samples from frame to frame, at most half the window.
         n_mels: Mel bands M.
         top_db: Range kept below the reference, dB.
         reference: ``max`` takes the loudest point of the clip (the paper); ``fixed`` takes
-            ``reference_power``, so that loudness is not lost.
+            ``reference_power``, so that loudness is kept.
         reference_power: Power that becomes 0 dB under ``fixed``.
+        f_min_hz: Lower edge of the lowest band.
+        f_max_hz: Upper edge of the highest band; half the rate if None.
+
+    Raises:
+        ConfigError: A figure is impossible, or bands are narrower than the window resolves.
     """
 
     rate_hz: int = timebase.SAMPLE_RATE_HZ
@@ -35,42 +52,145 @@ class MelConfig:
     hop_length: int = timebase.HOP_LENGTH
     n_mels: int = 256
     top_db: float = 80.0
-    reference: Literal["max", "fixed"] = "max"
+    reference: Reference = "max"
+    # 40 dB, a full-scale sine in a low band. Music at -14 LUFS peaks at 34 to 43 dB, 0.02 % of its
+    # points or fewer lie above 40, its median at -5 to -20 dB, 0 to 8 % of it below -40.
     reference_power: float = 1.0e4
+    f_min_hz: float = 0.0
+    f_max_hz: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.reference not in get_args(Reference):
+            names = ", ".join(get_args(Reference))
+            raise ConfigError(f"unknown mel reference {self.reference!r}; choose one of {names}")
+        if min(self.rate_hz, self.n_mels, self.top_db, self.reference_power) <= 0:
+            raise ConfigError(f"mel settings must be positive, found {self}")
+        if self.hop_length <= 0 or self.n_fft % self.hop_length or self.n_fft < 2 * self.hop_length:
+            raise ConfigError(
+                f"n_fft must be a multiple of hop_length, twice it or more; found {self.n_fft} "
+                f"and {self.hop_length}"
+            )
+        if not 0 <= self.f_min_hz < self.highest_hz <= self.rate_hz / 2:
+            raise ConfigError(
+                f"mel bands must lie within 0 to {self.rate_hz / 2:g} Hz, found "
+                f"{self.f_min_hz:g} to {self.highest_hz:g} Hz"
+            )
 
-@lru_cache(maxsize=8)
-def filterbank(config: MelConfig) -> Tensor:
-    """Return the mel filters (M, K), float32 on the CPU."""
-    import librosa
+    @property
+    def highest_hz(self) -> float:
+        """Upper edge of the highest band, Hz."""
+        return self.rate_hz / 2 if self.f_max_hz is None else self.f_max_hz
 
-    bank = librosa.filters.mel(sr=config.rate_hz, n_fft=config.n_fft, n_mels=config.n_mels)
-    return torch.from_numpy(bank)
+    @property
+    def n_bins(self) -> int:
+        """Bins K of the linear spectrum."""
+        return self.n_fft // 2 + 1
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Mel frames a second."""
+        return timebase.mel_rate_hz(self.rate_hz, self.hop_length)
+
+    def frames_of(self, n_samples: int) -> int:
+        """Return how many mel frames ``n_samples`` samples give."""
+        return timebase.mel_frames_in(n_samples, self.hop_length)
+
+    def samples_of(self, n_frames: int) -> int:
+        """Return how many samples the hops between ``n_frames`` frames cover."""
+        return timebase.samples_of_mel_frames(max(0, n_frames - 1), self.hop_length)
 
 
 def log_mel(samples: Tensor, config: MelConfig) -> Tensor:
-    """Return log mel spectrograms (B, M, L) in [-1, 1] of samples (B, N)."""
-    window = torch.hann_window(config.n_fft, device=samples.device)
+    """Return log mel spectrograms in [-1, 1].
+
+    Args:
+        samples: Sound at ``config.rate_hz``, (B, N), N >= 1.
+        config: Figures of the spectrogram.
+
+    Returns:
+        (B, M, L), L = ``config.frames_of(N)``. Under ``max`` a silent clip is 1 everywhere, as
+        librosa has it: all of it is as loud as its loudest point.
+
+    Raises:
+        AudioError: The shape is not (B, N) or there are no samples.
+    """
+    if samples.ndim != 2 or samples.shape[-1] == 0:
+        raise AudioError(f"expected samples (B, N), N >= 1, found {tuple(samples.shape)}")
     spectrum = torch.stft(
-        samples,
+        samples.float(),
         config.n_fft,
         config.hop_length,
-        window=window,
+        window=hann_window(config.n_fft, samples.device),
         center=True,
         pad_mode="constant",
         return_complex=True,
     )
-    power = filterbank(config).to(samples.device) @ (spectrum.real**2 + spectrum.imag**2)
+    power = filterbank(config, samples.device) @ (spectrum.real**2 + spectrum.imag**2)
+    power = power.clamp(min=_SMALLEST_POWER)
     if config.reference == "max":
-        reference = power.amax(dim=(1, 2), keepdim=True).clamp(min=1e-10)
+        power = power / power.amax(dim=(1, 2), keepdim=True)
     else:
-        reference = torch.full_like(power[:, :1, :1], config.reference_power)
-    decibels = 10.0 * (power.clamp(min=1e-10).log10() - reference.log10())
+        power = power / config.reference_power
+    decibels = 10.0 * power.log10()
     return (2.0 * decibels / config.top_db + 1.0).clamp(-1.0, 1.0)
 
 
 def mel_power(mel: Tensor, config: MelConfig) -> Tensor:
-    """Return power mel spectrograms (B, M, L) of log ones in [-1, 1]."""
-    decibels = (mel.clamp(-1.0, 1.0) - 1.0) * (0.5 * config.top_db)
-    reference = config.reference_power if config.reference == "fixed" else 1.0
-    return reference * 10.0 ** (decibels / 10.0)
+    """Return power mel spectrograms, the inverse of :func:`log_mel`.
+
+    Under ``fixed`` the bottom of the range is silence: its power is taken off everything, which
+    moves a point 20 dB above it by 0.04 dB. Under ``max`` the level is lost and 1 stands for 0 dB,
+    as the paper has it.
+
+    Args:
+        mel: Log mel spectrograms in [-1, 1], (B, M, L).
+        config: Figures of the spectrogram.
+
+    Returns:
+        (B, M, L), not negative.
+    """
+    decibels = (mel.float().clamp(-1.0, 1.0) - 1.0) * (0.5 * config.top_db)
+    power = 10.0 ** (decibels / 10.0)
+    if config.reference == "max":
+        return power
+    floor = 10.0 ** (-config.top_db / 10.0)
+    return config.reference_power * (power - floor).clamp(min=0.0)
+
+
+@lru_cache(maxsize=16)
+def hann_window(n_fft: int, device: torch.device) -> Tensor:
+    """Return the periodic Hann window, (n_fft,)."""
+    return torch.hann_window(n_fft, device=device)
+
+
+@lru_cache(maxsize=16)
+def filterbank(config: MelConfig, device: torch.device) -> Tensor:
+    """Return Slaney's triangles of unit area, (M, K), float32.
+
+    Raises:
+        ConfigError: A band is narrower than the bins of the window.
+    """
+    bins_hz = np.linspace(0.0, config.rate_hz / 2, config.n_bins)
+    lowest, highest = _mel_of(np.array([config.f_min_hz, config.highest_hz]))
+    edges_hz = _hz_of(np.linspace(lowest, highest, config.n_mels + 2))
+    left, centre, right = (edges_hz[i : i + config.n_mels, None] for i in range(3))
+    rising = (bins_hz - left) / (centre - left)
+    falling = (right - bins_hz) / (right - centre)
+    bank = np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (right - left)
+    empty = int((bank.max(axis=1) == 0.0).sum())
+    if empty:
+        raise ConfigError(
+            f"{empty} of {config.n_mels} mel bands fall between the bins of n_fft "
+            f"{config.n_fft}; use fewer bands or a longer window"
+        )
+    return torch.from_numpy(bank.astype(np.float32)).to(device)
+
+
+def _mel_of(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    above = np.log(np.maximum(hz, _LOG_FROM_HZ) / _LOG_FROM_HZ) / _LOG_STEP
+    return np.minimum(hz, _LOG_FROM_HZ) / _HZ_PER_MEL + above
+
+
+def _hz_of(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    knee = _LOG_FROM_HZ / _HZ_PER_MEL
+    return np.minimum(mel, knee) * _HZ_PER_MEL * np.exp(_LOG_STEP * np.maximum(mel - knee, 0.0))

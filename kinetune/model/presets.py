@@ -34,7 +34,7 @@ class VaeConfig:
 
     block_out_channels: tuple[int, ...] = (192, 224, 256)
     layers_per_block: int = 1
-    latent_channels: int = 48
+    latent_channels: int = 64
     norm_num_groups: int = 32
 
 

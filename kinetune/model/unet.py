@@ -39,7 +39,7 @@ class DanceUNet(ModelMixin, ConfigMixin):
     @register_to_config
     def __init__(
         self,
-        in_channels: int = 48,
+        in_channels: int = 64,
         sample_size: int = 128,
         block_out_channels: tuple[int, ...] = (192, 256, 352),
         layers_per_block: int = 2,

@@ -36,6 +36,9 @@ class Posterior:
 class MelVAE(ModelMixin, ConfigMixin):
     """A variational autoencoder over time with the mel bands as channels.
 
+    Encoder and decoder are each a linear map of a column's frames (see :meth:`fit_linear`) plus a
+    convolutional network for what no linear map can do.
+
     Args:
         mel_bands: M of the spectrogram.
         latent_channels: C of the latent.
@@ -49,7 +52,7 @@ class MelVAE(ModelMixin, ConfigMixin):
     def __init__(
         self,
         mel_bands: int = 128,
-        latent_channels: int = 48,
+        latent_channels: int = 64,
         block_out_channels: tuple[int, ...] = (192, 224, 256),
         layers_per_block: int = 1,
         latents_mean: list[float] | None = None,
@@ -57,18 +60,44 @@ class MelVAE(ModelMixin, ConfigMixin):
     ) -> None:
         super().__init__()
         widths = tuple(block_out_channels)
+        patch = 2 ** (len(widths) - 1)
+        self.analysis = nn.Conv1d(mel_bands, latent_channels, patch, stride=patch)
+        self.synthesis = nn.ConvTranspose1d(latent_channels, mel_bands, patch, stride=patch)
         self.encoder = _encoder(mel_bands, widths, layers_per_block, 2 * latent_channels)
         self.decoder = _decoder(mel_bands, widths, layers_per_block, latent_channels)
 
     def encode(self, mel: Tensor) -> Posterior:
         """Encode (B, M, L) in [-1, 1], L a multiple of the frames a column."""
-        mean, log_std = self.encoder(mel).chunk(2, dim=1)  # (B, M, L) -> (B, 2C, W)
-        return Posterior(mean[:, :, None], log_std.clamp(-8.0, 4.0).exp()[:, :, None])
+        shift, log_std = self.encoder(mel).chunk(2, dim=1)  # (B, M, L) -> (B, 2C, W)
+        mean = self.analysis(mel) + shift
+        # A twentieth of the unit latent to begin with: the linear codec passes almost untouched.
+        std = (log_std - 3.0).clamp(-8.0, 4.0).exp()
+        return Posterior(mean[:, :, None], std[:, :, None])
 
     def decode(self, latents: Tensor) -> Tensor:
         """Decode (B, C, 1, W) to a mel spectrogram (B, M, L)."""
-        mel: Tensor = self.decoder(latents[:, :, 0])
+        mel: Tensor = self.synthesis(latents[:, :, 0]) + self.decoder(latents[:, :, 0])
         return mel
+
+    @torch.no_grad()
+    def fit_linear(self, mel: Tensor) -> None:
+        """Set the linear path to the principal components of spectrograms (N, M, L).
+
+        The best linear codec is known without training: the leading components of all patches of a
+        column's frames, each brought to unit variance. The networks start at zero beside it and
+        learn only what it leaves.
+        """
+        channels, bands, frames = self.analysis.weight.shape
+        patches = mel.unfold(2, frames, frames).transpose(1, 2)  # (N, M, L) -> (N, W, M, frames)
+        patches = patches.reshape(-1, bands * frames).double()
+        mean = patches.mean(dim=0)
+        values, vectors = torch.linalg.eigh(torch.cov(patches.T))
+        spread = values[-channels:].clamp(min=1e-6).sqrt()
+        leading = vectors[:, -channels:].T  # (C, M * frames)
+        self.analysis.weight.copy_((leading / spread[:, None]).view(channels, bands, frames))
+        self.analysis.bias.copy_(-(leading @ mean) / spread)
+        self.synthesis.weight.copy_((leading * spread[:, None]).view(channels, bands, frames))
+        self.synthesis.bias.copy_(mean.view(bands, frames).mean(dim=1))
 
     def forward(self, mel: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the reconstruction (B, M, L) through one sampled latent."""
@@ -144,7 +173,7 @@ def _encoder(bands: int, widths: tuple[int, ...], layers: int, out_channels: int
         ResBlock(widths[-1], widths[-1]),
         nn.GroupNorm(16, widths[-1]),
         nn.SiLU(),
-        nn.Conv1d(widths[-1], out_channels, 3, padding=1),
+        _silent(nn.Conv1d(widths[-1], out_channels, 3, padding=1)),
     ]
     return nn.Sequential(*parts)
 
@@ -158,5 +187,13 @@ def _decoder(bands: int, widths: tuple[int, ...], layers: int, in_channels: int)
         parts += [ResBlock(widths[level], widths[level]) for _ in range(layers + 1)]
         if level:
             parts.append(nn.ConvTranspose1d(widths[level], widths[level - 1], 4, 2, padding=1))
-    parts += [nn.GroupNorm(16, widths[0]), nn.SiLU(), nn.Conv1d(widths[0], bands, 3, padding=1)]
+    parts += [nn.GroupNorm(16, widths[0]), nn.SiLU()]
+    parts.append(_silent(nn.Conv1d(widths[0], bands, 3, padding=1)))
     return nn.Sequential(*parts)
+
+
+def _silent(convolution: nn.Conv1d) -> nn.Conv1d:
+    """Return the convolution with weights of zero."""
+    nn.init.zeros_(convolution.weight)
+    nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+    return convolution

@@ -46,6 +46,10 @@ def train_vae(
     )
     shape = dataset.window_shape(pipeline)
     windows = dataset.windows_of(prepared, shape, stride_s=config.data.stride_s, held_out=False)
+    if isinstance(pipeline.vae, MelVAE) and not resume:
+        # A few hundred windows hold far more patches than a patch has values.
+        sample = windows[:: max(1, len(windows) // 300)]
+        pipeline.vae.fit_linear(dataset.window_mel(prepared, sample, shape, pipeline))
     loop = TrainingLoop(pipeline.vae, config.vae.loop, out / "vae", resume=resume)
     pipeline.to(loop.accelerator.device)
     size, accumulation = config.vae.loop.batch_size, config.vae.loop.gradient_accumulation

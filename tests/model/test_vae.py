@@ -28,6 +28,20 @@ def test_a_column_stands_for_four_frames(vae):
     assert vae(mel).shape == mel.shape
 
 
+def test_the_linear_path_is_the_best_linear_codec(vae):
+    """With the networks silent, the error left is what the components left out hold."""
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.randn(64, 64, generator=generator) * torch.logspace(0, -2, 64)[:, None]
+    patches = torch.randn(4000, 64, generator=generator) @ mixing
+    mel = patches.view(10, 400, 16, 4).permute(0, 2, 1, 3).reshape(10, 16, 1600)
+    vae.fit_linear(mel)
+    posterior = vae.encode(mel)
+    left = (vae.decode(posterior.mean) - mel).square().mean()
+    values = torch.linalg.eigvalsh(torch.cov(patches.T.double()))
+    assert left.item() == pytest.approx(values[:-4].sum().item() / 64, rel=0.05)
+    torch.testing.assert_close(posterior.mean.std(dim=(0, 2, 3)), torch.ones(4), atol=0.02, rtol=0)
+
+
 def test_divergence_of_the_unit_gaussian_is_zero(vae):
     posterior = vae.encode(torch.randn(1, 16, 16))
     unit = type(posterior)(torch.zeros(1, 4, 1, 4), torch.ones(1, 4, 1, 4))
