@@ -7,6 +7,8 @@ from kinetune import timebase
 from kinetune.audio.sound import Sound, resample, to_mono
 
 Times = NDArray[np.float64]
+# librosa's own window, and ours.
+_WINDOW = 2048
 
 
 def music_beats(sound: Sound) -> tuple[float, Times]:
@@ -41,4 +43,6 @@ def onset_times(sound: Sound) -> Times:
 
 
 def _prepared(sound: Sound) -> NDArray[np.float32]:
-    return resample(to_mono(sound), timebase.SAMPLE_RATE_HZ).samples
+    """Mono at 22,050 Hz, with silence behind what is shorter than librosa's window."""
+    samples = resample(to_mono(sound), timebase.SAMPLE_RATE_HZ).samples
+    return np.pad(samples, (0, max(0, _WINDOW - len(samples))))

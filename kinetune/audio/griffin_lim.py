@@ -1,9 +1,10 @@
 """From mel spectrograms back to sound: bands to bins, then fast Griffin-Lim, in torch.
 
-Sources: Griffin & Lim 1984; Perraudin, Balazs & Soendergaard 2013 (the momentum). Frames are
-centred as in :mod:`kinetune.audio.mel`; inside, spectra lie as (B, L, K), so that every transform
-reads memory in order, and samples lie in a *strip* that starts half a window before the first
-frame's centre. Axes: B batch, N samples, K bins, M mel bands, L mel frames, P pinned frames.
+Sources: Griffin & Lim 1984; Perraudin, Balazs & Soendergaard 2013 (the momentum); Lee & Seung 2001
+(the update from bands to bins). Frames are centred as in :mod:`kinetune.audio.mel`. Inside, spectra
+lie as (B, L, K), so that transforms read memory in order, and samples lie in a *strip* that starts
+half a window before the first frame's centre. Axes: B batch, N samples, S samples of a strip, K
+bins, M mel bands, L mel frames, P pinned frames.
 """
 
 from dataclasses import dataclass
@@ -20,45 +21,58 @@ from kinetune.errors import AudioError
 CHUNK_FRAMES = 860
 # Whole windows that neighbouring chunks share.
 _OVERLAP_WINDOWS = 4
-# Perraudin's best value for short windows with 75 % overlap, and librosa's.
+# Perraudin's best value for music, and librosa's.
 _MOMENTUM = 0.99
-_UPDATES = 16
+_UPDATES = 20
+# After a quarter of the rounds the magnitudes begin to give way, this much a round, to any others
+# with the same mel power. At 128 bands and 32 rounds this took the mean error of the log mel from
+# 0.81 to 0.53 dB and brought the onsets nearer to the original's (correlation 0.61 to 0.67).
+_RIGID_PART = 0.25
+_YIELD = 0.3
+_LARGEST_CORRECTION = 1e4
 _TINY = 1e-20
 # Below this the overlap at the ends of a strip says too little to be levelled.
 _LEAST_OVERLAP = 1e-2
 
 
 def linear_magnitude(power: Tensor, config: MelConfig, *, updates: int = _UPDATES) -> Tensor:
-    """Return the magnitudes of a linear spectrum whose mel power is closest to the one given.
+    """Return the magnitudes of a smooth linear spectrum with the mel power given.
+
+    Multiplicative updates for the Kullback-Leibler divergence: they weigh loud and quiet bands
+    alike, which least squares does not, and stay smooth between the bands.
 
     Args:
         power: Mel power, not negative, (B, M, L).
         config: Figures of the spectrogram.
-        updates: Steps of accelerated projected gradient descent after the first guess.
+        updates: Rounds after the first guess, which spreads each band over its bins.
 
     Returns:
         (B, K, L), not negative.
+
+    Raises:
+        AudioError: The shape does not fit ``config``.
     """
-    bank = filterbank(config, power.device)
-    inverse, step = _bank_inverse(config, power.device)
-    found = (inverse @ power).clamp_(min=0.0)
-    # Nesterov's momentum as in FISTA (Beck & Teboulle 2009).
-    ahead, t = found, 1.0
+    _check(power, config.n_mels, "mel power (B, M, L)")
+    target = power.transpose(1, 2).float().contiguous()
+    area = filterbank(config, power.device).sum(dim=1)
+    found = (target / area) @ _spread(config, power.device)
     for _ in range(updates):
-        slope = bank.T @ (bank @ ahead - power)
-        nearer = (ahead - step * slope).clamp_(min=0.0)
-        t_next = 0.5 * (1.0 + (1.0 + 4.0 * t * t) ** 0.5)
-        ahead = nearer + ((t - 1.0) / t_next) * (nearer - found)
-        found, t = nearer, t_next
-    return found.sqrt_()
+        found *= _correction(found, target, config)
+    return found.sqrt_().transpose(1, 2)
 
 
-@lru_cache(maxsize=8)
-def _bank_inverse(config: MelConfig, device: torch.device) -> tuple[Tensor, float]:
-    """Pseudo-inverse of the filters, (K, M), and the step size one over the Lipschitz constant."""
-    bank = filterbank(config, torch.device("cpu")).double()
-    step = 1.0 / float(torch.linalg.matrix_norm(bank, ord=2)) ** 2
-    return torch.linalg.pinv(bank).float().to(device), step
+def _correction(energy: Tensor, target: Tensor, config: MelConfig) -> Tensor:
+    """Factor (B, L, K) that brings the mel power of ``energy`` nearer to ``target`` (B, L, M)."""
+    heard = energy @ filterbank(config, energy.device).T
+    ratio = (target / heard.clamp_(min=_TINY)).clamp_(max=_LARGEST_CORRECTION)
+    return ratio @ _spread(config, energy.device)
+
+
+@lru_cache(maxsize=16)
+def _spread(config: MelConfig, device: torch.device) -> Tensor:
+    """Share of each band in each bin, (M, K); columns sum to one, or zero outside all bands."""
+    bank = filterbank(config, device)
+    return bank / bank.sum(dim=0).clamp(min=_TINY)
 
 
 def griffin_lim(
@@ -137,9 +151,7 @@ def mel_to_samples(
     search = _Search(iterations, _MOMENTUM, torch.Generator().manual_seed(seed))
     made = mel.new_zeros((len(mel), wanted), dtype=torch.float32)
     for chunk in plan_chunks(mel.shape[-1], config, chunk_frames):
-        power = mel_power(mel[:, :, chunk.first : chunk.end], config)
-        magnitude = linear_magnitude(power, config).transpose(1, 2)
-        _lay(chunk, magnitude, made, config, search)
+        _lay(chunk, mel_power(mel[:, :, chunk.first : chunk.end], config), made, config, search)
     return made
 
 
@@ -172,31 +184,28 @@ def plan_chunks(n_frames: int, config: MelConfig, chunk_frames: int) -> list[Chu
     return chunks
 
 
-def _lay(
-    chunk: Chunk, magnitude: Tensor, made: Tensor, config: MelConfig, search: "_Search"
-) -> None:
-    """Write one chunk's sound, magnitudes (B, L, K), into ``made`` (B, N)."""
+def _lay(chunk: Chunk, power: Tensor, made: Tensor, config: MelConfig, search: "_Search") -> None:
+    """Write one chunk's sound, mel power (B, M, L), into ``made`` (B, N)."""
     half, hop = config.n_fft // 2, config.hop_length
-    start = chunk.first * hop - half
+    start, n_samples = chunk.first * hop - half, made.shape[-1]
+    magnitude = linear_magnitude(power, config).transpose(1, 2)
     known = made[:, max(0, start) : (chunk.first + chunk.pinned - 1) * hop + half]
     strip = _strip_of(
         magnitude,
         config,
         search,
-        sounding=slice(max(0, -start), made.shape[-1] - start),
+        sounding=slice(max(0, -start), n_samples - start),
         pinned=_analyse(known, config) if chunk.pinned else magnitude[:, :0],
+        power=power.transpose(1, 2).contiguous(),
     )
-    if not chunk.pinned:
-        made[:] = pad(strip[:, half:], (0, made.shape[-1]))[:, : made.shape[-1]]
-        return
-    # Up to here both sounds are made of the same pinned frames.
-    join = (chunk.first + chunk.pinned) * hop - half
-    fade = torch.linspace(0.0, 1.0, hop, device=made.device)
-    fresh = pad(strip[:, join - hop - start :], (0, made.shape[-1]))[
-        :, : made.shape[-1] - join + hop
-    ]
-    fresh[:, :hop] = torch.lerp(made[:, join - hop : join], fresh[:, :hop], fade)
-    made[:, join - hop :] = fresh
+    # Before this sample, and a window back, both sounds are made of the same pinned frames.
+    join = (chunk.first + chunk.pinned) * hop - half if chunk.pinned else 0
+    fresh = pad(strip[:, join - start :], (0, n_samples))[:, : n_samples - join]
+    if chunk.pinned:
+        fade = torch.linspace(0.0, 1.0, hop, device=made.device)
+        old, new = made[:, join - hop : join], strip[:, join - hop - start : join - start]
+        made[:, join - hop : join] = torch.lerp(old, new, fade)
+    made[:, join:] = fresh
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,11 +218,18 @@ class _Search:
 
 
 def _strip_of(
-    magnitude: Tensor, config: MelConfig, search: _Search, *, sounding: slice, pinned: Tensor
+    magnitude: Tensor,
+    config: MelConfig,
+    search: _Search,
+    *,
+    sounding: slice,
+    pinned: Tensor,
+    power: Tensor | None = None,
 ) -> Tensor:
-    """Return the strip for magnitudes (B, L, K), silent outside ``sounding``.
+    """Return the strip (B, S) for magnitudes (B, L, K), silent outside ``sounding``.
 
-    ``pinned`` is the complex spectrum of the first P frames, (B, P, K).
+    ``pinned`` is the complex spectrum of the first P frames, (B, P, K); with the mel power
+    ``power``, (B, L, M), the magnitudes give way to others that have it too.
     """
     held = pinned.shape[1]
     magnitude = magnitude.contiguous()
@@ -222,15 +238,22 @@ def _strip_of(
     spectrum[:, :held] = pinned
     previous = torch.zeros_like(spectrum)
     pull = search.momentum / (1.0 + search.momentum)
-    for _ in range(search.iterations):
+    for i in range(search.iterations):
         rebuilt = _analyse(_overlapped(spectrum, config) * gain, config)
+        if power is not None and i >= _RIGID_PART * search.iterations:
+            energy = _energy(rebuilt)
+            energy *= _correction(energy, power, config)
+            magnitude = torch.lerp(magnitude, energy.sqrt_(), _YIELD)
         spectrum = torch.sub(rebuilt, previous, alpha=pull)
         # Twice as fast as dividing by abs(), and far faster than angles.
-        energy = (spectrum.real * spectrum.real).addcmul_(spectrum.imag, spectrum.imag)
-        spectrum.mul_(energy.add_(_TINY).rsqrt_().mul_(magnitude))
+        spectrum.mul_(_energy(spectrum).add_(_TINY).rsqrt_().mul_(magnitude))
         spectrum[:, :held] = pinned
         previous = rebuilt
     return _overlapped(spectrum, config) * gain
+
+
+def _energy(spectrum: Tensor) -> Tensor:
+    return (spectrum.real * spectrum.real).addcmul_(spectrum.imag, spectrum.imag)
 
 
 def _random_phase(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -10,24 +10,40 @@ from scipy import ndimage, signal
 
 from kinetune import timebase
 from kinetune.audio.sound import Sound
+from kinetune.errors import AudioError
 
 # BS.1770 measures blocks of 0.4 s; shorter sounds are measured repeated to that length.
 _BLOCK_S = 0.4
 _OVERSAMPLING = 4
+# BS.1770's absolute gate: what is quieter counts as silence.
 _SILENCE_LUFS = -70.0
+_MOST_CHANNELS = 5
+# The limiter takes some loudness away; each round gives it back.
+_ROUNDS = 5
+_CLOSE_ENOUGH_LU = 0.05
+# The limiter's gain moves over this long to either side of a peak.
+_REACH_S = 0.005
 
 
 def integrated_lufs(sound: Sound) -> float:
-    """Return the integrated loudness, LUFS; minus infinity for silence."""
+    """Return the integrated loudness, LUFS; minus infinity for silence.
+
+    Raises:
+        AudioError: More than the five channels BS.1770 gives weights for.
+    """
     import pyloudnorm
 
-    samples = np.asarray(sound.samples, dtype=np.float64)
-    if len(samples) == 0 or not np.any(samples):
+    samples = sound.samples.astype(np.float64)
+    if samples.ndim == 2 and samples.shape[1] > _MOST_CHANNELS:
+        raise AudioError(
+            f"loudness is defined for {_MOST_CHANNELS} channels or fewer, "
+            f"found {samples.shape[1]}; mix them down"
+        )
+    if not np.any(samples):
         return float("-inf")
     shortest = timebase.samples_in(_BLOCK_S, sound.rate_hz) + 1
     if len(samples) < shortest:
-        repeats = -(-shortest // len(samples))
-        samples = np.concatenate([samples] * repeats)
+        samples = np.concatenate([samples] * -(-shortest // len(samples)))
     with np.errstate(divide="ignore"):
         return float(pyloudnorm.Meter(sound.rate_hz).integrated_loudness(samples))
 
@@ -39,7 +55,10 @@ def true_peak_dbtp(sound: Sound) -> float:
 
 
 def normalise(sound: Sound, *, target_lufs: float = -14.0, ceiling_dbtp: float = -1.0) -> Sound:
-    """Return the sound at a target loudness with true peaks below a ceiling.
+    """Return the sound at a target loudness, its true peaks no higher than a ceiling.
+
+    Where both can't be had, as with a few clicks in silence, the ceiling is kept and the sound
+    stays quieter.
 
     Args:
         sound: Any sound; silence comes back as it is.
@@ -47,31 +66,37 @@ def normalise(sound: Sound, *, target_lufs: float = -14.0, ceiling_dbtp: float =
         ceiling_dbtp: Highest true peak allowed.
     """
     loudness = integrated_lufs(sound)
-    if not np.isfinite(loudness) or loudness < _SILENCE_LUFS:
+    if loudness < _SILENCE_LUFS:
         return sound
-    ceiling = 10.0 ** (ceiling_dbtp / 20.0)
-    samples = sound.samples
-    # Limiting takes a little loudness away; two rounds give it back to within a tenth of a LU.
-    for _ in range(3):
-        loudness = integrated_lufs(Sound(samples, sound.rate_hz))
-        samples = samples * np.float32(10.0 ** ((target_lufs - loudness) / 20.0))
-        samples = _limit(samples, sound.rate_hz, ceiling)
-    return Sound(samples.astype(np.float32), sound.rate_hz)
+    gain_db, levelled = 0.0, sound
+    for _ in range(_ROUNDS):
+        gain_db += target_lufs - loudness
+        raised = sound.samples * np.float32(_amplitude(gain_db))
+        levelled = Sound(_limited(raised, sound.rate_hz, _amplitude(ceiling_dbtp)), sound.rate_hz)
+        loudness = integrated_lufs(levelled)
+        if abs(loudness - target_lufs) < _CLOSE_ENOUGH_LU:
+            break
+    return levelled
 
 
-def _limit(samples: NDArray[np.float32], rate_hz: int, ceiling: float) -> NDArray[np.float32]:
-    """Hold true peaks under ``ceiling`` with a gain that moves smoothly over about 5 ms."""
+def _amplitude(level_db: float) -> float:
+    return float(10.0 ** (level_db / 20.0))
+
+
+def _limited(samples: NDArray[np.float32], rate_hz: int, ceiling: float) -> NDArray[np.float32]:
+    """Samples with true peaks held under ``ceiling`` by a gain that moves smoothly."""
     peaks = _peak_envelope(samples)
     if peaks.max(initial=0.0) <= ceiling:
-        return samples
+        return samples.astype(np.float32)
     needed = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9))
-    reach = max(1, timebase.samples_in(0.005, rate_hz))
+    reach = max(1, timebase.samples_in(_REACH_S, rate_hz))
     # The smallest gain nearby, then a moving average no wider: never above what is needed.
     lowest = ndimage.minimum_filter1d(needed, 2 * reach + 1)
     gain = ndimage.uniform_filter1d(lowest, 2 * reach + 1)
     limited = samples * (gain if samples.ndim == 1 else gain[:, None]).astype(np.float32)
     peak = float(_peak_envelope(limited).max())
-    return limited * np.float32(min(1.0, ceiling / peak))
+    # A hair under, so that rounding to float32 does not carry it over.
+    return limited * np.float32(min(1.0, 0.9999 * ceiling / peak))
 
 
 def _peak_envelope(samples: NDArray[np.float32]) -> NDArray[np.float64]:

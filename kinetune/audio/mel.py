@@ -19,7 +19,7 @@ from kinetune.errors import AudioError, ConfigError
 
 Reference = Literal["max", "fixed"]
 
-# librosa's floor of power before the logarithm; with it "max" is the paper's to the bit of rounding.
+# librosa's floor of power before the logarithm: "max" is the paper's in quiet clips too.
 _SMALLEST_POWER = 1e-10
 # Slaney's scale: 200 Hz hold three mels up to 1 kHz; above, 27 mels are a factor of 6.4.
 _HZ_PER_MEL = 200.0 / 3.0

@@ -28,7 +28,8 @@ class Sound:
         rate_hz: Samples a second.
 
     Raises:
-        AudioError: The array has no samples' shape, is not finite, or the rate is not positive.
+        AudioError: The array has no samples' shape, holds integers, is not finite, or the rate is
+            not positive.
     """
 
     samples: NDArray[np.float32]
@@ -37,6 +38,8 @@ class Sound:
     def __post_init__(self) -> None:
         if self.samples.ndim not in (1, 2):
             raise AudioError(f"expected samples (N,) or (N, channels), found {self.samples.shape}")
+        if not np.issubdtype(self.samples.dtype, np.floating):
+            raise AudioError(f"expected float samples in [-1, 1], found {self.samples.dtype}")
         if self.rate_hz <= 0:
             raise AudioError(f"the sample rate must be positive, found {self.rate_hz}")
         if not np.isfinite(self.samples).all():
@@ -57,7 +60,7 @@ def read_sound(path: Path) -> Sound:
     """Read a WAV, FLAC or other file that libsndfile knows.
 
     Raises:
-        AudioError: The file is missing, empty or not a sound file.
+        AudioError: The file is missing, empty, holds NaN, or is not a sound file.
     """
     if not Path(path).is_file():
         raise AudioError(f"{path}: no such file")
@@ -67,11 +70,16 @@ def read_sound(path: Path) -> Sound:
         raise AudioError(f"{path}: not a sound file that can be read ({error})") from error
     if len(samples) == 0:
         raise AudioError(f"{path}: the file holds no samples")
-    return Sound(samples, int(rate_hz))
+    try:
+        return Sound(samples, int(rate_hz))
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
 
 
 def write_sound(path: Path, sound: Sound) -> None:
     """Write ``sound`` to ``path`` as 16-bit WAV or FLAC, whole or not at all.
+
+    Samples beyond [-1, 1] are held at full scale.
 
     Raises:
         AudioError: The suffix is neither .wav nor .flac.

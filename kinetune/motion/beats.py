@@ -1,7 +1,8 @@
-"""Where the beat of a dance is: kinematic beats, tempo and phase from the body alone.
+"""Where the beat of a dance is: kinematic beats, and tempo and phase from the body alone.
 
-Seconds, beats a minute. Method: every joint's moments of rest (local minima of its smoothed
-speed), weighted by the root of their prominence, vote for the tempi and phases they fit.
+Seconds and beats a minute throughout. :func:`motion_beats` is the field's definition (local minima
+of the mean joint speed, Li et al. 2021, Siyao et al. 2022). :func:`beat_grid` finds the grid; the
+evidence it weighs is in ``motion/tempo.py``.
 """
 
 from dataclasses import dataclass
@@ -13,22 +14,32 @@ from scipy.signal import find_peaks
 
 from kinetune import timebase
 from kinetune.errors import MotionError
-from kinetune.motion import kinematics
+from kinetune.motion import kinematics, tempo
 from kinetune.motion.clip import MotionClip, resample
 
 Times = NDArray[np.float64]
 
-_ANALYSIS_FPS = 60.0
 # Bailando's smoothing for kinematic beats: five frames at 60 fps.
 _BEAT_SIGMA_S = 5.0 / 60.0
-_JOINT_SIGMA_S = 2.5 / 60.0
-SLOWEST_BPM, FASTEST_BPM = 60.0, 180.0
-_PRIOR_BPM, _PRIOR_OCTAVES = 105.0, 0.35
+# What can be asked for; the search itself is narrower.
+SLOWEST_ASKED_BPM, FASTEST_ASKED_BPM = 30.0, 300.0
+# Below this many moments of rest there is nothing to find a beat in.
+_LEAST_MOMENTS = 6
+# A tracked grid must collect this much more evidence a beat than the steady one to be believed.
+_DRIFT_GAIN = 1.4
+# Shorter than this a tempo has no time to drift audibly.
+_DRIFT_FROM_S = 20.0
 
 
 @dataclass(frozen=True)
 class Tempo:
-    """A tempo the dance could have: beats a minute, a beat's time, share of the evidence."""
+    """A tempo the dance could have.
+
+    Attributes:
+        bpm: Beats a minute.
+        first_beat_s: Time of the first beat, in [0, period).
+        score: How likely against the chosen tempo, 1 for equally good.
+    """
 
     bpm: float
     first_beat_s: float
@@ -40,11 +51,12 @@ class BeatGrid:
     """The beats of a dance.
 
     Attributes:
-        bpm: Tempo.
+        bpm: Beats a minute; the mean where the tempo drifts.
         first_beat_s: Time of the first beat, in [0, period).
-        beats_s: All beats inside the clip, ascending.
-        confidence: How clearly the evidence speaks for this tempo, 0 to 1.
-        alternatives: Other tempi, best first.
+        beats_s: All beats inside the clip, seconds, ascending.
+        confidence: How clearly the body speaks for this tempo, 0 (not at all) to 1.
+        alternatives: Other tempi, best first; half and double time among them.
+        steady: Whether one tempo is held; otherwise ``beats_s`` follow the drift.
     """
 
     bpm: float
@@ -52,79 +64,117 @@ class BeatGrid:
     beats_s: Times
     confidence: float
     alternatives: tuple[Tempo, ...] = ()
+    steady: bool = True
 
 
 def motion_beats(clip: MotionClip) -> Times:
     """Return the kinematic beats: local minima of the smoothed mean joint speed, seconds."""
-    fine = resample(clip, _ANALYSIS_FPS)
+    fine = resample(clip, tempo.ANALYSIS_FPS)
     speed = kinematics.joint_speeds(fine).mean(axis=1)
-    smooth = gaussian_filter1d(speed, _BEAT_SIGMA_S * _ANALYSIS_FPS)
-    return find_peaks(-smooth)[0] / _ANALYSIS_FPS
+    smooth = gaussian_filter1d(speed, _BEAT_SIGMA_S * tempo.ANALYSIS_FPS)
+    return np.asarray(find_peaks(-smooth)[0] / tempo.ANALYSIS_FPS, dtype=np.float64)
 
 
 def fixed_grid(bpm: float, first_beat_s: float, duration_s: float) -> BeatGrid:
-    """Return a steady grid given by a person."""
+    """Return the steady grid that a person names.
+
+    Args:
+        bpm: Beats a minute, 30 to 300.
+        first_beat_s: Time of any beat, seconds.
+        duration_s: Length of the dance, seconds.
+
+    Raises:
+        MotionError: A number is impossible.
+    """
+    _check_asked(bpm, first_beat_s)
+    first = first_beat_s % timebase.beat_period_s(bpm)
     beats = timebase.beat_times(bpm, first_beat_s, duration_s)
-    return BeatGrid(bpm, first_beat_s % timebase.beat_period_s(bpm), beats, 1.0)
+    return BeatGrid(bpm, first, beats, 1.0)
 
 
 def beat_grid(
     clip: MotionClip, *, bpm: float | None = None, first_beat_s: float | None = None
 ) -> BeatGrid:
-    """Find tempo and phase of a dance; what the caller gives is held.
+    """Find tempo and phase of a dance; what the caller names is held.
+
+    Args:
+        clip: Any dance; one that hardly moves gets the prior's tempo with confidence 0.
+        bpm: Tempo to hold.
+        first_beat_s: Time of a beat to hold.
 
     Raises:
-        MotionError: ``bpm`` is outside 30 to 300.
+        MotionError: ``bpm`` is outside 30 to 300, or a number is not finite.
     """
-    if bpm is not None and not 30.0 <= bpm <= 300.0:
-        raise MotionError(f"bpm must be 30 to 300, found {bpm:g}")
-    times, weights, joints = _evidence(clip)
-    tempi = np.geomspace(SLOWEST_BPM, FASTEST_BPM, 400) if bpm is None else np.array([bpm])
-    if len(times) < 4:
-        chosen = _PRIOR_BPM if bpm is None else bpm
-        grid = fixed_grid(chosen, first_beat_s or 0.0, clip.duration_s)
-        return BeatGrid(grid.bpm, grid.first_beat_s, grid.beats_s, 0.0)
-    scores = np.array([_score(tempo, times, weights, joints) for tempo in tempi])
-    prior = np.exp(-0.5 * (np.log2(tempi / _PRIOR_BPM) / _PRIOR_OCTAVES) ** 2)
-    scores = scores * prior if bpm is None else scores
-    order = np.argsort(scores)[::-1]
-    peaks = [i for i in order if scores[i] == scores[max(0, i - 12) : i + 13].max()]
-    ranked = [
-        Tempo(float(tempi[i]), _phase(tempi[i], times, weights), float(scores[i])) for i in peaks
+    _check_asked(bpm, first_beat_s)
+    if bpm is not None and first_beat_s is not None:
+        return fixed_grid(bpm, first_beat_s, clip.duration_s)
+    evidence = tempo.gather(clip)
+    if evidence.moments < _LEAST_MOMENTS:
+        return _unknown(clip, bpm, first_beat_s)
+    ranked, confidence = _ranked(evidence) if bpm is None else ([(bpm, 0.0)], 1.0)
+    found = [
+        Tempo(value, tempo.phase_s(evidence, value), float(np.exp(score - ranked[0][1])))
+        for value, score in ranked
     ]
-    best = ranked[0]
-    start = best.first_beat_s if first_beat_s is None else first_beat_s
-    beats = timebase.beat_times(best.bpm, start, clip.duration_s)
-    rival = ranked[1].score if len(ranked) > 1 else 0.0
-    confidence = float(np.clip(1.0 - rival / max(best.score, 1e-9), 0.0, 1.0))
-    first = start % timebase.beat_period_s(best.bpm)
-    return BeatGrid(best.bpm, float(first), beats, confidence, tuple(ranked[1:4]))
+    best = found[0]
+    start_s = best.first_beat_s if first_beat_s is None else first_beat_s
+    grid = fixed_grid(best.bpm, start_s, clip.duration_s)
+    tracked = None if bpm or first_beat_s is not None else _tracked(evidence, grid, clip.duration_s)
+    if tracked is not None:
+        return BeatGrid(*tracked, confidence, tuple(found[1:]), steady=False)
+    return BeatGrid(grid.bpm, grid.first_beat_s, grid.beats_s, confidence, tuple(found[1:]))
 
 
-def _evidence(clip: MotionClip) -> tuple[Times, Times, NDArray[np.int64]]:
-    fine = resample(clip, _ANALYSIS_FPS)
-    speeds = gaussian_filter1d(
-        kinematics.joint_speeds(fine), _JOINT_SIGMA_S * _ANALYSIS_FPS, axis=0
-    )
-    times, weights, joints = [], [], []
-    for joint, speed in enumerate(speeds.T):
-        found, about = find_peaks(-speed, prominence=0.02)
-        times.append(found / _ANALYSIS_FPS)
-        weights.append(np.sqrt(about["prominences"]))
-        joints.append(np.full(len(found), joint))
-    return np.concatenate(times), np.concatenate(weights), np.concatenate(joints)
+def _ranked(evidence: tempo.Evidence) -> tuple[list[tuple[float, float]], float]:
+    """Return tempi with scores, best first: rivals, then half and double time; and a confidence."""
+    peaks = tempo.peaks(evidence)
+    best, best_score = peaks[0]
+    rivals = [peak for peak in peaks[1:4]]
+    octaves = [
+        (best * factor, tempo.score_at(evidence, best * factor))
+        for factor in (0.5, 2.0)
+        if all(abs(np.log2(best * factor / value)) > 0.06 for value, _ in rivals)
+    ]
+    strangers = [score for value, score in rivals if not _same_pulse(value, best)]
+    margin = best_score - max(strangers, default=-np.inf)
+    # As measured on made-up and real dances: 0.5 right with no margin, 0.85 at 2.5, 0.97 at 4.
+    confidence = 1.0 - 0.5 * float(np.exp(-((margin / 2.3) ** 2)))
+    return [(best, best_score), *rivals, *octaves], confidence
 
 
-def _score(bpm: float, times: Times, weights: Times, joints: NDArray[np.int64]) -> float:
-    total = 0.0
-    for harmonic, share in ((1.0, 1.0), (2.0, 0.5)):
-        turn = weights * np.exp(-2j * np.pi * harmonic * times * bpm / 60.0)
-        real = np.bincount(joints, turn.real, 24)
-        imag = np.bincount(joints, turn.imag, 24)
-        total += share * float(np.hypot(real, imag).sum())
-    return total
+def _same_pulse(one: float, other: float) -> bool:
+    """Whether two tempi are the same, or twice or half each other, within 4 %."""
+    return any(abs(one / (other * factor) - 1.0) < 0.04 for factor in (0.5, 1.0, 2.0))
 
 
-def _phase(bpm: float, times: Times, weights: Times) -> float:
-    turn = np.angle((weights * np.exp(2j * np.pi * times * bpm / 60.0)).sum())
-    return float((turn / (2 * np.pi)) % 1.0 * timebase.beat_period_s(bpm))
+def _tracked(
+    evidence: tempo.Evidence, grid: BeatGrid, duration_s: float
+) -> tuple[float, float, Times] | None:
+    """Return tempo, first beat and beats that follow a drift, or None where it holds steady."""
+    if duration_s < _DRIFT_FROM_S:
+        return None
+    beats = tempo.track(evidence, grid.bpm)
+    if len(beats) < 3:
+        return None
+    steady, moving = (tempo.evidence_at(evidence, times) for times in (grid.beats_s, beats))
+    if moving < _DRIFT_GAIN * steady:
+        return None
+    period_s = float(np.mean(np.diff(beats)))
+    return timebase.bpm_of(period_s), float(beats[0] % period_s), beats
+
+
+def _unknown(clip: MotionClip, bpm: float | None, first_beat_s: float | None) -> BeatGrid:
+    """Return the prior's grid for a body that tells nothing."""
+    chosen = tempo.PRIOR_BPM if bpm is None else bpm
+    grid = fixed_grid(chosen, first_beat_s or 0.0, clip.duration_s)
+    rivals = tuple(Tempo(chosen * factor, grid.first_beat_s, 0.0) for factor in (0.5, 2.0))
+    return BeatGrid(grid.bpm, grid.first_beat_s, grid.beats_s, 0.0, rivals)
+
+
+def _check_asked(bpm: float | None, first_beat_s: float | None) -> None:
+    if bpm is not None and not SLOWEST_ASKED_BPM <= bpm <= FASTEST_ASKED_BPM:
+        raise MotionError(
+            f"the tempo must be {SLOWEST_ASKED_BPM:g} to {FASTEST_ASKED_BPM:g} bpm, found {bpm:g}"
+        )
+    if first_beat_s is not None and not np.isfinite(first_beat_s):
+        raise MotionError(f"the first beat must be a time in seconds, found {first_beat_s}")
