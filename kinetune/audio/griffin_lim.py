@@ -69,6 +69,7 @@ def _correction(energy: Tensor, target: Tensor, config: MelConfig) -> Tensor:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)
 def _spread(config: MelConfig, device: torch.device) -> Tensor:
     """Share of each band in each bin, (M, K); columns sum to one, or zero outside all bands."""
     bank = filterbank(config, device)
@@ -200,12 +201,12 @@ def _lay(chunk: Chunk, power: Tensor, made: Tensor, config: MelConfig, search: "
     )
     # Before this sample, and a window back, both sounds are made of the same pinned frames.
     join = (chunk.first + chunk.pinned) * hop - half if chunk.pinned else 0
-    fresh = pad(strip[:, join - start :], (0, n_samples))[:, : n_samples - join]
     if chunk.pinned:
         fade = torch.linspace(0.0, 1.0, hop, device=made.device)
         old, new = made[:, join - hop : join], strip[:, join - hop - start : join - start]
         made[:, join - hop : join] = torch.lerp(old, new, fade)
-    made[:, join:] = fresh
+    end = min(n_samples, start + strip.shape[-1])
+    made[:, join:end] = strip[:, join - start : end - start]
 
 
 @dataclass(frozen=True, eq=False)

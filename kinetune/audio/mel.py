@@ -157,13 +157,16 @@ def mel_power(mel: Tensor, config: MelConfig) -> Tensor:
     return config.reference_power * (power - floor).clamp(min=0.0)
 
 
+# Made outside inference mode, so that what is cached can serve a training run as well.
 @lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)
 def hann_window(n_fft: int, device: torch.device) -> Tensor:
     """Return the periodic Hann window, (n_fft,)."""
     return torch.hann_window(n_fft, device=device)
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)
 def filterbank(config: MelConfig, device: torch.device) -> Tensor:
     """Return Slaney's triangles of unit area, (M, K), float32.
 

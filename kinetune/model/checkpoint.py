@@ -17,6 +17,7 @@ from diffusers.utils import logging
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from kinetune import files
 from kinetune.errors import ModelError, OutputError
 
 BUNDLED = Path(__file__).parent.parent / "weights"
@@ -111,6 +112,14 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path}: damaged weights ({error}); copy the folder again") from error
+
+
+def forget_origins(folder: Path) -> None:
+    """Take out of a checkpoint's settings the paths its parts were once loaded from."""
+    for path in folder.rglob("*.json"):
+        table = read_json(path)
+        if table.pop("_name_or_path", None) is not None:
+            files.write_json(path, table)
 
 
 @contextlib.contextmanager

@@ -140,6 +140,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         networks = [self.vae, self.unet, self.condition_encoder]
         with checkpoint.as_float16(networks), checkpoint.whole_folder(Path(folder)) as aside:
             super().save_pretrained(aside, safe_serialization=True, **options)
+            checkpoint.forget_origins(aside)
 
     @torch.no_grad()
     def __call__(

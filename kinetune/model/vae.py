@@ -95,9 +95,9 @@ class MelVAE(ModelMixin, ConfigMixin):
         spread = values[-channels:].clamp(min=1e-6).sqrt()
         leading = vectors[:, -channels:].T  # (C, M * frames)
         self.analysis.weight.copy_((leading / spread[:, None]).view(channels, bands, frames))
-        self.analysis.bias.copy_(-(leading @ mean) / spread)
+        _bias(self.analysis).copy_(-(leading @ mean) / spread)
         self.synthesis.weight.copy_((leading * spread[:, None]).view(channels, bands, frames))
-        self.synthesis.bias.copy_(mean.view(bands, frames).mean(dim=1))
+        _bias(self.synthesis).copy_(mean.view(bands, frames).mean(dim=1))
 
     def forward(self, mel: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the reconstruction (B, M, L) through one sampled latent."""
@@ -195,5 +195,10 @@ def _decoder(bands: int, widths: tuple[int, ...], layers: int, in_channels: int)
 def _silent(convolution: nn.Conv1d) -> nn.Conv1d:
     """Return the convolution with weights of zero."""
     nn.init.zeros_(convolution.weight)
-    nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+    nn.init.zeros_(_bias(convolution))
     return convolution
+
+
+def _bias(convolution: nn.Conv1d | nn.ConvTranspose1d) -> Tensor:
+    assert convolution.bias is not None
+    return convolution.bias

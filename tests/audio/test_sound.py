@@ -1,61 +1,103 @@
 import numpy as np
 import pytest
+import soundfile
 
 from kinetune.audio.sound import Sound, read_sound, resample, to_mono, write_sound
 from kinetune.errors import AudioError, OutputError
-
-
-def tone(rate_hz=22_050, channels=1, hz=440.0, duration_s=0.5):
-    times = np.arange(round(duration_s * rate_hz)) / rate_hz
-    wave = (0.5 * np.sin(2 * np.pi * hz * times)).astype(np.float32)
-    return Sound(wave if channels == 1 else np.stack([wave, -0.5 * wave], axis=1), rate_hz)
+from tests.audio.conftest import chord_and_clicks
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".WAV"])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_a_sound_goes_to_a_file_and_comes_back(tmp_path, suffix, channels):
-    sound = tone(channels=channels)
-    write_sound(tmp_path / f"a{suffix}", sound)
-    again = read_sound(tmp_path / f"a{suffix}")
-    assert again.rate_hz == sound.rate_hz
-    np.testing.assert_allclose(again.samples, sound.samples, atol=1 / 32_000)
+def test_a_file_gives_back_what_was_written(tmp_path, suffix, channels):
+    samples = chord_and_clicks(0.5)
+    samples = samples if channels == 1 else np.stack([samples, -0.5 * samples], axis=1)
+    path = tmp_path / f"new folder/song{suffix}"
+    write_sound(path, Sound(samples, 22_050))
+    found = read_sound(path)
+    assert found.rate_hz == 22_050
+    assert found.samples.dtype == np.float32
+    np.testing.assert_allclose(found.samples, samples, atol=1 / 32_768)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_another_rate_keeps_the_tone():
-    for rate_hz in (16_000, 44_100, 48_000):
-        other = resample(tone(), rate_hz)
-        expected = tone(rate_hz=rate_hz).samples
-        assert abs(len(other.samples) - len(expected)) <= 1
-        np.testing.assert_allclose(other.samples[500:7000], expected[500:7000], atol=0.01)
+def test_what_is_too_loud_is_held_at_full_scale(tmp_path):
+    write_sound(tmp_path / "a.wav", Sound(np.array([2.0, -3.0], np.float32), 8_000))
+    np.testing.assert_allclose(read_sound(tmp_path / "a.wav").samples, [1, -1], atol=1e-4)
+
+
+def test_an_unknown_suffix_is_refused_and_nothing_written(tmp_path):
+    with pytest.raises(AudioError, match=r"\.mp3.*use \.wav or \.flac"):
+        write_sound(tmp_path / "a.mp3", Sound(np.zeros(9, np.float32), 8_000))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_is_no_folder_is_an_output_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        write_sound(tmp_path / "file" / "a.wav", Sound(np.zeros(9, np.float32), 8_000))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(AudioError, match="gone.wav: no such file"):
+        read_sound(tmp_path / "gone.wav")
+
+
+def test_a_file_that_holds_no_sound_is_refused(tmp_path):
+    (tmp_path / "a.wav").write_text("not a sound")
+    with pytest.raises(AudioError, match="a.wav: not a sound file"):
+        read_sound(tmp_path / "a.wav")
+
+
+def test_a_sound_file_without_samples_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(0), 8_000)
+    with pytest.raises(AudioError, match="no samples"):
+        read_sound(tmp_path / "a.wav")
+
+
+def test_a_file_with_nan_is_named(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(9, np.nan), 8_000, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"a\.wav: .*NaN"):
+        read_sound(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate_hz", "message"),
+    [
+        (np.zeros((2, 2, 2), np.float32), 8_000, "samples"),
+        (np.zeros(9, np.int16), 8_000, "int16"),
+        (np.zeros(9, np.float32), 0, "rate"),
+        (np.full(9, np.inf, np.float32), 8_000, "infinite"),
+    ],
+)
+def test_a_sound_that_is_none_is_refused(samples, rate_hz, message):
+    with pytest.raises(AudioError, match=message):
+        Sound(samples, rate_hz)
 
 
 def test_mono_is_the_mean_of_the_channels():
-    np.testing.assert_allclose(to_mono(tone(channels=2)).samples, 0.25 * tone().samples, atol=1e-6)
+    left, right = chord_and_clicks(0.1), chord_and_clicks(0.1, seed=1)
+    mono = to_mono(Sound(np.stack([left, right], axis=1), 22_050))
+    np.testing.assert_allclose(mono.samples, (left + right) / 2, atol=1e-7)
 
 
-def test_unreadable_files_are_said(tmp_path):
-    with pytest.raises(AudioError, match="no such file"):
-        read_sound(tmp_path / "a.wav")
-    (tmp_path / "b.wav").write_text("not sound")
-    with pytest.raises(AudioError, match="not a sound file"):
-        read_sound(tmp_path / "b.wav")
-    write_sound(tmp_path / "c.wav", Sound(np.zeros(0, dtype=np.float32), 22_050))
-    with pytest.raises(AudioError, match="no samples"):
-        read_sound(tmp_path / "c.wav")
+def test_resampling_keeps_duration_channels_and_a_tone():
+    time_s = np.arange(44_100) / 44_100
+    tone = np.stack([np.sin(2 * np.pi * 440 * time_s)] * 2, axis=1).astype(np.float32)
+    found = resample(Sound(tone, 44_100), 22_050)
+    assert found.samples.shape == (22_050, 2)
+    assert found.samples.dtype == np.float32
+    middle = slice(1_000, -1_000)
+    np.testing.assert_allclose(found.samples[middle], tone[::2][middle], atol=2e-3)
 
 
-def test_unwritable_places_and_unknown_suffixes_are_said(tmp_path):
-    with pytest.raises(AudioError, match=r"use \.wav or \.flac"):
-        write_sound(tmp_path / "a.mp3", tone())
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="can't be written"):
-        write_sound(tmp_path / "file" / "a.wav", tone())
+def test_resampling_down_keeps_out_what_would_fold_back():
+    time_s = np.arange(44_100) / 44_100
+    high = np.sin(2 * np.pi * 15_000 * time_s).astype(np.float32)
+    found = resample(Sound(high, 44_100), 22_050).samples
+    assert np.abs(found[1_000:-1_000]).max() < 0.01
 
 
-def test_bad_samples_are_refused():
-    with pytest.raises(AudioError, match="NaN"):
-        Sound(np.array([0.0, np.nan], dtype=np.float32), 22_050)
-    with pytest.raises(AudioError, match="rate must be positive"):
-        Sound(np.zeros(3, dtype=np.float32), 0)
-    with pytest.raises(AudioError, match="expected samples"):
-        Sound(np.zeros((1, 2, 3), dtype=np.float32), 22_050)
+def test_resampling_to_no_rate_is_refused():
+    with pytest.raises(AudioError, match="positive, found 0"):
+        resample(Sound(np.zeros(9, np.float32), 8_000), 0)

@@ -92,3 +92,10 @@ def test_saving_again_replaces_a_checkpoint(default_pipeline, saved):
     check_folder(saved)
     assert [p.name for p in saved.parent.iterdir()] == ["model"]
     shutil.rmtree(saved)
+
+
+def test_a_checkpoint_does_not_tell_where_its_parts_came_from(saved, tmp_path):
+    loaded = DanceToMusicPipeline.from_pretrained(saved)
+    loaded.save_pretrained(tmp_path / "again")
+    for path in (tmp_path / "again").rglob("*.json"):
+        assert str(tmp_path) not in path.read_text()
