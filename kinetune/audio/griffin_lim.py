@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 from kinetune.audio.mel import MelConfig, filterbank, hann_window, mel_power
 from kinetune.errors import AudioError
 
-# 20 s of the paper's frames: about 60 MB of work space, whatever the length of the music.
+# 20 s of the paper's frames: about 100 MB of work space, whatever the length of the music.
 CHUNK_FRAMES = 860
 # Whole windows that neighbouring chunks share.
 _OVERLAP_WINDOWS = 4

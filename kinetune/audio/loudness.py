@@ -15,6 +15,8 @@ from kinetune.errors import AudioError
 # BS.1770 measures blocks of 0.4 s; shorter sounds are measured repeated to that length.
 _BLOCK_S = 0.4
 _OVERSAMPLING = 4
+# Long sounds are measured a minute at a time.
+_STRETCH_S = 60.0
 # BS.1770's absolute gate: what is quieter counts as silence.
 _SILENCE_LUFS = -70.0
 _MOST_CHANNELS = 5
@@ -31,9 +33,7 @@ def integrated_lufs(sound: Sound) -> float:
     Raises:
         AudioError: More than the five channels BS.1770 gives weights for.
     """
-    import pyloudnorm
-
-    samples = sound.samples.astype(np.float64)
+    samples = sound.samples
     if samples.ndim == 2 and samples.shape[1] > _MOST_CHANNELS:
         raise AudioError(
             f"loudness is defined for {_MOST_CHANNELS} channels or fewer, "
@@ -44,8 +44,37 @@ def integrated_lufs(sound: Sound) -> float:
     shortest = timebase.samples_in(_BLOCK_S, sound.rate_hz) + 1
     if len(samples) < shortest:
         samples = np.concatenate([samples] * -(-shortest // len(samples)))
-    with np.errstate(divide="ignore"):
-        return float(pyloudnorm.Meter(sound.rate_hz).integrated_loudness(samples))
+    return _gated(np.concatenate(_block_levels(samples, sound.rate_hz)))
+
+
+def _block_levels(samples: NDArray[np.float32], rate_hz: int) -> list[NDArray[np.float64]]:
+    """Loudness of all measuring blocks, LUFS, a stretch at a time to spare memory."""
+    import pyloudnorm
+
+    meter = pyloudnorm.Meter(rate_hz)
+    size, least = (timebase.samples_in(s, rate_hz) for s in (_STRETCH_S, _BLOCK_S))
+    levels = []
+    for first in range(0, len(samples), size):
+        # The filters settle on a little of what came before; blocks overlap by three quarters.
+        piece = samples[max(0, first - least) : first + size].astype(np.float64)
+        if len(piece) > least:
+            with np.errstate(divide="ignore"):
+                meter.integrated_loudness(piece)
+            levels.append(np.asarray(meter.blockwise_loudness, dtype=np.float64))
+    return levels
+
+
+def _gated(levels: NDArray[np.float64]) -> float:
+    """Integrated loudness of block levels (n,), LUFS: BS.1770-4's two gates."""
+    loud = levels[levels >= _SILENCE_LUFS]
+    if len(loud) == 0:
+        return float("-inf")
+    threshold = _mean_level(loud) - 10.0
+    return _mean_level(loud[loud > threshold])
+
+
+def _mean_level(levels: NDArray[np.float64]) -> float:
+    return float(10.0 * np.log10(np.mean(10.0 ** (levels / 10.0))))
 
 
 def true_peak_dbtp(sound: Sound) -> float:
@@ -85,24 +114,35 @@ def _amplitude(level_db: float) -> float:
 
 def _limited(samples: NDArray[np.float32], rate_hz: int, ceiling: float) -> NDArray[np.float32]:
     """Samples with true peaks held under ``ceiling`` by a gain that moves smoothly."""
-    peaks = _peak_envelope(samples)
-    if peaks.max(initial=0.0) <= ceiling:
-        return samples.astype(np.float32)
-    needed = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9))
+    if _peak_envelope(samples).max(initial=0.0) <= ceiling:
+        return samples
     reach = max(1, timebase.samples_in(_REACH_S, rate_hz))
-    # The smallest gain nearby, then a moving average no wider: never above what is needed.
-    lowest = ndimage.minimum_filter1d(needed, 2 * reach + 1)
-    gain = ndimage.uniform_filter1d(lowest, 2 * reach + 1)
-    limited = samples * (gain if samples.ndim == 1 else gain[:, None]).astype(np.float32)
+    chunk, margin = 1 << 20, 4 * reach
+    limited = np.empty_like(samples)
+    for first in range(0, len(samples), chunk):
+        start = max(0, first - margin)
+        piece = samples[start : first + chunk + margin]
+        gain = _holding_gain(_peak_envelope(piece), reach, ceiling)
+        held = piece * (gain if samples.ndim == 1 else gain[:, None])
+        limited[first : first + chunk] = held[first - start :][:chunk]
     peak = float(_peak_envelope(limited).max())
     # A hair under, so that rounding to float32 does not carry it over.
-    return limited * np.float32(min(1.0, 0.9999 * ceiling / peak))
+    limited *= np.float32(min(1.0, 0.9999 * ceiling / peak))
+    return limited
 
 
-def _peak_envelope(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+def _holding_gain(peaks: NDArray[np.float32], reach: int, ceiling: float) -> NDArray[np.float32]:
+    """Gain (N,) that keeps ``peaks`` (N,) under ``ceiling``, smooth over ``reach`` samples."""
+    needed = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9))
+    # The smallest gain nearby, then a moving average no wider: never above what is needed.
+    lowest = ndimage.minimum_filter1d(needed, 2 * reach + 1)
+    return ndimage.uniform_filter1d(lowest, 2 * reach + 1).astype(np.float32)
+
+
+def _peak_envelope(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Largest oversampled magnitude around each sample over all channels, (N,)."""
     if len(samples) == 0:
-        return np.zeros(0)
+        return np.zeros(0, dtype=np.float32)
     chunk, margin = 1 << 18, 64
     parts = []
     for first in range(0, len(samples), chunk):
@@ -112,4 +152,4 @@ def _peak_envelope(samples: NDArray[np.float32]) -> NDArray[np.float64]:
         fine = fine if fine.ndim == 1 else fine.max(axis=1)
         rough = fine.reshape(-1, _OVERSAMPLING).max(axis=1)
         parts.append(rough[first - start : first - start + chunk])
-    return np.concatenate(parts)[: len(samples)].astype(np.float64)
+    return np.concatenate(parts)[: len(samples)].astype(np.float32)

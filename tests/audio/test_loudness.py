@@ -83,3 +83,11 @@ def test_a_sound_shorter_than_a_block_is_brought_to_level():
 def test_more_channels_than_the_standard_knows_are_refused():
     with pytest.raises(AudioError, match="found 6; mix them down"):
         integrated_lufs(Sound(np.ones((44_100, 6), np.float32), 44_100))
+
+
+def test_a_long_sound_is_measured_in_stretches_as_in_one_piece():
+    rng = np.random.default_rng(0)
+    level = np.repeat([0.02, 0.3, 0.001, 0.2, 0.1], 35 * 8000)
+    samples = (level * rng.normal(size=len(level))).clip(-1, 1).astype(np.float32)
+    whole = pyloudnorm.Meter(8000).integrated_loudness(samples.astype(np.float64))
+    assert integrated_lufs(Sound(samples, 8000)) == pytest.approx(whole, abs=0.02)
