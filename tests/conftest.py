@@ -1,11 +1,15 @@
 """What the tests share: where the real motions are, and made-up clips."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kinetune.motion.clip import MotionClip, clip_from_axis_angle
+
+# As the command line has it, see kinetune/cli/__init__.py; before torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_MOTIONS = REPOSITORY.parent / "shared" / "motions"

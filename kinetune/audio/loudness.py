@@ -79,7 +79,7 @@ def _mean_level(levels: NDArray[np.float64]) -> float:
 
 def true_peak_dbtp(sound: Sound) -> float:
     """Return the true peak, dBTP, by four times oversampling; minus infinity for silence."""
-    peak = float(_peak_envelope(sound.samples).max(initial=0.0))
+    peak = _true_peak(sound.samples)
     return 20.0 * float(np.log10(peak)) if peak > 0 else float("-inf")
 
 
@@ -97,11 +97,10 @@ def normalise(sound: Sound, *, target_lufs: float = -14.0, ceiling_dbtp: float =
     loudness = integrated_lufs(sound)
     if loudness < _SILENCE_LUFS:
         return sound
-    gain_db, levelled = 0.0, sound
+    gain_db, levelled = 0.0, Sound(np.zeros_like(sound.samples), sound.rate_hz)
     for _ in range(_ROUNDS):
         gain_db += target_lufs - loudness
-        raised = sound.samples * np.float32(_amplitude(gain_db))
-        levelled = Sound(_limited(raised, sound.rate_hz, _amplitude(ceiling_dbtp)), sound.rate_hz)
+        _raise(sound, levelled.samples, _amplitude(gain_db), _amplitude(ceiling_dbtp))
         loudness = integrated_lufs(levelled)
         if abs(loudness - target_lufs) < _CLOSE_ENOUGH_LU:
             break
@@ -112,23 +111,21 @@ def _amplitude(level_db: float) -> float:
     return float(10.0 ** (level_db / 20.0))
 
 
-def _limited(samples: NDArray[np.float32], rate_hz: int, ceiling: float) -> NDArray[np.float32]:
-    """Samples with true peaks held under ``ceiling`` by a gain that moves smoothly."""
-    if _peak_envelope(samples).max(initial=0.0) <= ceiling:
-        return samples
-    reach = max(1, timebase.samples_in(_REACH_S, rate_hz))
+def _raise(sound: Sound, out: NDArray[np.float32], gain: float, ceiling: float) -> None:
+    """Write the sound times ``gain`` into ``out``, its true peaks held under ``ceiling``."""
+    np.multiply(sound.samples, np.float32(gain), out=out)
+    if _true_peak(out) <= ceiling:
+        return
+    reach = max(1, timebase.samples_in(_REACH_S, sound.rate_hz))
     chunk, margin = 1 << 20, 4 * reach
-    limited = np.empty_like(samples)
-    for first in range(0, len(samples), chunk):
+    for first in range(0, len(out), chunk):
         start = max(0, first - margin)
-        piece = samples[start : first + chunk + margin]
-        gain = _holding_gain(_peak_envelope(piece), reach, ceiling)
-        held = piece * (gain if samples.ndim == 1 else gain[:, None])
-        limited[first : first + chunk] = held[first - start :][:chunk]
-    peak = float(_peak_envelope(limited).max())
+        piece = sound.samples[start : first + chunk + margin] * np.float32(gain)
+        hold = _holding_gain(_peak_envelope(piece), reach, ceiling)
+        held = piece * (hold if piece.ndim == 1 else hold[:, None])
+        out[first : first + chunk] = held[first - start :][:chunk]
     # A hair under, so that rounding to float32 does not carry it over.
-    limited *= np.float32(min(1.0, 0.9999 * ceiling / peak))
-    return limited
+    out *= np.float32(min(1.0, 0.9999 * ceiling / _true_peak(out)))
 
 
 def _holding_gain(peaks: NDArray[np.float32], reach: int, ceiling: float) -> NDArray[np.float32]:
@@ -139,17 +136,16 @@ def _holding_gain(peaks: NDArray[np.float32], reach: int, ceiling: float) -> NDA
     return ndimage.uniform_filter1d(lowest, 2 * reach + 1).astype(np.float32)
 
 
+def _true_peak(samples: NDArray[np.float32]) -> float:
+    """Largest oversampled magnitude over all channels; 0 for no samples."""
+    chunk, margin = 1 << 18, 64
+    pieces = (samples[max(0, k - margin) : k + chunk + margin]
+              for k in range(0, len(samples), chunk))  # fmt: skip
+    return max((float(_peak_envelope(piece).max()) for piece in pieces), default=0.0)
+
+
 def _peak_envelope(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Largest oversampled magnitude around each sample over all channels, (N,)."""
-    if len(samples) == 0:
-        return np.zeros(0, dtype=np.float32)
-    chunk, margin = 1 << 18, 64
-    parts = []
-    for first in range(0, len(samples), chunk):
-        start = max(0, first - margin)
-        piece = samples[start : first + chunk + margin]
-        fine = np.abs(signal.resample_poly(piece, _OVERSAMPLING, 1, axis=0))
-        fine = fine if fine.ndim == 1 else fine.max(axis=1)
-        rough = fine.reshape(-1, _OVERSAMPLING).max(axis=1)
-        parts.append(rough[first - start : first - start + chunk])
-    return np.concatenate(parts)[: len(samples)].astype(np.float32)
+    fine = np.abs(signal.resample_poly(samples, _OVERSAMPLING, 1, axis=0))
+    fine = fine if fine.ndim == 1 else fine.max(axis=1)
+    return fine.reshape(-1, _OVERSAMPLING).max(axis=1).astype(np.float32)

@@ -150,23 +150,24 @@ def generate(
         KinetuneError: An option is impossible, the model can't be loaded, or the output place
             can't be written to: nothing was made.
     """
+    from kinetune.motion.formats import read_motion
+
     options = options or GenerateOptions()
     _check_options(options)
     targets = output_paths(motions, output)
     for folder in {target.parent for target in targets}:
         check_writable(folder)
-    clips, failed = _read_all(motions)
-    if not clips:
-        return [], failed
-    began = time.perf_counter()
-    pipeline = _load(model, device)
-    load_s = time.perf_counter() - began
-    done = []
+    place = _Place(model, device)
+    done, failed = [], {}
     for path, target in zip(motions, targets, strict=True):
-        if path not in clips:
-            continue
         try:
-            done.append(_one(pipeline, path, clips[path], target, options, load_s, quiet))
+            clip = read_motion(path)
+        except KinetuneError as error:
+            failed[path] = error
+            continue
+        place.load()
+        try:
+            done.append(_one(place, path, clip, target, options, quiet))
         except KinetuneError as error:
             failed[path] = error
     return done, failed
@@ -217,34 +218,32 @@ def _check_options(options: GenerateOptions) -> None:
         raise ConfigError(f"--seed must not be negative, found {options.seed}")
 
 
-def _read_all(
-    motions: Sequence[Path],
-) -> tuple[dict[Path, "MotionClip"], dict[Path, KinetuneError]]:
-    from kinetune.motion.formats import read_motion
+class _Place:
+    """A pipeline that is loaded when the first readable dance asks for it."""
 
-    clips, failed = {}, {}
-    for path in motions:
-        try:
-            clips[path] = read_motion(path)
-        except KinetuneError as error:
-            failed[path] = error
-    return clips, failed
+    def __init__(self, model: str, device: str) -> None:
+        self.model, self.device, self.load_s = model, device, 0.0
+        self._pipeline: DanceToMusicPipeline | None = None
 
+    def load(self) -> "DanceToMusicPipeline":
+        """Return the pipeline."""
+        if self._pipeline is None:
+            from kinetune.model.device import choose_device
+            from kinetune.model.pipeline import DanceToMusicPipeline
 
-def _load(model: str, device: str) -> "DanceToMusicPipeline":
-    from kinetune.model.device import choose_device
-    from kinetune.model.pipeline import DanceToMusicPipeline
-
-    return DanceToMusicPipeline.from_pretrained(model, device=choose_device(device))
+            began = time.perf_counter()
+            device = choose_device(self.device)
+            self._pipeline = DanceToMusicPipeline.from_pretrained(self.model, device=device)
+            self.load_s = time.perf_counter() - began
+        return self._pipeline
 
 
 def _one(
-    pipeline: "DanceToMusicPipeline",
+    place: _Place,
     path: Path,
     clip: "MotionClip",
     target: Path,
     options: GenerateOptions,
-    load_s: float,
     quiet: bool,
 ) -> Generated:
     from kinetune.audio.sound import write_sound
@@ -252,7 +251,7 @@ def _one(
 
     genre = genre_of(path, options.genre)
     with _progress_bar(clip.name, quiet) as progress:
-        music = pipeline(
+        music = place.load()(
             clip,
             genre=genre,
             seed=options.seed,
@@ -268,7 +267,7 @@ def _one(
 
         draw_music(target.with_suffix(".png"), clip, music)
     spent = music.seconds
-    seconds = Seconds(load_s, **asdict(spent), total=spent.total)
+    seconds = Seconds(place.load_s, **asdict(spent), total=spent.total)
     duration_s = music.sound.duration_s
     piece = Generated(
         motion=str(path),

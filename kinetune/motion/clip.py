@@ -92,21 +92,37 @@ def clip_from_axis_angle(
     return MotionClip(quat, np.asarray(root_m, dtype=np.float64), fps, name=name, source=source)
 
 
-def resample(clip: MotionClip, fps: float) -> MotionClip:
-    """Return the clip at another frame rate: slerp for rotations, lines for the path.
-
-    Frame ``i`` of the result stands at ``i / fps`` seconds; the last source frame is held for the
-    fraction of a frame that may lie beyond it, so the duration is kept to the nearest frame.
+def resampled_count(clip: MotionClip, fps: float) -> int:
+    """Return how many frames :func:`resample` gives; the duration is kept to the nearest frame.
 
     Raises:
         MotionError: ``fps`` is not positive.
     """
     if not (np.isfinite(fps) and fps > 0):
         raise MotionError(f"{clip.name}: the frame rate must be positive, found {fps}")
+    return max(1, timebase.frames_in(clip.duration_s, fps))
+
+
+def resample(clip: MotionClip, fps: float, *, frames: slice | None = None) -> MotionClip:
+    """Return the clip at another frame rate: slerp for rotations, lines for the path.
+
+    Frame ``i`` of the result stands at ``i / fps`` seconds; the last source frame is held for the
+    fraction of a frame that may lie beyond it.
+
+    Args:
+        clip: Any clip.
+        fps: The new rate.
+        frames: Which frames of the result to give, when not all; long clips in little memory.
+
+    Raises:
+        MotionError: ``fps`` is not positive, or ``frames`` holds none.
+    """
+    wanted = np.arange(resampled_count(clip, fps))[frames or slice(None)]
     if fps == clip.fps:
-        return clip
-    count = max(1, timebase.frames_in(clip.duration_s, fps))
-    position = np.minimum(timebase.frame_times(count, fps) * clip.fps, clip.frame_count - 1)
+        part = frames or slice(None)
+        return replace(clip, rotations=clip.rotations[part], root_m=clip.root_m[part])
+    count = len(wanted)
+    position = np.minimum(wanted / fps * clip.fps, clip.frame_count - 1)
     low = np.floor(position).astype(int)
     high = np.minimum(low + 1, clip.frame_count - 1)
     fraction = position - low

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kinetune import genres, timebase
 from kinetune.errors import ConfigError
 from kinetune.motion import kinematics, rotations, skeleton
-from kinetune.motion.clip import MotionClip, resample
+from kinetune.motion.clip import MotionClip, resample, resampled_count
 
 Features = NDArray[np.float32]
 
@@ -23,6 +23,7 @@ Features = NDArray[np.float32]
 _Y_UP_TO_Z_UP = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
 PAPER_FEATURE_COUNT = 15 * skeleton.JOINT_COUNT
 RHYTHM_FEATURE_COUNT = 2 * skeleton.JOINT_COUNT + 10
+_PIECE_FRAMES, _SEEN_BEYOND = 1800, 4
 
 
 def paper_features(clip: MotionClip) -> Features:
@@ -32,7 +33,11 @@ def paper_features(clip: MotionClip) -> Features:
     velocity (3, m/s), local angular velocity (3, rad/s). The angular velocity uses the quaternion
     product that the paper's text defines; its published code multiplies element by element.
     """
-    clip = _z_up(resample(clip, timebase.MOTION_FPS))
+    return _by_pieces(clip, _paper_features)
+
+
+def _paper_features(clip: MotionClip) -> Features:
+    clip = _z_up(clip)
     positions = kinematics.joint_positions(clip)
     columns = [
         rotations.sixd_from_quat(clip.rotations),
@@ -53,7 +58,10 @@ def rhythm_features(clip: MotionClip) -> Features:
     feet from the pelvis (m), height of the left and right foot above the lowest joint (m), forward
     pitch and sideways lean of the trunk (rad-like, sine).
     """
-    clip = resample(clip, timebase.MOTION_FPS)
+    return _by_pieces(clip, _rhythm_features)
+
+
+def _rhythm_features(clip: MotionClip) -> Features:
     positions = kinematics.joint_positions(clip)
     velocities = kinematics.velocity(positions, clip.fps)
     speed = np.log1p(np.linalg.norm(velocities, axis=-1))
@@ -82,6 +90,19 @@ def features_named(name: str) -> Callable[[MotionClip], Features]:
     if name not in table:
         raise ConfigError(f"unknown features {name!r}; choose one of {', '.join(table)}")
     return table[name]
+
+
+def _by_pieces(clip: MotionClip, rows_of: Callable[[MotionClip], Features]) -> Features:
+    """Rows of the whole clip at the features' rate, computed a piece at a time to spare memory."""
+    count = resampled_count(clip, timebase.MOTION_FPS)
+    parts = []
+    for first in range(0, count, _PIECE_FRAMES):
+        # Derivatives look at neighbours, so every piece sees a little beyond its ends.
+        start = max(0, first - _SEEN_BEYOND)
+        seen = slice(start, min(count, first + _PIECE_FRAMES + _SEEN_BEYOND))
+        rows = rows_of(resample(clip, timebase.MOTION_FPS, frames=seen))
+        parts.append(rows[first - start :][:_PIECE_FRAMES])
+    return np.concatenate(parts)
 
 
 def _z_up(clip: MotionClip) -> MotionClip:

@@ -1,16 +1,19 @@
 """The evidence a body gives for a tempo, and what follows from it.
 
-Four witnesses, each a score over tempi, joint by joint and then summed:
+Five witnesses, each a score over tempi, joint by joint and then summed:
 
 - *rests*: local minima of a joint's speed, weighted by the root of their prominence; how well do
   they fall on beats, and half as much on half-beats?
 - *turns*: moments at which a joint turns back along an axis, weighted and judged likewise;
 - *repetition of effort*: autocorrelation of the joints' speeds at 1, 2, 4 and 8 beats;
-- *repetition of movement*: the same for velocity vectors, because a step comes back as that step.
+- *repetition of movement*: the same for velocity vectors, because a step comes back as that step;
+- *landings*: the moments feet come to stand, judged as rests are.
 
 Each is brought to zero mean and unit deviation over the tempi and weighted, and the logarithm of a
 log-normal prior around 105 bpm is added. A long dance is heard in stretches of half a minute whose
 scores are added, so that a slow drift doesn't wash the evidence out.
+
+Where the beats lie at that tempo is read off the pulses of ``motion/moments.py``.
 """
 
 from dataclasses import dataclass
@@ -18,37 +21,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
 
 from kinetune import timebase
-from kinetune.motion import kinematics
-from kinetune.motion.clip import MotionClip, resample
+from kinetune.motion import kinematics, moments
+from kinetune.motion.clip import MotionClip, resample, resampled_count
+from kinetune.motion.moments import ANALYSIS_FPS
 
 Array = NDArray[np.float64]
 
-ANALYSIS_FPS = 60.0
 # Tempi that are tried, and the prior over them (FACT's music is 80 to 135 bpm).
 SLOWEST_BPM, FASTEST_BPM, _TEMPI = 60.0, 180.0, 500
 PRIOR_BPM, _PRIOR_OCTAVES = 105.0, 0.35
 # How many deviations of the witnesses one unit of log prior is worth.
-_PRIOR_WEIGHT = 2.0
-# Smoothing of speed and position before their extremes are looked for.
-_SPEED_SIGMA_S, _PLACE_SIGMA_S, _REPEAT_SIGMA_S = 2.5 / 60.0, 2.0 / 60.0, 3.0 / 60.0
-# Smaller changes than these are the sensor's: metres a second, and metres.
-_LEAST_REST, _LEAST_TURN = 0.02, 0.01
+_PRIOR_WEIGHT = 2.3
+# Smoothing before a dance is compared with itself.
+_REPEAT_SIGMA_S = 3.0 / 60.0
 _HALF_BEAT_SHARE = 0.5
 _REPEATS_BEATS = (1.0, 2.0, 4.0, 8.0)
-_WEIGHTS = (1.0, 0.5, 0.5, 1.0)
+_WEIGHTS = (0.8, 0.4, 0.8, 1.0, 0.7)
 _STRETCH_S, _STRETCH_HOP_S = 30.0, 20.0
 # Two tempi nearer than this, octaves, are one peak.
 _PEAK_WIDTH = 0.06
-# Phases tried: 6 ms apart at 100 bpm.
-_PHASES = 96
-# A body comes to rest a moment after the beat it aims at: 40 ms (median) in made-up dances, 90 to
-# 170 ms in the two real ones with known beats.
-_REST_LAG_S = 0.04
-# How wide a moment is when beats are laid over it.
-_MOMENT_SIGMA_S = 0.03
+_RIVALS = 4
+# The tempo is refined by the pulses within this share of the witnesses' peak, in such steps.
+_REFINED_SHARE, _REFINED_STEPS = 0.012, 97
+# How wide a pulse is when beats are laid over it.
+_PULSE_SIGMA_S = 0.03
 # How hard the tracker holds to the tempo; about that of a slightly rubato drummer.
 _TIGHTNESS = 300.0
 
@@ -60,38 +58,59 @@ class Evidence:
     Attributes:
         tempi_bpm: Tempi tried, ascending, (S,).
         scores: Score of each, the prior included, in deviations of the witnesses, (S,).
-        pulses: Weight of rests and turns at each analysis frame, (T,).
-        moments: Number of rests.
+        pulses: Weight of a beat at each analysis frame, see motion/moments.py, (T,).
+        rests: Number of rests.
     """
 
     tempi_bpm: Array
     scores: Array
     pulses: Array
-    moments: int
+    rests: int
 
 
 def gather(clip: MotionClip) -> Evidence:
     """Hear all witnesses on a clip of any length and rate."""
-    fine = resample(clip, ANALYSIS_FPS)
-    places = kinematics.joint_positions(fine)
+    tempi = np.geomspace(SLOWEST_BPM, FASTEST_BPM, _TEMPI)
+    stretches = _stretches(resampled_count(clip, ANALYSIS_FPS))
+    kinds = np.zeros((moments.KINDS, stretches[-1].stop))
+    total, rests = np.zeros(_TEMPI), 0
+    begin = 0
+    for k, part in enumerate(stretches):
+        heard = _hear(resample(clip, ANALYSIS_FPS, frames=part), tempi)
+        total += heard.score / len(stretches)
+        # Where two stretches overlap, each speaks for the half it sees both sides of.
+        end = part.stop if k + 1 == len(stretches) else (part.stop + stretches[k + 1].start) // 2
+        kinds[:, begin:end] = heard.kinds[:, begin - part.start : end - part.start]
+        begin, rests = end, rests + heard.rests
+    scores = total + _PRIOR_WEIGHT * log_prior(tempi)
+    return Evidence(tempi, scores, moments.pulses(kinds), rests)
+
+
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """One stretch: score of every tempo (S,), the kinds of moments (K, T), number of rests."""
+
+    score: Array
+    kinds: Array
+    rests: int
+
+
+def _hear(clip: MotionClip, tempi: Array) -> _Heard:
+    places = kinematics.joint_positions(clip)
     moving = kinematics.velocity(places, ANALYSIS_FPS)
     speed = np.linalg.norm(moving, axis=-1)
-    rests = _moments(-_smooth(speed, _SPEED_SIGMA_S), _LEAST_REST)
-    turns = _turns(places)
-    tempi = np.geomspace(SLOWEST_BPM, FASTEST_BPM, _TEMPI)
-    total = np.zeros(_TEMPI)
-    for part in _stretches(len(speed)):
-        witnesses = (
-            _comb(rests[part], tempi),
-            _comb(turns[part], tempi),
-            _repetition(speed[part], tempi),
-            _repetition(moving[part].reshape(part.stop - part.start, -1), tempi),
-        )
-        total += sum(w * _standard(s) for w, s in zip(_WEIGHTS, witnesses, strict=True))
-    total /= len(_stretches(len(speed)))
-    scores = total + _PRIOR_WEIGHT * log_prior(tempi)
-    pulses = rests.sum(axis=1) + 0.5 * turns.sum(axis=1)
-    return Evidence(tempi, scores, pulses, int((rests > 0).sum()))
+    rests, turns = moments.rests(speed), moments.turns(places)
+    landings = moments.landings(speed)
+    witnesses = (
+        _comb(rests, tempi),
+        _comb(turns, tempi),
+        _repetition(speed, tempi),
+        _repetition(moving.reshape(len(moving), -1), tempi),
+        _comb(landings[:, None], tempi),
+    )
+    score = sum(w * _standard(s) for w, s in zip(_WEIGHTS, witnesses, strict=True))
+    kinds = (rests.sum(axis=1), turns.sum(axis=1), landings, moments.sinks(places))
+    return _Heard(np.asarray(score), np.stack(kinds), int((rests > 0).sum()))
 
 
 def log_prior(tempi_bpm: Array) -> Array:
@@ -102,13 +121,15 @@ def log_prior(tempi_bpm: Array) -> Array:
 
 def peaks(evidence: Evidence) -> list[tuple[float, float]]:
     """Return the tempi that stand out with their scores, best first; at least one."""
-    order = np.argsort(evidence.scores)[::-1]
+    inside = evidence.scores[1:-1]
+    tops = 1 + np.flatnonzero((inside >= evidence.scores[:-2]) & (inside > evidence.scores[2:]))
+    tops = tops if len(tops) else np.array([int(np.argmax(evidence.scores))])
     found: list[tuple[float, float]] = []
-    for index in order:
-        bpm = evidence.tempi_bpm[index]
+    for index in tops[np.argsort(evidence.scores[tops])[::-1]]:
+        bpm = _refined(evidence, int(index))
         if all(abs(np.log2(bpm / other)) > _PEAK_WIDTH for other, _ in found):
-            found.append((_refined(evidence, int(index)), float(evidence.scores[index])))
-        if len(found) == 4:
+            found.append((bpm, float(evidence.scores[index])))
+        if len(found) == _RIVALS:
             break
     return found
 
@@ -121,26 +142,28 @@ def score_at(evidence: Evidence, bpm: float) -> float:
 
 
 def phase_s(evidence: Evidence, bpm: float) -> float:
-    """Return the time of the first beat, in [0, period): just before most rests and turns."""
-    near = gaussian_filter1d(evidence.pulses, _MOMENT_SIGMA_S * ANALYSIS_FPS)
+    """Return the time of the first beat, in [0, period): where the pulses gather."""
+    turns = np.angle(_gathered(evidence, np.array([bpm])))[0] / (2.0 * np.pi)
     period_s = timebase.beat_period_s(bpm)
-    firsts = np.arange(_PHASES) * period_s / _PHASES
-    duration_s = timebase.duration_of(len(near), ANALYSIS_FPS)
-    beats = firsts[:, None] + period_s * np.arange(max(1, int(duration_s / period_s)))
-    collected = np.interp(beats * ANALYSIS_FPS, np.arange(len(near)), near).sum(axis=1)
-    return float((firsts[int(np.argmax(collected))] - _REST_LAG_S) % period_s)
+    return float(turns * period_s % period_s)
+
+
+def sharpened(evidence: Evidence, bpm: float) -> float:
+    """Return the tempo next to ``bpm`` on whose beats and half-beats the pulses gather best."""
+    near = bpm * np.linspace(1.0 - _REFINED_SHARE, 1.0 + _REFINED_SHARE, _REFINED_STEPS)
+    half_beats = _HALF_BEAT_SHARE * np.abs(_gathered(evidence, 2.0 * near))
+    return float(near[np.argmax(np.abs(_gathered(evidence, near)) + half_beats)])
 
 
 def evidence_at(evidence: Evidence, times_s: Array) -> float:
-    """Return the mean weight of moments near the given times."""
-    near = gaussian_filter1d(evidence.pulses, _MOMENT_SIGMA_S * ANALYSIS_FPS)
-    rests = (times_s + _REST_LAG_S) * ANALYSIS_FPS
-    return float(np.interp(rests, np.arange(len(near)), near).mean())
+    """Return the mean weight of pulses near the given times."""
+    near = _blurred(evidence.pulses)
+    return float(np.interp(times_s * ANALYSIS_FPS, np.arange(len(near)), near).mean())
 
 
 def track(evidence: Evidence, bpm: float) -> Array:
     """Return beats that stay near a tempo but may drift, by dynamic programming (Ellis 2007)."""
-    near = gaussian_filter1d(evidence.pulses, _MOMENT_SIGMA_S * ANALYSIS_FPS)
+    near = _blurred(evidence.pulses)
     near = near / max(float(near.std()), 1e-9)
     period = timebase.beat_period_s(bpm) * ANALYSIS_FPS
     steps = np.arange(round(period * 0.8), round(period * 1.25) + 1)
@@ -157,36 +180,27 @@ def track(evidence: Evidence, bpm: float) -> Array:
     beats = [frame]
     while (frame := int(back[frame])) >= 0:
         beats.append(frame)
-    times = np.array(beats[::-1]) / ANALYSIS_FPS - _REST_LAG_S
-    return times[times >= 0]
+    return np.array(beats[::-1]) / ANALYSIS_FPS
 
 
-def _moments(values: Array, prominence: float) -> Array:
-    """Weigh the local maxima of every column by the root of their prominence: (T, C) -> (T, C)."""
-    out = np.zeros_like(values)
-    for column, value in enumerate(values.T):
-        found, about = find_peaks(value, prominence=prominence)
-        out[found, column] = np.sqrt(about["prominences"])
-    return out
+def _gathered(evidence: Evidence, tempi_bpm: Array) -> Array:
+    """Sum the pulses as turns of a wheel, once round a beat: complex, (S,)."""
+    frames = np.flatnonzero(evidence.pulses)
+    weights, turning = evidence.pulses[frames], 2j * np.pi * frames / ANALYSIS_FPS
+    # One tempo at a time: an hour's pulses by all tempi at once would fill the memory.
+    periods_s = (timebase.beat_period_s(bpm) for bpm in tempi_bpm)
+    return np.array([np.exp(turning / period_s) @ weights for period_s in periods_s])
 
 
-def _turns(places: Array) -> Array:
-    """Weigh the moments each joint turns back along an axis: (T, J, 3) -> (T, J).
-
-    Joints are seen from the pelvis, the pelvis from the world.
-    """
-    seen = places - places[:, :1]
-    seen[:, 0] = places[:, 0]
-    flat = _smooth(seen.reshape(len(seen), -1), _PLACE_SIGMA_S)
-    both = _moments(flat, _LEAST_TURN) + _moments(-flat, _LEAST_TURN)
-    return both.reshape(places.shape).sum(axis=-1)
+def _blurred(pulses: Array) -> Array:
+    return np.asarray(gaussian_filter1d(pulses, _PULSE_SIGMA_S * ANALYSIS_FPS))
 
 
-def _comb(moments: Array, tempi_bpm: Array) -> Array:
-    """Sum over joints how well weighted moments (T, J) fall on beats and half-beats: (S,)."""
+def _comb(events: Array, tempi_bpm: Array) -> Array:
+    """Sum over joints how well weighted events (T, J) fall on beats and half-beats: (S,)."""
     # Padded so that the spectrum is finely sampled, then read at each tempo.
-    size = 2 ** int(np.ceil(np.log2(8 * len(moments))))
-    spectrum = np.abs(np.fft.rfft(moments, size, axis=0)).sum(axis=1)
+    size = 2 ** int(np.ceil(np.log2(8 * len(events))))
+    spectrum = np.abs(np.fft.rfft(events, size, axis=0)).sum(axis=1)
     rates = np.fft.rfftfreq(size, 1.0 / ANALYSIS_FPS)
     beats_hz = 1.0 / np.asarray([timebase.beat_period_s(bpm) for bpm in tempi_bpm])
     half_beats = np.interp(2.0 * beats_hz, rates, spectrum)
@@ -195,7 +209,7 @@ def _comb(moments: Array, tempi_bpm: Array) -> Array:
 
 def _repetition(values: Array, tempi_bpm: Array) -> Array:
     """Mean autocorrelation of columns (T, C) at 1, 2, 4 and 8 beats of each tempo: (S,)."""
-    smooth = _smooth(values, _REPEAT_SIGMA_S)
+    smooth = gaussian_filter1d(values, _REPEAT_SIGMA_S * ANALYSIS_FPS, axis=0)
     smooth = smooth - smooth.mean(axis=0)
     count = len(smooth)
     spectrum = np.fft.rfft(smooth, 2 * count, axis=0)
@@ -234,7 +248,3 @@ def _refined(evidence: Evidence, index: int) -> float:
 
 def _standard(scores: Array) -> Array:
     return (scores - scores.mean()) / max(float(scores.std()), 1e-9)
-
-
-def _smooth(values: Array, sigma_s: float) -> Array:
-    return np.asarray(gaussian_filter1d(values, sigma_s * ANALYSIS_FPS, axis=0))

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import mir_eval
 import numpy as np
 import pytest
 
@@ -42,7 +43,8 @@ def test_the_tempo_and_phase_of_a_clear_dance_are_found(bpm):
     grid = beat_grid(clip)
     ratio = grid.bpm / bpm
     assert min(abs(ratio / factor - 1) for factor in (0.5, 1.0, 2.0)) < 0.02
-    assert phase_error_s(grid, beats) < 0.06 or ratio < 0.9
+    # This body rests on the beat itself; people rest a moment after it, and so it is taken to.
+    assert phase_error_s(grid, beats) < 0.09 or ratio < 0.9
     assert grid.steady
 
 
@@ -54,6 +56,22 @@ def test_most_choreographed_dances_are_found():
         ratio = beat_grid(dance.clip).bpm / bpm
         right.append(min(abs(ratio / factor - 1) for factor in (0.5, 1.0, 2.0)) < 0.04)
     assert np.mean(right) >= 0.85
+
+
+def test_the_beats_of_choreographed_dances_are_found():
+    f = []
+    for seed in range(20):
+        dance = choreograph(900 + seed, genre=genres.CODES[seed % 10], bpm=104.0, duration_s=20.0)
+        f.append(mir_eval.beat.f_measure(dance.beats_s, beat_grid(dance.clip).beats_s))
+    assert np.mean(f) >= 0.75
+
+
+def test_rivals_of_a_tempo_are_other_tempi():
+    dance = choreograph(3, genre="house", bpm=120.0, duration_s=6.0)
+    grid = beat_grid(dance.clip)
+    tempi = np.array([grid.bpm, *[rival.bpm for rival in grid.alternatives]])
+    apart = np.abs(np.log2(tempi[:, None] / tempi))[~np.eye(len(tempi), dtype=bool)]
+    assert apart.min() > 0.04
 
 
 def test_a_real_dance_is_found():

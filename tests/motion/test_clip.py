@@ -55,3 +55,11 @@ def test_bad_numbers_are_said_with_the_frame(clip):
         MotionClip(clip.rotations[:, :22], clip.root_m, 60.0)
     with pytest.raises(MotionError, match="frame rate must be positive"):
         resample(clip, -1.0)
+
+
+@pytest.mark.parametrize("fps", [60.0, 48.0, 25.0])
+def test_some_frames_of_a_resampling_are_those_of_all(clip, fps):
+    part, whole = resample(clip, fps, frames=slice(7, 19)), resample(clip, fps)
+    np.testing.assert_array_equal(part.root_m, whole.root_m[7:19])
+    turned = np.abs((part.rotations * whole.rotations[7:19]).sum(axis=-1))
+    np.testing.assert_allclose(turned, 1.0)
