@@ -86,7 +86,7 @@ def choreograph(
         ConfigError: The genre is unknown or a number is out of range.
     """
     code = genres.genre_code(genre)
-    _check(bpm, duration_s, fps)
+    check_asked(bpm, duration_s, fps)
     rng = np.random.default_rng([seed, 101, genres.genre_index(code)])
     bar_s = BEATS_IN_BAR * timebase.beat_period_s(bpm)
     offset = float(rng.uniform(0.0, bar_s)) if first_beat_s is None else first_beat_s
@@ -100,10 +100,15 @@ def choreograph(
     curves = with_unrest(rng, curves, style.loose, fps)
     clip = body.clip_from_controls(curves, fps=fps, name=f"{code.lower()}-{seed}")
     clip = with_capture_noise(rng, clip)
-    return _measured(clip, offset, bpm, code, plan, origin_s)
+    return measured(clip, offset, bpm, code, planned=plan)
 
 
-def _check(bpm: float, duration_s: float, fps: float) -> None:
+def check_asked(bpm: float, duration_s: float, fps: float) -> None:
+    """Check what a dance is asked to be.
+
+    Raises:
+        ConfigError: A number is out of range.
+    """
     if not SLOWEST_BPM <= bpm <= FASTEST_BPM:
         raise ConfigError(f"bpm must be {SLOWEST_BPM:g} to {FASTEST_BPM:g}, found {bpm}")
     if not (np.isfinite(duration_s) and duration_s > 0):
@@ -114,11 +119,22 @@ def _check(bpm: float, duration_s: float, fps: float) -> None:
         raise ConfigError(f"{duration_s} s at {fps} fps holds no frame; ask for a longer dance")
 
 
-def _measured(
-    clip: MotionClip, offset: float, bpm: float, code: str, plan: Array, origin_s: float
+def measured(
+    clip: MotionClip, first_beat_s: float, bpm: float, code: str, *, planned: Array | None = None
 ) -> Dance:
-    beats = timebase.beat_times(bpm, offset, clip.duration_s)
-    index = np.round((beats - offset) / timebase.beat_period_s(bpm)).astype(int)
+    """Return a clip danced to a steady beat as a :class:`Dance`: its beats, bars and energy.
+
+    Args:
+        clip: The motion.
+        first_beat_s: Time of any downbeat, seconds.
+        bpm: Beats a minute.
+        code: Two-letter genre.
+        planned: Intended strength of the bars from the one before the clip on, (bars,); it counts
+            for a fifth of the energy. The body alone speaks where it is left out.
+    """
+    period_s = timebase.beat_period_s(bpm)
+    beats = timebase.beat_times(bpm, first_beat_s, clip.duration_s)
+    index = np.round((beats - first_beat_s) / period_s).astype(int)
     speed = gaussian_filter1d(body.mean_speed_m_s(clip), 2.0, mode="nearest")
     times = timebase.frame_times(clip.frame_count, clip.fps)
     frame_of = np.searchsorted(times, beats).clip(0, clip.frame_count - 1)
@@ -128,10 +144,13 @@ def _measured(
         if len(beats)
         else np.zeros(0)
     )
-    bar = np.floor((beats - origin_s) / (BEATS_IN_BAR * timebase.beat_period_s(bpm)) + 1e-6)
-    planned = plan[bar.astype(int).clip(0, len(plan) - 1)]
-    energy = np.clip(0.8 * moved / _FULL_SPEED_M_S + 0.2 * planned, 0.0, 1.0)
-    return Dance(clip, beats, beats[index % BEATS_IN_BAR == 0], float(bpm), code, energy)
+    energy = moved / _FULL_SPEED_M_S
+    if planned is not None:
+        bar_s = BEATS_IN_BAR * period_s
+        bar = np.floor((beats - (first_beat_s % bar_s - bar_s)) / bar_s + 1e-6)
+        energy = 0.8 * energy + 0.2 * planned[bar.astype(int).clip(0, len(planned) - 1)]
+    bars = beats[index % BEATS_IN_BAR == 0]
+    return Dance(clip, beats, bars, float(bpm), code, np.clip(energy, 0.0, 1.0))
 
 
 def _energy_arc(rng: np.random.Generator, bars: int) -> Array:

@@ -1,42 +1,31 @@
-"""Pairs of a dance and its music, one at a time or a whole corpus on disk.
+"""Pairs of a dance and its music.
 
-A corpus is a folder: ``motion/<id>.npz`` in AMASS's layout (z up), ``audio/<id>.flac``,
-``manifest.jsonl`` with one item a line, and ``README.txt`` with the terms. Seconds, Hz. The same
-seed gives the same corpus, whatever the number of workers.
+Three dances in ten are real motion bent to the beat (``corpus/bending.py``), the others are
+choreographed. Seconds, Hz.
 """
 
-import json
-import os
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune import config, files, genres, timebase
-from kinetune.audio.sound import Sound, write_sound
+from kinetune import genres, timebase
+from kinetune.audio.sound import Sound
+from kinetune.corpus import clips as motions
+from kinetune.corpus.bending import bend
 from kinetune.corpus.choreographer import Dance, choreograph
 from kinetune.corpus.composer import compose
 from kinetune.corpus.mixer import render
 from kinetune.errors import ConfigError
-from kinetune.motion.amass import write_amass
 from kinetune.motion.clip import MotionClip
 
 SLOWEST_BPM, FASTEST_BPM = 70.0, 150.0
 _SPILL_CHANCE = 0.2
-_MANIFEST = "manifest.jsonl"
-_TERMS = """A corpus of paired dances and music, made from random numbers by kinetune.
-
-No recording, score or motion capture of anyone went into it; it is free of anyone's rights.
-Terms: CC0 1.0 (https://creativecommons.org/publicdomain/zero/1.0/): do with it what you like.
-
-motion/<id>.npz     poses (T, 156) axis-angle, trans (T, 3) metres, z up, mocap_framerate
-audio/<id>.flac     the music of that dance
-manifest.jsonl      one item a line: id, genre, bpm, beats_s, downbeats_s, energy, duration_s, seed
-"""
+# How many dances are real motion bent to the beat.
+_BENT_SHARE = 0.3
+# What a dance can be made of.
+PHRASES, LIBRARY, CLIPS = "phrases", "library", "clips"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +38,7 @@ class Pair:
     seed: int
     dance: Dance
     sound: Sound
+    source: str = PHRASES
 
     @property
     def clip(self) -> MotionClip:
@@ -66,31 +56,6 @@ class Pair:
         return self.dance.downbeats_s
 
 
-@dataclass(frozen=True)
-class CorpusItem:
-    """A line of a manifest; ``motion`` and ``audio`` are paths within the corpus."""
-
-    id: str
-    genre: str
-    bpm: float
-    beats_s: tuple[float, ...]
-    downbeats_s: tuple[float, ...]
-    energy: tuple[float, ...]
-    duration_s: float
-    seed: int
-    source: str = "kinetune corpus"
-
-    @property
-    def motion(self) -> Path:
-        """The motion file, relative to the corpus."""
-        return Path("motion") / f"{self.id}.npz"
-
-    @property
-    def audio(self) -> Path:
-        """The sound file, relative to the corpus."""
-        return Path("audio") / f"{self.id}.flac"
-
-
 def make_pair(
     seed: int,
     *,
@@ -100,6 +65,7 @@ def make_pair(
     rate_hz: int = timebase.SAMPLE_RATE_HZ,
     channels: int = 1,
     fps: float = 60.0,
+    clips: Path | None = None,
 ) -> Pair:
     """Return a dance and the music that answers it.
 
@@ -111,9 +77,10 @@ def make_pair(
         rate_hz: Samples a second of the sound.
         channels: 1 or 2.
         fps: Frames a second of the motion.
+        clips: Folder of motions to bend to the beat; the bundled ones when left out.
 
     Raises:
-        ConfigError: The genre is unknown or a number is out of range.
+        ConfigError: The genre is unknown, a number is out of range, or a clip can't be used.
     """
     if seed < 0:
         raise ConfigError(f"the seed must not be negative, found {seed}")
@@ -121,9 +88,15 @@ def make_pair(
     drawn = genres.CODES[int(rng.integers(len(genres.CODES)))]
     code = drawn if genre is None else genres.genre_code(genre)
     tempo = _draw_bpm(rng, code) if bpm is None else float(bpm)
-    dance = choreograph(seed, genre=code, bpm=tempo, duration_s=duration_s, fps=fps)
+    if rng.random() < _BENT_SHARE:
+        source = LIBRARY if clips is None else CLIPS
+        known = motions.library() if clips is None else motions.folder_of_clips(clips)
+        dance = bend(seed, known, genre=code, bpm=tempo, duration_s=duration_s, fps=fps)
+    else:
+        source = PHRASES
+        dance = choreograph(seed, genre=code, bpm=tempo, duration_s=duration_s, fps=fps)
     sound = render(compose(dance, seed), rate_hz, channels=channels)
-    return Pair(f"{code.lower()}-{seed:08d}", code, tempo, seed, dance, sound)
+    return Pair(f"{code.lower()}-{seed:08d}", code, tempo, seed, dance, sound, source)
 
 
 def _draw_bpm(rng: np.random.Generator, code: str) -> float:
@@ -131,135 +104,3 @@ def _draw_bpm(rng: np.random.Generator, code: str) -> float:
     if rng.random() < _SPILL_CHANCE:
         low, high = int(SLOWEST_BPM), int(FASTEST_BPM)
     return round(float(rng.uniform(low, high)), 2)
-
-
-def make_corpus(
-    out: Path,
-    *,
-    minutes: float,
-    seed: int,
-    genre: str | None = None,
-    pair_duration_s: float = 24.0,
-    rate_hz: int = timebase.SAMPLE_RATE_HZ,
-    workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Path:
-    """Make a corpus on disk and return the path of its manifest.
-
-    Items that stand complete from an earlier call with the same seed and settings are kept.
-
-    Args:
-        out: The folder; made if missing.
-        minutes: How much music, at least; positive.
-        seed: Of the corpus.
-        genre: One genre only; all ten in turn when left out.
-        pair_duration_s: Length of each pair, seconds.
-        rate_hz: Samples a second of the sound.
-        workers: Processes; as many as there are cores when left out.
-        progress: Called with (items done, items in all).
-
-    Raises:
-        ConfigError: A setting is out of range, or the genre is unknown.
-        OutputError: The folder can't be written to.
-    """
-    jobs = _jobs(Path(out), minutes, seed, genre, pair_duration_s, rate_hz)
-    todo = [job for job in jobs if not job.is_done()]
-    done = len(jobs) - len(todo)
-    _make_all(todo, workers, lambda k: progress(done + k, len(jobs)) if progress else None)
-    files.write_text(Path(out) / "README.txt", _TERMS)
-    lines = [job.item_path.read_text(encoding="utf-8").strip() for job in jobs]
-    manifest = Path(out) / _MANIFEST
-    files.write_text(manifest, "\n".join(lines) + "\n")
-    return manifest
-
-
-def read_manifest(folder: Path) -> list[CorpusItem]:
-    """Return the items of a corpus.
-
-    Raises:
-        ConfigError: The folder holds no manifest, or a line of it is damaged.
-    """
-    path = Path(folder) / _MANIFEST
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such manifest; make a corpus there first")
-    items = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            items.append(config.build(CorpusItem, json.loads(line), where="item"))
-        except (ValueError, AttributeError, TypeError, ConfigError) as error:
-            raise ConfigError(f"{path}:{number}: not an item of a corpus ({error})") from error
-    return items
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One pair to be made and written."""
-
-    folder: Path
-    seed: int
-    genre: str
-    duration_s: float
-    rate_hz: int
-
-    @property
-    def name(self) -> str:
-        """The item's id; it tells the settings, so other settings never reuse it."""
-        return f"{self.genre.lower()}-{self.seed:010d}-{self.duration_s:g}s-{self.rate_hz}"
-
-    @property
-    def item_path(self) -> Path:
-        """Where the item's own line stands; written last, it marks the item complete."""
-        return self.folder / "items" / f"{self.name}.json"
-
-    def is_done(self) -> bool:
-        """Whether all three files stand."""
-        motion, audio = (self.folder / k / f"{self.name}.{s}" for k, s in
-                         (("motion", "npz"), ("audio", "flac")))  # fmt: skip
-        return self.item_path.is_file() and motion.is_file() and audio.is_file()
-
-
-def _jobs(
-    out: Path, minutes: float, seed: int, genre: str | None, duration_s: float, rate_hz: int
-) -> list[_Job]:
-    if not (np.isfinite(minutes) and minutes > 0):
-        raise ConfigError(f"minutes must be positive, found {minutes}")
-    if not (np.isfinite(duration_s) and duration_s > 0):
-        raise ConfigError(f"the length of a pair must be positive, found {duration_s} s")
-    if seed < 0:
-        raise ConfigError(f"the seed must not be negative, found {seed}")
-    codes = genres.CODES if genre is None else (genres.genre_code(genre),)
-    count = int(np.ceil(minutes * 60.0 / duration_s))
-    seeds = [int(np.random.SeedSequence([seed, k]).generate_state(1)[0]) for k in range(count)]
-    return [
-        _Job(out, item, codes[k % len(codes)], duration_s, rate_hz) for k, item in enumerate(seeds)
-    ]
-
-
-def _make_all(jobs: list[_Job], workers: int | None, report: Callable[[int], None]) -> None:
-    workers = workers if workers is not None else os.cpu_count() or 1
-    if workers < 1:
-        raise ConfigError(f"workers must be 1 or more, found {workers}")
-    if workers == 1 or len(jobs) < 2:
-        for count, job in enumerate(jobs, start=1):
-            _make_item(job)
-            report(count)
-        return
-    # A fresh interpreter for each worker: safe with threads and the same on every system.
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        for count, _ in enumerate(pool.map(_make_item, jobs), start=1):
-            report(count)
-
-
-def _make_item(job: _Job) -> None:
-    pair = make_pair(job.seed, genre=job.genre, duration_s=job.duration_s, rate_hz=job.rate_hz)
-    write_amass(job.folder / "motion" / f"{job.name}.npz", pair.clip)
-    write_sound(job.folder / "audio" / f"{job.name}.flac", pair.sound)
-    item = CorpusItem(
-        job.name, pair.genre, pair.bpm, _rounded(pair.beats_s), _rounded(pair.downbeats_s),
-        _rounded(pair.dance.energy), pair.clip.duration_s, job.seed,
-    )  # fmt: skip
-    files.write_text(job.item_path, json.dumps(asdict(item)) + "\n")
-
-
-def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
-    return tuple(round(float(value), 6) for value in values)

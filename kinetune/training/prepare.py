@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kinetune import files, timebase
 from kinetune.audio.sound import Sound, read_sound, resample, to_mono
-from kinetune.corpus.pairs import CorpusItem, read_manifest
+from kinetune.corpus.folder import CorpusItem, read_manifest
 from kinetune.errors import ConfigError
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.features import features_named

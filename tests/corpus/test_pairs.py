@@ -1,6 +1,4 @@
-"""Pairs and corpora: music that fits its dance, files that come out the same every time."""
-
-import json
+"""Pairs: music that fits its dance."""
 
 import librosa
 import mir_eval
@@ -9,15 +7,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from kinetune import genres
-from kinetune.audio.sound import read_sound
-from kinetune.corpus.pairs import make_corpus, make_pair, read_manifest
-from kinetune.errors import ConfigError
+from kinetune.corpus.choreographer import choreograph
+from kinetune.corpus.pairs import make_pair
 from kinetune.motion import kinematics
-from kinetune.motion.amass import read_amass
-
-
-def contents(folder):
-    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+from kinetune.motion.bvh import write_bvh
 
 
 def test_the_same_seed_makes_the_same_pair():
@@ -84,55 +77,13 @@ def test_the_spectrum_leans_to_the_bass_as_music_does():
     assert 8 < low - high < 35
 
 
-def test_a_corpus_is_the_same_from_one_worker_or_two_and_resumes(tmp_path):
-    settings = {"minutes": 0.1, "seed": 3, "pair_duration_s": 2.0}
-    steps = []
-    manifest = make_corpus(
-        tmp_path / "one",
-        workers=1,
-        progress=lambda done, all_: steps.append((done, all_)),
-        **settings,
-    )
-    make_corpus(tmp_path / "two", workers=2, **settings)
-    whole = contents(tmp_path / "one")
-    assert whole == contents(tmp_path / "two")
-    assert steps == [(1, 3), (2, 3), (3, 3)]
-    items = read_manifest(tmp_path / "one")
-    kept = tmp_path / "one" / items[0].audio
-    before = kept.stat().st_mtime_ns
-    (tmp_path / "one" / items[1].motion).unlink()
-    assert make_corpus(tmp_path / "one", workers=1, **settings) == manifest
-    assert kept.stat().st_mtime_ns == before
-    assert contents(tmp_path / "one") == whole
+def test_some_dances_are_real_ones_and_say_so():
+    sources = [make_pair(seed, duration_s=1.5, rate_hz=8_000).source for seed in range(24)]
+    assert set(sources) == {"phrases", "library"}
+    assert 3 <= sources.count("library") <= 12
 
 
-def test_what_a_corpus_holds_reads_back(tmp_path):
-    make_corpus(tmp_path, minutes=0.05, seed=1, genre="house", pair_duration_s=3.0, workers=1)
-    (item,) = read_manifest(tmp_path)
-    assert item.genre == "HO"
-    pair = make_pair(item.seed, genre="HO", duration_s=3.0)
-    clip, sound = read_amass(tmp_path / item.motion), read_sound(tmp_path / item.audio)
-    assert np.allclose(
-        kinematics.joint_positions(clip), kinematics.joint_positions(pair.clip), atol=1e-3
-    )
-    assert np.allclose(sound.samples, pair.sound.samples, atol=1e-4)
-    assert np.allclose(item.beats_s, pair.beats_s, atol=1e-5)
-    assert "CC0" in (tmp_path / "README.txt").read_text()
-
-
-@pytest.mark.parametrize(
-    "change", [{"minutes": 0.0}, {"minutes": -1.0}, {"genre": "polka"}, {"workers": 0},
-               {"pair_duration_s": 0.0}, {"seed": -1}],
-)  # fmt: skip
-def test_an_impossible_corpus_is_refused_and_nothing_is_written(tmp_path, change):
-    with pytest.raises(ConfigError):
-        make_corpus(tmp_path / "corpus", **({"minutes": 0.1, "seed": 1} | change))
-    assert not (tmp_path / "corpus").exists()
-
-
-def test_a_missing_or_damaged_manifest_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="no such manifest"):
-        read_manifest(tmp_path)
-    (tmp_path / "manifest.jsonl").write_text(json.dumps({"id": "x"}) + "\n")
-    with pytest.raises(ConfigError, match="manifest.jsonl:1"):
-        read_manifest(tmp_path)
+def test_a_users_own_clips_take_the_librarys_place(tmp_path):
+    write_bvh(tmp_path / "mine.bvh", choreograph(5, genre="LO", bpm=100.0, duration_s=8.0).clip)
+    pairs = [make_pair(s, duration_s=1.5, rate_hz=8_000, clips=tmp_path) for s in range(24)]
+    assert {pair.source for pair in pairs} == {"phrases", "clips"}

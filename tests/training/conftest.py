@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kinetune.corpus.pairs import make_corpus
+from kinetune.corpus.folder import PairSettings, make_corpus
 from kinetune.training.config import read_train_config
 from tests.conftest import REPOSITORY
 
@@ -12,7 +12,7 @@ from tests.conftest import REPOSITORY
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
-    make_corpus(folder, minutes=0.5, seed=3, pair_duration_s=7.5, workers=1)
+    make_corpus(folder, minutes=0.5, seed=3, settings=PairSettings(duration_s=7.5), workers=1)
     return folder
 
 

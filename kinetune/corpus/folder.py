@@ -1,0 +1,228 @@
+"""A whole corpus on disk, made by all cores and gone on with after a stop.
+
+A corpus is a folder: ``motion/<id>.npz`` in AMASS's layout (z up), ``audio/<id>.flac``,
+``manifest.jsonl`` with one item a line, and ``README.txt`` with the terms. Seconds, Hz. The same
+seed gives the same corpus, whatever the number of workers.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetune import config, files, genres, timebase
+from kinetune.audio.sound import write_sound
+from kinetune.corpus import clips as motions
+from kinetune.corpus.pairs import PHRASES, make_pair
+from kinetune.errors import ConfigError
+from kinetune.motion.amass import write_amass
+
+_MANIFEST = "manifest.jsonl"
+_TERMS = """A corpus of paired dances and music, made by kinetune.
+
+The music is written from random numbers and played by synthesis and by single sampled notes
+(FluidR3 GM, MIT License; Sonic Pi samples, CC0); no song or recording of anyone is in it. So is
+every dance whose source is "phrases". Terms of both: CC0 1.0
+(https://creativecommons.org/publicdomain/zero/1.0/): do with it what you like.
+
+Dances whose source is "library" are cut from freely usable motion capture; keep these credits with
+them: AIST++ dataset, Google LLC, CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/), changed;
+CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu; Animated Drawings, Meta Platforms, MIT
+License. Dances whose source is "clips" are cut from the folder that was named with --clips and
+stand under the terms of what lies there.
+
+motion/<id>.npz     poses (T, 156) axis-angle, trans (T, 3) metres, z up, mocap_framerate
+audio/<id>.flac     the music of that dance
+manifest.jsonl      one item a line: id, genre, bpm, beats_s, downbeats_s, energy, duration_s, seed,
+                    source
+"""
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """What all pairs of a corpus share.
+
+    Attributes:
+        genre: One genre only; all ten in turn when None.
+        duration_s: Length of each pair, seconds.
+        rate_hz: Samples a second of the sound.
+        clips: Folder of motions to bend to the beat; the bundled ones when None.
+    """
+
+    genre: str | None = None
+    duration_s: float = 24.0
+    rate_hz: int = timebase.SAMPLE_RATE_HZ
+    clips: Path | None = None
+
+    @property
+    def mark(self) -> str:
+        """What an item's name says of them, so that other settings never reuse it."""
+        mark = f"{self.duration_s:g}s-{self.rate_hz}"
+        if self.clips is None:
+            return mark
+        names = [(c.name, c.frame_count) for c in motions.folder_of_clips(self.clips)]
+        return f"{mark}-{hashlib.sha256(repr(names).encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class CorpusItem:
+    """A line of a manifest; ``motion`` and ``audio`` are paths within the corpus.
+
+    ``source`` tells what the dance was made of: ``phrases``, ``library`` or ``clips``.
+    """
+
+    id: str
+    genre: str
+    bpm: float
+    beats_s: tuple[float, ...]
+    downbeats_s: tuple[float, ...]
+    energy: tuple[float, ...]
+    duration_s: float
+    seed: int
+    source: str = PHRASES
+
+    @property
+    def motion(self) -> Path:
+        """The motion file, relative to the corpus."""
+        return Path("motion") / f"{self.id}.npz"
+
+    @property
+    def audio(self) -> Path:
+        """The sound file, relative to the corpus."""
+        return Path("audio") / f"{self.id}.flac"
+
+
+def make_corpus(
+    out: Path,
+    *,
+    minutes: float,
+    seed: int,
+    settings: PairSettings | None = None,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Make a corpus on disk and return the path of its manifest.
+
+    Items that stand complete from an earlier call with the same seed and settings are kept.
+
+    Args:
+        out: The folder; made if missing.
+        minutes: How much music, at least; positive.
+        seed: Of the corpus.
+        settings: What its pairs share.
+        workers: Processes; as many as there are cores when left out.
+        progress: Called with (items done, items in all).
+
+    Raises:
+        ConfigError: A setting is out of range, the genre is unknown, or a clip can't be used.
+        OutputError: The folder can't be written to.
+    """
+    jobs = _jobs(Path(out), settings or PairSettings(), minutes, seed)
+    todo = [job for job in jobs if not job.is_done()]
+    done = len(jobs) - len(todo)
+    _make_all(todo, workers, lambda k: progress(done + k, len(jobs)) if progress else None)
+    files.write_text(Path(out) / "README.txt", _TERMS)
+    lines = [job.item_path.read_text(encoding="utf-8").strip() for job in jobs]
+    manifest = Path(out) / _MANIFEST
+    files.write_text(manifest, "\n".join(lines) + "\n")
+    return manifest
+
+
+def read_manifest(folder: Path) -> list[CorpusItem]:
+    """Return the items of a corpus.
+
+    Raises:
+        ConfigError: The folder holds no manifest, or a line of it is damaged.
+    """
+    path = Path(folder) / _MANIFEST
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such manifest; make a corpus there first")
+    items = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            items.append(config.build(CorpusItem, json.loads(line), where="item"))
+        except (ValueError, AttributeError, TypeError, ConfigError) as error:
+            raise ConfigError(f"{path}:{number}: not an item of a corpus ({error})") from error
+    return items
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One pair to be made and written."""
+
+    folder: Path
+    settings: PairSettings
+    seed: int
+    genre: str
+    name: str
+
+    @property
+    def item_path(self) -> Path:
+        """Where the item's own line stands; written last, it marks the item complete."""
+        return self.folder / "items" / f"{self.name}.json"
+
+    def is_done(self) -> bool:
+        """Whether all three files stand."""
+        motion, audio = (self.folder / k / f"{self.name}.{s}" for k, s in
+                         (("motion", "npz"), ("audio", "flac")))  # fmt: skip
+        return self.item_path.is_file() and motion.is_file() and audio.is_file()
+
+
+def _jobs(folder: Path, settings: PairSettings, minutes: float, seed: int) -> list[_Job]:
+    if not (np.isfinite(minutes) and minutes > 0):
+        raise ConfigError(f"minutes must be positive, found {minutes}")
+    if not (np.isfinite(settings.duration_s) and settings.duration_s > 0):
+        raise ConfigError(f"the length of a pair must be positive, found {settings.duration_s} s")
+    if seed < 0:
+        raise ConfigError(f"the seed must not be negative, found {seed}")
+    codes = genres.CODES if settings.genre is None else (genres.genre_code(settings.genre),)
+    count = int(np.ceil(minutes * 60.0 / settings.duration_s))
+    mark = settings.mark
+    jobs = []
+    for k in range(count):
+        item = int(np.random.SeedSequence([seed, k]).generate_state(1)[0])
+        code = codes[k % len(codes)]
+        name = f"{code.lower()}-{item:010d}-{mark}"
+        jobs.append(_Job(folder, settings, item, code, name))
+    return jobs
+
+
+def _make_all(jobs: list[_Job], workers: int | None, report: Callable[[int], None]) -> None:
+    workers = workers if workers is not None else os.cpu_count() or 1
+    if workers < 1:
+        raise ConfigError(f"workers must be 1 or more, found {workers}")
+    if workers == 1 or len(jobs) < 2:
+        for count, job in enumerate(jobs, start=1):
+            _make_item(job)
+            report(count)
+        return
+    # A fresh interpreter for each worker: safe with threads and the same on every system.
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+        for count, _ in enumerate(pool.map(_make_item, jobs), start=1):
+            report(count)
+
+
+def _make_item(job: _Job) -> None:
+    given = job.settings
+    pair = make_pair(
+        job.seed, genre=job.genre, duration_s=given.duration_s, rate_hz=given.rate_hz,
+        clips=given.clips,
+    )  # fmt: skip
+    write_amass(job.folder / "motion" / f"{job.name}.npz", pair.clip)
+    write_sound(job.folder / "audio" / f"{job.name}.flac", pair.sound)
+    item = CorpusItem(
+        job.name, pair.genre, pair.bpm, _rounded(pair.beats_s), _rounded(pair.downbeats_s),
+        _rounded(pair.dance.energy), pair.clip.duration_s, job.seed, pair.source,
+    )  # fmt: skip
+    files.write_text(job.item_path, json.dumps(asdict(item)) + "\n")
+
+
+def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(round(float(value), 6) for value in values)

@@ -1,0 +1,102 @@
+"""Corpora on disk: files that come out the same every time."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kinetune.audio.sound import read_sound
+from kinetune.corpus.choreographer import choreograph
+from kinetune.corpus.folder import PairSettings, make_corpus, read_manifest
+from kinetune.corpus.pairs import make_pair
+from kinetune.errors import ConfigError
+from kinetune.motion import kinematics
+from kinetune.motion.amass import read_amass
+from kinetune.motion.bvh import write_bvh
+
+
+def contents(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_corpus_is_the_same_from_one_worker_or_two_and_resumes(tmp_path):
+    settings = {"minutes": 0.1, "seed": 3, "settings": PairSettings(duration_s=2.0)}
+    steps = []
+    manifest = make_corpus(
+        tmp_path / "one",
+        workers=1,
+        progress=lambda done, all_: steps.append((done, all_)),
+        **settings,
+    )
+    make_corpus(tmp_path / "two", workers=2, **settings)
+    whole = contents(tmp_path / "one")
+    assert whole == contents(tmp_path / "two")
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    items = read_manifest(tmp_path / "one")
+    kept = tmp_path / "one" / items[0].audio
+    before = kept.stat().st_mtime_ns
+    (tmp_path / "one" / items[1].motion).unlink()
+    assert make_corpus(tmp_path / "one", workers=1, **settings) == manifest
+    assert kept.stat().st_mtime_ns == before
+    assert contents(tmp_path / "one") == whole
+
+
+def test_what_a_corpus_holds_reads_back(tmp_path):
+    settings = PairSettings(genre="house", duration_s=3.0)
+    make_corpus(tmp_path, minutes=0.05, seed=1, settings=settings, workers=1)
+    (item,) = read_manifest(tmp_path)
+    assert item.genre == "HO"
+    pair = make_pair(item.seed, genre="HO", duration_s=3.0)
+    clip, sound = read_amass(tmp_path / item.motion), read_sound(tmp_path / item.audio)
+    assert np.allclose(
+        kinematics.joint_positions(clip), kinematics.joint_positions(pair.clip), atol=1e-3
+    )
+    assert np.allclose(sound.samples, pair.sound.samples, atol=1e-4)
+    assert np.allclose(item.beats_s, pair.beats_s, atol=1e-5)
+    assert item.source == pair.source
+    assert "CC0" in (tmp_path / "README.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"minutes": 0.0},
+        {"minutes": -1.0},
+        {"settings": PairSettings(genre="polka")},
+        {"settings": PairSettings(duration_s=0.0)},
+        {"workers": 0},
+        {"seed": -1},
+    ],
+)
+def test_an_impossible_corpus_is_refused_and_nothing_is_written(tmp_path, change):
+    with pytest.raises(ConfigError):
+        make_corpus(tmp_path / "corpus", **({"minutes": 0.1, "seed": 1} | change))
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_a_missing_or_damaged_manifest_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="no such manifest"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.jsonl").write_text(json.dumps({"id": "x"}) + "\n")
+    with pytest.raises(ConfigError, match="manifest.jsonl:1"):
+        read_manifest(tmp_path)
+
+
+def test_other_clips_make_other_items(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    write_bvh(mine / "a.bvh", choreograph(5, genre="LO", bpm=100.0, duration_s=8.0).clip)
+    out = tmp_path / "corpus"
+    for clips in (None, mine):
+        settings = PairSettings(duration_s=1.5, rate_hz=8_000, clips=clips)
+        make_corpus(out, minutes=0.05, seed=1, settings=settings, workers=1)
+    assert len(list((out / "items").iterdir())) == 4
+
+
+def test_a_broken_clip_is_named_and_nothing_is_written(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "bad.bvh").write_text("HIERARCHY\nnonsense")
+    with pytest.raises(ConfigError, match="bad.bvh"):
+        make_corpus(tmp_path / "c", minutes=0.1, seed=1, settings=PairSettings(clips=mine))
+    assert not (tmp_path / "c").exists()
