@@ -45,6 +45,7 @@ def sample_curves(
     lag = {g: rng.uniform(0.0, 0.05) * per_s for g in groups}
     spring = rng.uniform(0.0, 0.12)
     out = np.zeros((len(beats), len(body.CONTROLS)))
+    lifts = np.zeros_like(out)
     by_name: dict[str, list[Event]] = {}
     for event in events:
         by_name.setdefault(event.control, []).append(event)
@@ -61,7 +62,10 @@ def sample_curves(
             out[:, body.COLUMN[name]] += spring * _swung_on(keys, beats, per_s)
         if name.endswith(("foot_x", "foot_z")):
             arc = 4.0 * progress * (1.0 - progress) * np.minimum(0.35 * leap, 0.12)
-            out[:, body.COLUMN[name[:-1] + "y"]] += arc
+            # A foot that goes somewhere is lifted; the higher of both axes' arcs counts.
+            lift = lifts[:, body.COLUMN[name[:-1] + "y"]]
+            np.maximum(lift, arc, out=lift)
+    out += lifts
     return gaussian_filter1d(out, 0.016 * fps, axis=0, mode="nearest")
 
 

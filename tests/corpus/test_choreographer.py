@@ -97,3 +97,12 @@ def test_energy_tells_how_much_the_body_moves():
 def test_what_cannot_be_danced_is_refused(change):
     with pytest.raises(ConfigError):
         dance(**change)
+
+
+def test_a_foot_that_steps_is_lifted():
+    clip = dance(seed=5, genre="HO", duration_s=16.0).clip
+    places = kinematics.joint_positions(clip)[:, TOES]
+    across = np.linalg.norm(kinematics.velocity(places, clip.fps)[..., [0, 2]], axis=-1)
+    height = places[..., 1] - places[..., 1].min(axis=0)
+    assert np.median(height[across > 0.5]) > 0.03
+    assert np.quantile(height[across < 0.05], 0.75) < 0.02
