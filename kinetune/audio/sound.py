@@ -16,7 +16,10 @@ from kinetune import timebase
 from kinetune.errors import AudioError
 from kinetune.files import whole_file
 
-_SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16"}
+_SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
+_BLOCK = 1 << 16
+# What MP3 knows.
+_MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,23 +79,45 @@ def read_sound(path: Path) -> Sound:
         raise AudioError(f"{path}: {error}") from error
 
 
+def check_suffix(path: Path) -> None:
+    """See that a sound can be written under that name.
+
+    Raises:
+        AudioError: The suffix is not .wav, .flac, .ogg or .mp3.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _SUBTYPES:
+        known = ", ".join(_SUBTYPES)
+        raise AudioError(f"{path}: can't write {suffix or 'no suffix'!r}; use one of {known}")
+
+
 def write_sound(path: Path, sound: Sound) -> None:
-    """Write ``sound`` to ``path`` as 16-bit WAV or FLAC, whole or not at all.
+    """Write ``sound`` to ``path``, whole or not at all: 16-bit WAV or FLAC, OGG Vorbis or MP3.
 
     Samples beyond [-1, 1] are held at full scale.
 
     Raises:
-        AudioError: The suffix is neither .wav nor .flac.
+        AudioError: Another suffix, or a rate that MP3 does not know.
         OutputError: The place can't be written to.
     """
+    check_suffix(path)
     suffix = Path(path).suffix.lower()
-    if suffix not in _SUBTYPES:
-        raise AudioError(f"{path}: can't write {suffix or 'no suffix'!r}; use .wav or .flac")
+    if suffix == ".mp3" and sound.rate_hz not in _MP3_RATES_HZ:
+        known = ", ".join(map(str, _MP3_RATES_HZ))
+        raise AudioError(f"{path}: MP3 knows {known} Hz, found {sound.rate_hz}")
     with whole_file(Path(path)) as aside:
         try:
-            soundfile.write(aside, sound.samples, sound.rate_hz, subtype=_SUBTYPES[suffix])
+            _write_blocks(aside, sound, _SUBTYPES[suffix])
         except soundfile.LibsndfileError as error:
             raise OSError(str(error)) from error
+
+
+def _write_blocks(path: Path, sound: Sound, subtype: str) -> None:
+    """Block by block: libsndfile's Vorbis encoder overflows its stack on one long write."""
+    channels = 1 if sound.samples.ndim == 1 else sound.samples.shape[1]
+    with soundfile.SoundFile(path, "w", sound.rate_hz, channels, subtype) as out:
+        for first in range(0, len(sound.samples), _BLOCK):
+            out.write(sound.samples[first : first + _BLOCK].clip(-1.0, 1.0))
 
 
 def to_mono(sound: Sound) -> Sound:

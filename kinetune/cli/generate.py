@@ -5,23 +5,26 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kinetune import genres
-from kinetune.errors import AudioError, ConfigError, KinetuneError, OutputError
+from kinetune import genres, timebase
+from kinetune.cli.grids import AskedGrid
+from kinetune.errors import ConfigError, KinetuneError, OutputError
 from kinetune.files import check_writable
 
 if TYPE_CHECKING:
+    from kinetune.audio.delivery import Delivery
     from kinetune.model.pipeline import DanceMusic, DanceToMusicPipeline, Progress
     from kinetune.motion.clip import MotionClip
 
 # What a dance gets when neither the user nor the file's name says its genre.
 FALLBACK_GENRE = "house"
-_SOUND_SUFFIXES = (".wav", ".flac")
+# What --beat-map writes beside the sound.
+_BEAT_MAPS = {"json": ".beats.json", "csv": ".beats.csv", "labels": ".beats.txt", "midi": ".mid"}
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,12 @@ class GenerateOptions:
     seed: int = 0
     steps: int | None = None
     guidance: float | None = None
-    bpm: float | None = None
-    first_beat_s: float | None = None
+    grid: AskedGrid = field(default_factory=AskedGrid)
     plot: bool = False
+    beat_maps: tuple[str, ...] = ()
+    rate_hz: int = timebase.SAMPLE_RATE_HZ
+    channels: int = 1
+    loudness_lufs: float = -14.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,9 @@ def command(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="A .wav or .flac file, or a folder. [default: here]"),
+        typer.Option(
+            "-o", "--output", help="A .wav, .flac, .ogg or .mp3 file, or a folder. [default: here]"
+        ),
     ] = None,
     genre: Annotated[
         str | None,
@@ -93,12 +101,25 @@ def command(
         typer.Option(help="How hard to hold to the dance; 1 is off. [default: the model's own]"),
     ] = None,
     bpm: Annotated[
-        float | None, typer.Option(help="Beats a minute. [default: found in the dance]")
-    ] = None,
+        str, typer.Option(help="Beats a minute, or auto, half, double of what the dance says.")
+    ] = "auto",
     first_beat: Annotated[
         float | None,
         typer.Option(help="Second at which a bar begins. [default: found in the dance]"),
     ] = None,
+    beats: Annotated[
+        Path | None,
+        typer.Option(help="A file of beat times: a beat a line, JSON, or a DAW's MIDI tempo map."),
+    ] = None,
+    beat_map: Annotated[
+        list[str] | None,
+        typer.Option(help="Also write the beats: json, csv, labels (Audacity) or midi."),
+    ] = None,
+    rate: Annotated[int, typer.Option(help="Samples a second of the sound.")] = (
+        timebase.SAMPLE_RATE_HZ
+    ),
+    stereo: Annotated[bool, typer.Option(help="Two equal channels instead of one.")] = False,
+    loudness: Annotated[float, typer.Option(help="Integrated loudness, LUFS.")] = -14.0,
     model: Annotated[
         str, typer.Option(help="A bundled name, a checkpoint folder, or a hub id.")
     ] = "default",
@@ -109,7 +130,18 @@ def command(
     ] = False,
 ) -> None:
     """Turn dances into music."""
-    options = GenerateOptions(genre, seed, steps, guidance, bpm, first_beat, plot)
+    options = GenerateOptions(
+        genre=genre,
+        seed=seed,
+        steps=steps,
+        guidance=guidance,
+        grid=AskedGrid(bpm, first_beat, beats),
+        plot=plot,
+        beat_maps=tuple(beat_map or ()),
+        rate_hz=rate,
+        channels=2 if stereo else 1,
+        loudness_lufs=loudness,
+    )
     done, failed = generate(
         motion, output=output, options=options, model=model, device=device, quiet=as_json
     )
@@ -179,9 +211,10 @@ def output_paths(motions: Sequence[Path], output: Path | None) -> list[Path]:
     Raises:
         OutputError: One file is named for several motions, or an unknown suffix.
     """
+    from kinetune.audio.sound import check_suffix
+
     if output is not None and output.suffix and not output.is_dir():
-        if output.suffix.lower() not in _SOUND_SUFFIXES:
-            raise AudioError(f"{output}: can't write {output.suffix!r}; use .wav or .flac")
+        check_suffix(output)
         if len(motions) > 1:
             raise OutputError(f"{output}: one file for {len(motions)} dances; name a folder")
         return [output]
@@ -208,14 +241,23 @@ def genre_of(path: Path, asked: str | None) -> str:
 def _check_options(options: GenerateOptions) -> None:
     if options.genre is not None:
         genres.genre_code(options.genre)
-    if options.bpm is not None and not 30.0 <= options.bpm <= 300.0:
-        raise ConfigError(f"--bpm must be 30 to 300, found {options.bpm:g}")
     if options.steps is not None and not 1 <= options.steps <= 1000:
         raise ConfigError(f"--steps must be 1 to 1000, found {options.steps}")
     if options.guidance is not None and not 0.0 <= options.guidance <= 50.0:
         raise ConfigError(f"--guidance must be 0 to 50, found {options.guidance:g}")
+    for name in options.beat_maps:
+        if name not in _BEAT_MAPS:
+            known = ", ".join(_BEAT_MAPS)
+            raise ConfigError(f"--beat-map must be one of {known}; found {name!r}")
+    _delivery(options)
     if options.seed < 0:
         raise ConfigError(f"--seed must not be negative, found {options.seed}")
+
+
+def _delivery(options: GenerateOptions) -> "Delivery":
+    from kinetune.audio.delivery import Delivery
+
+    return Delivery(options.rate_hz, options.channels, options.loudness_lufs)
 
 
 class _Place:
@@ -246,9 +288,11 @@ def _one(
     options: GenerateOptions,
     quiet: bool,
 ) -> Generated:
+    from kinetune.audio.delivery import delivered
     from kinetune.audio.sound import write_sound
     from kinetune.cli.memory import peak_memory_mb
 
+    grid = options.grid.of(clip)
     genre = genre_of(path, options.genre)
     with _progress_bar(clip.name, quiet) as progress:
         music = place.load()(
@@ -257,24 +301,25 @@ def _one(
             seed=options.seed,
             num_inference_steps=options.steps,
             guidance_scale=options.guidance,
-            bpm=options.bpm,
-            first_beat_s=options.first_beat_s,
+            grid=grid,
             progress=progress,
         )
-    write_sound(target, music.sound)
+    sound = delivered(music.sound, _delivery(options))
+    write_sound(target, sound)
+    _write_beat_maps(target, music, options.beat_maps)
     if options.plot:
         from kinetune.cli.pictures import draw_music
 
         draw_music(target.with_suffix(".png"), clip, music)
     spent = music.seconds
     seconds = Seconds(place.load_s, **asdict(spent), total=spent.total)
-    duration_s = music.sound.duration_s
+    duration_s = sound.duration_s
     piece = Generated(
         motion=str(path),
         output=str(target),
         genre=genre,
         seed=options.seed,
-        sample_rate=music.sound.rate_hz,
+        sample_rate=sound.rate_hz,
         duration_s=duration_s,
         bpm=music.grid.bpm,
         beats_s=[round(float(beat), 4) for beat in music.grid.beats_s],
@@ -287,15 +332,26 @@ def _one(
     return piece
 
 
+def _write_beat_maps(target: Path, music: "DanceMusic", names: Sequence[str]) -> None:
+    from kinetune.audio.beat_map import beat_map, write_beat_map
+
+    grid = music.grid
+    made = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, music.sound.duration_s)
+    for name in names:
+        write_beat_map(target.with_suffix(_BEAT_MAPS[name]), made)
+
+
 def _tell(piece: Generated, music: "DanceMusic", options: GenerateOptions) -> None:
-    how = "as asked" if options.bpm is not None else "found in the dance"
+    how = "as asked" if options.grid.is_named else "found in the dance"
     print(
         f"{piece.output}: {piece.duration_s:.1f} s of {genres.genre_name(piece.genre)} at "
         f"{piece.bpm:.1f} bpm ({how}), made in {piece.seconds.total:.1f} s"
     )
     others = ", ".join(f"{rival.bpm:.1f}" for rival in music.grid.alternatives[:3])
-    if options.bpm is None and others:
+    if not options.grid.is_named and others:
         print(f"  other tempi it could be danced to: {others} bpm (choose with --bpm)")
+    for name in options.beat_maps:
+        print(f"  beats: {Path(piece.output).with_suffix(_BEAT_MAPS[name])}")
     if options.plot:
         print(f"  picture: {Path(piece.output).with_suffix('.png')}")
 

@@ -72,6 +72,18 @@ class Kit:
     hat: str = "hat"
     opened: str = "hat_open"
     layer: str | None = None
+    tom: str = "tom"
+    crash: str = "crash"
+
+
+def live_kit(kick: str, snare: str, *, hat: str = "real_hat", layer: str | None = None) -> Kit:
+    """Return a recorded kit."""
+    return Kit(kick, snare, hat, "real_open", layer, "real_tom", "real_crash")
+
+
+def machine_kit(kick: str, snare: str, *, layer: str | None = None) -> Kit:
+    """Return a recorded drum machine."""
+    return Kit(kick, snare, "machine_hat", "machine_open", layer, "machine_tom", "real_crash")
 
 
 @dataclass(frozen=True)
@@ -99,15 +111,21 @@ class Layer:
 
 @dataclass(frozen=True)
 class Mood:
-    """How a style's mix is coloured: ranges to draw from, 0 to 1 unless named otherwise."""
+    """How a style's mix is coloured: ranges to draw from, 0 to 1 unless named otherwise.
+
+    ``curve_db`` is the style's own tone at the six frequencies of mastering.TONE_HZ.
+    """
 
     swing: tuple[float, float] = (0.0, 0.08)
-    tilt_db: tuple[float, float] = (-3.0, 3.0)
+    curve_db: tuple[float, float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    tilt_db: tuple[float, float] = (-1.5, 1.5)
+    loud_db: tuple[float, float] = (-1.0, 1.0)
     room: tuple[float, float] = (0.08, 0.25)
     drive: tuple[float, float] = (0.1, 0.4)
     duck: tuple[float, float] = (0.1, 0.35)
     dust: tuple[float, float] = (0.0, 0.0)
     live: tuple[float, float] = (0.002, 0.006)
+    echo: tuple[float, float] = (0.0, 0.3)
 
 
 @dataclass(frozen=True)
@@ -129,6 +147,8 @@ class Style:
     hook_center: int = 72
     bass_center: int = 38
     fill: float = 0.6
+    breaks: float = 0.06
+    accent: tuple[str, ...] = ("stab",)
     boom: str = ""
     mood: Mood = field(default_factory=Mood)
 

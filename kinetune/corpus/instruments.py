@@ -1,4 +1,4 @@
-"""Pitched instruments and the table of all voices by name.
+"""Synthesised pitched instruments, and the table of all synthesised voices by name.
 
 Every voice turns a :class:`Strike` into samples (N,), peak about 1 at full force. ``force`` also
 brightens. Knobs of :class:`Timbre`: ``bright`` filter, ``decay`` length, ``color`` character,
@@ -9,88 +9,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from kinetune.corpus import drums
+from kinetune.corpus import basses, drums
 from kinetune.corpus import synthesis as s
 from kinetune.corpus.synthesis import Strike, Wave
 
 Voice = Callable[[Strike], Wave]
-
-
-def _frame(note: Strike, release_s: float) -> tuple[int, int]:
-    return note.samples(note.gate_s + release_s), note.rate_hz
-
-
-# --- basses -----------------------------------------------------------------------------------
-
-
-def sub_bass(note: Strike) -> Wave:
-    """An 808 bass: a gliding, slightly driven sine."""
-    k = note.timbre
-    n, rate = _frame(note, 0.12)
-    t = s.clock(n, rate)
-    hz = note.hz * (1.0 + (0.3 + 0.8 * k.color) * np.exp(-t / 0.03))
-    wave = s.sine(s.phase_of(hz, n, rate))
-    wave = s.bend(wave, 0.1 + 0.6 * k.drive) + 0.1 * s.sine(s.phase_of(2.0 * hz, n, rate))
-    return wave * s.envelope(n, rate, note.gate_s, (0.004, 0.4 + k.decay, 0.35, 0.1))
-
-
-def slap_bass(note: Strike) -> Wave:
-    """A slapped electric bass: frequency modulation that dies quickly, and the fret's click."""
-    k = note.timbre
-    n, rate = _frame(note, 0.1)
-    turns = s.phase_of(note.hz, n, rate)
-    index = (1.2 + 3.0 * k.bright) * (0.3 + note.force) * s.fade(n, rate, 0.05 + 0.08 * k.decay)
-    wave = s.sine(turns + index * s.sine(turns) / 6.0) + 0.3 * s.sine(2 * turns + index / 4)
-    pop = s.bandpass(s.noise(n, k.seed), 900, 3000, rate) * s.fade(n, rate, 0.006)
-    wave = wave + 0.9 * note.force**2 * k.color * pop
-    return 0.8 * wave * s.envelope(n, rate, note.gate_s, (0.002, 0.22, 0.45, 0.06))
-
-
-def _synth_bass(note: Strike, wave: Wave, low: float, high: float) -> Wave:
-    k, rate, n = note.timbre, note.rate_hz, len(wave)
-    opening = (0.35 + 0.65 * note.force) * s.fade(n, rate, 0.05 + 0.25 * k.decay)
-    wave = s.swept(wave, rate, low + 120 * k.bright, high * (0.4 + k.bright), opening)
-    wave = s.bend(wave + 0.5 * s.sine(s.phase_of(note.hz, n, rate)), 0.1 + 0.4 * k.drive)
-    return wave * s.envelope(n, rate, note.gate_s, (0.004, 0.3, 0.6, 0.06))
-
-
-def saw_bass(note: Strike) -> Wave:
-    """A filtered sawtooth bass."""
-    n, rate = _frame(note, 0.08)
-    spread = 1.0 + 0.004 * note.timbre.tune
-    wave = s.saw(s.phase_of(note.hz, n, rate), note.hz, rate)
-    wave = 0.6 * wave + 0.4 * s.saw(s.phase_of(note.hz * spread, n, rate), note.hz, rate)
-    return _synth_bass(note, wave, 160.0, 2600.0)
-
-
-def square_bass(note: Strike) -> Wave:
-    """A hollow synth bass that slides up into its note."""
-    n, rate = _frame(note, 0.08)
-    hz = note.hz * 2.0 ** (-2.0 * note.timbre.color * np.exp(-s.clock(n, rate) / 0.035) / 12.0)
-    wave = s.square(s.phase_of(hz, n, rate), note.hz, rate, 0.3 + 0.2 * note.timbre.tune)
-    return _synth_bass(note, wave, 180.0, 2000.0)
-
-
-def finger_bass(note: Strike) -> Wave:
-    """An electric bass played with the fingers."""
-    k = note.timbre
-    n, rate = _frame(note, 0.1)
-    bright = 0.08 + 0.25 * k.bright * note.force
-    wave = s.string(n, rate, note.hz, damp=0.35 + 0.4 * k.decay, bright=bright, seed=k.seed)
-    wave = 0.7 * wave + 0.5 * s.sine(s.phase_of(note.hz, n, rate)) * s.fade(n, rate, 0.5)
-    wave = s.lowpass(wave, 700 + 1800 * k.bright, rate)
-    return 1.1 * wave * s.envelope(n, rate, note.gate_s, (0.003, 1.0, 0.6, 0.08))
-
-
-def upright_bass(note: Strike) -> Wave:
-    """A plucked double bass."""
-    k = note.timbre
-    n, rate = _frame(note, 0.15)
-    wave = s.string(n, rate, note.hz, damp=0.12 + 0.2 * k.decay, bright=0.06, seed=k.seed)
-    thump = s.lowpass(s.noise(n, k.seed + 1), 350, rate) * s.fade(n, rate, 0.02)
-    tone = s.sine(s.phase_of(note.hz, n, rate)) * s.fade(n, rate, 0.3 + 0.2 * k.decay)
-    wave = s.lowpass(wave, 500 + 900 * k.bright, rate) + 0.6 * tone + 0.8 * thump
-    return 0.8 * wave * s.envelope(n, rate, note.gate_s, (0.006, 0.8, 0.4, 0.12))
 
 
 # --- keys -------------------------------------------------------------------------------------
@@ -99,7 +22,7 @@ def upright_bass(note: Strike) -> Wave:
 def electric_piano(note: Strike) -> Wave:
     """A tine piano by frequency modulation."""
     k = note.timbre
-    n, rate = _frame(note, 0.3)
+    n, rate = s.frame(note, 0.3)
     turns = s.phase_of(note.hz, n, rate)
     bark = (0.08 + 0.35 * k.bright * note.force) * s.fade(n, rate, 0.25 + 0.3 * k.decay)
     tine = 0.12 * k.color * s.sine(14.0 * turns if note.hz < 500 else 7.0 * turns)
@@ -115,7 +38,7 @@ _DRAWBARS = ((0.5, 1.0), (1.0, 1.0), (1.5, 0.6), (2.0, 0.7), (3.0, 0.4), (4.0, 0
 def organ(note: Strike) -> Wave:
     """A drawbar organ with a key click."""
     k = note.timbre
-    n, rate = _frame(note, 0.06)
+    n, rate = s.frame(note, 0.06)
     wobble = 0.004 * k.tune * s.sine(6.3 * s.clock(n, rate))
     turns = s.phase_of(note.hz, n, rate) + wobble * note.hz / 30.0
     wave = np.zeros(n)
@@ -131,7 +54,7 @@ def organ(note: Strike) -> Wave:
 def piano(note: Strike) -> Wave:
     """A piano: stretched partials that die the faster the higher they are, and the hammer."""
     k = note.timbre
-    n, rate = _frame(note, 0.35)
+    n, rate = s.frame(note, 0.35)
     tau = (0.5 + 1.2 * k.decay) * (220.0 / note.hz) ** 0.4
     tilt = 1.2 - 0.7 * (0.5 * k.bright + 0.5 * note.force)
     rows = []
@@ -148,7 +71,7 @@ def piano(note: Strike) -> Wave:
 def clavinet(note: Strike) -> Wave:
     """A funky, nasal string keyboard."""
     k = note.timbre
-    n, rate = _frame(note, 0.05)
+    n, rate = s.frame(note, 0.05)
     wave = s.string(n, rate, note.hz, damp=0.02 + 0.1 * k.decay, bright=0.9, seed=k.seed)
     peak = 900.0 + 1400.0 * k.color
     wave = 0.6 * wave + s.bandpass(wave, peak * 0.7, peak * 1.5, rate)
@@ -158,7 +81,7 @@ def clavinet(note: Strike) -> Wave:
 def stab(note: Strike) -> Wave:
     """A short synth chord hit."""
     k = note.timbre
-    n, rate = _frame(note, 0.12)
+    n, rate = s.frame(note, 0.12)
     spread = 1.0 + 0.008 * k.tune
     wave = s.saw(s.phase_of(note.hz, n, rate), note.hz, rate)
     wave = wave + s.saw(s.phase_of(note.hz * spread, n, rate), note.hz, rate)
@@ -183,7 +106,7 @@ def _chorus(note: Strike, n: int, voices: int, width: float) -> Wave:
 def pad(note: Strike) -> Wave:
     """A soft bed of detuned sawtooths."""
     k = note.timbre
-    n, rate = _frame(note, 0.5)
+    n, rate = s.frame(note, 0.5)
     wave = _chorus(note, n, 3, 0.003 + 0.006 * k.tune)
     cut = 350.0 + 1800.0 * k.bright * (0.4 + note.force)
     slow = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.minimum(s.clock(n, rate) / 2.0, 1.0))
@@ -194,7 +117,7 @@ def pad(note: Strike) -> Wave:
 def strings(note: Strike) -> Wave:
     """A string section."""
     k = note.timbre
-    n, rate = _frame(note, 0.3)
+    n, rate = s.frame(note, 0.3)
     t = s.clock(n, rate)
     wave = _chorus(note, n, 4, 0.004 + 0.003 * k.tune)
     wave = s.lowpass(s.highpass(wave, 220, rate, 1), 1600 + 3000 * k.bright * note.force, rate, 1)
@@ -206,7 +129,7 @@ def strings(note: Strike) -> Wave:
 def brass(note: Strike) -> Wave:
     """A horn: a sawtooth whose filter blows open."""
     k = note.timbre
-    n, rate = _frame(note, 0.1)
+    n, rate = s.frame(note, 0.1)
     t = s.clock(n, rate)
     scoop = 2.0 ** (-0.7 * np.exp(-t / 0.025) / 12.0)
     vibrato = 1.0 + 0.004 * s.sine(5.2 * t) * np.clip(t - 0.25, 0.0, 0.4)
@@ -233,7 +156,7 @@ _VOWELS = (
 def vocal(note: Strike) -> Wave:
     """A wordless voice: a buzz through three formants, one vowel sliding to another."""
     k = note.timbre
-    n, rate = _frame(note, 0.12)
+    n, rate = s.frame(note, 0.12)
     t = s.clock(n, rate)
     hz = note.hz * (1.0 + 0.011 * s.sine(5.6 * t) * np.clip(2.5 * t, 0.0, 1.0))
     buzz = s.lowpass(s.saw(s.phase_of(hz, n, rate), note.hz, rate), 2800, rate, 1)
@@ -242,6 +165,20 @@ def vocal(note: Strike) -> Wave:
     slide = np.clip(t / max(note.gate_s, 0.05), 0.0, 1.0)
     wave = (1.0 - slide) * _formants(buzz, first, rate) + slide * _formants(buzz, second, rate)
     return 1.6 * wave * s.envelope(n, rate, note.gate_s, (0.035, 1.0, 0.8, 0.1))
+
+
+def talkbox(note: Strike) -> Wave:
+    """A synth through a talk box: bright, and saying something like wow."""
+    k = note.timbre
+    n, rate = s.frame(note, 0.08)
+    t = s.clock(n, rate)
+    hz = note.hz * 2.0 ** (-1.5 * k.tune * np.exp(-t / 0.03) / 12.0)
+    buzz = s.saw(s.phase_of(hz, n, rate), note.hz, rate)
+    first, second = (_VOWELS[int(x * 4.99)] for x in (k.color, k.decay))
+    mouth = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.clip(t / max(note.gate_s, 0.1), 0.0, 1.0))
+    shut, open_ = (_formants(buzz, vowel, rate) for vowel in (first, second))
+    wave = 1.3 * ((1.0 - mouth) * shut + mouth * open_) + 0.12 * buzz
+    return s.bend(wave, 0.2) * s.envelope(n, rate, note.gate_s, (0.01, 1.0, 0.85, 0.06))
 
 
 def _formants(buzz: Wave, vowel: tuple[int, int, int], rate: int) -> Wave:
@@ -261,7 +198,7 @@ def _formants(buzz: Wave, vowel: tuple[int, int, int], rate: int) -> Wave:
 def guitar(note: Strike) -> Wave:
     """A clean electric guitar."""
     k = note.timbre
-    n, rate = _frame(note, 0.1)
+    n, rate = s.frame(note, 0.1)
     wave = s.string(
         n, rate, note.hz, damp=0.1 + 0.3 * k.decay, bright=0.3 + 0.6 * k.bright, seed=k.seed
     )
@@ -272,7 +209,7 @@ def guitar(note: Strike) -> Wave:
 def wah_guitar(note: Strike) -> Wave:
     """A guitar through a wah pedal that opens on every stroke."""
     k = note.timbre
-    n, rate = _frame(note, 0.06)
+    n, rate = s.frame(note, 0.06)
     wave = s.string(n, rate, note.hz, damp=0.15, bright=0.8, seed=k.seed)
     wave = wave + 0.3 * s.noise(n, k.seed + 1) * s.fade(n, rate, 0.01)
     open_ = s.bandpass(wave, 1100 + 700 * k.bright, 2400, rate)
@@ -287,7 +224,7 @@ def wah_guitar(note: Strike) -> Wave:
 def pluck(note: Strike) -> Wave:
     """A synth pluck."""
     k = note.timbre
-    n, rate = _frame(note, 0.2)
+    n, rate = s.frame(note, 0.2)
     wave = s.square(s.phase_of(note.hz, n, rate), note.hz, rate, 0.25 + 0.25 * k.color)
     opening = note.force * s.fade(n, rate, 0.03 + 0.1 * k.decay)
     wave = s.swept(wave, rate, 500.0, 1500.0 + 4500.0 * k.bright, opening)
@@ -297,7 +234,7 @@ def pluck(note: Strike) -> Wave:
 def mallet(note: Strike) -> Wave:
     """A vibraphone or marimba bar."""
     k = note.timbre
-    n, rate = _frame(note, 0.4)
+    n, rate = s.frame(note, 0.4)
     tau = 0.12 + 0.7 * k.decay
     top = 0.25 * k.bright + 0.2 * note.force
     rows = ((note.hz, 0.9, tau), (note.hz * 3.98, top, tau / 3), (note.hz * 9.9, top / 2, tau / 8))
@@ -307,7 +244,7 @@ def mallet(note: Strike) -> Wave:
 def whistle(note: Strike) -> Wave:
     """A gliding, whistling synth lead."""
     k = note.timbre
-    n, rate = _frame(note, 0.1)
+    n, rate = s.frame(note, 0.1)
     t = s.clock(n, rate)
     glide = 2.0 ** ((-3.0 + 6.0 * k.tune) * np.exp(-t / 0.03) / 12.0)
     vibrato = 1.0 + 0.012 * s.sine(5.5 * t) * np.clip(3.0 * t - 0.4, 0.0, 1.0)
@@ -319,7 +256,7 @@ def whistle(note: Strike) -> Wave:
 def lead(note: Strike) -> Wave:
     """A square-wave lead."""
     k = note.timbre
-    n, rate = _frame(note, 0.1)
+    n, rate = s.frame(note, 0.1)
     t = s.clock(n, rate)
     hz = note.hz * (1.0 + 0.008 * s.sine(5.8 * t) * np.clip(3.0 * t - 0.3, 0.0, 1.0))
     wave = s.square(s.phase_of(hz, n, rate), note.hz, rate, 0.15 + 0.35 * k.color)
@@ -330,7 +267,7 @@ def lead(note: Strike) -> Wave:
 def flute(note: Strike) -> Wave:
     """A breathy flute."""
     k = note.timbre
-    n, rate = _frame(note, 0.12)
+    n, rate = s.frame(note, 0.12)
     t = s.clock(n, rate)
     turns = s.phase_of(note.hz * (1.0 + 0.006 * s.sine(5.0 * t) * np.clip(2 * t, 0, 1)), n, rate)
     wave = s.sine(turns) + (0.2 + 0.2 * k.bright) * s.sine(2 * turns) + 0.08 * s.sine(3 * turns)
@@ -342,7 +279,7 @@ def flute(note: Strike) -> Wave:
 def riser(note: Strike) -> Wave:
     """A sweep of noise that grows until the next bar."""
     k = note.timbre
-    n, rate = _frame(note, 0.01)
+    n, rate = s.frame(note, 0.01)
     grow = np.clip(s.clock(n, rate) / max(note.gate_s, 0.05), 0.0, 1.0)
     wave = s.swept(s.noise(n, k.seed), rate, 500.0, 5000.0, grow)
     return s.highpass(wave, 300, rate) * grow**2
@@ -350,21 +287,22 @@ def riser(note: Strike) -> Wave:
 
 def sub_drop(note: Strike) -> Wave:
     """A deep sine that falls for a second."""
-    n, rate = _frame(note, 0.6)
+    n, rate = s.frame(note, 0.6)
     t = s.clock(n, rate)
     hz = 30.0 + 60.0 * np.exp(-t / 0.35)
     return s.sine(s.phase_of(hz, n, rate)) * s.fade(n, rate, 0.5)
 
 
-#: Every voice by name; scores name their instruments by these.
-VOICES: Mapping[str, Voice] = {
+#: Every synthesised voice by name.
+SYNTHESISED: Mapping[str, Voice] = {
     voice.__name__: voice
     for voice in (
         drums.kick_808, drums.kick_909, drums.kick_live, drums.snare_live, drums.snare_808,
         drums.clap, drums.snap, drums.hat, drums.hat_open, drums.ride, drums.crash, drums.brush,
         drums.rim, drums.tom, drums.conga, drums.shaker, drums.tambourine, drums.cowbell,
-        drums.scratch, sub_bass, slap_bass, saw_bass, square_bass, finger_bass, upright_bass,
-        electric_piano, organ, piano, clavinet, stab, pad, strings, brass, vocal, guitar,
-        wah_guitar, pluck, mallet, whistle, lead, flute, riser, sub_drop,
+        drums.scratch, basses.sub_bass, basses.slap_bass, basses.saw_bass, basses.square_bass,
+        basses.glide_bass, basses.finger_bass, basses.upright_bass, electric_piano, organ, piano,
+        clavinet, stab, pad, strings, brass, vocal, talkbox, guitar, wah_guitar, pluck, mallet,
+        whistle, lead, flute, riser, sub_drop,
     )
 }  # fmt: skip

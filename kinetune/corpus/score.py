@@ -3,7 +3,7 @@
 Seconds, MIDI pitches, velocities and energies 0 to 1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ class Plan:
         duration_s: Length, seconds.
         downbeat_s: Time of any downbeat, seconds.
         energy: One value 0 to 1 for each beat inside the duration, shape (n_beats,).
+        impacts: How suddenly the body stops or starts at each half-beat, 0 to 1, shape
+            (2 n_beats,); empty where that is unknown.
     """
 
     genre: str
@@ -28,6 +30,7 @@ class Plan:
     duration_s: float
     downbeat_s: float
     energy: NDArray[np.float64]
+    impacts: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,19 @@ class Note:
 
 @dataclass(frozen=True)
 class Part:
-    """An instrument of the score: its voice, its knobs and its place in the mix."""
+    """An instrument of the score: its voice, its knobs and its place in the mix.
+
+    Attributes:
+        name: What notes call it.
+        voice: Its instrument, see corpus/voices.py.
+        timbre: The instrument's knobs.
+        level: Gain.
+        pan: -1 left to 1 right.
+        send: Share that goes to the room.
+        ducked: Whether the kick turns it down.
+        bus: ``low``, ``drums`` or ``music``, which are treated apart.
+        echo: Share that goes to the echo.
+    """
 
     name: str
     voice: str
@@ -52,11 +67,29 @@ class Part:
     pan: float
     send: float
     ducked: bool
+    bus: str = "music"
+    echo: float = 0.0
 
 
 @dataclass(frozen=True)
 class Mix:
-    """How the parts are put together (see corpus/mixer.py)."""
+    """How the parts are put together (see corpus/mixer.py).
+
+    Attributes:
+        tilt_db: Treble over bass.
+        curve_db: Tone the sum is brought to, at mastering.TONE_HZ, against popular music's mean.
+        loud_db: Level against the usual.
+        room_s: How long the room rings.
+        wet: Level of the room, 0 to 1.
+        drive: Saturation of the sum, 0 to 1.
+        duck: How far the kick turns ducked parts down, 0 to 1.
+        dust: An old record: crackle, hiss and dull keys, 0 to 1.
+        seed: Of the room and the dust.
+        echo: Level of the echo, 0 to 1.
+        echo_s: Time from echo to echo.
+        punch: Saturation of the drums, 0 to 1.
+        width: How far music is spread to the sides, 0 to 1.
+    """
 
     tilt_db: float
     room_s: float
@@ -65,6 +98,12 @@ class Mix:
     duck: float
     dust: float
     seed: int
+    echo: float = 0.0
+    echo_s: float = 0.3
+    punch: float = 0.0
+    width: float = 0.0
+    curve_db: tuple[float, ...] = ()
+    loud_db: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

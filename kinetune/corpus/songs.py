@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kinetune import timebase
 from kinetune.corpus import grammar
 from kinetune.corpus.grammar import Chord, Layer, Style
-from kinetune.corpus.instruments import VOICES
 from kinetune.corpus.score import Mix, Part
 from kinetune.corpus.synthesis import Timbre
+from kinetune.corpus.voices import VOICES
 
 PHRASE_BARS = 4
 # The fixed parts: level, width of the pan, send to the room, ducked by the kick.
@@ -18,13 +19,20 @@ _DESK: dict[str, tuple[float, float, float, bool]] = {
     "layer": (0.45, 0.1, 0.3, False),
     "hat": (0.23, 0.25, 0.05, False),
     "open": (0.18, 0.25, 0.08, False),
-    "crash": (0.34, 0.4, 0.3, False),
+    "crash": (0.17, 0.4, 0.3, False),
     "tom": (0.95, 0.3, 0.2, False),
     "bass": (0.85, 0.0, 0.0, True),
     "hook": (0.62, 0.2, 0.4, True),
+    "accent": (0.6, 0.25, 0.35, False),
     "riser": (0.18, 0.0, 0.3, True),
     "boom": (0.9, 0.0, 0.1, False),
 }
+# No two engineers cut alike.
+_CURVE_SPREAD_DB = 1.2
+_LOW = {"kick", "bass", "boom"}
+_DRUMS = {"snare", "layer", "hat", "open", "crash", "tom"}
+# Echoes fall on these parts of a beat: dotted eighths, eighths, quarters, triplets.
+_ECHO_BEATS = (0.75, 0.75, 0.5, 1.0, 2.0 / 3.0)
 
 
 @dataclass(frozen=True)
@@ -105,15 +113,21 @@ def draw_song(rng: np.random.Generator, style: Style, bpm: float) -> Song:
 def _draw_parts(rng: np.random.Generator, style: Style) -> tuple[tuple[Line, ...], dict[str, Part]]:
     kit = style.kits[int(rng.integers(len(style.kits)))]
     parts: dict[str, Part] = {}
+    drummed = {f"line{k}" for k, layer in enumerate(style.layers) if layer.role == "drum"}
+    echoing = {"hook", *(f"line{k}" for k, layer in enumerate(style.layers) if layer.role == "arp")}
 
     def add(name: str, voice: str, level: float, place: tuple[float, float], ducked: bool) -> None:
         loud = level * 10.0 ** (rng.normal(0.0, 1.5) / 20.0)
         pan = float(np.clip(rng.normal(0.0, place[0]), -0.8, 0.8))
-        parts[name] = Part(name, voice, _knobs(rng), loud, pan, place[1], ducked)
+        bus = "low" if name in _LOW else "drums" if name in _DRUMS | drummed else "music"
+        echo = float(rng.uniform(0.3, 1.0)) if name in echoing else 0.0
+        parts[name] = Part(name, voice, _knobs(rng), loud, pan, place[1], ducked, bus, echo)
 
     voices = {
         "kick": kit.kick, "snare": kit.snare, "hat": kit.hat, "open": kit.opened,
-        "bass": _one(rng, style.bass), "hook": _one(rng, style.hook), "boom": style.boom,
+        "tom": kit.tom, "crash": kit.crash, "bass": _one(rng, style.bass),
+        "hook": _one(rng, style.hook), "boom": style.boom,
+        "accent": _one(rng, style.accent),
     }  # fmt: skip
     if kit.layer is not None and rng.random() < 0.8:
         voices["layer"] = kit.layer
@@ -136,15 +150,21 @@ def _draw_parts(rng: np.random.Generator, style: Style) -> tuple[tuple[Line, ...
     return tuple(lines), parts
 
 
-def draw_mix(rng: np.random.Generator, style: Style) -> Mix:
+def draw_mix(rng: np.random.Generator, style: Style, bpm: float) -> Mix:
     """Return how the song is mixed."""
     mood = style.mood
     return Mix(
         tilt_db=float(rng.uniform(*mood.tilt_db)),
+        curve_db=tuple(float(db + rng.normal(0.0, _CURVE_SPREAD_DB)) for db in mood.curve_db),
+        loud_db=float(rng.uniform(*mood.loud_db)),
         room_s=float(rng.uniform(0.3, 1.6)),
         wet=float(rng.uniform(*mood.room)),
         drive=float(rng.uniform(*mood.drive)),
         duck=float(rng.uniform(*mood.duck)),
         dust=float(rng.uniform(*mood.dust)),
         seed=int(rng.integers(1 << 30)),
+        echo=float(rng.uniform(*mood.echo)),
+        echo_s=timebase.beat_period_s(bpm) * float(rng.choice(_ECHO_BEATS)),
+        punch=float(rng.uniform(0.0, 0.6)),
+        width=float(rng.uniform(0.1, 0.6)),
     )

@@ -3,13 +3,24 @@
 In the words of corpus/grammar.py; each follows the music its dance grew up with.
 """
 
-from kinetune.corpus.grammar import BACKBEAT, EIGHTHS, SIXTEENTHS, Kit, Layer, Mood, Style
+from kinetune.corpus.grammar import (
+    BACKBEAT,
+    EIGHTHS,
+    SIXTEENTHS,
+    Kit,
+    Layer,
+    Mood,
+    Style,
+    live_kit,
+    machine_kit,
+)
 
 MIDDLE_HIP_HOP = Style(
     kits=(
-        Kit("kick_live", "snare_live"),
-        Kit("kick_909", "snare_live", layer="clap"),
-        Kit("kick_808", "snare_live", layer="rim"),
+        live_kit("real_kick", "real_snare"),
+        live_kit("kick_live", "real_snare", layer="hand_clap"),
+        live_kit("machine_kick", "real_snare", layer="real_rim"),
+        live_kit("real_kick", "snare_live"),
     ),
     kick=(
         "X------xX-x-----",
@@ -30,12 +41,13 @@ MIDDLE_HIP_HOP = Style(
         "IV:M9 III:m7",
         "I:m11 IV:9 I:m11 bII:M7",
     ),
-    bass=("upright_bass", "upright_bass", "finger_bass", "sub_bass"),
+    bass=("acoustic_bass", "acoustic_bass", "fingered_bass", "upright_bass", "sub_bass"),
     bass_lines=("1==---1--5-7----", "1=--1---7=5---a-", "1====-5---1=3-5-", "1=----1-8--7--5-"),
     layers=(
+        Layer("pad", ("string_section", "pad", "voice_ooh"), level=0.2, center=60, chance=0.6),
         Layer(
             "chord",
-            ("electric_piano", "electric_piano", "piano"),
+            ("rhodes", "rhodes", "electric_piano", "grand_piano", "jazz_guitar"),
             ("X=====--x===----", "X===---x====----", "--X====---X==---", "X==x====--------"),
             0.45,
             60,
@@ -43,7 +55,7 @@ MIDDLE_HIP_HOP = Style(
         ),
         Layer(
             "chord",
-            ("guitar", "mallet", "brass"),
+            ("jazz_guitar", "vibraphone", "muted_trumpet", "tenor_sax", "harp"),
             ("------x-----x---", "X--x------------", "----------x-x---"),
             0.26,
             66,
@@ -52,31 +64,52 @@ MIDDLE_HIP_HOP = Style(
         ),
         Layer(
             "drum",
-            ("shaker", "tambourine", "conga"),
+            ("real_shaker", "tabla", "real_tambourine", "bongo", "claves"),
             ("x-x-x-x-x-x-x-x-", "--x---x---x---x-"),
             0.2,
             60,
             0.3,
             0.6,
         ),
-        Layer("drum", ("scratch",), ("------------x-xx", "----------x--x--"), 0.26, 60, 0.5, 0.5),
+        Layer(
+            "drum",
+            ("scratch", "vinyl_scratch"),
+            ("------------x-xx", "----------x--x--"),
+            0.26,
+            60,
+            0.5,
+            0.5,
+        ),
     ),
-    hook=("flute", "mallet", "guitar", "vocal", "brass"),
+    hook=(
+        "silver_flute",
+        "flute",
+        "vibraphone",
+        "jazz_guitar",
+        "tenor_sax",
+        "muted_trumpet",
+        "trumpet",
+        "vocal",
+    ),
     hook_chance=0.55,
+    breaks=0.1,
+    accent=("rhodes", "brass_section", "jazz_guitar", "vinyl_scratch"),
     mood=Mood(
+        curve_db=(3.0, 4.0, 1.0, -2.0, -6.0, -10.0),
+        loud_db=(-1.0, 0.0),
         swing=(0.18, 0.4),
-        tilt_db=(-5.0, 0.0),
         room=(0.05, 0.15),
         drive=(0.3, 0.6),
-        dust=(0.15, 0.8),
+        dust=(0.35, 0.9),
     ),
 )
 
 LA_HIP_HOP = Style(
     kits=(
-        Kit("kick_808", "clap", layer="snare_808"),
+        machine_kit("kick_808", "clap", layer="machine_snare"),
+        machine_kit("machine_kick", "finger_snap", layer="hand_clap"),
+        machine_kit("kick_808", "hand_clap", layer="snare_808"),
         Kit("kick_808", "snap", layer="clap"),
-        Kit("kick_909", "clap"),
     ),
     kick=(
         "X-----x---x-----",
@@ -97,21 +130,28 @@ LA_HIP_HOP = Style(
         "I:m9 bVI:M9 IV:m9 V:7#9",
         "I:m I:m bII:M7 I:m",
     ),
-    bass=("sub_bass", "sub_bass", "square_bass"),
+    bass=("sub_bass", "sub_bass", "glide_bass", "square_bass"),
     bass_lines=("1=====--1===--8-", "1===--1---1=5=--", "1==1==1=--8===--", "1=----1=--1=--7="),
     layers=(
         Layer(
             "chord",
-            ("piano", "mallet", "pluck", "electric_piano"),
+            ("music_box", "kalimba", "grand_piano", "pluck", "harp", "marimba"),
             ("X--x--x-X--x--x-", "X===x===X===x===", "x--x--x---x--x--"),
             0.36,
             64,
             0.0,
         ),
-        Layer("pad", ("pad", "strings", "vocal"), level=0.28, center=60, needs=0.0, chance=0.8),
+        Layer(
+            "pad",
+            ("pad", "string_section", "choir_aah", "voice_ooh", "vocal"),
+            level=0.28,
+            center=60,
+            needs=0.0,
+            chance=0.8,
+        ),
         Layer(
             "arp",
-            ("pluck", "mallet", "piano"),
+            ("pluck", "mallet", "kalimba", "music_box", "pizzicato"),
             ("x-x-x-x-x-x-x-x-", "x--x--x---x--x--"),
             0.26,
             74,
@@ -120,7 +160,7 @@ LA_HIP_HOP = Style(
         ),
         Layer(
             "drum",
-            ("rim", "snap", "shaker"),
+            ("rim", "real_rim", "finger_snap", "shaker", "claves"),
             ("--x--x----x--x--", "------x--x------", "x-x-x-x-x-x-x-x-"),
             0.24,
             60,
@@ -128,20 +168,28 @@ LA_HIP_HOP = Style(
             0.7,
         ),
     ),
-    hook=("whistle", "whistle", "lead", "vocal"),
+    hook=("whistle", "whistle", "lead", "silver_flute", "voice_ooh"),
     hook_chance=0.75,
     hook_center=78,
     bass_center=33,
     boom="sub_drop",
+    accent=("stab", "pluck", "orchestra_hit", "boom"),
     mood=Mood(
-        swing=(0.0, 0.12), room=(0.1, 0.3), drive=(0.2, 0.55), duck=(0.2, 0.5), live=(0.0, 0.003)
+        curve_db=(8.0, -1.0, -4.0, -4.0, -1.0, 2.0),
+        loud_db=(0.5, 1.5),
+        swing=(0.0, 0.12),
+        room=(0.1, 0.3),
+        drive=(0.2, 0.55),
+        duck=(0.2, 0.5),
+        live=(0.0, 0.003),
     ),
 )
 
 STREET_JAZZ = Style(
     kits=(
-        Kit("kick_808", "snap", layer="clap"),
-        Kit("kick_909", "clap"),
+        machine_kit("kick_808", "finger_snap", layer="hand_clap"),
+        machine_kit("machine_kick", "hand_clap"),
+        live_kit("real_kick", "machine_snare", layer="finger_snap"),
         Kit("kick_live", "snare_808", layer="snap"),
     ),
     kick=("X-----x---x-----", "X--x------x--x--", "X-------x--x----", "X------x-xx-----"),
@@ -157,21 +205,28 @@ STREET_JAZZ = Style(
         "II:m11 III:m7 IV:M9 V:sus",
         "bVI:M9 bVII:sus I:m11 I:m11",
     ),
-    bass=("sub_bass", "finger_bass", "square_bass", "saw_bass"),
+    bass=("sub_bass", "fingered_bass", "square_bass", "synth_bass"),
     bass_lines=("1===--1---5=7---", "1=====----1=8---", "1==1--5=--1=--a-", "1=--1=--8=--5=--"),
     layers=(
         Layer(
             "chord",
-            ("electric_piano", "electric_piano", "piano"),
+            ("rhodes", "rhodes", "chorused_piano", "grand_piano", "electric_piano"),
             ("X=====x=========", "X=======X===x===", "X==x========x===", "--X=====--X====="),
             0.46,
             62,
             0.0,
         ),
-        Layer("pad", ("pad", "vocal", "strings"), level=0.3, center=64, needs=0.0, chance=0.85),
+        Layer(
+            "pad",
+            ("pad", "voice_ooh", "string_section", "choir_aah"),
+            level=0.3,
+            center=64,
+            needs=0.0,
+            chance=0.85,
+        ),
         Layer(
             "arp",
-            ("guitar", "pluck", "mallet"),
+            ("nylon_guitar", "clean_guitar", "pluck", "kalimba", "harp"),
             ("x--x--x-x--x--x-", "x-x-x-x-x-x-x-x-", "--x--x----x--x--"),
             0.28,
             70,
@@ -180,7 +235,7 @@ STREET_JAZZ = Style(
         ),
         Layer(
             "drum",
-            ("shaker", "rim", "snap", "tambourine"),
+            ("real_shaker", "real_rim", "finger_snap", "real_tambourine"),
             ("x-x-x-x-x-x-x-x-", "------x--x----x-"),
             0.22,
             60,
@@ -188,7 +243,15 @@ STREET_JAZZ = Style(
             0.7,
         ),
     ),
-    hook=("vocal", "vocal", "guitar", "lead", "flute"),
+    hook=("vocal", "voice_ooh", "alto_sax", "nylon_guitar", "lead", "silver_flute"),
     hook_chance=0.7,
-    mood=Mood(swing=(0.0, 0.2), room=(0.15, 0.35), drive=(0.05, 0.3), duck=(0.15, 0.4)),
+    accent=("rhodes", "stab", "finger_snap", "nylon_guitar"),
+    mood=Mood(
+        curve_db=(1.0, 2.0, 1.0, -4.0, -4.0, 2.0),
+        loud_db=(-2.5, -1.0),
+        swing=(0.0, 0.2),
+        room=(0.15, 0.35),
+        drive=(0.05, 0.3),
+        duck=(0.15, 0.4),
+    ),
 )

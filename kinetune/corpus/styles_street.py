@@ -3,13 +3,25 @@
 In the words of corpus/grammar.py; each follows the music its dance grew up with.
 """
 
-from kinetune.corpus.grammar import BACKBEAT, EIGHTHS, SIXTEENTHS, Kit, Layer, Mood, Style
+from kinetune.corpus.grammar import (
+    BACKBEAT,
+    EIGHTHS,
+    SIXTEENTHS,
+    Kit,
+    Layer,
+    Mood,
+    Style,
+    live_kit,
+    machine_kit,
+)
 
 BREAK = Style(
     kits=(
+        live_kit("real_kick", "real_snare"),
+        live_kit("real_kick", "real_snare", hat="real_ride"),
+        live_kit("kick_live", "real_snare"),
+        live_kit("machine_kick", "real_snare", layer="hand_clap"),
         Kit("kick_live", "snare_live"),
-        Kit("kick_909", "snare_live"),
-        Kit("kick_live", "snare_live", hat="ride"),
     ),
     kick=(
         "X-x-------x--x--",
@@ -37,7 +49,7 @@ BREAK = Style(
         "I:9 I:9 IV:9 IV:9",
         "I:m9 I:m9 bVI:M7 V:7#9",
     ),
-    bass=("slap_bass", "finger_bass", "saw_bass"),
+    bass=("fingered_bass", "thumb_bass", "picked_bass", "slap_bass", "saw_bass"),
     bass_lines=(
         "1--1--1-7-8---5-",
         "1-1---8-1--7-5--",
@@ -48,7 +60,7 @@ BREAK = Style(
     layers=(
         Layer(
             "chord",
-            ("brass",),
+            ("brass_section", "brass_section", "tenor_sax", "brass"),
             ("X-----x---------", "------X--x------", "X--x------------", "--------X--x--x-"),
             0.5,
             64,
@@ -57,7 +69,7 @@ BREAK = Style(
         ),
         Layer(
             "chord",
-            ("guitar", "wah_guitar", "clavinet"),
+            ("wah_clean_guitar", "muted_guitar", "clean_guitar", "clavi", "wah_guitar"),
             ("--x---x---x---x-", "o-x-o-xoo-x-o-xo", "x--x--x-x--x--x-"),
             0.32,
             62,
@@ -66,7 +78,7 @@ BREAK = Style(
         ),
         Layer(
             "chord",
-            ("organ", "electric_piano"),
+            ("rock_organ", "drawbar_organ", "rhodes", "organ"),
             ("X=======--------", "X===--X=--------"),
             0.25,
             60,
@@ -75,25 +87,43 @@ BREAK = Style(
         ),
         Layer(
             "drum",
-            ("conga", "shaker", "tambourine", "cowbell"),
+            ("real_conga", "bongo", "real_shaker", "real_tambourine", "real_cowbell", "timbale"),
             ("x--x--x-x--xx-x-", "o-x-o-x-o-x-o-xo", "x---x---x---x-x-"),
             0.28,
             60,
             0.3,
             0.7,
         ),
-        Layer("drum", ("scratch",), ("------------x-xx", "--x--x----------"), 0.3, 60, 0.55, 0.45),
+        Layer(
+            "drum",
+            ("scratch", "vinyl_scratch"),
+            ("------------x-xx", "--x--x----------"),
+            0.3,
+            60,
+            0.55,
+            0.45,
+        ),
     ),
-    hook=("brass", "organ", "flute", "vocal"),
+    hook=("brass_section", "alto_sax", "rock_organ", "silver_flute", "vocal"),
     hook_chance=0.6,
-    mood=Mood(swing=(0.0, 0.22), room=(0.06, 0.18), drive=(0.25, 0.6), dust=(0.0, 0.35)),
+    breaks=0.25,
+    accent=("brass_section", "brass_section", "orchestra_hit", "brass"),
+    mood=Mood(
+        curve_db=(-5.0, 1.5, 4.0, 3.0, 0.5, -5.0),
+        loud_db=(-1.5, 0.0),
+        swing=(0.0, 0.22),
+        room=(0.06, 0.18),
+        drive=(0.25, 0.6),
+        dust=(0.25, 0.6),
+    ),
 )
 
 POPPING = Style(
     kits=(
-        Kit("kick_808", "snare_808", layer="clap"),
+        machine_kit("machine_kick", "machine_snare", layer="hand_clap"),
+        machine_kit("kick_808", "snare_808", layer="clap"),
+        machine_kit("machine_kick", "hand_clap", layer="machine_snare"),
         Kit("kick_808", "clap"),
-        Kit("kick_909", "snare_808", layer="clap"),
     ),
     kick=(
         "X-----x---x-----",
@@ -113,7 +143,7 @@ POPPING = Style(
         "bVI:M7 V:m7 I:m9 I:m9",
         "I:m7 bVII:7 bVI:M7 V:7#9",
     ),
-    bass=("square_bass", "saw_bass", "sub_bass", "slap_bass"),
+    bass=("glide_bass", "glide_bass", "square_bass", "synth_bass", "rubber_bass", "saw_bass"),
     bass_lines=(
         "1=--8-1--7-8--5-",
         "1-1---8---7=5---",
@@ -124,16 +154,19 @@ POPPING = Style(
     layers=(
         Layer(
             "chord",
-            ("stab", "clavinet", "electric_piano"),
+            ("stab", "clavi", "clavinet", "wah_clavi", "chorused_piano"),
             ("--x---x---x---x-", "X--x--x---------", "----X--x----X---", "x--x--x-----x---"),
             0.34,
             62,
             0.12,
         ),
-        Layer("pad", ("pad", "strings"), level=0.28, center=62, needs=0.0, chance=0.75),
+        Layer("pad", ("pad", "pad", "string_section"), level=0.28, center=62, chance=0.75),
+        Layer(
+            "chord", ("orchestra_hit",), ("X---------------", "------X---------"), 0.4, 60, 0.6, 0.5
+        ),
         Layer(
             "drum",
-            ("cowbell", "rim", "conga"),
+            ("cowbell", "real_cowbell", "machine_conga", "claves", "agogo"),
             ("x--x--x---x-x---", "--x--x----x--x--", "x---x--x---x-x--"),
             0.3,
             64,
@@ -144,13 +177,26 @@ POPPING = Style(
             "arp", ("pluck", "lead"), ("x-x-x-x-x-x-x-x-", "x--x--x-x--x--x-"), 0.22, 72, 0.45, 0.5
         ),
     ),
-    hook=("vocal", "lead", "whistle", "stab"),
+    hook=("talkbox", "vocal", "lead", "whistle", "stab"),
     hook_chance=0.7,
-    mood=Mood(swing=(0.0, 0.15), room=(0.1, 0.28), drive=(0.1, 0.35), live=(0.0, 0.003)),
+    accent=("orchestra_hit", "stab", "hand_clap", "wah_clavi"),
+    mood=Mood(
+        curve_db=(0.0, -4.0, 2.0, 4.5, 2.0, 2.0),
+        loud_db=(0.0, 1.0),
+        swing=(0.0, 0.15),
+        room=(0.1, 0.28),
+        drive=(0.1, 0.35),
+        live=(0.0, 0.003),
+    ),
 )
 
 LOCKING = Style(
-    kits=(Kit("kick_live", "snare_live"), Kit("kick_live", "snare_live", layer="clap")),
+    kits=(
+        live_kit("real_kick", "real_snare"),
+        live_kit("kick_live", "real_snare"),
+        live_kit("real_kick", "real_snare", layer="hand_clap"),
+        Kit("kick_live", "snare_live", layer="clap"),
+    ),
     kick=(
         "X--x----X-x--x--",
         "X-x---x-X-----x-",
@@ -171,7 +217,7 @@ LOCKING = Style(
         "II:m9 V:13",
         "I:13 I:13 IV:9 V:7#9",
     ),
-    bass=("slap_bass", "slap_bass", "finger_bass"),
+    bass=("thumb_bass", "pop_bass", "thumb_bass", "slap_bass", "fingered_bass"),
     bass_lines=(
         "1--8--7-5-1--7-8",
         "1-1-8--1-7-8-5-a",
@@ -181,8 +227,15 @@ LOCKING = Style(
     ),
     layers=(
         Layer(
+            "pad",
+            ("drawbar_organ", "rock_organ", "string_section"),
+            level=0.2,
+            center=60,
+            chance=0.7,
+        ),
+        Layer(
             "chord",
-            ("wah_guitar", "guitar"),
+            ("wah_clean_guitar", "wah_muted_guitar", "muted_guitar", "guitar", "wah_guitar"),
             ("x-xxx-x-x-xxx-x-", "--x-x-xx--x-x-xx", "xoxxoxxoxoxxoxxo"),
             0.36,
             66,
@@ -190,7 +243,7 @@ LOCKING = Style(
         ),
         Layer(
             "chord",
-            ("brass",),
+            ("brass_section", "brass_section", "trumpet", "brass"),
             ("------X--X------", "X--X------------", "----------X-X-X-", "X====-----------"),
             0.5,
             66,
@@ -199,7 +252,7 @@ LOCKING = Style(
         ),
         Layer(
             "chord",
-            ("clavinet", "organ"),
+            ("clavi", "wah_clavi", "drawbar_organ", "rhodes"),
             ("x--x-x--x--x-x--", "X=====--X=------", "--x--x----x--x--"),
             0.28,
             60,
@@ -208,7 +261,7 @@ LOCKING = Style(
         ),
         Layer(
             "drum",
-            ("tambourine", "conga", "cowbell"),
+            ("real_tambourine", "real_conga", "real_cowbell", "bongo", "agogo"),
             (SIXTEENTHS, "x--x--x-x--x--x-", "----x-------x---"),
             0.25,
             62,
@@ -216,16 +269,26 @@ LOCKING = Style(
             0.8,
         ),
     ),
-    hook=("brass", "organ", "guitar"),
+    hook=("brass_section", "trumpet", "rock_organ", "alto_sax", "clean_guitar"),
     hook_chance=0.65,
-    mood=Mood(swing=(0.0, 0.18), room=(0.08, 0.2), drive=(0.2, 0.5), live=(0.003, 0.009)),
+    breaks=0.1,
+    accent=("brass_section", "brass_section", "brass", "trumpet"),
+    mood=Mood(
+        curve_db=(-3.0, -2.0, 0.0, 2.5, 5.5, 5.0),
+        loud_db=(-2.0, -0.5),
+        swing=(0.0, 0.18),
+        room=(0.08, 0.2),
+        drive=(0.2, 0.5),
+        live=(0.003, 0.009),
+    ),
 )
 
 KRUMP = Style(
     kits=(
-        Kit("kick_808", "snare_808", layer="clap"),
+        machine_kit("kick_808", "machine_snare", layer="hand_clap"),
+        machine_kit("machine_kick", "clap", layer="machine_snare"),
+        live_kit("kick_808", "real_snare", layer="clap"),
         Kit("kick_909", "clap", layer="snare_808"),
-        Kit("kick_808", "clap", layer="snare_live"),
     ),
     kick=(
         "X---x-x-X---x---",
@@ -246,12 +309,12 @@ KRUMP = Style(
         "I:5 I:5 bIII:5 bII:5",
         "I:m bII:,V:",
     ),
-    bass=("sub_bass", "saw_bass", "sub_bass"),
+    bass=("sub_bass", "sub_bass", "saw_bass", "rubber_bass"),
     bass_lines=("1===----1===--1-", "1=====--1=--1---", "1===1===--8=1===", "1=--1=--1=----a="),
     layers=(
         Layer(
             "chord",
-            ("brass",),
+            ("french_horn", "brass_section", "trombone", "brass"),
             ("X===X===X===X===", "X====-X===--X===", "X--X--X---------", "X=======X==X===="),
             0.55,
             55,
@@ -259,17 +322,24 @@ KRUMP = Style(
         ),
         Layer(
             "chord",
-            ("strings", "stab"),
+            ("string_section", "pizzicato", "cello", "stab"),
             ("x-x-x-x-x-x-x-x-", "X--x--x-X--x--x-", "X-------X-------"),
             0.36,
             62,
             0.1,
             0.9,
         ),
-        Layer("pad", ("vocal", "pad", "strings"), level=0.3, center=58, needs=0.0, chance=0.7),
+        Layer(
+            "pad",
+            ("choir_aah", "choir_aah", "voice_ooh", "pad", "strings"),
+            level=0.3,
+            center=58,
+            needs=0.0,
+            chance=0.7,
+        ),
         Layer(
             "drum",
-            ("tom", "crash", "rim"),
+            ("real_tom", "tom", "machine_tom", "timbale"),
             ("x--x--x---------", "X---------------", "------------xxxx"),
             0.4,
             45,
@@ -277,11 +347,18 @@ KRUMP = Style(
             0.8,
         ),
     ),
-    hook=("brass", "lead", "vocal", "strings"),
+    hook=("brass_section", "french_horn", "lead", "choir_aah", "string_section", "drive_guitar"),
     hook_chance=0.55,
     hook_center=62,
     bass_center=34,
     fill=0.7,
     boom="sub_drop",
-    mood=Mood(room=(0.12, 0.3), drive=(0.4, 0.8), duck=(0.2, 0.5), tilt_db=(-4.0, 1.0)),
+    accent=("brass_section", "french_horn", "orchestra_hit", "stab"),
+    mood=Mood(
+        curve_db=(3.0, 4.0, 2.0, -1.0, -5.0, -7.0),
+        loud_db=(1.5, 2.5),
+        room=(0.12, 0.3),
+        drive=(0.4, 0.8),
+        duck=(0.2, 0.5),
+    ),
 )

@@ -57,6 +57,11 @@ def clock(n: int, rate_hz: int) -> Wave:
     return timebase.frame_times(n, rate_hz)
 
 
+def frame(note: Strike, release_s: float) -> tuple[int, int]:
+    """How many samples a note lasts that rings on for ``release_s``, and their rate."""
+    return note.samples(note.gate_s + release_s), note.rate_hz
+
+
 def fade(n: int, rate_hz: int, tau_s: float) -> Wave:
     """An exponential decay from 1 with time constant ``tau_s``."""
     return np.asarray(np.exp(-clock(n, rate_hz) / tau_s))

@@ -151,8 +151,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         seed: int = 0,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
-        bpm: float | None = None,
-        first_beat_s: float | None = None,
+        grid: BeatGrid | None = None,
         progress: Progress | None = None,
     ) -> DanceMusic:
         """Return music for ``clip``.
@@ -163,8 +162,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
             seed: The same seed, dance and settings give the same samples.
             num_inference_steps: Denoising steps; the checkpoint's own number if None.
             guidance_scale: Weight of the dance against no dance; 1 switches guidance off.
-            bpm: Tempo to use instead of the estimated one.
-            first_beat_s: Time of a bar's first beat to use instead of the estimated one.
+            grid: Beats to play to, from ``motion.beats``; found in the dance if None.
             progress: Called after every denoising step.
 
         Raises:
@@ -177,7 +175,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
         guidance = guidance if guidance_scale is None else guidance_scale
         _check(clip, steps, guidance)
         clock = [time.perf_counter()]
-        dance, grid = self.read_dance(clip, genre, bpm=bpm, first_beat_s=first_beat_s)
+        grid = beat_grid(clip) if grid is None else grid
+        dance = self.read_dance(clip, genre, grid)
         plan = self.plan(clip.duration_s)
         told, untold = self.conditions(dance, plan, guided=guidance != 1.0)
         clock.append(time.perf_counter())
@@ -191,21 +190,11 @@ class DanceToMusicPipeline(DiffusionPipeline):
             sound, mel[0].cpu().numpy(), grid, dance.genre, StageSeconds(*np.diff(clock).tolist())
         )
 
-    def read_dance(
-        self,
-        clip: MotionClip,
-        genre: str,
-        *,
-        bpm: float | None = None,
-        first_beat_s: float | None = None,
-    ) -> tuple[DanceInput, BeatGrid]:
-        """Return what the model is told of the dance, and the beat grid that is part of it."""
-        code = genres.genre_code(genre)
-        grid = beat_grid(clip, bpm=bpm, first_beat_s=first_beat_s)
+    def read_dance(self, clip: MotionClip, genre: str, grid: BeatGrid) -> DanceInput:
+        """Return what the model is told of the dance."""
         rows = features_named(self.normaliser.config.features)(clip)
         features = self.normaliser(torch.from_numpy(rows).to(self.device)).cpu()
-        bar_start_s = grid.first_beat_s if first_beat_s is None else first_beat_s
-        return DanceInput(features, code, grid.beats_s, bar_start_s), grid
+        return DanceInput(features, genres.genre_code(genre), grid.beats_s, grid.bar_start_s)
 
     def plan(self, duration_s: float) -> WindowPlan:
         """Return the windows that cover ``duration_s`` seconds."""

@@ -27,8 +27,8 @@ def test_what_is_too_loud_is_held_at_full_scale(tmp_path):
 
 
 def test_an_unknown_suffix_is_refused_and_nothing_written(tmp_path):
-    with pytest.raises(AudioError, match=r"\.mp3.*use \.wav or \.flac"):
-        write_sound(tmp_path / "a.mp3", Sound(np.zeros(9, np.float32), 8_000))
+    with pytest.raises(AudioError, match=r"\.aiff.*use one of \.wav"):
+        write_sound(tmp_path / "a.aiff", Sound(np.zeros(9, np.float32), 8_000))
     assert not list(tmp_path.iterdir())
 
 
@@ -101,3 +101,17 @@ def test_resampling_down_keeps_out_what_would_fold_back():
 def test_resampling_to_no_rate_is_refused():
     with pytest.raises(AudioError, match="positive, found 0"):
         resample(Sound(np.zeros(9, np.float32), 8_000), 0)
+
+
+def test_a_rate_mp3_does_not_know_is_said(tmp_path):
+    with pytest.raises(AudioError, match="MP3 knows"):
+        write_sound(tmp_path / "a.mp3", Sound(np.zeros(9, np.float32), 96_000))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".ogg", ".mp3"])
+def test_lossy_files_hold_the_sound(tmp_path, suffix):
+    tone = 0.4 * np.sin(2 * np.pi * 440 * np.arange(22_050 * 3) / 22_050).astype(np.float32)
+    write_sound(tmp_path / f"a{suffix}", Sound(tone, 22_050))
+    back = read_sound(tmp_path / f"a{suffix}").samples[: len(tone)]
+    assert np.corrcoef(back[2000:-4000], tone[2000 : len(back) - 4000])[0, 1] > 0.98

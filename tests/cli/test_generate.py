@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from kinetune.audio.beat_map import read_beats
+from kinetune.audio.loudness import integrated_lufs
+from kinetune.audio.sound import read_sound
 from kinetune.cli.generate import GenerateOptions, generate, genre_of, output_paths
+from kinetune.cli.grids import AskedGrid
 from kinetune.errors import AudioError, OutputError
-from kinetune.motion.formats import write_motion
+from kinetune.motion.formats import read_motion, write_motion
 from tests.cli.conftest import kinetune
 from tests.conftest import EXAMPLE, swaying_clip
 
@@ -75,7 +79,7 @@ def test_a_batch_goes_on_after_a_failure(tmp_path, tiny_model):
         (["--seed", "-1"], "--seed must not"),
         (["--model", "nothing"], "no such model"),
         (["--device", "toaster"], "device 'toaster'"),
-        (["-o", "a.mp3"], "use .wav or .flac"),
+        (["-o", "a.aiff"], "use one of .wav"),
     ],
 )
 def test_an_impossible_option_is_one_line_and_code_2(tmp_path, tiny_model, arguments, message):
@@ -134,5 +138,59 @@ def test_equal_names_get_numbers_and_files_are_not_shared(tmp_path):
     assert [p.name for p in found] == ["x.wav", "x-2.wav", "y.wav"]
     with pytest.raises(OutputError, match="name a folder"):
         output_paths([Path("a.bvh"), Path("b.bvh")], tmp_path / "a.wav")
-    with pytest.raises(AudioError, match=r"\.ogg"):
-        output_paths([Path("a.bvh")], tmp_path / "a.ogg")
+    with pytest.raises(AudioError, match=r"\.aiff"):
+        output_paths([Path("a.bvh")], tmp_path / "a.aiff")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+def test_the_sound_is_handed_over_as_asked(tmp_path, tiny_model, suffix):
+    options = GenerateOptions(rate_hz=44_100, channels=2, loudness_lufs=-23.0)
+    target = tmp_path / f"a{suffix}"
+    generate([dance(tmp_path)], output=target, options=options, model=str(tiny_model), quiet=True)
+    sound = read_sound(target)
+    assert (sound.rate_hz, sound.samples.shape[1]) == (44_100, 2)
+    assert sound.duration_s == pytest.approx(2.0, abs=0.06)
+    assert integrated_lufs(sound) == pytest.approx(-23.0, abs=0.5)
+
+
+def test_the_beats_are_written_beside_the_sound_and_can_be_given_back(tmp_path, tiny_model):
+    clip = dance(tmp_path)
+    options = GenerateOptions(beat_maps=("json", "csv", "labels", "midi"))
+    ((piece,), _) = generate(
+        [clip], output=tmp_path / "a.wav", options=options, model=str(tiny_model), quiet=True
+    )
+    for name in ("a.beats.json", "a.beats.csv", "a.beats.txt"):
+        np.testing.assert_allclose(read_beats(tmp_path / name), piece.beats_s, atol=1e-4)
+    assert (tmp_path / "a.mid").is_file()
+    given = GenerateOptions(grid=AskedGrid(beats=tmp_path / "a.beats.csv"))
+    ((again,), _) = generate(
+        [clip], output=tmp_path / "b.wav", options=given, model=str(tiny_model), quiet=True
+    )
+    np.testing.assert_allclose(again.beats_s, piece.beats_s, atol=1e-4)
+
+
+def test_half_and_double_are_of_the_dances_own_tempo(tmp_path):
+    clip = read_motion(EXAMPLE)
+    plain, half, double = (AskedGrid(bpm).of(clip).bpm for bpm in ("auto", "half", "double"))
+    assert half == pytest.approx(plain / 2)
+    assert double == pytest.approx(plain * 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--bpm", "fast"], "a number, auto, half, double"),
+        (["--bpm", 5], "30 to 300"),
+        (["--beat-map", "xml"], "json, csv, labels, midi"),
+        (["--rate", 5], "sample rate"),
+        (["--loudness", 3], "loudness"),
+        (["--beats", "none.txt"], "no such file of beats"),
+        (["--beats", "none.txt", "--bpm", 100], "leave --bpm"),
+        (["-o", "a.aiff"], "use one of"),
+    ],
+)
+def test_an_impossible_wish_is_one_clear_line(tmp_path, tiny_model, options, said):
+    done = kinetune("generate", dance(tmp_path), "--model", tiny_model, *options, cwd=tmp_path)
+    assert_one_clear_line(done)
+    assert said in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["sway.bvh"]

@@ -8,11 +8,12 @@ import pytest
 from kinetune import genres, timebase
 from kinetune.corpus import grammar
 from kinetune.corpus.composer import compose
-from kinetune.corpus.instruments import VOICES
-from kinetune.corpus.mixer import PEAK, render
+from kinetune.corpus.mastering import PEAK
+from kinetune.corpus.mixer import render
 from kinetune.corpus.score import Plan
 from kinetune.corpus.styles import STYLES
 from kinetune.corpus.synthesis import Strike, Timbre
+from kinetune.corpus.voices import VOICES
 from kinetune.errors import ConfigError
 
 PITCHED = (
@@ -145,3 +146,13 @@ def test_bad_input_is_refused():
         compose(dataclasses.replace(plan(), energy=np.ones(2)), 1)
     with pytest.raises(ConfigError, match="polka"):
         compose(plan("polka"), 1)
+
+
+def test_every_voice_is_played_in_some_style():
+    played = {"riser"}
+    for style in STYLES.values():
+        played |= {*style.bass, *style.hook, *style.accent, style.boom}
+        played |= {voice for layer in style.layers for voice in layer.voices}
+        for kit in style.kits:
+            played |= {kit.kick, kit.snare, kit.hat, kit.opened, kit.tom, kit.crash, kit.layer}
+    assert set(VOICES) <= played

@@ -8,7 +8,7 @@ from kinetune import genres, timebase
 from kinetune.corpus.choreographer import choreograph
 from kinetune.errors import MotionError
 from kinetune.motion import rotations
-from kinetune.motion.beats import beat_grid, fixed_grid, motion_beats
+from kinetune.motion.beats import beat_grid, fixed_grid, grid_of_beats, motion_beats
 from kinetune.motion.clip import MotionClip, clip_from_axis_angle, cut, resample
 from kinetune.motion.formats import read_motion
 from tests.conftest import EXAMPLE, swaying_clip
@@ -186,3 +186,19 @@ def test_impossible_wishes_are_said():
         beat_grid(clip, bpm=1000.0)
     with pytest.raises(MotionError, match="first beat"):
         fixed_grid(100.0, float("nan"), 10.0)
+
+
+def test_listed_beats_are_the_grid_and_go_on_at_their_pace():
+    grid = grid_of_beats(np.array([1.0, 1.5, 2.0, 2.6]), 4.0)
+    np.testing.assert_allclose(grid.beats_s, [0.0, 0.5, 1.0, 1.5, 2.0, 2.6, 3.2, 3.8])
+    assert grid.bar_start_s == 1.0
+    assert not grid.steady
+    assert grid_of_beats(np.array([0.2, 0.7]), 2.0).steady
+
+
+@pytest.mark.parametrize(
+    ("beats", "said"), [([1.0], "two"), ([1.0, 0.5], "ascending"), ([9.0, 9.5], "dance lasts 4 s")]
+)
+def test_listed_beats_that_fit_no_dance_are_said(beats, said):
+    with pytest.raises(MotionError, match=said):
+        grid_of_beats(np.array(beats), 4.0)

@@ -1,0 +1,394 @@
+"""Whether the corpus sounds like music: beats, genres, variety, mastering and the dance's answer.
+
+    python benchmarks/corpus_music.py [--pairs 100] [--train 300] [--seconds 24] [--plots DIR]
+
+Needs the test extra. Prints Markdown tables and, with ``--plots``,
+writes a mel spectrogram of each genre with its beats, the confusion matrix and the spread of keys
+and tempi. Ranges stand in RANGES with their sources where there are any.
+"""
+
+import argparse
+import json
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetune import genres
+from kinetune.corpus.choreographer import BEATS_IN_BAR, choreograph
+from kinetune.corpus.composer import compose
+from kinetune.corpus.mixer import render
+from kinetune.corpus.score import Score
+
+RATE_HZ = 22_050
+HOP = 512
+MFCCS = 20
+Array = NDArray[np.float64]
+# Third-octave bands between these are fitted by a line; above, popular music rolls off faster.
+SLOPE_BAND_HZ = (100.0, 4000.0)
+RANGES = {
+    # About -5 dB an octave between 100 Hz and 4 kHz on the mean of number ones of sixty years:
+    # Pestana, Ma, Reiss, Barbosa, Black: "Spectral characteristics of popular commercial
+    # recordings 1950-2010", AES 135 (2013). The width, for single pieces, is ours.
+    "slope_db_octave": (-8.0, -3.0),
+    # The range is ours. Peak-normalised records became about 5 dB louder, so 5 dB less peaky, from
+    # the 1970s to 2005: Deruty: "'Dynamic range' and the loudness war", Sound on Sound (2011).
+    "crest_db": (9.0, 19.0),
+    # Measured after EBU Tech 3342, over a piece of 24 s; the range is ours.
+    "range_lu": (1.0, 12.0),
+    # What librosa detects; the range is ours.
+    "onsets_s": (2.0, 10.0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was measured of one pair."""
+
+    seed: int
+    genre: str
+    key: int
+    bpm: float
+    beat_f: float
+    tempo_ratio: float
+    loudness_rho: float
+    notes_rho: float
+    onsets_rho: float
+    brightness_rho: float
+    wrong_rho: float
+    slope_db_octave: float
+    crest_db: float
+    range_lu: float
+    onsets_s: float
+    peak: float
+    offset: float
+    silence_s: float
+    music_s: float
+    dance_s: float
+    mfcc: list[float]
+
+
+def draw_bpm(seed: int, genre: str) -> float:
+    """Return a tempo of the genre's range."""
+    low, high = genres.TEMPO_RANGE_BPM[genre]
+    return float(np.random.default_rng([seed, 1]).uniform(low, high))
+
+
+def measure(job: tuple[int, str, float]) -> Measured:
+    """Make one pair and measure it."""
+    import librosa
+
+    seed, genre, seconds = job
+    began = time.perf_counter()
+    dance = choreograph(seed, genre=genre, bpm=draw_bpm(seed, genre), duration_s=seconds)
+    danced = time.perf_counter()
+    score = compose(dance, seed)
+    sound = render(score, RATE_HZ, channels=1)
+    played = time.perf_counter()
+    samples = sound.samples.astype(np.float64)
+    onset = librosa.onset.onset_strength(y=sound.samples, sr=RATE_HZ, hop_length=HOP)
+    tempo, found = librosa.beat.beat_track(onset_envelope=onset, sr=RATE_HZ, hop_length=HOP)
+    beats = librosa.frames_to_time(found, sr=RATE_HZ, hop_length=HOP)
+    answer = answers(samples, onset, score, dance.energy)
+    stranger = choreograph(seed + 1, genre=genre, bpm=dance.bpm, duration_s=seconds)
+    wrong = answers(samples, onset, score, np.resize(stranger.energy, len(dance.energy)))
+    return Measured(
+        seed, genre, score.key, dance.bpm, beat_f(dance.beats_s, beats),
+        float(np.atleast_1d(tempo)[0]) / dance.bpm, *answer, wrong[0], spectrum_slope(samples),
+        20.0 * float(np.log10(np.abs(samples).max() / np.sqrt(np.mean(samples**2)))),
+        loudness_range(samples), onset_rate(onset), float(np.abs(samples).max()),
+        float(abs(samples.mean())), longest_silence(samples), played - danced, danced - began,
+        mfcc_statistics(sound.samples),
+    )  # fmt: skip
+
+
+def beat_f(wanted: Array, found: Array) -> float:
+    """F-measure of beats at 70 ms."""
+    import mir_eval
+
+    return float(mir_eval.beat.f_measure(wanted, found, f_measure_threshold=0.07))
+
+
+def answers(samples: Array, onset: Array, score: Score, energy: Array) -> list[float]:
+    """Rank correlation over whole bars of energy with what the music does.
+
+    That is loudness, notes of the score, onsets heard, and the share of power above 3 kHz.
+    """
+    import librosa
+    from scipy.stats import spearmanr
+
+    notes = np.array([note.start_s for note in score.notes])
+    heard = librosa.onset.onset_detect(
+        onset_envelope=onset, sr=RATE_HZ, hop_length=HOP, units="time"
+    )
+    rows = []
+    for start, end in pairwise(score.bars_s):
+        inside = (score.beats_s >= start - 1e-6) & (score.beats_s < end - 1e-6)
+        if np.count_nonzero(inside) < BEATS_IN_BAR:
+            continue
+        bar = samples[int(start * RATE_HZ) : int(end * RATE_HZ)]
+        power = np.abs(np.fft.rfft(bar)) ** 2
+        hz = np.fft.rfftfreq(len(bar), 1 / RATE_HZ)
+        early, late = start - 0.03, end - 0.03
+        rows.append((
+            energy[inside].mean(), np.mean(bar**2), np.sum((notes >= early) & (notes < late)),
+            np.sum((heard >= early) & (heard < late)), np.sum(power[hz > 3000]) / np.sum(power),
+        ))  # fmt: skip
+    table = np.array(rows)
+    columns = table[:, 1:].T
+    flat = np.ptp(table[:, 0]) < 1e-9
+    return [
+        float("nan") if flat or np.ptp(x) < 1e-12 else float(spearmanr(table[:, 0], x)[0])
+        for x in columns
+    ]
+
+
+def spectrum_slope(samples: Array) -> float:
+    """Slope of the long-term average spectrum in third octaves, dB an octave."""
+    from scipy.signal import welch
+
+    hz, power = welch(samples, RATE_HZ, nperseg=8192)
+    centers = np.array([c for c in 1000 * 2.0 ** (np.arange(-18, 12) / 3)
+                        if SLOPE_BAND_HZ[0] <= c <= SLOPE_BAND_HZ[1]])  # fmt: skip
+    edges = [(c * 2 ** (-1 / 6), c * 2 ** (1 / 6)) for c in centers]
+    level = [10 * np.log10(power[(hz >= a) & (hz < b)].mean() + 1e-15) for a, b in edges]
+    return float(np.polyfit(np.log2(centers), level, 1)[0])
+
+
+def loudness_range(samples: Array) -> float:
+    """LRA after EBU Tech 3342: 10th to 95th percentile of gated short-term loudness, LU."""
+    import pyloudnorm
+
+    meter = pyloudnorm.Meter(RATE_HZ)
+    weighted = samples
+    for band in meter._filters.values():
+        weighted = band.apply_filter(weighted)
+    total = np.concatenate([[0.0], np.cumsum(weighted**2)])
+    starts = np.arange(0, len(samples) - 3 * RATE_HZ + 1, RATE_HZ // 10)
+    power = (total[starts + 3 * RATE_HZ] - total[starts]) / (3 * RATE_HZ)
+    loud = -0.691 + 10 * np.log10(power + 1e-12)
+    loud = loud[loud > -70.0]
+    gate = -20.0 + 10 * np.log10(np.mean(10 ** (loud / 10)))
+    low, high = np.percentile(loud[loud > gate], [10, 95])
+    return float(high - low)
+
+
+def onset_rate(onset: Array) -> float:
+    """Detected onsets a second."""
+    import librosa
+
+    found = librosa.onset.onset_detect(onset_envelope=onset, sr=RATE_HZ, hop_length=HOP)
+    return len(found) / (len(onset) * HOP / RATE_HZ)
+
+
+def longest_silence(samples: Array, floor_db: float = -50.0) -> float:
+    """Longest stretch below ``floor_db`` of full scale in blocks of 50 ms, seconds."""
+    size = RATE_HZ // 20
+    level = np.sqrt(np.mean(samples[: len(samples) // size * size].reshape(-1, size) ** 2, axis=1))
+    longest = run = 0
+    for quiet in level < 10 ** (floor_db / 20):
+        run = run + 1 if quiet else 0
+        longest = max(longest, run)
+    return longest * 0.05
+
+
+def mfcc_statistics(samples: NDArray[np.float32]) -> list[float]:
+    """Mean and spread of the cepstrum and of its change."""
+    import librosa
+
+    mfcc = librosa.feature.mfcc(y=samples, sr=RATE_HZ, n_mfcc=MFCCS, hop_length=HOP)
+    delta = librosa.feature.delta(mfcc)
+    parts = (mfcc.mean(axis=1), mfcc.std(axis=1), delta.std(axis=1))
+    return [float(x) for part in parts for x in part]
+
+
+def genre_accuracy(pieces: list[Measured]) -> tuple[list[float], Array]:
+    """Share of pieces whose genre a linear classifier tells, and the confusion matrix.
+
+    Each quarter of the pieces is told by what was learnt from the other three; all seeds differ.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.metrics import confusion_matrix
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    table, wanted = np.array([m.mfcc for m in pieces]), np.array([m.genre for m in pieces])
+    guessed = np.empty_like(wanted)
+    quarters = np.array_split(np.arange(len(pieces)), 4)
+    for quarter in quarters:
+        others = np.setdiff1d(np.arange(len(pieces)), quarter)
+        linear = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+        model = make_pipeline(StandardScaler(), linear).fit(table[others], wanted[others])
+        guessed[quarter] = model.predict(table[quarter])
+    right = guessed == wanted
+    matrix = confusion_matrix(wanted, guessed, labels=list(genres.CODES))
+    return [float(right[quarter].mean()) for quarter in quarters], matrix
+
+
+def variety(pieces: list[Measured]) -> tuple[float, float]:
+    """Median distance of MFCC statistics to the nearest other seed of the genre, and to itself.
+
+    The second is between two renders of one score: the other rate, brought back.
+    """
+    import librosa
+
+    table = np.array([m.mfcc for m in pieces])
+    scale = table.std(axis=0) + 1e-9
+    nearest = []
+    for k, piece in enumerate(pieces):
+        same = [j for j, m in enumerate(pieces) if m.genre == piece.genre and j != k]
+        if same:
+            nearest.append(np.min(np.linalg.norm((table[same] - table[k]) / scale, axis=1)))
+    again = []
+    for piece in pieces[:10]:
+        bpm = draw_bpm(piece.seed, piece.genre)
+        dance = choreograph(piece.seed, genre=piece.genre, bpm=bpm, duration_s=12.0)
+        score = compose(dance, piece.seed)
+        one = render(score, RATE_HZ, channels=1).samples
+        two = librosa.resample(render(score, 44_100).mono, orig_sr=44_100, target_sr=RATE_HZ)
+        pair = [np.array(mfcc_statistics(x)) for x in (one, two)]
+        again.append(np.linalg.norm((pair[0] - pair[1]) / scale))
+    return float(np.median(nearest)), float(np.median(again))
+
+
+def run(jobs: list[tuple[int, str, float]], workers: int) -> list[Measured]:
+    """Measure all jobs."""
+    if workers == 1:
+        return [measure(job) for job in jobs]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(measure, jobs, chunksize=4))
+
+
+def report(test: list[Measured], train: list[Measured], seconds: float) -> None:
+    """Print the tables."""
+
+    def middle(name: str, over: list[Measured] = test) -> float:
+        return float(np.nanmedian([getattr(m, name) for m in over]))
+
+    ratios = np.array([m.tempo_ratio for m in test])
+    right = np.min([np.abs(ratios / k - 1) for k in (0.5, 1.0, 2.0)], axis=0) < 0.04
+    print(f"{len(test)} pairs of {seconds:g} s\n")
+    print("| measure | value |\n|---|---|")
+    print(f"| beat F at 70 ms, median | {middle('beat_f'):.3f} |")
+    print(f"| tempo right, octave allowed | {right.mean():.1%} |")
+    for name in ("loudness", "notes", "onsets", "brightness", "wrong"):
+        print(f"| rank correlation of energy over bars: {name} | {middle(name + '_rho'):+.2f} |")
+    print(f"| highest peak | {max(m.peak for m in test):.3f} |")
+    print(f"| greatest offset | {max(m.offset for m in test):.5f} |")
+    print(f"| longest silence, beats | {max(m.silence_s * m.bpm / 60 for m in test):.2f} |")
+    music, dance = (sum(getattr(m, k) for m in test) for k in ("music_s", "dance_s"))
+    print(f"| music, times real time on one core | {seconds * len(test) / music:.0f} |")
+    print(f"| music and dance | {seconds * len(test) / (music + dance):.0f} |")
+    if train:
+        quarters, matrix = genre_accuracy(test + train)
+        each = ", ".join(f"{quarter:.0%}" for quarter in quarters)
+        near, again = variety(test)
+        print(f"| genre told from MFCC, mean of four quarters | {np.mean(quarters):.1%} ({each}) |")
+        print(f"| nearest neighbour in the genre, median distance | {near:.2f} |")
+        print(f"| two renders of one score, median distance | {again:.2f} |")
+        print("\n| true \\ told | " + " | ".join(genres.CODES) + " |")
+        print("|---" * 11 + "|")
+        for code, row in zip(genres.CODES, matrix, strict=True):
+            print(f"| {code} | " + " | ".join(str(k) for k in row) + " |")
+    columns = ("beat_f", "loudness_rho", "notes_rho", "onsets_rho", "brightness_rho", *RANGES)
+    print("\n| genre | " + " | ".join(columns) + " |")
+    print("|---" * (1 + len(columns)) + "|")
+    for code in genres.CODES:
+        own = [m for m in test if m.genre == code]
+        if own:
+            print(f"| {code} | " + " | ".join(f"{middle(k, own):.2f}" for k in columns) + " |")
+    for name, (low, high) in RANGES.items():
+        inside = np.mean([low <= getattr(m, name) <= high for m in test])
+        print(f"\n{name}: {inside:.0%} within {low:g} to {high:g}")
+
+
+def plot(folder: Path, test: list[Measured], train: list[Measured]) -> None:
+    """Write a spectrogram a genre, the confusion matrix, and keys and tempi."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for code in genres.CODES:
+        plot_genre(folder / f"mel_{code.lower()}.png", code)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3))
+    axes[0].hist([m.key for m in test + train], bins=np.arange(13) - 0.5, rwidth=0.8)
+    axes[0].set(xlabel="key (0 is C)", ylabel="pieces")
+    axes[1].hist([m.bpm for m in test + train], bins=30)
+    axes[1].set(xlabel="beats a minute")
+    figure.savefig(folder / "keys_tempi.png", dpi=80, bbox_inches="tight")
+    if train:
+        _, matrix = genre_accuracy(test + train)
+        figure, axis = plt.subplots(figsize=(5, 5))
+        axis.imshow(matrix, cmap="Blues")
+        axis.set(xticks=range(10), yticks=range(10), xlabel="told", ylabel="true")
+        axis.set_xticklabels(genres.CODES)
+        axis.set_yticklabels(genres.CODES)
+        for (y, x), count in np.ndenumerate(matrix):
+            axis.text(x, y, str(count), ha="center", va="center")
+        figure.savefig(folder / "confusion.png", dpi=80, bbox_inches="tight")
+    plt.close("all")
+
+
+def plot_genre(path: Path, code: str, seed: int = 5, seconds: float = 12.0) -> None:
+    """Write the mel spectrogram of a piece with its beats and the dance's energy."""
+    import librosa
+    import matplotlib.pyplot as plt
+
+    dance = choreograph(seed, genre=code, bpm=draw_bpm(seed, code), duration_s=seconds)
+    samples = render(compose(dance, seed), RATE_HZ, channels=1).samples
+    mel = librosa.feature.melspectrogram(y=samples, sr=RATE_HZ, hop_length=256, n_mels=128)
+    figure, (top, axis) = plt.subplots(
+        2, 1, figsize=(12, 5), sharex=True, height_ratios=(1, 5), layout="constrained"
+    )
+    top.step(dance.beats_s, dance.energy, where="post")
+    top.set(ylim=(0, 1), ylabel="energy", title=f"{genres.genre_name(code)}, {dance.bpm:.0f} bpm")
+    extent = (0.0, seconds, 0, 128)
+    level = librosa.power_to_db(mel, ref=np.max)
+    axis.imshow(level, origin="lower", aspect="auto", extent=extent, vmin=-70, cmap="magma")
+    for beat in dance.beats_s:
+        strong = np.min(np.abs(dance.downbeats_s - beat)) < 1e-3
+        axis.axvline(beat, color="w", lw=1.0 if strong else 0.4, alpha=0.8)
+    axis.set(xlabel="seconds", ylabel="mel band")
+    figure.savefig(path, dpi=70)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--train", type=int, default=300)
+    parser.add_argument("--seconds", type=float, default=24.0)
+    parser.add_argument("--seed", type=int, default=50_000)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--plots", type=Path)
+    parser.add_argument("--json", type=Path, help="write every figure there")
+    parser.add_argument("--read", type=Path, help="report on figures that --json wrote")
+    options = parser.parse_args()
+    codes = genres.CODES
+    jobs = [
+        (options.seed + k, codes[k % len(codes)], options.seconds)
+        for k in range(options.pairs + options.train)
+    ]
+    if options.read:
+        done = [Measured(**row) for row in json.loads(options.read.read_text())]
+    else:
+        done = run(jobs, options.workers)
+    test, train = done[: options.pairs], done[options.pairs :]
+    report(test, train, options.seconds)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(m) for m in done]))
+    if options.plots:
+        plot(options.plots, test, train)
+
+
+if __name__ == "__main__":
+    main()
