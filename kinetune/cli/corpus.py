@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from kinetune import timebase
+
 app = typer.Typer(help="Make dances and music to learn from.", no_args_is_help=True)
 
 
@@ -19,6 +21,11 @@ def make(
     minutes: Annotated[float, typer.Option(help="Minutes of paired dance and music.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same corpus.")] = 0,
     genre: Annotated[str | None, typer.Option(help="Name or code. [default: all ten]")] = None,
+    length: Annotated[float, typer.Option(help="Seconds of each pair.")] = 24.0,
+    rate: Annotated[int, typer.Option(help="Samples a second of the sound.")] = (
+        timebase.SAMPLE_RATE_HZ
+    ),
+    stereo: Annotated[bool, typer.Option(help="Two channels instead of one.")] = False,
     clips: Annotated[
         Path | None,
         typer.Option(help="A folder of your own motions to bend to the beat, as BVH, .pkl, .npz."),
@@ -29,7 +36,7 @@ def make(
     from kinetune.corpus.folder import PairSettings, make_corpus
 
     with item_bar("making pairs") as progress:
-        settings = PairSettings(genre=genre, clips=clips)
+        settings = PairSettings(genre, length, rate, 2 if stereo else 1, clips)
         manifest = make_corpus(
             out, minutes=minutes, seed=seed, settings=settings, progress=progress
         )

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import config, files, genres, timebase
+from kinetune.audio.delivery import Delivery
 from kinetune.audio.sound import write_sound
 from kinetune.corpus import clips as motions
 from kinetune.corpus.pairs import PHRASES, make_pair
@@ -53,18 +54,20 @@ class PairSettings:
         genre: One genre only; all ten in turn when None.
         duration_s: Length of each pair, seconds.
         rate_hz: Samples a second of the sound.
+        channels: 1 or 2.
         clips: Folder of motions to bend to the beat; the bundled ones when None.
     """
 
     genre: str | None = None
     duration_s: float = 24.0
     rate_hz: int = timebase.SAMPLE_RATE_HZ
+    channels: int = 1
     clips: Path | None = None
 
     @property
     def mark(self) -> str:
         """What an item's name says of them, so that other settings never reuse it."""
-        mark = f"{self.duration_s:g}s-{self.rate_hz}"
+        mark = f"{self.duration_s:g}s-{self.rate_hz}" + ("-stereo" if self.channels == 2 else "")
         if self.clips is None:
             return mark
         names = [(c.name, c.frame_count) for c in motions.folder_of_clips(self.clips)]
@@ -182,6 +185,8 @@ def _jobs(folder: Path, settings: PairSettings, minutes: float, seed: int) -> li
         raise ConfigError(f"the length of a pair must be positive, found {settings.duration_s} s")
     if seed < 0:
         raise ConfigError(f"the seed must not be negative, found {seed}")
+    # Out of range they would be found only when the first pair is rendered.
+    Delivery(settings.rate_hz, settings.channels)
     codes = genres.CODES if settings.genre is None else (genres.genre_code(settings.genre),)
     count = int(np.ceil(minutes * 60.0 / settings.duration_s))
     mark = settings.mark
@@ -213,7 +218,7 @@ def _make_item(job: _Job) -> None:
     given = job.settings
     pair = make_pair(
         job.seed, genre=job.genre, duration_s=given.duration_s, rate_hz=given.rate_hz,
-        clips=given.clips,
+        channels=given.channels, clips=given.clips,
     )  # fmt: skip
     write_amass(job.folder / "motion" / f"{job.name}.npz", pair.clip)
     write_sound(job.folder / "audio" / f"{job.name}.flac", pair.sound)

@@ -64,6 +64,8 @@ def test_what_a_corpus_holds_reads_back(tmp_path):
         {"minutes": -1.0},
         {"settings": PairSettings(genre="polka")},
         {"settings": PairSettings(duration_s=0.0)},
+        {"settings": PairSettings(rate_hz=100)},
+        {"settings": PairSettings(channels=3)},
         {"workers": 0},
         {"seed": -1},
     ],
@@ -100,3 +102,12 @@ def test_a_broken_clip_is_named_and_nothing_is_written(tmp_path):
     with pytest.raises(ConfigError, match="bad.bvh"):
         make_corpus(tmp_path / "c", minutes=0.1, seed=1, settings=PairSettings(clips=mine))
     assert not (tmp_path / "c").exists()
+
+
+def test_rate_channels_and_length_are_those_asked_for(tmp_path):
+    settings = PairSettings(genre="KR", duration_s=2.0, rate_hz=44_100, channels=2)
+    make_corpus(tmp_path, minutes=0.03, seed=1, settings=settings, workers=1)
+    (item,) = read_manifest(tmp_path)
+    sound = read_sound(tmp_path / item.audio)
+    assert (sound.rate_hz, sound.samples.shape) == (44_100, (88_200, 2))
+    assert not np.allclose(sound.samples[:, 0], sound.samples[:, 1])
