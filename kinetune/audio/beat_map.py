@@ -30,19 +30,23 @@ class BeatMap:
         beats_s: All beats, seconds, ascending.
         downbeats_s: Those beats that open a bar.
         duration_s: Length of the music.
+        loops: Whether its end leads to its beginning.
     """
 
     bpm: float
     beats_s: tuple[float, ...]
     downbeats_s: tuple[float, ...]
     duration_s: float
+    loops: bool = False
 
 
-def beat_map(bpm: float, beats_s: Times, bar_start_s: float, duration_s: float) -> BeatMap:
+def beat_map(
+    bpm: float, beats_s: Times, bar_start_s: float, duration_s: float, *, loops: bool = False
+) -> BeatMap:
     """Return the map of beats whose bars are counted from the beat nearest to ``bar_start_s``."""
     beats = tuple(round(float(beat), 6) for beat in beats_s)
     first = int(np.argmin(np.abs(np.asarray(beats) - bar_start_s))) % BEATS_IN_BAR if beats else 0
-    return BeatMap(round(bpm, 4), beats, beats[first::BEATS_IN_BAR], round(duration_s, 6))
+    return BeatMap(round(bpm, 4), beats, beats[first::BEATS_IN_BAR], round(duration_s, 6), loops)
 
 
 def write_beat_map(path: Path, made: BeatMap) -> None:

@@ -5,6 +5,8 @@ through soundfile (libsndfile): WAV and FLAC, 16, 24 bit or float.
 """
 
 import math
+import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,10 +93,15 @@ def check_suffix(path: Path) -> None:
         raise AudioError(f"{path}: can't write {suffix or 'no suffix'!r}; use one of {known}")
 
 
-def write_sound(path: Path, sound: Sound) -> None:
+def write_sound(path: Path, sound: Sound, *, loops: bool = False) -> None:
     """Write ``sound`` to ``path``, whole or not at all: 16-bit WAV or FLAC, OGG Vorbis or MP3.
 
     Samples beyond [-1, 1] are held at full scale.
+
+    Args:
+        path: The suffix says the format.
+        sound: What to write.
+        loops: Mark all of it as a loop, for game engines and samplers; WAV only.
 
     Raises:
         AudioError: Another suffix, or a rate that MP3 does not know.
@@ -108,6 +115,8 @@ def write_sound(path: Path, sound: Sound) -> None:
     with whole_file(Path(path)) as aside:
         try:
             _write_blocks(aside, sound, _SUBTYPES[suffix])
+            if loops and suffix == ".wav":
+                _mark_loop(aside, len(sound.samples), sound.rate_hz)
         except soundfile.LibsndfileError as error:
             raise OSError(str(error)) from error
 
@@ -118,6 +127,22 @@ def _write_blocks(path: Path, sound: Sound, subtype: str) -> None:
     with soundfile.SoundFile(path, "w", sound.rate_hz, channels, subtype) as out:
         for first in range(0, len(sound.samples), _BLOCK):
             out.write(sound.samples[first : first + _BLOCK].clip(-1.0, 1.0))
+
+
+def _mark_loop(path: Path, n_samples: int, rate_hz: int) -> None:
+    """Append a sampler chunk with one forward loop over everything (RIFF's ``smpl``)."""
+    # Maker, product, nanoseconds a sample, middle C, its fraction, SMPTE format and offset, one
+    # loop, no further data; then the loop: id, forward, first and last sample, fraction, for ever.
+    fields = (0, 0, round(1e9 / rate_hz), 60, 0, 0, 0, 1, 0, 0, 0, 0, n_samples - 1, 0, 0)
+    chunk = b"smpl" + struct.pack("<I15I", 4 * len(fields), *fields)
+    with open(path, "r+b") as file:
+        file.seek(0, os.SEEK_END)
+        if file.tell() % 2:
+            file.write(b"\0")
+        file.write(chunk)
+        size = file.tell()
+        file.seek(4)
+        file.write(struct.pack("<I", size - 8))
 
 
 def to_mono(sound: Sound) -> Sound:

@@ -36,6 +36,7 @@ class GenerateOptions:
     steps: int | None = None
     guidance: float | None = None
     grid: AskedGrid = field(default_factory=AskedGrid)
+    loop: bool = False
     plot: bool = False
     beat_maps: tuple[str, ...] = ()
     rate_hz: int = timebase.SAMPLE_RATE_HZ
@@ -111,6 +112,9 @@ def command(
         Path | None,
         typer.Option(help="A file of beat times: a beat a line, JSON, or a DAW's MIDI tempo map."),
     ] = None,
+    loop: Annotated[
+        bool, typer.Option(help="Whole bars whose end flows into their beginning, for games.")
+    ] = False,
     beat_map: Annotated[
         list[str] | None,
         typer.Option(help="Also write the beats: json, csv, labels (Audacity) or midi."),
@@ -136,6 +140,7 @@ def command(
         steps=steps,
         guidance=guidance,
         grid=AskedGrid(bpm, first_beat, beats),
+        loop=loop,
         plot=plot,
         beat_maps=tuple(beat_map or ()),
         rate_hz=rate,
@@ -292,7 +297,8 @@ def _one(
     from kinetune.audio.sound import write_sound
     from kinetune.cli.memory import peak_memory_mb
 
-    grid = options.grid.of(clip)
+    # A loop may move a tempo that nobody named.
+    grid = None if options.loop and options.grid == AskedGrid() else options.grid.of(clip)
     genre = genre_of(path, options.genre)
     with _progress_bar(clip.name, quiet) as progress:
         music = place.load()(
@@ -302,11 +308,12 @@ def _one(
             num_inference_steps=options.steps,
             guidance_scale=options.guidance,
             grid=grid,
+            loop=options.loop,
             progress=progress,
         )
     sound = delivered(music.sound, _delivery(options))
-    write_sound(target, sound)
-    _write_beat_maps(target, music, options.beat_maps)
+    write_sound(target, sound, loops=options.loop)
+    _write_beat_maps(target, music, options)
     if options.plot:
         from kinetune.cli.pictures import draw_music
 
@@ -332,12 +339,13 @@ def _one(
     return piece
 
 
-def _write_beat_maps(target: Path, music: "DanceMusic", names: Sequence[str]) -> None:
+def _write_beat_maps(target: Path, music: "DanceMusic", options: GenerateOptions) -> None:
     from kinetune.audio.beat_map import beat_map, write_beat_map
 
     grid = music.grid
-    made = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, music.sound.duration_s)
-    for name in names:
+    duration_s, loops = music.sound.duration_s, options.loop
+    made = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, duration_s, loops=loops)
+    for name in options.beat_maps:
         write_beat_map(target.with_suffix(_BEAT_MAPS[name]), made)
 
 

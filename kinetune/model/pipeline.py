@@ -28,11 +28,12 @@ from kinetune.model.condition import (
     DanceInput,
     PaperCondition,
 )
+from kinetune.model.loops import Loop, closed, fit_loop, repeated, twice_around
 from kinetune.model.mel import Mel
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.unet import DanceUNet
 from kinetune.model.vae import MelVAE, decode_latents, frames_per_column
-from kinetune.model.windows import WindowPlan, over_windows, plan_windows
+from kinetune.model.windows import WindowPlan, over_windows, plan_ring, plan_windows
 from kinetune.motion.beats import BeatGrid, beat_grid
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.features import features_named
@@ -65,7 +66,7 @@ class DanceMusic:
     """What comes out.
 
     Attributes:
-        sound: The music, as long as the dance.
+        sound: The music, as long as the dance; a loop may be shorter by less than a bar.
         mel: Its mel spectrogram in [-1, 1], (M, L), as the model made it.
         grid: The beat grid it was made to.
         genre: Genre code.
@@ -152,6 +153,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         grid: BeatGrid | None = None,
+        loop: bool = False,
         progress: Progress | None = None,
     ) -> DanceMusic:
         """Return music for ``clip``.
@@ -163,6 +165,9 @@ class DanceToMusicPipeline(DiffusionPipeline):
             num_inference_steps: Denoising steps; the checkpoint's own number if None.
             guidance_scale: Weight of the dance against no dance; 1 switches guidance off.
             grid: Beats to play to, from ``motion.beats``; found in the dance if None.
+            loop: Make whole bars whose end flows into their beginning. With a grid that is given
+                its tempo is held and the music ends with the last whole bar; otherwise the tempo
+                moves to the nearest that fills the dance.
             progress: Called after every denoising step.
 
         Raises:
@@ -175,20 +180,46 @@ class DanceToMusicPipeline(DiffusionPipeline):
         guidance = guidance if guidance_scale is None else guidance_scale
         _check(clip, steps, guidance)
         clock = [time.perf_counter()]
-        grid = beat_grid(clip) if grid is None else grid
-        dance = self.read_dance(clip, genre, grid)
-        plan = self.plan(clip.duration_s)
-        told, untold = self.conditions(dance, plan, guided=guidance != 1.0)
+        beats = beat_grid(clip) if grid is None else grid
+        ring = self._loop(clip, beats, hold_tempo=grid is not None) if loop else None
+        plan = self.plan(clip.duration_s, ring)
+        told, untold = self._told(clip, beats, genre, plan, ring, guided=guidance != 1.0)
         clock.append(time.perf_counter())
         latents = self.denoise(plan, told, untold, seed, steps, guidance, progress)
         clock.append(time.perf_counter())
         mel = self.decode(plan, latents, clip.duration_s)
         clock.append(time.perf_counter())
-        sound = self.vocode(mel, clip.duration_s, seed=seed)
+        sound = self.vocode(mel, clip.duration_s, seed=seed, ring=ring)
         clock.append(time.perf_counter())
         return DanceMusic(
-            sound, mel[0].cpu().numpy(), grid, dance.genre, StageSeconds(*np.diff(clock).tolist())
+            sound,
+            mel[0].cpu().numpy(),
+            beats if ring is None else ring.heard_grid,
+            genres.genre_code(genre),
+            StageSeconds(*np.diff(clock).tolist()),
         )
+
+    def _loop(self, clip: MotionClip, grid: BeatGrid, *, hold_tempo: bool) -> Loop:
+        column_s, window_s = self._seconds_of(1), self._seconds_of(self._columns("window_frames"))
+        return fit_loop(clip, grid, column_s=column_s, window_s=window_s, hold_tempo=hold_tempo)
+
+    def _told(
+        self,
+        clip: MotionClip,
+        grid: BeatGrid,
+        genre: str,
+        plan: WindowPlan,
+        ring: Loop | None,
+        *,
+        guided: bool,
+    ) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
+        """What every window is told of the dance, and what it is told without it."""
+        if ring is None:
+            return self.conditions(self.read_dance(clip, genre, grid), plan, guided=guided)
+        dance = self.read_dance(ring.clip, genre, ring.grid)
+        round_s, window_s = self._seconds_of(plan.total), self._seconds_of(plan.width)
+        dance = repeated(dance, period_s=round_s, window_s=window_s)
+        return self.conditions(dance, plan, guided=guided)
 
     def read_dance(self, clip: MotionClip, genre: str, grid: BeatGrid) -> DanceInput:
         """Return what the model is told of the dance."""
@@ -196,28 +227,36 @@ class DanceToMusicPipeline(DiffusionPipeline):
         features = self.normaliser(torch.from_numpy(rows).to(self.device)).cpu()
         return DanceInput(features, genres.genre_code(genre), grid.beats_s, grid.bar_start_s)
 
-    def plan(self, duration_s: float) -> WindowPlan:
-        """Return the windows that cover ``duration_s`` seconds."""
-        settings, per_column = self.config.settings, frames_per_column(self.vae)
+    def plan(self, duration_s: float, ring: Loop | None = None) -> WindowPlan:
+        """Return the windows that cover ``duration_s`` seconds, or a loop."""
+        shape = {
+            "width": self._columns("window_frames"),
+            "useful": self._columns("useful_frames"),
+            "overlap": self.config.settings["overlap_columns"],
+        }
+        if ring is not None:
+            return plan_ring(ring.columns, **shape)
         frames = timebase.mel_frames_in(
             timebase.samples_in(duration_s, self.mel.settings.rate_hz), self.mel.settings.hop_length
         )
-        return plan_windows(
-            -(-frames // per_column),
-            width=settings["window_frames"] // per_column,
-            useful=settings["useful_frames"] // per_column,
-            overlap=settings["overlap_columns"],
-        )
+        return plan_windows(-(-frames // frames_per_column(self.vae)), **shape)
+
+    def _columns(self, setting: str) -> int:
+        """A setting in mel frames, as latent columns."""
+        return int(self.config.settings[setting]) // frames_per_column(self.vae)
+
+    def _seconds_of(self, columns: int) -> float:
+        """How long so many latent columns last."""
+        rate = timebase.mel_rate_hz(self.mel.settings.rate_hz, self.mel.settings.hop_length)
+        return timebase.duration_of(columns * frames_per_column(self.vae), rate)
 
     def conditions(
         self, dance: DanceInput, plan: WindowPlan, *, guided: bool
     ) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
         """Encode the condition of every window, and of a window that is told nothing."""
-        rate = timebase.mel_rate_hz(self.mel.settings.rate_hz, self.mel.settings.hop_length)
-        per_column = frames_per_column(self.vae)
         told, untold = [], []
         for start in plan.starts:
-            start_s = timebase.duration_of(start * per_column, rate)
+            start_s = self._seconds_of(start)
             batch: ConditionBatch = self.condition_encoder.gather(dance, start_s).to(self.device)
             told.append(self.condition_encoder(batch))
             if guided:
@@ -256,22 +295,38 @@ class DanceToMusicPipeline(DiffusionPipeline):
         return latents
 
     def decode(self, plan: WindowPlan, latents: Tensor, duration_s: float) -> Tensor:
-        """Return the mel spectrogram (1, M, L) of a latent, cut to the dance's length."""
+        """Return the mel spectrogram (1, M, L) of a latent; a row is cut to the dance's length."""
         mel = over_windows(
             plan,
             latents,
             lambda windows, _: decode_latents(self.vae, windows),
             per_column=frames_per_column(self.vae),
         )
+        if plan.ring:
+            return mel
         count = timebase.samples_in(duration_s, self.mel.settings.rate_hz)
         return mel[..., : timebase.mel_frames_in(count, self.mel.settings.hop_length)]
 
-    def vocode(self, mel: Tensor, duration_s: float, *, seed: int = 0) -> Sound:
+    def vocode(
+        self, mel: Tensor, duration_s: float, *, seed: int = 0, ring: Loop | None = None
+    ) -> Sound:
         """Return loudness-matched sound for a mel spectrogram (1, M, L)."""
-        rate_hz = self.mel.settings.rate_hz
-        count = timebase.samples_in(duration_s, rate_hz)
-        samples = self.mel.decode(mel, n_samples=count, seed=seed)[0].cpu().numpy()
-        return normalise(Sound(samples.astype(np.float32), rate_hz))
+        rate_hz, hop = self.mel.settings.rate_hz, self.mel.settings.hop_length
+        if ring is None:
+            count = timebase.samples_in(duration_s, rate_hz)
+            samples = self.mel.decode(mel, n_samples=count, seed=seed)[0].cpu().numpy()
+            return normalise(Sound(samples.astype(np.float32), rate_hz))
+        wide, before = twice_around(mel)
+        count = timebase.samples_of_mel_frames(wide.shape[-1], hop)
+        samples = self.mel.decode(wide, n_samples=count, seed=seed)[0].cpu().numpy()
+        samples = closed(
+            samples.astype(np.float32),
+            before=timebase.samples_of_mel_frames(before, hop),
+            count=timebase.samples_of_mel_frames(mel.shape[-1], hop),
+            rate_hz=rate_hz,
+            heard=timebase.samples_in(ring.duration_s, rate_hz),
+        )
+        return normalise(Sound(samples, rate_hz))
 
     def _noise(self, plan: WindowPlan, seed: int) -> Tensor:
         """Draw the first latent on the CPU, so that a seed means the same on every device."""

@@ -2,7 +2,8 @@
 
 At every diffusion step each window predicts on its own; where windows overlap the predictions are
 averaged with weights that fade towards a window's edges, so all windows share one latent
-(MultiDiffusion, Bar-Tal et al. 2023). Positions are latent columns.
+(MultiDiffusion, Bar-Tal et al. 2023). Music that loops is a ring: windows go on from its end into
+its beginning. Positions are latent columns.
 """
 
 from collections.abc import Callable
@@ -24,16 +25,23 @@ class WindowPlan:
         useful: Columns at the front of a window that carry music (the paper's pictures are
             zero-padded behind 5 s); the rest gets hardly any weight.
         starts: First column of each window.
+        ring: Columns of the ring that the windows go round, 0 for a row with two ends.
     """
 
     width: int
     useful: int
     starts: tuple[int, ...]
+    ring: int = 0
 
     @property
     def total(self) -> int:
         """Columns of the whole latent."""
-        return self.starts[-1] + self.width
+        return self.ring or self.starts[-1] + self.width
+
+    def places(self, start: int, *, per_column: int = 1) -> Tensor:
+        """Where each value of the window at ``start`` stands in the whole, (W * per_column,)."""
+        places = torch.arange(start * per_column, (start + self.width) * per_column)
+        return places % (self.ring * per_column) if self.ring else places
 
     def weights(self) -> Tensor:
         """Weight of each of a window's columns in the joint prediction, (W,)."""
@@ -65,6 +73,22 @@ def plan_windows(columns: int, *, width: int, useful: int, overlap: int) -> Wind
     return WindowPlan(width, useful, tuple(starts))
 
 
+def plan_ring(columns: int, *, width: int, useful: int, overlap: int) -> WindowPlan:
+    """Cover a ring of ``columns`` columns with two windows or more, evenly spaced.
+
+    A ring shorter than a window is seen several times over in each.
+
+    Args:
+        columns: Columns of the ring, at least 1.
+        width: Columns of a window.
+        useful: Columns of a window that count.
+        overlap: Columns shared by neighbours at least.
+    """
+    count = max(2, -(-columns // (useful - overlap)))
+    starts = tuple(round(k * columns / count) for k in range(count))
+    return WindowPlan(width, useful, starts, ring=columns)
+
+
 def join(plan: WindowPlan, parts: list[Tensor], *, per_column: int = 1) -> Tensor:
     """Average the windows' values into one row.
 
@@ -81,9 +105,9 @@ def join(plan: WindowPlan, parts: list[Tensor], *, per_column: int = 1) -> Tenso
     out = parts[0].new_zeros((*parts[0].shape[:-1], total))
     weight = parts[0].new_zeros(total)
     for start, part in zip(plan.starts, parts, strict=True):
-        place = slice(start * per_column, (start + plan.width) * per_column)
-        out[..., place] += part * weights
-        weight[place] += weights
+        places = plan.places(start, per_column=per_column).to(out.device)
+        out.index_add_(-1, places, part * weights)
+        weight.index_add_(0, places, weights)
     return out / weight
 
 
@@ -109,6 +133,8 @@ def over_windows(
     parts: list[Tensor] = []
     for first in range(0, len(plan.starts), BATCH_WINDOWS):
         places = slice(first, first + BATCH_WINDOWS)
-        windows = [latents[..., start : start + plan.width] for start in plan.starts[places]]
+        windows = [
+            latents[..., plan.places(start).to(latents.device)] for start in plan.starts[places]
+        ]
         parts += predict(torch.cat(windows), places).split(1)
     return join(plan, parts, per_column=per_column)

@@ -115,3 +115,15 @@ def test_lossy_files_hold_the_sound(tmp_path, suffix):
     write_sound(tmp_path / f"a{suffix}", Sound(tone, 22_050))
     back = read_sound(tmp_path / f"a{suffix}").samples[: len(tone)]
     assert np.corrcoef(back[2000:-4000], tone[2000 : len(back) - 4000])[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("samples", [1000, 1001])
+def test_a_loop_is_marked_for_samplers(tmp_path, samples):
+    write_sound(tmp_path / "a.wav", Sound(np.zeros(samples, np.float32), 22_050), loops=True)
+    data = (tmp_path / "a.wav").read_bytes()
+    assert int.from_bytes(data[4:8], "little") == len(data) - 8
+    chunk = data[data.index(b"smpl") + 8 :]
+    fields = np.frombuffer(chunk, "<u4")
+    assert len(fields) == 15
+    assert (fields[2], fields[7], fields[11], fields[12]) == (45_351, 1, 0, samples - 1)
+    assert len(read_sound(tmp_path / "a.wav").samples) == samples

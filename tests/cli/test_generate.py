@@ -194,3 +194,15 @@ def test_an_impossible_wish_is_one_clear_line(tmp_path, tiny_model, options, sai
     assert_one_clear_line(done)
     assert said in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["sway.bvh"]
+
+
+def test_a_loop_is_marked_in_the_sound_and_in_the_beats(tmp_path, tiny_model):
+    done = kinetune(
+        "generate", dance(tmp_path), "-o", tmp_path / "a.wav", "--model", tiny_model, "--loop",
+        "--beat-map", "json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"smpl" in (tmp_path / "a.wav").read_bytes()
+    beats = json.loads((tmp_path / "a.beats.json").read_text())
+    assert beats["loops"] is True
+    assert beats["duration_s"] == pytest.approx(2.0, abs=1e-3)
