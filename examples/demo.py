@@ -6,7 +6,8 @@ python examples/demo.py [MOTION] [OUTPUT.wav]
 import sys
 from pathlib import Path
 
-from kinetune.cli.generate import GenerateOptions, generate
+from kinetune.cli.generate import generate
+from kinetune.cli.options import GenerateOptions
 from kinetune.errors import KinetuneError
 
 DANCE = Path(__file__).parent / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"

@@ -5,43 +5,33 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 from kinetune import genres, timebase
 from kinetune.cli.grids import AskedGrid
-from kinetune.errors import ConfigError, KinetuneError, OutputError
+from kinetune.cli.options import (
+    BEAT_MAPS,
+    FilmOptions,
+    GenerateOptions,
+    check_options,
+    delivery,
+)
+from kinetune.cli.targets import Targets, targets_of
+from kinetune.errors import KinetuneError
 from kinetune.files import check_writable
 
 if TYPE_CHECKING:
-    from kinetune.audio.delivery import Delivery
+    from kinetune.audio.sound import Sound
     from kinetune.model.pipeline import DanceMusic, DanceToMusicPipeline, Progress
     from kinetune.motion.clip import MotionClip
 
 # What a dance gets when neither the user nor the file's name says its genre.
 FALLBACK_GENRE = "house"
-# What --beat-map writes beside the sound.
-_BEAT_MAPS = {"json": ".beats.json", "csv": ".beats.csv", "labels": ".beats.txt", "midi": ".mid"}
-
-
-@dataclass(frozen=True)
-class GenerateOptions:
-    """What a user can turn; None leaves it to the dance or to the checkpoint."""
-
-    genre: str | None = None
-    seed: int = 0
-    steps: int | None = None
-    guidance: float | None = None
-    grid: AskedGrid = field(default_factory=AskedGrid)
-    loop: bool = False
-    plot: bool = False
-    beat_maps: tuple[str, ...] = ()
-    rate_hz: int = timebase.SAMPLE_RATE_HZ
-    channels: int = 1
-    loudness_lufs: float = -14.0
 
 
 @dataclass(frozen=True)
@@ -124,6 +114,13 @@ def command(
     ),
     stereo: Annotated[bool, typer.Option(help="Two equal channels instead of one.")] = False,
     loudness: Annotated[float, typer.Option(help="Integrated loudness, LUFS.")] = -14.0,
+    video: Annotated[
+        Path | None, typer.Option(help="Also film the dancer with the music on it: an .mp4 file.")
+    ] = None,
+    onto: Annotated[
+        Path | None, typer.Option(help="Put the music on this film instead; --video says where.")
+    ] = None,
+    offset: Annotated[float, typer.Option(help="Second of that film at which it begins.")] = 0.0,
     model: Annotated[
         str, typer.Option(help="A bundled name, a checkpoint folder, or a hub id.")
     ] = "default",
@@ -142,6 +139,7 @@ def command(
         grid=AskedGrid(bpm, first_beat, beats),
         loop=loop,
         plot=plot,
+        film=FilmOptions(video, onto, offset),
         beat_maps=tuple(beat_map or ()),
         rate_hz=rate,
         channels=2 if stereo else 1,
@@ -190,9 +188,10 @@ def generate(
     from kinetune.motion.formats import read_motion
 
     options = options or GenerateOptions()
-    _check_options(options)
-    targets = output_paths(motions, output)
-    for folder in {target.parent for target in targets}:
+    check_options(options)
+    targets = targets_of(motions, output, options.film)
+    files = [path for both in targets for path in (both.sound, both.film) if path is not None]
+    for folder in {path.parent for path in files}:
         check_writable(folder)
     place = _Place(model, device)
     done, failed = [], {}
@@ -210,29 +209,6 @@ def generate(
     return done, failed
 
 
-def output_paths(motions: Sequence[Path], output: Path | None) -> list[Path]:
-    """Return the sound file of every motion; equal stems get numbers.
-
-    Raises:
-        OutputError: One file is named for several motions, or an unknown suffix.
-    """
-    from kinetune.audio.sound import check_suffix
-
-    if output is not None and output.suffix and not output.is_dir():
-        check_suffix(output)
-        if len(motions) > 1:
-            raise OutputError(f"{output}: one file for {len(motions)} dances; name a folder")
-        return [output]
-    folder = output or Path()
-    targets: list[Path] = []
-    for motion in motions:
-        target, number = folder / f"{motion.stem}.wav", 2
-        while target in targets:
-            target, number = folder / f"{motion.stem}-{number}.wav", number + 1
-        targets.append(target)
-    return targets
-
-
 def genre_of(path: Path, asked: str | None) -> str:
     """Return the genre code: asked for, told by an AIST++ file name, or the fallback."""
     if asked is not None:
@@ -241,28 +217,6 @@ def genre_of(path: Path, asked: str | None) -> str:
     if path.name[:1] == "g" and path.name[3:4] == "_" and code in genres.CODES:
         return code
     return genres.genre_code(FALLBACK_GENRE)
-
-
-def _check_options(options: GenerateOptions) -> None:
-    if options.genre is not None:
-        genres.genre_code(options.genre)
-    if options.steps is not None and not 1 <= options.steps <= 1000:
-        raise ConfigError(f"--steps must be 1 to 1000, found {options.steps}")
-    if options.guidance is not None and not 0.0 <= options.guidance <= 50.0:
-        raise ConfigError(f"--guidance must be 0 to 50, found {options.guidance:g}")
-    for name in options.beat_maps:
-        if name not in _BEAT_MAPS:
-            known = ", ".join(_BEAT_MAPS)
-            raise ConfigError(f"--beat-map must be one of {known}; found {name!r}")
-    _delivery(options)
-    if options.seed < 0:
-        raise ConfigError(f"--seed must not be negative, found {options.seed}")
-
-
-def _delivery(options: GenerateOptions) -> "Delivery":
-    from kinetune.audio.delivery import Delivery
-
-    return Delivery(options.rate_hz, options.channels, options.loudness_lufs)
 
 
 class _Place:
@@ -289,7 +243,7 @@ def _one(
     place: _Place,
     path: Path,
     clip: "MotionClip",
-    target: Path,
+    targets: Targets,
     options: GenerateOptions,
     quiet: bool,
 ) -> Generated:
@@ -300,7 +254,7 @@ def _one(
     # A loop may move a tempo that nobody named.
     grid = None if options.loop and options.grid == AskedGrid() else options.grid.of(clip)
     genre = genre_of(path, options.genre)
-    with _progress_bar(clip.name, quiet) as progress:
+    with _progress_bar(f"{clip.name}: denoising", quiet) as progress:
         music = place.load()(
             clip,
             genre=genre,
@@ -311,13 +265,16 @@ def _one(
             loop=options.loop,
             progress=progress,
         )
-    sound = delivered(music.sound, _delivery(options))
+    sound = delivered(music.sound, delivery(options))
+    target = targets.sound
     write_sound(target, sound, loops=options.loop)
     _write_beat_maps(target, music, options)
     if options.plot:
         from kinetune.cli.pictures import draw_music
 
         draw_music(target.with_suffix(".png"), clip, music)
+    if targets.film is not None:
+        _write_film(targets.film, clip, music, sound, options.film, quiet)
     spent = music.seconds
     seconds = Seconds(place.load_s, **asdict(spent), total=spent.total)
     duration_s = sound.duration_s
@@ -336,7 +293,31 @@ def _one(
     )
     if not quiet:
         _tell(piece, music, options)
+        if targets.film is not None:
+            print(f"  film: {targets.film}")
     return piece
+
+
+def _write_film(
+    path: Path,
+    clip: "MotionClip",
+    music: "DanceMusic",
+    sound: "Sound",
+    options: FilmOptions,
+    quiet: bool,
+) -> None:
+    from kinetune.audio.beat_map import beat_map
+    from kinetune.cli import film, video
+
+    if options.onto is not None:
+        video.write_onto(path, options.onto, sound, offset_s=options.offset_s)
+        return
+    grid = music.grid
+    beats = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, music.sound.duration_s)
+    title = f"{clip.name}: {genres.genre_name(music.genre)} at {grid.bpm:.1f} bpm"
+    scene = film.Scene(clip, np.array(beats.beats_s), np.array(beats.downbeats_s), title)
+    with _progress_bar(f"{clip.name}: filming", quiet) as progress:
+        video.write_film(path, scene, sound, progress=progress)
 
 
 def _write_beat_maps(target: Path, music: "DanceMusic", options: GenerateOptions) -> None:
@@ -346,7 +327,7 @@ def _write_beat_maps(target: Path, music: "DanceMusic", options: GenerateOptions
     duration_s, loops = music.sound.duration_s, options.loop
     made = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, duration_s, loops=loops)
     for name in options.beat_maps:
-        write_beat_map(target.with_suffix(_BEAT_MAPS[name]), made)
+        write_beat_map(target.with_suffix(BEAT_MAPS[name]), made)
 
 
 def _tell(piece: Generated, music: "DanceMusic", options: GenerateOptions) -> None:
@@ -359,7 +340,7 @@ def _tell(piece: Generated, music: "DanceMusic", options: GenerateOptions) -> No
     if not options.grid.is_named and others:
         print(f"  other tempi it could be danced to: {others} bpm (choose with --bpm)")
     for name in options.beat_maps:
-        print(f"  beats: {Path(piece.output).with_suffix(_BEAT_MAPS[name])}")
+        print(f"  beats: {Path(piece.output).with_suffix(BEAT_MAPS[name])}")
     if options.plot:
         print(f"  picture: {Path(piece.output).with_suffix('.png')}")
 
@@ -374,5 +355,5 @@ def _progress_bar(name: str, quiet: bool) -> Iterator["Progress | None"]:
 
     columns = [TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()]
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"{name}: denoising", total=None)
+        task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

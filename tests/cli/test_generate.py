@@ -9,8 +9,10 @@ import soundfile
 from kinetune.audio.beat_map import read_beats
 from kinetune.audio.loudness import integrated_lufs
 from kinetune.audio.sound import read_sound
-from kinetune.cli.generate import GenerateOptions, generate, genre_of, output_paths
+from kinetune.cli.generate import generate, genre_of
 from kinetune.cli.grids import AskedGrid
+from kinetune.cli.options import GenerateOptions
+from kinetune.cli.targets import output_paths
 from kinetune.errors import AudioError, OutputError
 from kinetune.motion.formats import read_motion, write_motion
 from tests.cli.conftest import kinetune

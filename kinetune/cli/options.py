@@ -1,0 +1,76 @@
+"""What a user can turn in ``kinetune generate``, checked before anything is loaded."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinetune import genres, timebase
+from kinetune.cli.grids import AskedGrid
+from kinetune.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kinetune.audio.delivery import Delivery
+
+# What --beat-map writes beside the sound.
+BEAT_MAPS = {"json": ".beats.json", "csv": ".beats.csv", "labels": ".beats.txt", "midi": ".mid"}
+
+
+@dataclass(frozen=True)
+class FilmOptions:
+    """The picture that goes with the music.
+
+    Attributes:
+        path: An .mp4 file, or a folder for several dances; None films nothing.
+        onto: A film to put the music on; None films the dancer.
+        offset_s: When in that film the music begins.
+    """
+
+    path: Path | None = None
+    onto: Path | None = None
+    offset_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """What a user can turn; None leaves it to the dance or to the checkpoint."""
+
+    genre: str | None = None
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+    grid: AskedGrid = field(default_factory=AskedGrid)
+    loop: bool = False
+    plot: bool = False
+    film: FilmOptions = field(default_factory=FilmOptions)
+    beat_maps: tuple[str, ...] = ()
+    rate_hz: int = timebase.SAMPLE_RATE_HZ
+    channels: int = 1
+    loudness_lufs: float = -14.0
+
+
+def check_options(options: GenerateOptions) -> None:
+    """See that every number and name is possible.
+
+    Raises:
+        ConfigError: One is not.
+    """
+    if options.genre is not None:
+        genres.genre_code(options.genre)
+    if options.steps is not None and not 1 <= options.steps <= 1000:
+        raise ConfigError(f"--steps must be 1 to 1000, found {options.steps}")
+    if options.guidance is not None and not 0.0 <= options.guidance <= 50.0:
+        raise ConfigError(f"--guidance must be 0 to 50, found {options.guidance:g}")
+    for name in options.beat_maps:
+        if name not in BEAT_MAPS:
+            known = ", ".join(BEAT_MAPS)
+            raise ConfigError(f"--beat-map must be one of {known}; found {name!r}")
+    delivery(options)
+    if options.seed < 0:
+        raise ConfigError(f"--seed must not be negative, found {options.seed}")
+
+
+def delivery(options: GenerateOptions) -> "Delivery":
+    """Return how the sound is handed over."""
+    from kinetune.audio.delivery import Delivery
+
+    return Delivery(options.rate_hz, options.channels, options.loudness_lufs)

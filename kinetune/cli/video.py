@@ -1,0 +1,151 @@
+"""Film and music in one file, through PyAV: MP4 with H.264 and AAC. Seconds, Hz."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetune import timebase
+from kinetune.audio.sound import Sound, resample
+from kinetune.cli import film
+from kinetune.errors import ConfigError
+from kinetune.files import whole_file
+
+# What every player knows.
+_AUDIO_HZ = 44_100
+_AUDIO_BITS = 192_000
+_BLOCK = 1024
+SUFFIX = ".mp4"
+
+
+def check_suffix(path: Path) -> None:
+    """See that a film can be written under that name.
+
+    Raises:
+        ConfigError: The suffix is not .mp4.
+    """
+    if path.suffix.lower() != SUFFIX:
+        raise ConfigError(f"{path}: films are written as {SUFFIX}; found {path.suffix!r}")
+
+
+def write_film(
+    path: Path,
+    scene: film.Scene,
+    sound: Sound,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write the dancer with the music on it.
+
+    Args:
+        path: An .mp4 file.
+        scene: What is filmed.
+        sound: The music; it begins with the film.
+        progress: Called with (pictures done, pictures in all).
+
+    Raises:
+        ConfigError: The suffix is not .mp4.
+        OutputError: The place can't be written to.
+    """
+    import av
+
+    check_suffix(path)
+    total = len(scene.poses)
+    with whole_file(path) as aside, av.open(str(aside), "w") as out:
+        video = out.add_stream("libx264", rate=round(film.FPS))
+        video.width, video.height, video.pix_fmt = film.WIDTH, film.HEIGHT, "yuv420p"
+        video.options = {"preset": "veryfast", "crf": "20"}
+        audio = _audio_stream(out)
+        blocks = _audio_packets(audio, sound)
+        for number, picture in enumerate(film.pictures(scene)):
+            out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            # The music keeps step with the pictures, so that players need not look far ahead.
+            _mux_until(out, blocks, timebase.duration_of(number + 1, film.FPS))
+            if progress is not None:
+                progress(number + 1, total)
+        out.mux(video.encode(None))
+        _mux_until(out, blocks, np.inf)
+
+
+def write_onto(path: Path, source: Path, sound: Sound, *, offset_s: float = 0.0) -> None:
+    """Put music on somebody's film: its pictures are copied untouched, its own sound is left out.
+
+    Args:
+        path: An .mp4 file.
+        source: The film.
+        sound: The music.
+        offset_s: When in the film the music begins, 0 or later.
+
+    Raises:
+        ConfigError: The film can't be read, holds no pictures or pictures an .mp4 can't hold, or
+            the music begins after its end.
+        OutputError: The place can't be written to.
+    """
+    import av
+
+    check_suffix(path)
+    try:
+        film_in = av.open(str(source))
+    except (av.FFmpegError, OSError) as error:
+        raise ConfigError(f"{source}: not a film that can be read ({error})") from error
+    with film_in:
+        if not film_in.streams.video:
+            raise ConfigError(f"{source}: holds no pictures; expected a film")
+        given = film_in.streams.video[0]
+        length_s = float(film_in.duration or 0) / av.time_base
+        if length_s and not 0.0 <= offset_s < length_s:
+            raise ConfigError(
+                f"the music can't begin at {offset_s:g} s of {source}, which lasts {length_s:.1f} s"
+            )
+        silence = np.zeros(timebase.samples_in(offset_s, sound.rate_hz), dtype=np.float32)
+        late = Sound(np.concatenate([silence, sound.mono]), sound.rate_hz)
+        with whole_file(path) as aside, av.open(str(aside), "w") as out:
+            try:
+                video = out.add_stream_from_template(given)
+            except (av.FFmpegError, ValueError) as error:
+                raise ConfigError(
+                    f"{source}: an .mp4 can't hold its pictures ({error}); convert it first"
+                ) from error
+            blocks = _audio_packets(audio := _audio_stream(out), late)
+            del audio
+            for packet in film_in.demux(given):
+                if packet.dts is None:
+                    continue
+                now_s = float(packet.dts * packet.time_base)
+                packet.stream = video
+                out.mux(packet)
+                _mux_until(out, blocks, now_s)
+            _mux_until(out, blocks, length_s or np.inf)
+
+
+def _audio_stream(out: Any) -> Any:  # noqa: ANN401 - PyAV's own types
+    stream = out.add_stream("aac", rate=_AUDIO_HZ)
+    stream.bit_rate = _AUDIO_BITS
+    stream.layout = "stereo"
+    return stream
+
+
+def _audio_packets(stream: Any, sound: Sound) -> Iterator[tuple[float, Any]]:  # noqa: ANN401
+    """Yield (seconds so far, packets), a block of sound at a time, and the encoder's rest."""
+    import av
+
+    samples = _two_channels(resample(sound, _AUDIO_HZ).samples)
+    for first in range(0, len(samples), _BLOCK):
+        block = np.ascontiguousarray(samples[first : first + _BLOCK].T)
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts = _AUDIO_HZ, first
+        yield timebase.duration_of(first, _AUDIO_HZ), stream.encode(frame)
+    yield timebase.duration_of(len(samples), _AUDIO_HZ), stream.encode(None)
+
+
+def _two_channels(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.repeat(samples[:, None], 2, axis=1) if samples.ndim == 1 else samples
+
+
+def _mux_until(out: Any, blocks: Iterator[tuple[float, Any]], end_s: float) -> None:  # noqa: ANN401
+    for now_s, packets in blocks:
+        out.mux(packets)
+        if now_s >= end_s:
+            break
