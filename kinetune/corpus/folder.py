@@ -21,7 +21,7 @@ from kinetune import config, files, genres, timebase
 from kinetune.audio.delivery import Delivery
 from kinetune.audio.sound import write_sound
 from kinetune.corpus import clips as motions
-from kinetune.corpus.pairs import PHRASES, make_pair
+from kinetune.corpus.pairs import PHRASES, Pair, make_pair
 from kinetune.errors import ConfigError
 from kinetune.motion.amass import write_amass
 
@@ -127,7 +127,9 @@ def make_corpus(
         ConfigError: A setting is out of range, the genre is unknown, or a clip can't be used.
         OutputError: The folder can't be written to.
     """
-    jobs = _jobs(Path(out), settings or PairSettings(), minutes, seed)
+    settings = settings or PairSettings()
+    planned = plan_pairs(settings, minutes=minutes, seed=seed)
+    jobs = [_Job(Path(out), settings, pair) for pair in planned]
     todo = [job for job in jobs if not job.is_done()]
     done = len(jobs) - len(todo)
     _make_all(todo, workers, lambda k: progress(done + k, len(jobs)) if progress else None)
@@ -157,28 +159,27 @@ def read_manifest(folder: Path) -> list[CorpusItem]:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One pair to be made and written."""
+class PlannedPair:
+    """A pair of a corpus before it is made: what ``make_pair`` is told, and its name."""
 
-    folder: Path
-    settings: PairSettings
     seed: int
     genre: str
     name: str
 
-    @property
-    def item_path(self) -> Path:
-        """Where the item's own line stands; written last, it marks the item complete."""
-        return self.folder / "items" / f"{self.name}.json"
-
-    def is_done(self) -> bool:
-        """Whether all three files stand."""
-        motion, audio = (self.folder / k / f"{self.name}.{s}" for k, s in
-                         (("motion", "npz"), ("audio", "flac")))  # fmt: skip
-        return self.item_path.is_file() and motion.is_file() and audio.is_file()
+    def make(self, settings: PairSettings) -> Pair:
+        """Make the pair."""
+        return make_pair(
+            self.seed, genre=self.genre, duration_s=settings.duration_s,
+            rate_hz=settings.rate_hz, channels=settings.channels, clips=settings.clips,
+        )  # fmt: skip
 
 
-def _jobs(folder: Path, settings: PairSettings, minutes: float, seed: int) -> list[_Job]:
+def plan_pairs(settings: PairSettings, *, minutes: float, seed: int) -> list[PlannedPair]:
+    """Return the pairs of a corpus, in order.
+
+    Raises:
+        ConfigError: A setting is out of range, the genre is unknown, or a clip can't be used.
+    """
     if not (np.isfinite(minutes) and minutes > 0):
         raise ConfigError(f"minutes must be positive, found {minutes}")
     if not (np.isfinite(settings.duration_s) and settings.duration_s > 0):
@@ -190,13 +191,32 @@ def _jobs(folder: Path, settings: PairSettings, minutes: float, seed: int) -> li
     codes = genres.CODES if settings.genre is None else (genres.genre_code(settings.genre),)
     count = int(np.ceil(minutes * 60.0 / settings.duration_s))
     mark = settings.mark
-    jobs = []
+    planned = []
     for k in range(count):
         item = int(np.random.SeedSequence([seed, k]).generate_state(1)[0])
         code = codes[k % len(codes)]
-        name = f"{code.lower()}-{item:010d}-{mark}"
-        jobs.append(_Job(folder, settings, item, code, name))
-    return jobs
+        planned.append(PlannedPair(item, code, f"{code.lower()}-{item:010d}-{mark}"))
+    return planned
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One pair to be made and written."""
+
+    folder: Path
+    settings: PairSettings
+    pair: PlannedPair
+
+    @property
+    def item_path(self) -> Path:
+        """Where the item's own line stands; written last, it marks the item complete."""
+        return self.folder / "items" / f"{self.pair.name}.json"
+
+    def is_done(self) -> bool:
+        """Whether all three files stand."""
+        motion, audio = (self.folder / k / f"{self.pair.name}.{s}" for k, s in
+                         (("motion", "npz"), ("audio", "flac")))  # fmt: skip
+        return self.item_path.is_file() and motion.is_file() and audio.is_file()
 
 
 def _make_all(jobs: list[_Job], workers: int | None, report: Callable[[int], None]) -> None:
@@ -215,16 +235,12 @@ def _make_all(jobs: list[_Job], workers: int | None, report: Callable[[int], Non
 
 
 def _make_item(job: _Job) -> None:
-    given = job.settings
-    pair = make_pair(
-        job.seed, genre=job.genre, duration_s=given.duration_s, rate_hz=given.rate_hz,
-        channels=given.channels, clips=given.clips,
-    )  # fmt: skip
-    write_amass(job.folder / "motion" / f"{job.name}.npz", pair.clip)
-    write_sound(job.folder / "audio" / f"{job.name}.flac", pair.sound)
+    pair, name = job.pair.make(job.settings), job.pair.name
+    write_amass(job.folder / "motion" / f"{name}.npz", pair.clip)
+    write_sound(job.folder / "audio" / f"{name}.flac", pair.sound)
     item = CorpusItem(
-        job.name, pair.genre, pair.bpm, _rounded(pair.beats_s), _rounded(pair.downbeats_s),
-        _rounded(pair.dance.energy), pair.clip.duration_s, job.seed, pair.source,
+        name, pair.genre, pair.bpm, _rounded(pair.beats_s), _rounded(pair.downbeats_s),
+        _rounded(pair.dance.energy), pair.clip.duration_s, pair.seed, pair.source,
     )  # fmt: skip
     files.write_text(job.item_path, json.dumps(asdict(item)) + "\n")
 

@@ -65,7 +65,10 @@ def mastered(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
 
 
 def _toned(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
-    """The sum brought most of the way to the mix's tone by one smooth linear-phase filter."""
+    """The sum brought most of the way to the mix's tone by one smooth filter.
+
+    Minimum phase: a linear-phase filter this narrow rings 17 ms ahead of every drum.
+    """
     if not mix.curve_db:
         return bus
     hz, power = signal.welch(bus.mean(axis=1), rate_hz, nperseg=rate_hz // 8)
@@ -79,7 +82,8 @@ def _toned(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
     grid = np.linspace(0.0, rate_hz / 2.0, 2049)
     gain_db = np.interp(np.log(np.maximum(grid, 20.0)), np.log(tone_hz), change)
     taps = signal.firwin2(rate_hz // 30 | 1, grid, 10.0 ** (gain_db / 20.0), fs=rate_hz)
-    return each_channel(bus, lambda x: signal.oaconvolve(x, taps, mode="same"))
+    taps = signal.minimum_phase(taps, half=False)
+    return each_channel(bus, lambda x: signal.oaconvolve(x, taps)[: len(x)])
 
 
 def _loud_rms(bus: Bus, rate_hz: int) -> float:

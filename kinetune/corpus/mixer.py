@@ -31,7 +31,7 @@ _LENGTH_GRID = 1.2
 _STROKES = (0.0, 0.03, -0.03)
 # A stroke is heard on the beat when it has risen by then: trackers hear the corpus this much later
 # than clicks on the same beats (median of 20 pieces: 37 ms against 20 ms).
-_RISE_S = 0.017
+RISE_S = 0.017
 # Where chords and tunes begin, and how far up they go on a record without dust.
 _MUSIC_FROM_HZ = 130.0
 _DUSTLESS_HZ = 12_000.0
@@ -92,7 +92,7 @@ def _play_part(part: Part, notes: list[Note], n: int, lead_in: int, rate_hz: int
     takes = _takes(part)
     for count, note in enumerate(notes):
         wave = _sounded(part.voice, takes[count % len(takes)], note, rate_hz, cache)
-        start = max(0, timebase.samples_in(note.start_s - _RISE_S, rate_hz) + lead_in)
+        start = max(0, timebase.samples_in(note.start_s - RISE_S, rate_hz) + lead_in)
         length = min(len(wave), n - start)
         if length > 0:
             loud = note.velocity**_LOUDNESS_CURVE
@@ -142,7 +142,7 @@ def _ducking(score: Score, n: int, lead_in: int, rate_hz: int) -> Wave:
     dip = np.zeros(n)
     for note in score.notes:
         if note.part == "kick":
-            start = max(0, timebase.samples_in(note.start_s - _RISE_S, rate_hz) + lead_in)
+            start = max(0, timebase.samples_in(note.start_s - RISE_S, rate_hz) + lead_in)
             if start < n:
                 dip[start] = max(dip[start], note.velocity)
     tail = synthesis.fade(timebase.samples_in(0.4, rate_hz), rate_hz, 0.08)

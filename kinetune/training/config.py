@@ -15,12 +15,17 @@ class DataConfig:
 
     Attributes:
         source: A corpus folder (``kinetune corpus make``) or a prepared one
-            (``kinetune prepare aist``), relative to where the command is run.
+            (``kinetune prepare aist``), relative to where the command is run; empty makes the
+            pairs on the fly, straight into the run's cache.
+        minutes: How much to make on the fly.
+        seed: Of what is made on the fly.
         stride_s: Seconds from one training window to the next.
         held_out: About one item in so many is kept for validation; 0 keeps none.
     """
 
     source: str = "runs/corpus"
+    minutes: float = 0.0
+    seed: int = 0
     stride_s: float = 1.5
     held_out: int = 20
 

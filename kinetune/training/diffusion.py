@@ -48,12 +48,8 @@ def train_diffusion(
     settings = config.diffusion
     pipeline = build_pipeline(config.model, seed=settings.loop.seed)
     pipeline.register_modules(vae=_trained_vae(config, out))
-    prepared = open_source(
-        Path(config.data.source),
-        out,
-        features=pipeline.normaliser.config.features,
-        held_out=config.data.held_out,
-    )
+    features = pipeline.normaliser.config.features
+    prepared = open_source(config.data, out, features=features)
     dataset.fit_normaliser(prepared, pipeline)
     shape = dataset.window_shape(pipeline)
     windows = dataset.windows_of(prepared, shape, stride_s=config.data.stride_s, held_out=False)

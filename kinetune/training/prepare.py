@@ -17,13 +17,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import kinetune
 from kinetune import files, timebase
 from kinetune.audio.sound import Sound, read_sound, resample, to_mono
-from kinetune.corpus.folder import CorpusItem, read_manifest
+from kinetune.corpus.folder import (
+    CorpusItem,
+    PairSettings,
+    PlannedPair,
+    plan_pairs,
+    read_manifest,
+)
 from kinetune.errors import ConfigError
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.features import features_named
 from kinetune.motion.formats import read_motion
+from kinetune.training.config import DataConfig
 
 _VERSION = 1
 # Called with the items done and the items in all.
@@ -147,21 +155,35 @@ def write_prepared(
 def corpus_dances(source: Path, *, held_out_every: int) -> Iterator[Callable[[], Dance]]:
     """Yield a reader for every pair of a corpus folder; about one in so many is held out."""
     for item in read_manifest(source):
-        # By a digest of the name: whatever the order of genres, each gives its share.
-        draw = int(hashlib.sha256(item.id.encode()).hexdigest()[:8], 16)
-        held_out = held_out_every > 0 and draw % held_out_every == 0
-        yield partial(_read_pair, source, item, held_out)
+        yield partial(_read_pair, source, item, _is_held_out(item.id, held_out_every))
 
 
-def open_source(source: Path, cache: Path, *, features: str, held_out: int) -> PreparedSet:
+def made_dances(minutes: float, seed: int, *, held_out_every: int) -> Iterator[Callable[[], Dance]]:
+    """Yield a maker for every pair of a corpus that is never written; the same pairs as on disk."""
+    settings = PairSettings()
+    for planned in plan_pairs(settings, minutes=minutes, seed=seed):
+        yield partial(_make_pair, planned, settings, _is_held_out(planned.name, held_out_every))
+
+
+def open_source(data: DataConfig, cache: Path, *, features: str) -> PreparedSet:
     """Open a training source: a prepared folder as it is, a corpus through a cache.
 
-    The cache's name is a digest of the manifest and the settings, so that no other corpus's cache
-    is ever taken for this one.
+    The cache's name is a digest of what it was made from, so that no other corpus's cache is ever
+    taken for this one.
+
+    Args:
+        data: Where the dances come from.
+        cache: Folder in which a cache may be kept.
+        features: Name of the motion features.
 
     Raises:
-        ConfigError: The folder is neither.
+        ConfigError: The source is neither, or there is nothing to make.
     """
+    if not data.source:
+        told = f"made by {kinetune.__version__}: {data.minutes} min, seed {data.seed}".encode()
+        dances = made_dances(data.minutes, data.seed, held_out_every=data.held_out)
+        return _cached(dances, told, cache, data, features)
+    source = Path(data.source)
     if (source / "prepared.json").is_file():
         return _matching(open_prepared(source), features)
     manifest = source / "manifest.jsonl"
@@ -170,12 +192,41 @@ def open_source(source: Path, cache: Path, *, features: str, held_out: int) -> P
             f"{source}: neither a corpus (manifest.jsonl) nor a prepared folder (prepared.json); "
             "make one with 'kinetune corpus make' or 'kinetune prepare aist'"
         )
-    key = json.dumps([_VERSION, features, held_out, timebase.SAMPLE_RATE_HZ])
-    digest = hashlib.sha256(manifest.read_bytes() + key.encode()).hexdigest()[:16]
-    folder = cache / f"prepared-{digest}"
+    dances = corpus_dances(source, held_out_every=data.held_out)
+    return _cached(dances, manifest.read_bytes(), cache, data, features)
+
+
+def _cached(
+    dances: Iterable[Callable[[], Dance]],
+    told: bytes,
+    cache: Path,
+    data: DataConfig,
+    features: str,
+) -> PreparedSet:
+    key = json.dumps([_VERSION, features, data.held_out, timebase.SAMPLE_RATE_HZ])
+    folder = cache / f"prepared-{hashlib.sha256(told + key.encode()).hexdigest()[:16]}"
     if (folder / "prepared.json").is_file():
         return open_prepared(folder)
-    return write_prepared(corpus_dances(source, held_out_every=held_out), folder, features=features)
+    return write_prepared(dances, folder, features=features)
+
+
+def _is_held_out(name: str, every: int) -> bool:
+    """Draw by a digest of the name: whatever the order of genres, each gives its share."""
+    draw = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
+    return every > 0 and draw % every == 0
+
+
+def _make_pair(planned: PlannedPair, settings: PairSettings, held_out: bool) -> Dance:
+    pair = planned.make(settings)
+    return Dance(
+        name=planned.name,
+        genre=pair.genre,
+        clip=pair.clip,
+        sound=pair.sound,
+        beats_s=tuple(pair.beats_s.tolist()),
+        bar_start_s=float(pair.downbeats_s[0]) if len(pair.downbeats_s) else 0.0,
+        held_out=held_out,
+    )
 
 
 def _matching(prepared: PreparedSet, features: str) -> PreparedSet:

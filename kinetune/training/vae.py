@@ -38,12 +38,8 @@ def train_vae(
         on_step: Called after every step.
     """
     pipeline = build_pipeline(config.model, seed=config.vae.loop.seed)
-    prepared = open_source(
-        Path(config.data.source),
-        out,
-        features=pipeline.normaliser.config.features,
-        held_out=config.data.held_out,
-    )
+    features = pipeline.normaliser.config.features
+    prepared = open_source(config.data, out, features=features)
     shape = dataset.window_shape(pipeline)
     windows = dataset.windows_of(prepared, shape, stride_s=config.data.stride_s, held_out=False)
     if isinstance(pipeline.vae, MelVAE) and not resume:

@@ -1,18 +1,18 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from kinetune.corpus.folder import make_corpus
 from kinetune.errors import ConfigError
 from kinetune.model.presets import build_pipeline, preset_config
 from kinetune.training import dataset
+from kinetune.training.config import DataConfig
 from kinetune.training.prepare import open_source
 
 
 @pytest.fixture
 def prepared(tiny, tmp_path):
-    return open_source(Path(tiny.data.source), tmp_path, features="rhythm", held_out=0)
+    return open_source(tiny.data, tmp_path, features="rhythm")
 
 
 def test_every_epoch_sees_every_window_once():
@@ -69,3 +69,25 @@ def test_the_beat_grid_is_shifted_with_the_condition(tiny, prepared):
     still, moved = (conditions.batch(window, shift_s=[s]) for s in (0.0, 0.1))
     assert torch.equal(still.features, moved.features)
     assert not torch.allclose(still.grid, moved.grid)
+
+
+def test_pairs_made_on_the_fly_are_those_of_the_corpus(tmp_path):
+    make_corpus(tmp_path / "corpus", minutes=0.7, seed=3, workers=1)
+    read = open_source(
+        DataConfig(source=str(tmp_path / "corpus")), tmp_path / "a", features="rhythm"
+    )
+    made = open_source(
+        DataConfig(source="", minutes=0.7, seed=3), tmp_path / "b", features="rhythm"
+    )
+    assert [item.name for item in made.items] == [item.name for item in read.items]
+    for one, two in zip(made.items, read.items, strict=True):
+        assert one.held_out == two.held_out
+        np.testing.assert_allclose(one.beats_s, two.beats_s, atol=1e-5)
+        away = made.samples(one).astype(int) - read.samples(two)
+        assert np.abs(away).max() <= 2
+        np.testing.assert_allclose(made.feature_rows(one), read.feature_rows(two), atol=0.02)
+
+
+def test_nothing_to_make_on_the_fly_is_said(tmp_path):
+    with pytest.raises(ConfigError, match="minutes must be positive"):
+        open_source(DataConfig(source=""), tmp_path, features="rhythm")
