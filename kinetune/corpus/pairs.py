@@ -1,10 +1,11 @@
 """Pairs of a dance and its music.
 
 Three dances in ten are real motion bent to the beat (``corpus/bending.py``), the others are
-choreographed. Seconds, Hz.
+choreographed; of those, a quarter are danced in another genre's manner than the music's, because
+people ask for house under a dance that was never house. Seconds, Hz.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ SLOWEST_BPM, FASTEST_BPM = 70.0, 150.0
 _SPILL_CHANCE = 0.2
 # How many dances are real motion bent to the beat.
 _BENT_SHARE = 0.3
+# How many choreographed dances are danced in some other genre's manner.
+_BORROWED_SHARE = 0.25
 # What a dance can be made of.
 PHRASES, LIBRARY, CLIPS = "phrases", "library", "clips"
 
@@ -94,9 +97,18 @@ def make_pair(
         dance = bend(seed, known, genre=code, bpm=tempo, duration_s=duration_s, fps=fps)
     else:
         source = PHRASES
-        dance = choreograph(seed, genre=code, bpm=tempo, duration_s=duration_s, fps=fps)
+        manner = _draw_manner(rng, code)
+        dance = choreograph(seed, genre=manner, bpm=tempo, duration_s=duration_s, fps=fps)
+        dance = replace(dance, genre=code)
     sound = render(compose(dance, seed), rate_hz, channels=channels)
     return Pair(f"{code.lower()}-{seed:08d}", code, tempo, seed, dance, sound, source)
+
+
+def _draw_manner(rng: np.random.Generator, code: str) -> str:
+    """The genre whose vocabulary is danced."""
+    if rng.random() >= _BORROWED_SHARE:
+        return code
+    return str(rng.choice([other for other in genres.CODES if other != code]))
 
 
 def _draw_bpm(rng: np.random.Generator, code: str) -> float:
