@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kinetune import genres, timebase
-from kinetune.model.layers import ResBlock, sinusoid
+from kinetune.model.layers import ResBlock, TimeConv, sinusoid
 from kinetune.motion.features import genre_one_hot
 
 # Sine and cosine of the beat's and of the bar's phase, a pulse on the beat, relative tempo.
@@ -193,7 +193,7 @@ class DanceCondition(ModelMixin, ConfigMixin):
         hop_length: int = timebase.HOP_LENGTH,
     ) -> None:
         super().__init__()
-        self.motion_in = nn.Conv1d(
+        self.motion_in = TimeConv(
             feature_count,
             channels,
             2 * frames_per_column,

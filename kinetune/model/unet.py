@@ -13,7 +13,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kinetune.model.layers import ResBlock, TimeAttention, sinusoid
+from kinetune.model.layers import ResBlock, TimeAttention, TimeConv, sinusoid
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class DanceUNet(ModelMixin, ConfigMixin):
             nn.Linear(condition_channels, vector), nn.SiLU(), nn.Linear(vector, vector)
         )
         self.vector_in = nn.Linear(condition_channels, vector)
-        self.conv_in = nn.Conv1d(in_channels + condition_channels, widths[0], 3, padding=1)
+        self.conv_in = TimeConv(in_channels + condition_channels, widths[0], 3, padding=1)
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()
         for level, width in enumerate(widths):
@@ -69,7 +69,7 @@ class DanceUNet(ModelMixin, ConfigMixin):
             )
         self.middle = ResBlock(widths[-1], widths[-1], vector_channels=vector)
         self.norm_out = nn.GroupNorm(16, widths[0])
-        self.conv_out = nn.Conv1d(widths[0], in_channels, 3, padding=1)
+        self.conv_out = TimeConv(widths[0], in_channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
@@ -119,7 +119,7 @@ class _Level(nn.Module):
     ) -> None:
         super().__init__()
         self.first = ResBlock(source, width, vector_channels=vector)
-        self.condition = nn.Conv1d(condition, width, 1)
+        self.condition = TimeConv(condition, width, 1)
         self.rest = nn.ModuleList(
             [ResBlock(width, width, vector_channels=vector) for _ in range(layers - 1)]
         )

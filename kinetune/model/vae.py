@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL, ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
-from kinetune.model.layers import ResBlock
+from kinetune.model.layers import ResBlock, TimeConv
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class MelVAE(ModelMixin, ConfigMixin):
         super().__init__()
         widths = tuple(block_out_channels)
         patch = 2 ** (len(widths) - 1)
-        self.analysis = nn.Conv1d(mel_bands, latent_channels, patch, stride=patch)
+        self.analysis = TimeConv(mel_bands, latent_channels, patch, stride=patch)
         self.synthesis = nn.ConvTranspose1d(latent_channels, mel_bands, patch, stride=patch)
         self.encoder = _encoder(mel_bands, widths, layers_per_block, 2 * latent_channels)
         self.decoder = _decoder(mel_bands, widths, layers_per_block, latent_channels)
@@ -164,23 +164,23 @@ def _affine(vae: "MelVAE | AutoencoderKL", like: Tensor) -> tuple[Tensor, Tensor
 
 
 def _encoder(bands: int, widths: tuple[int, ...], layers: int, out_channels: int) -> nn.Sequential:
-    parts: list[nn.Module] = [nn.Conv1d(bands, widths[0], 3, padding=1)]
+    parts: list[nn.Module] = [TimeConv(bands, widths[0], 3, padding=1)]
     for level, width in enumerate(widths):
         if level:
-            parts.append(nn.Conv1d(widths[level - 1], width, 4, stride=2, padding=1))
+            parts.append(TimeConv(widths[level - 1], width, 4, stride=2, padding=1))
         parts += [ResBlock(width, width) for _ in range(layers)]
     parts += [
         ResBlock(widths[-1], widths[-1]),
         nn.GroupNorm(16, widths[-1]),
         nn.SiLU(),
-        _silent(nn.Conv1d(widths[-1], out_channels, 3, padding=1)),
+        _silent(TimeConv(widths[-1], out_channels, 3, padding=1)),
     ]
     return nn.Sequential(*parts)
 
 
 def _decoder(bands: int, widths: tuple[int, ...], layers: int, in_channels: int) -> nn.Sequential:
     parts: list[nn.Module] = [
-        nn.Conv1d(in_channels, widths[-1], 3, padding=1),
+        TimeConv(in_channels, widths[-1], 3, padding=1),
         ResBlock(widths[-1], widths[-1]),
     ]
     for level in reversed(range(len(widths))):
@@ -188,7 +188,7 @@ def _decoder(bands: int, widths: tuple[int, ...], layers: int, in_channels: int)
         if level:
             parts.append(nn.ConvTranspose1d(widths[level], widths[level - 1], 4, 2, padding=1))
     parts += [nn.GroupNorm(16, widths[0]), nn.SiLU()]
-    parts.append(_silent(nn.Conv1d(widths[0], bands, 3, padding=1)))
+    parts.append(_silent(TimeConv(widths[0], bands, 3, padding=1)))
     return nn.Sequential(*parts)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from kinetune import config
 from kinetune.errors import ConfigError
 from kinetune.model.presets import ModelConfig, UNetConfig, VaeConfig, preset_config
+from kinetune.training.roughen import Roughness
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,13 @@ class VaeTraining:
         loop: The loop's.
         kl_weight: Weight of the divergence from the unit Gaussian, per latent value.
         slope_weight: Weight of the error in the spectrogram's change from frame to frame.
+        evenness: How far the latent's channels are brought to one deviation, 0 to 1.
     """
 
     loop: LoopConfig = field(default_factory=LoopConfig)
     kl_weight: float = 2e-3
     slope_weight: float = 0.5
+    evenness: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class DiffusionTraining:
         drop_motion: How often the motion alone is withheld.
         drop_grid: How often the beat grid alone is withheld.
         drop_genre: How often the genre alone is withheld.
-        feature_noise: Deviation of the noise on the normalised features.
+        rough: How much the motion features are roughened.
         grid_jitter_s: Deviation of a shift of the whole beat grid, seconds.
     """
 
@@ -103,7 +106,7 @@ class DiffusionTraining:
     drop_motion: float = 0.1
     drop_grid: float = 0.1
     drop_genre: float = 0.05
-    feature_noise: float = 0.1
+    rough: Roughness = field(default_factory=Roughness)
     grid_jitter_s: float = 0.005
 
 

@@ -22,6 +22,7 @@ from kinetune.training import dataset
 from kinetune.training.config import DiffusionTraining, TrainConfig
 from kinetune.training.loop import Outcome, Report, TrainingLoop
 from kinetune.training.prepare import PreparedSet, open_source
+from kinetune.training.roughen import roughened
 
 
 def train_diffusion(
@@ -140,10 +141,9 @@ def withhold(
         return (torch.rand(count, generator=generator) >= share).float()
 
     everything = kept(settings.drop_all)
-    noise = torch.randn(told.features.shape, generator=generator)
     return replace(
         told,
-        features=told.features + settings.feature_noise * noise,
+        features=roughened(told.features, settings.rough, generator),
         keep_motion=told.keep_motion * everything * kept(settings.drop_motion),
         keep_grid=told.keep_grid * everything * kept(settings.drop_grid),
         keep_genre=told.keep_genre * everything * kept(settings.drop_genre),

@@ -73,7 +73,7 @@ def test_conditions_are_withheld_as_often_as_asked():
     assert held.keep_motion.mean() == pytest.approx(0.9 * 0.7, abs=0.04)
     assert held.keep_grid.mean() == pytest.approx(0.9, abs=0.03)
     assert torch.equal(held.keep_grid, held.keep_genre)
-    assert held.features.std() == pytest.approx(settings.feature_noise, rel=0.05)
+    assert held.features.std() == pytest.approx(settings.rough.noise, rel=0.05)
 
 
 @pytest.mark.parametrize("velocity", [True, False])
