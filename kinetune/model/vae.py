@@ -148,6 +148,17 @@ def unscale_latents(vae: "MelVAE | AutoencoderKL", latents: Tensor) -> Tensor:
     return latents * scale + shift
 
 
+def channel_strengths(vae: "MelVAE | AutoencoderKL") -> Tensor:
+    """Return how much a unit of each scaled latent channel weighs in the spectrogram, (C,).
+
+    Told of our VAE by its linear path; the paper's has one channel, and that weighs 1.
+    """
+    if not isinstance(vae, MelVAE):
+        return torch.ones(vae.config.latent_channels)
+    weight = vae.synthesis.weight.detach().float()  # (C, M, frames)
+    return weight.norm(dim=(1, 2)) * _affine(vae, weight)[1].flatten()
+
+
 def frames_per_column(vae: "MelVAE | AutoencoderKL") -> int:
     """Return how many mel frames one latent column stands for."""
     return int(2 ** (len(vae.config.block_out_channels) - 1))

@@ -74,13 +74,11 @@ class VaeTraining:
         loop: The loop's.
         kl_weight: Weight of the divergence from the unit Gaussian, per latent value.
         slope_weight: Weight of the error in the spectrogram's change from frame to frame.
-        evenness: How far the latent's channels are brought to one deviation, 0 to 1.
     """
 
     loop: LoopConfig = field(default_factory=LoopConfig)
     kl_weight: float = 2e-3
     slope_weight: float = 0.5
-    evenness: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,12 @@ class DiffusionTraining:
 
     Attributes:
         loop: The loop's.
-        vae: Folder of the VAE, or a hub id; empty takes the one trained into the same folder.
+        vae: Folder of the VAE, or a hub id; empty takes the one trained into the same folder, or
+            that of ``start``.
+        start: A trained model to go on from (a bundled name, a folder or a hub id): its networks
+            and its normaliser. Empty starts from random weights.
+        strength_weight: How much more a latent channel's error counts where the channel weighs more
+            in the spectrogram; 0 not at all, 1 in proportion.
         min_snr_gamma: Min-SNR weighting (Hang et al. 2023); 0 is plain mean squared error.
         drop_all: How often everything about the dance is withheld, for guidance.
         drop_motion: How often the motion alone is withheld.
@@ -101,6 +104,8 @@ class DiffusionTraining:
 
     loop: LoopConfig = field(default_factory=LoopConfig)
     vae: str = ""
+    start: str = ""
+    strength_weight: float = 0.0
     min_snr_gamma: float = 5.0
     drop_all: float = 0.1
     drop_motion: float = 0.1

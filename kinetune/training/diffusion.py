@@ -17,7 +17,7 @@ from kinetune.model import checkpoint
 from kinetune.model.condition import ConditionBatch
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import build_pipeline, load_paper_vae
-from kinetune.model.vae import MelVAE
+from kinetune.model.vae import MelVAE, channel_strengths
 from kinetune.training import dataset
 from kinetune.training.config import DiffusionTraining, TrainConfig
 from kinetune.training.loop import Outcome, Report, TrainingLoop
@@ -48,14 +48,17 @@ def train_diffusion(
     """
     settings = config.diffusion
     pipeline = build_pipeline(config.model, seed=settings.loop.seed)
-    pipeline.register_modules(vae=_trained_vae(config, out))
+    started = _start_from(settings.start, pipeline) if settings.start else False
+    if settings.vae or not started:
+        pipeline.register_modules(vae=_trained_vae(config, out))
     features = pipeline.normaliser.config.features
     prepared = open_source(config.data, out, features=features)
-    dataset.fit_normaliser(prepared, pipeline)
+    if not started:
+        dataset.fit_normaliser(prepared, pipeline)
     shape = dataset.window_shape(pipeline)
     windows = dataset.windows_of(prepared, shape, stride_s=config.data.stride_s, held_out=False)
     conditions = dataset.Conditions(prepared, pipeline)
-    denoiser = Denoiser(pipeline)
+    denoiser = Denoiser(pipeline, strength_weight=settings.strength_weight)
     loop = TrainingLoop(denoiser, settings.loop, out / "diffusion", resume=resume)
     pipeline.to(loop.accelerator.device)
     latents = cached_latents(prepared, windows, pipeline, out)
@@ -83,10 +86,15 @@ class Denoiser(nn.Module):
 
     Args:
         pipeline: Its UNet, condition encoder and noise schedule are used.
+        strength_weight: See :class:`DiffusionTraining`.
     """
 
-    def __init__(self, pipeline: DanceToMusicPipeline) -> None:
+    channel_weights: Tensor
+
+    def __init__(self, pipeline: DanceToMusicPipeline, *, strength_weight: float = 0.0) -> None:
         super().__init__()
+        weights = channel_strengths(pipeline.vae) ** strength_weight
+        self.register_buffer("channel_weights", weights / weights.mean(), persistent=False)
         self.unet, self.condition_encoder = pipeline.unet, pipeline.condition_encoder
         self.schedule = DDPMScheduler.from_config(
             {
@@ -118,7 +126,8 @@ class Denoiser(nn.Module):
         said = self.unet(noisy, steps, **self.condition_encoder(told.to(device))).sample.float()
         velocity = self.schedule.config.prediction_type == "v_prediction"
         target = self.schedule.get_velocity(clean, noise, steps) if velocity else noise
-        error = functional.mse_loss(said, target, reduction="none").mean(dim=(1, 2, 3))
+        error = functional.mse_loss(said, target, reduction="none")
+        error = (error * self.channel_weights[:, None, None]).mean(dim=(1, 2, 3))
         weight = self._weight(steps, gamma, velocity=velocity)
         return {"loss": (weight * error).mean(), "mse": error.mean()}
 
@@ -173,6 +182,21 @@ def cached_latents(
     with files.whole_file(path) as aside:
         save_file({"mean": mean, "std": std}, aside)
     return mean, std
+
+
+def _start_from(name: str, pipeline: DanceToMusicPipeline) -> bool:
+    """Put a trained model's networks, VAE and normaliser into ``pipeline``."""
+    trained = DanceToMusicPipeline.from_pretrained(name)
+    for part in ("unet", "condition_encoder", "normaliser"):
+        try:
+            getattr(pipeline, part).load_state_dict(getattr(trained, part).state_dict())
+        except RuntimeError as error:
+            raise ModelError(
+                f"{name}: its {part} is of another size than the configuration's; "
+                "give [model] the figures that 'kinetune models' prints"
+            ) from error
+    pipeline.register_modules(vae=trained.vae)
+    return True
 
 
 def _trained_vae(config: TrainConfig, out: Path) -> MelVAE | AutoencoderKL:

@@ -58,7 +58,7 @@ def train_vae(
 
     outcome = loop.run(loss, minutes=minutes, on_step=on_step)
     loop.average_into_model()
-    measure_latents(pipeline, prepared, windows, evenness=config.vae.evenness)
+    measure_latents(pipeline, prepared, windows)
     with whole_folder(out / "vae" / "model") as aside:
         pipeline.vae.save_pretrained(aside)
     return outcome
@@ -82,33 +82,20 @@ def vae_loss(
 
 @torch.no_grad()
 def measure_latents(
-    pipeline: DanceToMusicPipeline,
-    prepared: PreparedSet,
-    windows: list[dataset.Window],
-    *,
-    evenness: float = 1.0,
+    pipeline: DanceToMusicPipeline, prepared: PreparedSet, windows: list[dataset.Window]
 ) -> None:
-    """Measure every latent channel's mean and scale and write them into the VAE's config.
-
-    Args:
-        pipeline: Its VAE is measured; the paper's, which has one published scale, is left alone.
-        prepared: The training set.
-        windows: Its windows; a few hundred of them are looked at.
-        evenness: 1 brings every channel to unit deviation; 0 leaves each channel as strong, against
-            the others, as what it adds to the spectrogram; their mean variance is 1 in any case.
-    """
+    """Measure mean and deviation of every latent channel and write them into the VAE's config."""
     if not isinstance(pipeline.vae, MelVAE):
         return
-    vae = pipeline.vae
-    vae.eval()
-    vae.register_to_config(latents_mean=None, latents_std=None)
+    pipeline.vae.eval()
+    pipeline.vae.register_to_config(latents_mean=None, latents_std=None)
     # A few hundred windows fix these figures to a percent.
     sample = windows[:: max(1, len(windows) // 400)]
     encoded = list(dataset.encode_windows(prepared, sample, pipeline))
     means = torch.cat([mean for mean, _ in encoded]).float()
     spreads = torch.cat([spread for _, spread in encoded]).float()
     mean = means.mean(dim=(0, 2, 3))
-    std = (means.var(dim=(0, 2, 3)) + spreads.square().mean(dim=(0, 2, 3))).sqrt()
-    heard = (std * vae.synthesis.weight.float().norm(dim=(1, 2)).cpu()) ** (1.0 - evenness)
-    wanted = heard / heard.square().mean().sqrt()
-    vae.register_to_config(latents_mean=mean.tolist(), latents_std=(std / wanted).tolist())
+    variance = means.var(dim=(0, 2, 3)) + spreads.square().mean(dim=(0, 2, 3))
+    pipeline.vae.register_to_config(
+        latents_mean=mean.tolist(), latents_std=variance.sqrt().tolist()
+    )

@@ -7,7 +7,8 @@ import torch
 from kinetune.errors import ModelError
 from kinetune.model.condition import ConditionBatch
 from kinetune.model.pipeline import DanceToMusicPipeline
-from kinetune.model.presets import UNetConfig, VaeConfig
+from kinetune.model.presets import UNetConfig, VaeConfig, build_pipeline
+from kinetune.model.vae import channel_strengths
 from kinetune.training.config import DiffusionTraining, read_train_config
 from kinetune.training.diffusion import Denoiser, train_diffusion, withhold
 from kinetune.training.vae import train_vae
@@ -149,3 +150,40 @@ def paper_in_small(corpus):
         vae=replace(config.vae, loop=vae_loop),
         diffusion=replace(config.diffusion, loop=loop),
     )
+
+
+def test_a_run_goes_on_from_a_trained_model(tiny, tmp_path):
+    train_vae(tiny, tmp_path / "one")
+    train_diffusion(tiny, tmp_path / "one")
+    first = DanceToMusicPipeline.from_pretrained(tmp_path / "one" / "model")
+    still = replace(tiny.diffusion.loop, steps=1, learning_rate=0.0)
+    start = str(tmp_path / "one" / "model")
+    finer = replace(tiny, diffusion=replace(tiny.diffusion, start=start, loop=still))
+    train_diffusion(finer, tmp_path / "two")
+    second = DanceToMusicPipeline.from_pretrained(tmp_path / "two" / "model")
+    for part in ("unet", "condition_encoder", "normaliser", "vae"):
+        kept = getattr(second, part).state_dict()
+        for name, value in getattr(first, part).state_dict().items():
+            torch.testing.assert_close(kept[name], value, atol=1e-3, rtol=1e-3)
+    assert second.vae.config.latents_std == first.vae.config.latents_std
+
+
+def test_a_start_of_another_size_is_said(tiny, tmp_path):
+    build_pipeline(tiny.model).save_pretrained(tmp_path / "model")
+    wider = replace(tiny.model, unet=replace(tiny.model.unet, block_out_channels=(32, 64)))
+    start = replace(tiny.diffusion, start=str(tmp_path / "model"))
+    with pytest.raises(ModelError, match="unet is of another size"):
+        train_diffusion(replace(tiny, model=wider, diffusion=start), tmp_path)
+
+
+def test_strong_channels_count_for_more():
+    pipeline = tiny_default()
+    weight = pipeline.vae.synthesis.weight
+    with torch.no_grad():
+        weight[0] *= 10.0
+    strengths = channel_strengths(pipeline.vae)
+    plain, weighted = (Denoiser(pipeline, strength_weight=w).channel_weights for w in (0.0, 1.0))
+    assert (plain == 1).all()
+    assert weighted.mean().item() == pytest.approx(1.0)
+    torch.testing.assert_close(weighted / weighted[1], strengths / strengths[1])
+    assert weighted.argmax() == 0

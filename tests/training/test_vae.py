@@ -47,26 +47,6 @@ def test_measured_latents_have_unit_scale(tiny, tmp_path):
     assert drawn.std().item() == pytest.approx(1.0, abs=0.05)
 
 
-def test_evenness_leaves_the_channels_as_strong_as_they_sound(tiny, tmp_path):
-    pipeline = build_pipeline(tiny.model)
-    prepared = open_source(tiny.data, tmp_path, features="rhythm")
-    shape = dataset.window_shape(pipeline)
-    windows = dataset.windows_of(prepared, shape, stride_s=2.0, held_out=False)
-    mel = dataset.window_mel(prepared, windows, shape, pipeline)
-    pipeline.vae.fit_linear(mel)
-    spreads = []
-    for evenness in (1.0, 0.5, 0.0):
-        measure_latents(pipeline, prepared, windows, evenness=evenness)
-        drawn = scale_latents(pipeline.vae, posterior_of(pipeline.vae, mel)[0])
-        spreads.append(drawn.std(dim=(0, 2, 3)))
-        assert spreads[-1].square().mean().item() == pytest.approx(1.0, abs=0.1)
-    ratios = [(spread.max() / spread.min()).item() for spread in spreads]
-    # Principal components come weakest first; half the evenness, the root of the ratio.
-    assert ratios[0] == pytest.approx(1.0, abs=0.1)
-    assert ratios[1] ** 2 == pytest.approx(ratios[2], rel=0.15)
-    assert (spreads[2].diff() > 0).all()
-
-
 def test_each_weight_of_the_loss_counts(tiny):
     pipeline = build_pipeline(tiny.model)
     mel = torch.rand(1, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
