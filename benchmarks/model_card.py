@@ -20,15 +20,21 @@ Means over dances with 95 % bootstrap intervals. Further parts:
   one genre and tempo;
 - seams: how much the spectrum changes where windows are joined, as a share of the changes elsewhere
   that are smaller (0.5 is usual, 0.95 and more can be heard), on one minute a genre;
-- steps: F, energy and time at 8, 12, 16, 20 and 50 denoising steps.
+- steps: F, energy and time at 8, 12, 16, 20 and 50 denoising steps;
+- genre, sound, real: see model_ears.py; copies (needs ``--corpus``, the training corpus): see
+  model_copies.py.
 """
 
 import argparse
 import zlib
+from functools import partial
+from pathlib import Path
 
 import mir_eval
 import numpy as np
 import torch
+from model_copies import copies
+from model_ears import genre_heard, interval, real_dances, sound_distance
 from scipy.stats import spearmanr
 
 from kinetune import genres, timebase
@@ -76,14 +82,6 @@ def through_codec(pipeline: DanceToMusicPipeline, sound: Sound) -> tuple[Sound, 
     decoded = decode_latents(pipeline.vae, scale_latents(pipeline.vae, mean))
     error_db = float((decoded - mel).abs().mean()) * pipeline.mel.settings.top_db / 2.0
     return pipeline.vocode(decoded, sound.duration_s), error_db
-
-
-def interval(values: list[float]) -> str:
-    """Return mean and bootstrap interval as text."""
-    clean = np.array([value for value in values if np.isfinite(value)])
-    draws = np.random.default_rng(0).choice(clean, (2000, len(clean))).mean(axis=1)
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return f"{clean.mean():.2f} ({low:.2f} to {high:.2f})"
 
 
 def following(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
@@ -234,8 +232,21 @@ def clicks(pair: Pair) -> Sound:
     return Sound(track.astype(np.float32), rate_hz)
 
 
-PARTS = {"following": following, "locked": locked, "variety": variety, "seams": seams,
-         "steps": steps}  # fmt: skip
+def _copies(pipeline: DanceToMusicPipeline, pairs: list[Pair], *, corpus: Path) -> None:
+    del pairs
+    copies(pipeline, corpus)
+
+
+PARTS = {
+    "following": following,
+    "locked": locked,
+    "variety": variety,
+    "seams": seams,
+    "steps": steps,
+    "genre": genre_heard,
+    "sound": sound_distance,
+    "real": real_dances,
+}
 
 
 def main() -> None:
@@ -244,15 +255,17 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=900_000)
-    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=[*PARTS, "copies"], default=list(PARTS))
+    parser.add_argument("--corpus", type=Path, default=Path("runs/corpus"))
     options = parser.parse_args()
+    parts = PARTS | {"copies": partial(_copies, corpus=options.corpus)}
     pipeline = DanceToMusicPipeline.from_pretrained(options.model)
     pairs = [
         make_pair(options.seed + k, genre=genres.CODES[k % 10], duration_s=DURATION_S)
         for k in range(options.pairs)
     ]
     for name in options.parts:
-        PARTS[name](pipeline, pairs)
+        parts[name](pipeline, pairs)
 
 
 if __name__ == "__main__":
