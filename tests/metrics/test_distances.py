@@ -139,6 +139,39 @@ def test_kernel_distance_is_unbiased_at_31_clips():
     assert frechet.mean() > 0.5
 
 
+def clips(count, frames, *, seed):
+    """Frames (count * frames, 8) that resemble each other within a clip."""
+    centres = normal(count, 8, seed=seed).repeat(frames, axis=0)
+    return centres + 0.3 * normal(count * frames, 8, seed=seed + 1)
+
+
+def test_frames_of_one_clip_bias_it_unless_they_are_left_out():
+    """Sets of one distribution, 31 clips of 5 frames, 100 draws."""
+    clip_of = np.arange(31).repeat(5)
+    draws = [(clips(31, 5, seed=4 * k), clips(31, 5, seed=4 * k + 2)) for k in range(100)]
+    plain = np.array([kernel_distance(a, b) for a, b in draws])
+    apart = np.array([kernel_distance(a, b, clips_a=clip_of, clips_b=clip_of) for a, b in draws])
+    assert plain.mean() > 5.0 * plain.std() / 10.0
+    assert abs(apart.mean()) < 3.0 * apart.std() / 10.0
+
+
+def test_copies_of_clips_count_as_one_clip():
+    a, b = normal(40, 8), normal(30, 8, seed=1)
+    twice = np.concatenate([b, b])
+    one = kernel_distance(a, b)
+    assert kernel_distance(a, twice) > one + 0.4
+    same = kernel_distance(a, twice, clips_b=np.tile(np.arange(30), 2))
+    assert same == pytest.approx(one)
+
+
+def test_clips_that_do_not_fit_the_rows_are_said():
+    a, b = normal(9), normal(9, seed=1)
+    with pytest.raises(MetricError, match="clip a row"):
+        kernel_distance(a, b, clips_a=np.arange(8))
+    with pytest.raises(MetricError, match="2 clips or more"):
+        kernel_distance(a, b, clips_b=np.zeros(9))
+
+
 def test_kernel_distance_grows_with_the_gap_up_to_its_ceiling():
     a = normal(200)
     near, far, apart = (kernel_distance(a, normal(200, seed=1, shift=s)) for s in (0.5, 2.0, 100.0))
