@@ -25,5 +25,9 @@ class ConfigError(KinetuneError):
     """A setting with an unknown name or an impossible value."""
 
 
+class MetricError(KinetuneError):
+    """Values that can't be scored."""
+
+
 class OutputError(KinetuneError):
     """A place that can't be written to."""

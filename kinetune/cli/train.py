@@ -1,4 +1,4 @@
-"""``kinetune train``: trains the VAE, then the denoiser."""
+"""``kinetune train``: trains the VAE, then the denoiser; and the genre classifier that judges."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from kinetune.training.loop import Outcome, Report
 
-app = typer.Typer(help="Train the VAE, then the denoiser.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train the VAE, then the denoiser; or the genre classifier.", no_args_is_help=True
+)
 
 _CONFIG = Annotated[Path, typer.Option(help="A TOML file, see configs/.")]
 _OUT = Annotated[Path, typer.Option(help="Folder of the run.")]
@@ -22,7 +24,7 @@ _RESUME = Annotated[bool, typer.Option("--resume", help="Go on where the run sto
 
 @app.callback()
 def _group() -> None:
-    """Train the VAE, then the denoiser."""
+    """Train the VAE, then the denoiser; or the genre classifier."""
 
 
 @app.command("vae")
@@ -49,6 +51,19 @@ def diffusion(
     with _bar("diffusion", settings.diffusion.loop.steps) as on_step:
         outcome = train_diffusion(settings, out, minutes=minutes, resume=resume, on_step=on_step)
     _tell(outcome, out / "model")
+
+
+@app.command("genre")
+def genre(config: _CONFIG, out: _OUT, minutes: _MINUTES = None, resume: _RESUME = False) -> None:
+    """Train the genre classifier on a corpus; it is left in OUT/genre/model."""
+    from kinetune.training.genre import read_genre_config, train_genre
+
+    settings = read_genre_config(config)
+    with _bar("genre", settings.loop.steps) as on_step:
+        trained = train_genre(settings, out, minutes=minutes, resume=resume, on_step=on_step)
+    _tell(trained.outcome, out / "genre" / "model")
+    if trained.held_out:
+        print(f"told right: {trained.accuracy:.1%} of {trained.held_out} held-out pieces")
 
 
 def _tell(outcome: "Outcome", where: Path) -> None:

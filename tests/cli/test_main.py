@@ -13,7 +13,7 @@ from tests.conftest import REPOSITORY
 @pytest.mark.parametrize(
     "verb",
     [[], ["generate"], ["inspect"], ["models"], ["prepare", "aist"], ["corpus", "make"],
-     ["train", "vae"], ["train", "diffusion"]],
+     ["train", "vae"], ["train", "diffusion"], ["train", "genre"]],
 )  # fmt: skip
 def test_every_verb_has_help(verb):
     done = kinetune(*verb, "--help")
@@ -72,6 +72,27 @@ def test_a_corpus_is_made_and_trained_on_from_the_shell(tmp_path):
         "train", "vae", "--config", "run.toml", "--out", "run", "--resume", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
+    genre_is_trained(tmp_path)
+
+
+def genre_is_trained(folder):
+    (folder / "genre.toml").write_text(
+        "[network]\nchannels = [4, 8]\nwindow_s = 1.0\n"
+        '[data]\nsource = "corpus"\nheld_out = 1\n'
+        '[loop]\nsteps = 2\nbatch_size = 2\nmixed_precision = "no"\n'
+    )
+    told = kinetune("train", "genre", "--config", "genre.toml", "--out", "none", cwd=folder)
+    assert told.returncode == 2
+    assert "no training item" in told.stderr
+    text = (folder / "genre.toml").read_text().replace("held_out = 1", "held_out = 0")
+    (folder / "genre.toml").write_text(text)
+    for options in ([], ["--resume", "--minutes", "1"]):
+        done = kinetune(
+            "train", "genre", "--config", "genre.toml", "--out", "run", *options, cwd=folder
+        )
+        assert done.returncode == 0, done.stderr
+        assert "2 steps (finished)" in done.stdout
+    assert (folder / "run" / "genre" / "model" / "model.safetensors").is_file()
 
 
 @pytest.mark.parametrize(

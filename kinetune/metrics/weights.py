@@ -1,0 +1,73 @@
+"""Weights of the networks that judge: read without running code, fitted or refused in one line."""
+
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from kinetune.errors import ModelError
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a ``.safetensors`` file or of one that ``torch.save`` wrote.
+
+    Of the latter nothing but tensors is unpickled. A checkpoint that keeps its weights under
+    ``state_dict`` is opened there.
+
+    Raises:
+        ModelError: The file is missing, damaged, or holds something other than tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(
+            f"{path}: no such file; expected weights (.safetensors, .pth, .pt or .tar)"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, ValueError, RuntimeError, EOFError, KeyError) as error:
+        raise ModelError(f"{path}: weights that can't be read ({_first_line(error)})") from error
+    except (SafetensorError, pickle.UnpicklingError) as error:
+        raise ModelError(f"{path}: weights that can't be read ({_first_line(error)})") from error
+    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
+        found = found["state_dict"]
+    if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
+        raise ModelError(f"{path}: expected named tensors, found {type(found).__name__}")
+    return found
+
+
+def fit_weights(network: nn.Module, weights: dict[str, Tensor], *, where: str) -> None:
+    """Put weights into a network, every one of them, as float32.
+
+    Args:
+        network: Gets them, and is set to evaluation.
+        weights: By the network's own names.
+        where: What to call them in an error.
+
+    Raises:
+        ModelError: A weight is missing, left over, of another shape, or not finite.
+    """
+    wanted = {name: t for name, t in network.state_dict().items() if t.is_floating_point()}
+    given = {name: t for name, t in weights.items() if t.is_floating_point()}
+    odd = sorted(set(wanted) ^ set(given))
+    if odd:
+        kind = "lacks" if odd[0] in wanted else "has an unknown"
+        raise ModelError(
+            f"{where}: {kind} weight {odd[0]!r} ({len(odd)} do not fit); is it another network's?"
+        )
+    for name, tensor in given.items():
+        if tensor.shape != wanted[name].shape:
+            shapes = f"expected {tuple(wanted[name].shape)}, found {tuple(tensor.shape)}"
+            raise ModelError(f"{where}: weight {name!r}: {shapes}; is it another network's?")
+        if not tensor.isfinite().all():
+            raise ModelError(f"{where}: weight {name!r} holds NaN or infinity; copy the file again")
+    network.load_state_dict({name: t.float() for name, t in given.items()}, strict=False)
+    network.eval()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
