@@ -19,15 +19,10 @@ from kinetune.files import whole_file
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.bvh_text import Hierarchy, Table, parse_hierarchy
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.take import Frames, nominal_rate_hz
 
 Array = NDArray[np.float64]
 
-# Rates people record at; a frame time within 0.1 % of one of them was rounded in printing.
-NOMINAL_RATES_HZ = (
-    12, 15, 20, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 72, 75, 80, 90, 96, 100, 119.88,
-    120, 144, 150, 180, 200, 240, 250, 300, 360, 400, 480, 500, 1000,
-)  # fmt: skip
-_SNAP = 1e-3
 _CM_PER_M = 100.0
 # How far a leaf's end site stands from it when written, along the bone before it.
 _END_SITE_CM = 8.0
@@ -46,6 +41,44 @@ class Bvh:
     hierarchy: Hierarchy
     values: Array
     fps: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Joint names as written."""
+        return self.hierarchy.names
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """Place of each joint's parent, -1 for a root."""
+        return self.hierarchy.parents
+
+    @property
+    def offsets(self) -> Array:
+        """From the parent at rest, file units, (J, 3)."""
+        return self.hierarchy.offsets
+
+    @property
+    def ends(self) -> Array:
+        """Offset of each joint's End Site, zeros where it has none, file units, (J, 3)."""
+        return self.hierarchy.ends
+
+    @property
+    def rest(self) -> Array:
+        """No joint is turned at rest, (J, 4)."""
+        return np.tile([1.0, 0.0, 0.0, 0.0], (len(self.names), 1))
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames there are."""
+        return len(self.values)
+
+    def turns(self, joint: int, frames: Frames = slice(None)) -> Array:
+        """See :func:`joint_rotations`."""
+        return joint_rotations(self, joint, frames)
+
+    def places(self, joint: int, frames: Frames = slice(None)) -> Array | None:
+        """See :func:`joint_positions`."""
+        return joint_positions(self, joint, frames)
 
 
 def read_bvh(path: Path) -> Bvh:
@@ -90,7 +123,7 @@ def parse_bvh(text: str, *, where: str = "BVH text") -> Bvh:
     return Bvh(hierarchy, table.parse(text[found.end() :], frame_count), fps)
 
 
-def joint_rotations(bvh: Bvh, joint: int, frames: slice = slice(None)) -> Array:
+def joint_rotations(bvh: Bvh, joint: int, frames: Frames = slice(None)) -> Array:
     """Return a joint's local rotations as quaternions, (T, 4), for the frames asked for."""
     hierarchy = bvh.hierarchy
     first = hierarchy.first_column(joint)
@@ -106,7 +139,7 @@ def joint_rotations(bvh: Bvh, joint: int, frames: slice = slice(None)) -> Array:
     return quat
 
 
-def joint_positions(bvh: Bvh, joint: int, frames: slice = slice(None)) -> Array | None:
+def joint_positions(bvh: Bvh, joint: int, frames: Frames = slice(None)) -> Array | None:
     """Return a joint's position channels, (T, 3), file units, or None where it has none.
 
     An axis without a channel keeps the joint's offset.
@@ -205,6 +238,4 @@ def _rate_hz(text: str, where: str) -> float:
         frame_time_s = np.nan
     if not (np.isfinite(frame_time_s) and frame_time_s > 0.0):
         raise MotionError(f"{where}: expected a frame time in seconds above 0, found {text!r}")
-    rate_hz = 1.0 / frame_time_s
-    nearest = min(NOMINAL_RATES_HZ, key=lambda nominal: abs(nominal - rate_hz))
-    return float(nearest) if abs(nearest - rate_hz) <= _SNAP * nearest else rate_hz
+    return nominal_rate_hz(1.0 / frame_time_s)

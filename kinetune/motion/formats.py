@@ -15,7 +15,7 @@ from kinetune.motion.aist import read_aist
 from kinetune.motion.amass import read_amass_with_joints, write_amass
 from kinetune.motion.bvh import read_bvh, write_bvh
 from kinetune.motion.clip import MotionClip
-from kinetune.motion.retarget import clip_from_bvh
+from kinetune.motion.retarget import clip_from_take
 
 # How motion files are usually called, for listing a folder.
 MOTION_SUFFIXES: tuple[str, ...] = (".pkl", ".npz", ".bvh")
@@ -99,7 +99,7 @@ def _read_npz(path: Path) -> MotionFile:
 
 def _read_bvh(path: Path) -> MotionFile:
     bvh = read_bvh(path)
-    clip = clip_from_bvh(bvh, name=path.stem, where=str(path))
+    clip = clip_from_take(bvh, name=path.stem, where=str(path), source="bvh")
     return MotionFile(clip, "BVH", len(bvh.hierarchy.names))
 
 

@@ -10,11 +10,12 @@ there is none to trust, knees and elbows tell it: they bend one way only.
 Metres, y up; the path is scaled so that the legs have our length. Axes: T frames, K source joints.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from kinetune.motion import rotations, skeleton, smpl
-from kinetune.motion.bvh import Bvh, joint_rotations
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.rig import (
     LEG_BONES,
@@ -35,6 +36,7 @@ from kinetune.motion.rig import (
     trunk_axis,
     unit,
 )
+from kinetune.motion.take import Take
 
 Array = NDArray[np.float64]
 
@@ -58,20 +60,30 @@ _CHUNK = 4096
 _REST_VOTE, _Y_VOTE = 0.6, 0.1
 
 
-def clip_from_bvh(bvh: Bvh, *, name: str = "clip", where: str = "BVH") -> MotionClip:
-    """Bring the motion of a BVH file to our 24 joints.
+def clip_from_take(
+    take: Take,
+    *,
+    name: str = "clip",
+    where: str = "the take",
+    source: str = "memory",
+    ours: Sequence[int] | None = None,
+) -> MotionClip:
+    """Bring the motion of any human skeleton to our 24 joints.
 
     Args:
-        bvh: The file as parsed. A reference pose in frame 0 is dropped.
+        take: The file as parsed. A reference pose in frame 0 is dropped.
         name: What to call the clip.
         where: What to call the file in errors.
+        source: The clip's ``source``.
+        ours: For each of our 24 joints its place in the file, -1 where there is none; None finds
+            them by their names.
 
     Raises:
         MotionError: The skeleton has no recognisable legs and arms, or legs of no length.
     """
-    rig = rig_of(bvh, where)
+    rig = rig_of(take, where, ours)
     skip = _has_reference_frame(rig)
-    total = len(bvh.values)
+    total = take.frame_count
     sample = np.unique(np.linspace(int(skip), total - 1, MOST_SAMPLES).astype(int))
     rest, sampled = rest_pose(rig), pose_in(rig, sample)
     lead = pose_in(rig, np.zeros(1, dtype=int)) if skip else None
@@ -84,16 +96,16 @@ def clip_from_bvh(bvh: Bvh, *, name: str = "clip", where: str = "BVH") -> Motion
         for first in range(int(skip), total, _CHUNK)
     ]
     quat = rotations.continuous(np.concatenate([part[0] for part in parts]))
-    return MotionClip(quat, np.concatenate([part[1] for part in parts]), bvh.fps, name, "bvh")
+    return MotionClip(quat, np.concatenate([part[1] for part in parts]), take.fps, name, source)
 
 
 def _has_reference_frame(rig: Rig) -> bool:
     """Whether frame 0 is a pose set before the motion (as in CMU's files), not part of it."""
-    count = min(len(rig.bvh.values), MOST_SAMPLES)
+    count = min(rig.take.frame_count, MOST_SAMPLES)
     if count < _REFERENCE_FRAMES:
         return False
     followed = sorted({rig.joints[k] for k in rig.ours if k >= 0})
-    quat = np.stack([joint_rotations(rig.bvh, j, slice(0, count)) for j in followed])
+    quat = np.stack([rig.take.turns(j, slice(0, count)) for j in followed])
     dot = np.abs(np.sum(quat[:, 1:] * quat[:, :-1], axis=-1))
     turns = 2.0 * np.arccos(np.minimum(dot, 1.0))
     steps = np.quantile(turns, _STEP_QUARTILE, axis=0)

@@ -1,18 +1,19 @@
 """A stranger's skeleton as our joints see it: who leads whom, and where the bones point.
 
 Conventions: file units and the file's own world; quaternions (w, x, y, z). Axes: T frames, K
-source joints, of which our 24 follow some. Source: plain forward kinematics over a BVH tree.
+source joints, of which our 24 follow some. Source: plain forward kinematics over a tree.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinetune.errors import MotionError
 from kinetune.motion import rotations, skeleton
-from kinetune.motion.bvh import Bvh, joint_positions, joint_rotations
 from kinetune.motion.joint_names import path_up, recognise
+from kinetune.motion.take import Take
 
 Array = NDArray[np.float64]
 
@@ -36,10 +37,10 @@ MOST_SAMPLES = 1000
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """The part of a BVH skeleton that our joints follow.
+    """The part of a file's skeleton that our joints follow.
 
     Attributes:
-        bvh: The file.
+        take: The file.
         joints: Places in the file of the K joints used, parents first.
         parents: Place of each one's parent among the K, -1 for a root.
         offsets: From the parent, file units, (K, 3).
@@ -48,7 +49,7 @@ class Rig:
         ours: For each of our 24 joints its place among the K, -1 where there is none.
     """
 
-    bvh: Bvh
+    take: Take
     joints: tuple[int, ...]
     parents: tuple[int, ...]
     offsets: Array
@@ -73,72 +74,72 @@ class Posed:
         return Posed(self.rotations[frames], self.positions[frames])
 
 
-def rig_of(bvh: Bvh, where: str) -> Rig:
+def rig_of(take: Take, where: str, ours: Sequence[int] | None = None) -> Rig:
     """Find the joints our body follows.
 
     Args:
-        bvh: The file.
+        take: The file.
         where: What to call it in errors.
+        ours: For each of our 24 joints its place in the file, -1 where there is none; None finds
+            them by their names.
 
     Raises:
         MotionError: It has no recognisable legs and arms.
     """
-    tree = bvh.hierarchy
-    ours = recognise(tree.names, tree.parents, where=where)
-    used = sorted({up for joint in ours if joint >= 0 for up in path_up(tree.parents, joint)})
+    parents = take.parents
+    if ours is None:
+        ours = recognise(take.names, parents, where=where)
+    used = sorted({up for joint in ours if joint >= 0 for up in path_up(parents, joint)})
     place = {joint: k for k, joint in enumerate(used)} | {-1: -1}
-    moving = [up for up in path_up(tree.parents, ours[0]) if _is_placed(bvh, up)]
+    moving = [up for up in path_up(parents, ours[0]) if _is_placed(take, up)]
     return Rig(
-        bvh,
+        take,
         tuple(used),
-        tuple(place[tree.parents[joint]] for joint in used),
-        np.array([_offset(bvh, joint) for joint in used]),
-        np.array([_tip(bvh, joint) for joint in used]),
+        tuple(place[parents[joint]] for joint in used),
+        np.array([_offset(take, joint) for joint in used]),
+        np.array([_tip(take, joint) for joint in used]),
         frozenset(place[up] for up in moving),
         tuple(place[joint] for joint in ours),
     )
 
 
-def _is_placed(bvh: Bvh, joint: int) -> bool:
-    """Whether a joint has position channels that say something: all zeros say nothing."""
-    positions = joint_positions(bvh, joint)
+def _is_placed(take: Take, joint: int) -> bool:
+    """Whether a joint has a path that says something: all zeros say nothing."""
+    positions = take.places(joint)
     return positions is not None and bool(positions.any())
 
 
-def _offset(bvh: Bvh, joint: int) -> Array:
-    """Return the offset of a joint: its position channels stand in for it where they are set."""
-    positions = joint_positions(bvh, joint, slice(0, MOST_SAMPLES))
+def _offset(take: Take, joint: int) -> Array:
+    """Return the offset of a joint: its own path stands in for it where there is one."""
+    positions = take.places(joint, slice(0, MOST_SAMPLES))
     if positions is None or not positions.any():
-        return bvh.hierarchy.offsets[joint]
+        return take.offsets[joint]
     return np.median(positions, axis=0)
 
 
-def _tip(bvh: Bvh, joint: int) -> Array:
+def _tip(take: Take, joint: int) -> Array:
     """Return where a joint's bone ends in its own axes: the mean of its children, thumbs aside."""
-    tree = bvh.hierarchy
-    children = [child for child, parent in enumerate(tree.parents) if parent == joint]
-    ends = [tree.ends[joint]] if tree.ends[joint].any() else []
+    children = [child for child, parent in enumerate(take.parents) if parent == joint]
+    ends = [take.ends[joint]] if take.ends[joint].any() else []
     for child in children:
-        if "thumb" not in tree.names[child].lower():
-            offset = _offset(bvh, child)
-            ends.append(offset if offset.any() else _tip(bvh, child))
+        if "thumb" not in take.names[child].lower():
+            offset = _offset(take, child)
+            ends.append(offset if offset.any() else _tip(take, child))
     return np.mean(ends, axis=0) if ends else np.zeros(3)
 
 
 def rest_pose(rig: Rig) -> Posed:
-    """Return the rest pose: no joint turned."""
-    quat = np.zeros((1, len(rig.joints), 4))
-    quat[..., 0] = 1.0
-    return _chained(rig, quat, np.broadcast_to(rig.offsets, (1, *rig.offsets.shape)))
+    """Return the rest pose, T = 1."""
+    quat = rig.take.rest[list(rig.joints)][None]
+    return _chained(rig, quat, rig.offsets[None])
 
 
 def pose_in(rig: Rig, frames: NDArray) -> Posed:
     """Return the source's pose in the frames asked for."""
-    part = replace(rig.bvh, values=rig.bvh.values[frames])
-    quat = np.stack([joint_rotations(part, joint) for joint in rig.joints], axis=1)
+    quat = np.stack([rig.take.turns(joint, frames) for joint in rig.joints], axis=1)
     steps = np.tile(rig.offsets, (len(frames), 1, 1))
     for k in rig.moving:
-        positions = joint_positions(part, rig.joints[k])
+        positions = rig.take.places(rig.joints[k], frames)
         if positions is not None:
             steps[:, k] = positions
     return _chained(rig, quat, steps)
