@@ -7,8 +7,6 @@ them; SMPL alone has our two hand joints as well. Source: Mahmood et al. 2019 an
 files. What is written here reads back exactly: the hands travel in an extra array ``hands``.
 """
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from kinetune.errors import MotionError
 from kinetune.files import whole_file
 from kinetune.motion import rotations, skeleton, smpl
+from kinetune.motion.arrays import load_arrays
 from kinetune.motion.clip import MotionClip
 
 Array = NDArray[np.float64]
@@ -47,7 +46,7 @@ def read_amass_with_joints(path: Path) -> tuple[MotionClip, int]:
     Raises:
         MotionError: As :func:`read_amass`.
     """
-    arrays = _arrays(path)
+    arrays = load_arrays(path, _KEYS)
     return _clip(path, arrays), _all_joints(path, arrays).shape[1]
 
 
@@ -77,14 +76,6 @@ def write_amass(path: Path, clip: MotionClip) -> None:
             gender="neutral",
             hands=axis_angle[:, BODY_JOINTS:],
         )
-
-
-def _arrays(path: Path) -> dict[str, NDArray]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in _KEYS if key in archive.files}
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, OSError) as error:
-        raise MotionError(f"{path}: the .npz archive can't be read ({error})") from error
 
 
 def _clip(path: Path, arrays: dict[str, NDArray]) -> MotionClip:

@@ -1,7 +1,8 @@
 """The door for motion files: which format one is, by its content, and its clip.
 
-Reads AIST++ and EDGE pickles, AMASS .npz and BVH; writes AMASS .npz and BVH. The first bytes
-decide, never the name: a BVH called dance.txt is read as BVH.
+Reads AIST++ and EDGE pickles, AMASS .npz, BVH, glTF, FBX (by way of Blender) and joint positions;
+writes AMASS .npz and BVH. The first bytes decide, never the name: a BVH called dance.txt is read
+as BVH.
 """
 
 from collections.abc import Callable
@@ -10,21 +11,50 @@ from pathlib import Path
 
 from kinetune import timebase
 from kinetune.errors import MotionError
-from kinetune.motion import skeleton
+from kinetune.motion import fbx, gltf_document, positions, skeleton
 from kinetune.motion.aist import read_aist
 from kinetune.motion.amass import read_amass_with_joints, write_amass
+from kinetune.motion.arrays import shapes_in
 from kinetune.motion.bvh import read_bvh, write_bvh
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.gltf import GltfTake, read_gltf
+from kinetune.motion.joint_names import in_place, missing_joints
+from kinetune.motion.mapping import JointMapping, places_of
 from kinetune.motion.retarget import clip_from_take
+from kinetune.motion.take import MAX_DURATION_S, MAX_RATE_HZ, Take
 
 # How motion files are usually called, for listing a folder.
-MOTION_SUFFIXES: tuple[str, ...] = (".pkl", ".npz", ".bvh")
-# No camera or suit records faster, and no dance lasts longer: beyond this a header is wrong.
-MAX_RATE_HZ = 1000.0
-MAX_DURATION_S = 2 * 3600.0
-_EXPECTED = "an AIST++ or EDGE .pkl, an AMASS .npz or a BVH file"
+MOTION_SUFFIXES: tuple[str, ...] = (
+    ".pkl", ".npz", ".npy", ".bvh", ".glb", ".gltf", ".vrm", ".vrma", ".fbx",
+)  # fmt: skip
+_EXPECTED = (
+    "an AIST++ or EDGE .pkl, an AMASS .npz, a .glb, .gltf or .fbx, joint positions as .npy or "
+    ".npz, or a BVH file"
+)
 # Enough to pass over a byte order mark and blank lines before HIERARCHY.
 _HEAD_BYTES = 512
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a person says about a motion file that it doesn't say itself.
+
+    Attributes:
+        mapping: Which joint is which, for BVH, glTF and FBX.
+        animation: Which animation of a glTF or FBX file, by name; None takes the longest.
+        fps: Frames a second of joint positions; None believes the file, or HumanML3D's 20.
+
+    Raises:
+        MotionError: The rate is impossible.
+    """
+
+    mapping: JointMapping | None = None
+    animation: str | None = None
+    fps: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not 0.0 < self.fps <= MAX_RATE_HZ:
+            raise MotionError(f"--fps must be above 0, up to {MAX_RATE_HZ:g}; found {self.fps:g}")
 
 
 @dataclass(frozen=True)
@@ -33,41 +63,66 @@ class MotionFile:
 
     Attributes:
         clip: Its motion on our 24 joints.
-        format: The format as people call it: ``AIST++``, ``EDGE``, ``AMASS`` or ``BVH``.
+        format: The format as people call it: ``AIST++``, ``EDGE``, ``AMASS``, ``BVH``, ``glTF``,
+            ``FBX`` or ``joint positions``.
         joints: How many joints the file's own skeleton has.
+        note: What had to be assumed, one line; empty if nothing.
     """
 
     clip: MotionClip
     format: str
     joints: int
+    note: str = ""
 
 
-def read_motion(path: str | Path) -> MotionClip:
+def read_motion(path: str | Path, reading: Reading | None = None) -> MotionClip:
     """Read a motion file of any format we know.
 
     Args:
         path: The file; its stem names the clip. ``source`` becomes ``"aist"``, ``"edge"``,
-            ``"amass"`` or ``"bvh"``.
+            ``"amass"``, ``"bvh"``, ``"gltf"``, ``"fbx"`` or ``"positions"``.
+        reading: What the file doesn't say itself.
 
     Raises:
         MotionError: There is no such file, or it can't be used; one line says why.
     """
-    return read_motion_file(path).clip
+    return read_motion_file(path, reading).clip
 
 
-def read_motion_file(path: str | Path) -> MotionFile:
+def read_motion_file(path: str | Path, reading: Reading | None = None) -> MotionFile:
     """Read a motion file, and say which format it is and how many joints it has itself.
 
     Raises:
         MotionError: As :func:`read_motion`.
     """
-    path = Path(path)
+    path, reading = Path(path), reading or Reading()
     try:
-        file = _reader_of(path, _head(path))(path)
+        beginning = _beginning_of(path)
+        if take_of := _TAKES.get(beginning):
+            file = _retargeted(path, take_of(path, reading), beginning, reading)
+        else:
+            _check_no_mapping(path, reading)
+            file = _READERS[beginning](path, reading)
     except OSError as error:
         raise MotionError(f"{path}: can't be read ({error.strerror or error})") from error
     _check_sane(path, file.clip)
     return file
+
+
+def read_take(path: str | Path, reading: Reading | None = None) -> Take:
+    """Read the skeleton and motion of a BVH, glTF or FBX file as they stand.
+
+    Raises:
+        MotionError: It can't be read, or its format has fixed joints, so there is nothing to map.
+    """
+    path, reading = Path(path), reading or Reading()
+    take_of = _TAKES.get(_beginning_of(path))
+    if take_of is None:
+        raise MotionError(f"{path}: expected {_MAPPED}; its format says which joint is which")
+    try:
+        return take_of(path, reading)
+    except OSError as error:
+        raise MotionError(f"{path}: can't be read ({error.strerror or error})") from error
 
 
 def write_motion(path: str | Path, clip: MotionClip) -> None:
@@ -87,47 +142,91 @@ def write_motion(path: str | Path, clip: MotionClip) -> None:
     writer(path, clip)
 
 
-def _read_pickled(path: Path) -> MotionFile:
+def _read_pickled(path: Path, _: Reading) -> MotionFile:
     clip = read_aist(path)
     return MotionFile(clip, {"aist": "AIST++", "edge": "EDGE"}[clip.source], skeleton.JOINT_COUNT)
 
 
-def _read_npz(path: Path) -> MotionFile:
+def _read_npz(path: Path, reading: Reading) -> MotionFile:
+    shapes = shapes_in(path)
+    if not {"poses", "root_orient"}.intersection(shapes) and positions.holds_points(shapes):
+        return _read_points(path, reading, archive=True)
     clip, joints = read_amass_with_joints(path)
     return MotionFile(clip, "AMASS", joints)
 
 
-def _read_bvh(path: Path) -> MotionFile:
-    bvh = read_bvh(path)
-    clip = clip_from_take(bvh, name=path.stem, where=str(path), source="bvh")
-    return MotionFile(clip, "BVH", len(bvh.hierarchy.names))
+def _read_npy(path: Path, reading: Reading) -> MotionFile:
+    return _read_points(path, reading, archive=False)
 
 
-# How a file begins, and who reads it. Pickles of protocol 0 and 1 begin with a dictionary.
-_READERS: dict[tuple[bytes, ...], Callable[[Path], MotionFile]] = {
-    (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"(d", b"}q"): _read_pickled,
-    (b"PK\x03\x04",): _read_npz,
-    (b"HIERARCHY",): _read_bvh,
+def _read_points(path: Path, reading: Reading, *, archive: bool) -> MotionFile:
+    points = positions.read_points(path, archive=archive)
+    fps, note = reading.fps or points.fps, ""
+    if fps is None:
+        fps = positions.DEFAULT_FPS
+        note = f"{path}: doesn't say its rate, taken as {fps:g} frames a second; --fps says another"
+    clip = positions.clip_from_points(points.positions, fps=fps, name=path.stem, where=str(path))
+    return MotionFile(clip, "joint positions", points.positions.shape[1], note)
+
+
+def _retargeted(path: Path, take: Take, format_name: str, reading: Reading) -> MotionFile:
+    where, ours = str(path), None
+    if reading.mapping is not None:
+        ours = places_of(reading.mapping, take, where)
+    elif isinstance(take, GltfTake) and take.human and not missing_joints(take.human):
+        ours = in_place(take.human, take.parents, where=where)
+    source = format_name.lower()
+    clip = clip_from_take(take, name=path.stem, where=where, source=source, ours=ours)
+    return MotionFile(clip, format_name, len(take.names))
+
+
+# How a file begins, and what it is then. Pickles of protocol 0 and 1 begin with a dictionary.
+_BEGINNINGS: dict[tuple[bytes, ...], str] = {
+    (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"(d", b"}q"): "pickle",
+    (b"PK\x03\x04",): "npz",
+    (b"\x93NUMPY",): "npy",
+    (b"HIERARCHY",): "BVH",
+    (gltf_document.MAGIC, b"{"): "glTF",
+    (fbx.MAGIC,): "FBX",
+}
+# Formats with joints of their own, to be brought to ours.
+_TAKES: dict[str, Callable[[Path, Reading], Take]] = {
+    "BVH": lambda path, _: read_bvh(path),
+    "glTF": lambda path, reading: read_gltf(path, animation=reading.animation),
+    "FBX": lambda path, reading: fbx.read_fbx(path, animation=reading.animation),
+}
+_MAPPED = "BVH, glTF or FBX"
+_READERS: dict[str, Callable[[Path, Reading], MotionFile]] = {
+    "pickle": _read_pickled,
+    "npz": _read_npz,
+    "npy": _read_npy,
 }
 _WRITERS: dict[str, Callable[[Path, MotionClip], None]] = {".npz": write_amass, ".bvh": write_bvh}
 
 
-def _head(path: Path) -> bytes:
+def _check_no_mapping(path: Path, reading: Reading) -> None:
+    if reading.mapping is not None:
+        raise MotionError(
+            f"{path}: a mapping is for {_MAPPED}; this format says which joint is which itself"
+        )
+
+
+def _beginning_of(path: Path) -> str:
+    """Return what a file is by how it begins."""
     if not path.exists():
         raise MotionError(f"{path}: no such file; expected {_EXPECTED}")
     if path.is_dir():
         raise MotionError(f"{path}: is a folder; expected {_EXPECTED}")
     with path.open("rb") as file:
-        return file.read(_HEAD_BYTES)
-
-
-def _reader_of(path: Path, head: bytes) -> Callable[[Path], MotionFile]:
+        head = file.read(_HEAD_BYTES)
     if not head.strip():
         raise MotionError(f"{path}: the file is empty; expected {_EXPECTED}")
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().upper()
-    for beginnings, reader in _READERS.items():
+    for beginnings, kind in _BEGINNINGS.items():
         if head.startswith(beginnings) or text.startswith(beginnings):
-            return reader
+            return kind
+    if text.startswith(b"; FBX"):
+        raise MotionError(f"{path}: is FBX written as text, which Blender can't read; save binary")
     raise MotionError(
         f"{path}: expected {_EXPECTED}, but it begins with {head[:12]!r}; convert it to one of them"
     )

@@ -7,9 +7,10 @@ take theirs from the chain between. Knows CMU, ASF/AMC, Mixamo, Rokoko, Rigify, 
 3ds Max Biped, DAZ, Xsens and SMPL names.
 """
 
+import contextlib
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kinetune.errors import MotionError
 from kinetune.motion import skeleton
@@ -30,8 +31,12 @@ _LIMB_NAMES: dict[str, tuple[str, ...]] = {
 _REQUIRED = ("hip", "knee", "ankle", "shoulder", "elbow")
 # Each limb from the trunk outwards; a joint must hang below the one before it.
 _CHAINS = (("hip", "knee", "ankle", "foot"), ("shoulder", "elbow", "wrist", "hand"))
+_LINKS = [link for chain in _CHAINS for link in itertools.pairwise(chain)] + [
+    ("collar", "shoulder")
+]
 _HEAD_NAMES = ("head", "skull")
 _NECK_NAMES = ("neck", "neckbase", "lowerneck", "necklower")
+SIDES = ("left", "right")
 _SIDES = {
     "l": "left", "left": "left", "lft": "left", "lt": "left",
     "r": "right", "right": "right", "rgt": "right", "rt": "right",
@@ -43,6 +48,8 @@ _NOISE = frozenset(
         "joint", "bn", "bind", "skin", "cc", "base", "j", "b", "c",
     ]
 )  # fmt: skip
+# Rigs that hold every limb several times say by a prefix which are the bones that bend the body.
+_LAYERS = ("DEF-", "ORG-")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _KNOWN = frozenset(name for names in _LIMB_NAMES.values() for name in names)
 # A first word carried by more than this share of the joints is the performer's name (Neo_Hips).
@@ -64,21 +71,59 @@ def recognise(names: Sequence[str], parents: Sequence[int], *, where: str) -> tu
     Raises:
         MotionError: Legs or arms can't be found; says which and what the file has.
     """
-    keys = sided_keys(names)
-    found = {side: _limbs(keys, side) for side in ("left", "right")}
-    missing = [
-        f"{side}_{part}" for side in found for part in _REQUIRED if part not in found[side]
-    ] or _out_of_line(found, parents)
-    if missing:
-        listed = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
-        raise MotionError(
-            f"{where}: expected a human skeleton, but found no {', '.join(missing)} among its "
-            f"joints ({listed}); rename the joints, for example to LeftUpLeg, LeftLeg, LeftFoot, "
-            "LeftArm, LeftForeArm"
-        )
-    places = {f"{side}_{part}": place for side in found for part, place in found[side].items()}
-    places |= _trunk(keys, parents, places, where)
+    missing: list[str] = []
+    for keys in _layers(names):
+        limbs = _limbs_of(keys)
+        missing = missing_joints(limbs) or _out_of_line(limbs, parents)
+        if not missing:
+            return in_place(_head_and_neck(keys, parents, limbs) | limbs, parents, where=where)
+    listed = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
+    raise MotionError(
+        f"{where}: expected a human skeleton, but found no {', '.join(missing)} among its "
+        f"joints ({listed}); rename the joints, for example to LeftUpLeg, LeftLeg, LeftFoot, "
+        "LeftArm, LeftForeArm, or say which is which in a mapping file (kinetune inspect FILE "
+        "--make-mapping OUT.toml)"
+    )
+
+
+def in_place(given: Mapping[str, int], parents: Sequence[int], *, where: str) -> tuple[int, ...]:
+    """Find what is missing of our 24 joints by its place in the tree.
+
+    Args:
+        given: For our joints by name the place of theirs; all of :func:`missing_joints`' are there.
+        parents: Place of each of theirs's parent, -1 for a root.
+        where: What to call the file in errors.
+
+    Returns:
+        For each of our joints the place of theirs, -1 where there is none.
+
+    Raises:
+        MotionError: The limbs given don't hang together.
+    """
+    places = dict(given)
+    if wrong := _out_of_line(places, parents):
+        raise MotionError(f"{where}: expected {', '.join(wrong)} in the skeleton's tree")
+    places = _trunk(parents, places, where) | places
     return tuple(places.get(name, -1) for name in skeleton.JOINT_NAMES)
+
+
+def missing_joints(given: Iterable[str]) -> list[str]:
+    """Return which joints that no dance can do without are not among ``given``."""
+    return [name for side in SIDES for part in _REQUIRED if (name := f"{side}_{part}") not in given]
+
+
+def guess(names: Sequence[str], parents: Sequence[int]) -> dict[str, int]:
+    """Return what can be found of our joints in any skeleton, by name to the place of theirs."""
+    best: dict[str, int] = {}
+    for keys in _layers(names):
+        limbs = _limbs_of(keys)
+        _out_of_line(limbs, parents)
+        found = limbs | (_head_and_neck(keys, parents, limbs) if _has_arms(limbs) else {})
+        if not missing_joints(limbs):
+            with contextlib.suppress(MotionError):  # No trunk: the limbs are still worth telling.
+                found = _trunk(parents, limbs, "") | found
+        best = max(best, found, key=len)
+    return best
 
 
 def sided_keys(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -125,6 +170,20 @@ def _side_and_key(words: list[str]) -> tuple[str, str]:
     return "", key
 
 
+def _layers(names: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
+    """Yield sided keys of a rig's layers alone, where it has any, then those of all joints."""
+    keys = sided_keys(names)
+    for mark in _LAYERS:
+        inside = [re.split(r"[:|]", name)[-1].startswith(mark) for name in names]
+        if any(inside):
+            yield [key if its else ("", "") for key, its in zip(keys, inside, strict=True)]
+    yield keys
+
+
+def _limbs_of(keys: list[tuple[str, str]]) -> dict[str, int]:
+    return {f"{side}_{part}": place for side in SIDES for part, place in _limbs(keys, side).items()}
+
+
 def _limbs(keys: list[tuple[str, str]], side: str) -> dict[str, int]:
     first_of: dict[str, int] = {}
     for place, (its_side, key) in enumerate(keys):
@@ -139,29 +198,33 @@ def _limbs(keys: list[tuple[str, str]], side: str) -> dict[str, int]:
     return found
 
 
-def _out_of_line(found: dict[str, dict[str, int]], parents: Sequence[int]) -> list[str]:
+def _out_of_line(places: dict[str, int], parents: Sequence[int]) -> list[str]:
     """Drop optional joints that hang elsewhere; return the required ones that do."""
     wrong = []
-    for side, parts in found.items():
-        for chain in _CHAINS:
-            for upper, lower in itertools.pairwise(chain):
-                if lower not in parts:
-                    continue
-                if upper in parts and parts[upper] in path_up(parents, parts[lower])[1:]:
-                    continue
-                del parts[lower]
-                if lower in _REQUIRED:
-                    wrong.append(f"{side}_{lower} below {side}_{upper}")
-        if "collar" in parts and parts["collar"] not in path_up(parents, parts["shoulder"])[1:]:
-            del parts["collar"]
+    for side, (upper_part, lower_part) in itertools.product(SIDES, _LINKS):
+        upper, lower = f"{side}_{upper_part}", f"{side}_{lower_part}"
+        if lower not in places or (upper_part == "collar" and upper not in places):
+            continue
+        if upper in places and places[upper] in path_up(parents, places[lower])[1:]:
+            continue
+        # A collar may be missing and the arm still hang; anything else that hangs wrong goes.
+        del places[upper if upper_part == "collar" else lower]
+        if lower_part in _REQUIRED and upper_part != "collar":
+            wrong.append(f"{lower} below {upper}")
     return wrong
 
 
-def _trunk(
-    keys: list[tuple[str, str]], parents: Sequence[int], places: dict[str, int], where: str
-) -> dict[str, int]:
+def _top_of_arms(places: Mapping[str, int]) -> list[int]:
+    return [places[f"{s}_collar" if f"{s}_collar" in places else f"{s}_shoulder"] for s in SIDES]
+
+
+def _has_arms(places: Mapping[str, int]) -> bool:
+    return all(f"{side}_shoulder" in places for side in SIDES)
+
+
+def _trunk(parents: Sequence[int], places: Mapping[str, int], where: str) -> dict[str, int]:
     hips = [places["left_hip"], places["right_hip"]]
-    arms = [places[f"{s}_collar" if f"{s}_collar" in places else f"{s}_shoulder"] for s in _BOTH]
+    arms = _top_of_arms(places)
     body, pelvis, chest = (_meeting(parents, joints) for joints in (hips + arms, hips, arms))
     if body < 0 or pelvis in hips or chest in arms:
         raise MotionError(
@@ -175,10 +238,7 @@ def _trunk(
     for third in (1, 2, 3):
         count = round(third / 3 * len(spine))
         found[f"spine{third}"] = spine[count - 1] if count else pelvis
-    return found | _head_and_neck(keys, parents, chest)
-
-
-_BOTH = ("left", "right")
+    return found
 
 
 def _meeting(parents: Sequence[int], joints: list[int]) -> int:
@@ -188,8 +248,12 @@ def _meeting(parents: Sequence[int], joints: list[int]) -> int:
 
 
 def _head_and_neck(
-    keys: list[tuple[str, str]], parents: Sequence[int], chest: int
+    keys: list[tuple[str, str]], parents: Sequence[int], limbs: Mapping[str, int]
 ) -> dict[str, int]:
+    chest = _meeting(parents, _top_of_arms(limbs))
+    if chest < 0:
+        return {}
+
     def named(wanted: tuple[str, ...]) -> int:
         return next(
             (
@@ -201,6 +265,8 @@ def _head_and_neck(
         )
 
     head, neck = named(_HEAD_NAMES), named(_NECK_NAMES)
+    if head < 0 and neck < 0:
+        head = _end_of_spine(keys, parents, chest)
     found = {}
     if head >= 0:
         found["head"] = head
@@ -211,3 +277,15 @@ def _head_and_neck(
     if neck >= 0:
         found["neck"] = neck
     return found
+
+
+def _end_of_spine(keys: list[tuple[str, str]], parents: Sequence[int], chest: int) -> int:
+    """Return the last of the joints that go on above the chest by its name, -1 for none.
+
+    Rigify counts its spine up to the head: spine.003 is the chest, spine.006 the head.
+    """
+    end = chest
+    for place, parent in enumerate(parents):
+        if parent == end and keys[place] == keys[chest]:
+            end = place
+    return end if end != chest else -1

@@ -1,0 +1,36 @@
+"""Turns an FBX file into a .glb with Blender's module ``bpy``: run by :mod:`kinetune.motion.fbx`.
+
+Imports nothing of kinetune, for it runs in a process of its own: ``fbx_to_glb.py IN.fbx OUT.glb``.
+"""
+
+import sys
+
+# Exit codes: as in kinetune.motion.fbx.
+NO_BLENDER, NOT_READ = 3, 4
+
+
+def main(source: str, target: str) -> int:
+    """Convert ``source`` to ``target`` and return the exit code."""
+    try:
+        import bpy
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        return NO_BLENDER
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    try:
+        try:
+            bpy.ops.import_scene.fbx(filepath=source)
+        except (
+            AttributeError
+        ):  # Blender 4.5 and later have a second reader, and may drop the first.
+            bpy.ops.wm.fbx_import(filepath=source)
+        bpy.ops.export_scene.gltf(filepath=target, export_format="GLB", export_animations=True)
+    except RuntimeError as error:
+        # How Blender says that a file is no FBX, or one of a version it doesn't know.
+        print(error, file=sys.stderr)
+        return NOT_READ
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,276 @@
+"""glTF 2.0 as a container: the JSON document, its buffers, and the arrays its accessors name.
+
+Conventions: numbers come back as float64, normalised integers already in 0 to 1 or -1 to 1.
+Buffers may be the binary chunk of a .glb, base64 in the JSON, or a file beside it (never
+elsewhere). Every count is checked against the bytes there are before anything is allocated.
+Source: the glTF 2.0 specification (Khronos), sections 3.6 and 4.4.
+"""
+
+import base64
+import binascii
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetune.errors import MotionError
+
+Array = NDArray[np.float64]
+
+MAGIC = b"glTF"
+_HEADER = struct.Struct("<4sII")
+_CHUNK = struct.Struct("<II")
+_JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
+_DTYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+# An accessor without bytes of its own (all zeros, or sparse) may still name any count: two hours
+# of keys at 60 a second are more than any dance has.
+_MOST_UNBACKED = 432_000
+# What rewrites the very numbers we read; other extensions may be required and still not matter.
+_UNREADABLE = ("EXT_meshopt_compression", "KHR_meshopt_compression")
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """A glTF file whose buffers are at hand.
+
+    Attributes:
+        where: What to call it in errors.
+        json: The document.
+        buffers: The bytes of each buffer.
+    """
+
+    where: str
+    json: dict[str, Any]
+    buffers: tuple[bytes, ...]
+
+    def all(self, key: str) -> list[dict[str, Any]]:
+        """Return the objects listed under ``key``, none if there is no such key."""
+        return objects(self.json, key, self.where)
+
+    def one(self, key: str, place: object) -> dict[str, Any]:
+        """Return the object at ``place`` of the list ``key``."""
+        listed = self.all(key)
+        return listed[index_in(place, len(listed), f"{self.where}: {key}")]
+
+
+def read_document(path: Path) -> Document:
+    """Read a .glb or .gltf file and the buffers it names.
+
+    Raises:
+        MotionError: It isn't glTF 2, it is cut short, or a buffer is missing or lies elsewhere.
+    """
+    raw, where = path.read_bytes(), str(path)
+    text, binary = _chunks(raw, where) if raw.startswith(MAGIC) else (raw, b"")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MotionError(f"{where}: its JSON can't be read ({error})") from error
+    asset = document.get("asset") if isinstance(document, dict) else None
+    version = asset.get("version") if isinstance(asset, dict) else None
+    if not str(version).startswith("2"):
+        found = "no version" if version is None else f"version {str(version)[:20]}"
+        raise MotionError(f"{where}: expected glTF 2, found {found}; export it as .glb")
+    if unreadable := [
+        name for name in _UNREADABLE if name in str(document.get("extensionsRequired"))
+    ]:
+        raise MotionError(f"{where}: is packed with {unreadable[0]}; export it without compression")
+    listed = objects(document, "buffers", where)
+    buffers = tuple(
+        _buffer(entry, place, path, binary) for place, entry in enumerate(listed)
+    )  # fmt: skip
+    return Document(where, document, buffers)
+
+
+def accessor(document: Document, place: object, width: int) -> Array:
+    """Return the numbers of an accessor, (count, width).
+
+    Args:
+        document: The file.
+        place: Which accessor.
+        width: How many numbers an element must have: 1, 3, 4 or 16.
+
+    Raises:
+        MotionError: It reaches past its buffer, or holds something else or no finite numbers.
+    """
+    entry = document.one("accessors", place)
+    where = f"{document.where}: accessor {place}"
+    if _WIDTHS.get(str(entry.get("type"))) != width:
+        raise MotionError(f"{where}: expected {width} numbers each, found {entry.get('type')}")
+    dtype = _dtype(entry, where)
+    count = whole_number(entry.get("count"), f"{where}: count")
+    if "bufferView" in entry:
+        values = _viewed(document, entry, (count, width), dtype, where)
+    elif count <= _MOST_UNBACKED:
+        values = np.zeros((count, width), dtype)
+    else:
+        raise MotionError(f"{where}: names {count} elements and has no bytes for them")
+    if "sparse" in entry:
+        values = _with_sparse(document, entry["sparse"], values, where)
+    scaled = _scaled(values, bool(entry.get("normalized")))
+    if not np.isfinite(scaled).all():
+        raise MotionError(f"{where}: holds NaN or infinite numbers; clean the clip and try again")
+    return scaled
+
+
+def objects(holder: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:
+    """Return the list of JSON objects under ``key``, empty if there is none.
+
+    Raises:
+        MotionError: It is something else.
+    """
+    listed = holder.get(key, [])
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        raise MotionError(f"{where}: expected a list of objects under {key!r}")
+    return listed
+
+
+def index_in(place: object, count: int, where: str) -> int:
+    """Return ``place`` as an index below ``count``.
+
+    Raises:
+        MotionError: It is none.
+    """
+    found = whole_number(place, where)
+    if found >= count:
+        raise MotionError(f"{where}: there is no number {found}, only {count} of them")
+    return found
+
+
+def whole_number(value: object, where: str) -> int:
+    """Return ``value`` as a whole number, 0 or more.
+
+    Raises:
+        MotionError: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise MotionError(f"{where}: expected a whole number, found {str(value)[:40]!r}")
+    return value
+
+
+def _chunks(raw: bytes, where: str) -> tuple[bytes, bytes]:
+    """Split a .glb into its JSON and its binary chunk."""
+    if len(raw) < _HEADER.size + _CHUNK.size:
+        raise MotionError(f"{where}: the .glb is cut short after {len(raw)} bytes")
+    _, version, length = _HEADER.unpack_from(raw)
+    if version != 2:
+        raise MotionError(f"{where}: expected glTF 2, found version {version}; export it as .glb")
+    if length > len(raw):
+        raise MotionError(
+            f"{where}: the .glb is cut short, expected {length} bytes, found {len(raw)}"
+        )
+    found: dict[int, bytes] = {}
+    at = _HEADER.size
+    while at + _CHUNK.size <= length:
+        size, kind = _CHUNK.unpack_from(raw, at)
+        at += _CHUNK.size
+        if at + size > length:
+            raise MotionError(f"{where}: a chunk of the .glb reaches past its end")
+        found.setdefault(kind, raw[at : at + size])
+        at += size
+    if _JSON_CHUNK not in found:
+        raise MotionError(f"{where}: the .glb has no JSON chunk")
+    return found[_JSON_CHUNK], found.get(_BINARY_CHUNK, b"")
+
+
+def _buffer(entry: dict[str, Any], place: int, path: Path, binary: bytes) -> bytes:
+    where = f"{path}: buffer {place}"
+    length = whole_number(entry.get("byteLength"), f"{where}: byteLength")
+    uri = entry.get("uri")
+    if uri is None:
+        held = binary if place == 0 else b""
+    elif not isinstance(uri, str):
+        raise MotionError(f"{where}: expected an address as text")
+    elif uri.startswith("data:"):
+        held = _decoded(uri, where)
+    else:
+        held = _beside(path, unquote(uri), length, where)
+    if len(held) < length:
+        raise MotionError(f"{where}: expected {length} bytes, found {len(held)}; it is cut short")
+    return held[:length]
+
+
+def _decoded(uri: str, where: str) -> bytes:
+    head, _, payload = uri.partition(",")
+    if not head.endswith(";base64"):
+        raise MotionError(f"{where}: expected base64, found {head[:40]!r}")
+    try:
+        return base64.b64decode(payload, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MotionError(f"{where}: its base64 is damaged ({error})") from error
+
+
+def _beside(path: Path, name: str, length: int, where: str) -> bytes:
+    folder = path.parent.resolve()
+    try:
+        file = (folder / name).resolve()
+        if not file.is_relative_to(folder):
+            raise MotionError(f"{where}: expected a file beside it, found {name!r}")
+        with file.open("rb") as opened:
+            return opened.read(min(length, file.stat().st_size))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise MotionError(f"{where}: {name[:80]!r} can't be read beside it ({error})") from error
+
+
+def _dtype(entry: dict[str, Any], where: str) -> str:
+    kind = entry.get("componentType")
+    if not isinstance(kind, int) or kind not in _DTYPES:
+        raise MotionError(f"{where}: expected a component type of glTF, found {kind!r}")
+    return _DTYPES[kind]
+
+
+def _viewed(
+    document: Document,
+    entry: dict[str, Any],
+    shape: tuple[int, int],
+    dtype: str,
+    where: str,
+) -> NDArray[Any]:
+    """Return an array as it lies in its buffer, bounds checked."""
+    view = document.one("bufferViews", entry.get("bufferView"))
+    place = index_in(view.get("buffer"), len(document.buffers), f"{where}: buffer")
+    buffer, size = document.buffers[place], np.dtype(dtype).itemsize
+    start = whole_number(view.get("byteOffset", 0), f"{where}: byteOffset")
+    length = whole_number(view.get("byteLength"), f"{where}: byteLength")
+    inside = whole_number(entry.get("byteOffset", 0), f"{where}: byteOffset")
+    element = size * shape[1]
+    stride = whole_number(view.get("byteStride", element), f"{where}: byteStride")
+    last = inside + stride * (shape[0] - 1) + element if shape[0] else inside
+    if stride < element or last > length or start + length > len(buffer):
+        raise MotionError(
+            f"{where}: {shape[0]} elements reach past their bytes ({last} of {length}, in a buffer "
+            f"of {len(buffer)}); the file is damaged"
+        )
+    if not shape[0]:
+        return np.zeros(shape, dtype)
+    return np.ndarray(shape, dtype, buffer, start + inside, (stride, size))
+
+
+def _with_sparse(
+    document: Document, sparse: object, values: NDArray[Any], where: str
+) -> NDArray[Any]:
+    if not isinstance(sparse, dict):
+        raise MotionError(f"{where}: expected an object under 'sparse'")
+    count = whole_number(sparse.get("count"), f"{where}: sparse count")
+    indices, replaced = sparse.get("indices"), sparse.get("values")
+    if not isinstance(indices, dict) or not isinstance(replaced, dict):
+        raise MotionError(f"{where}: expected indices and values under 'sparse'")
+    at = _viewed(document, indices, (count, 1), _dtype(indices, where), where)[:, 0]
+    if count and (at.dtype.kind not in "ui" or at.min() < 0 or at.max() >= len(values)):
+        raise MotionError(f"{where}: a sparse index lies past its {len(values)} elements")
+    new = _viewed(document, replaced, (count, values.shape[1]), values.dtype.str, where)
+    values = values.copy()
+    values[at] = new
+    return values
+
+
+def _scaled(values: NDArray[Any], normalised: bool) -> Array:
+    out = values.astype(np.float64)
+    if normalised and values.dtype.kind in "iu":
+        out = np.maximum(out / np.iinfo(values.dtype).max, -1.0)
+    return out
