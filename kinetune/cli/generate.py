@@ -14,6 +14,15 @@ import typer
 
 from kinetune import genres, timebase
 from kinetune.cli.grids import AskedGrid
+from kinetune.cli.motions import (
+    FILES,
+    AnimationOption,
+    AskedReading,
+    FpsOption,
+    MappingOption,
+    motions_in,
+    report,
+)
 from kinetune.cli.options import (
     BEAT_MAPS,
     FilmOptions,
@@ -70,15 +79,16 @@ class Generated:
 
 
 def command(
-    motion: Annotated[
-        list[Path], typer.Argument(help="Dances: AIST++ or EDGE .pkl, AMASS .npz, BVH.")
-    ],
+    motion: Annotated[list[Path], typer.Argument(help=f"Dances, or folders of them: {FILES}.")],
     output: Annotated[
         Path | None,
         typer.Option(
             "-o", "--output", help="A .wav, .flac, .ogg or .mp3 file, or a folder. [default: here]"
         ),
     ] = None,
+    mapping: MappingOption = None,
+    animation: AnimationOption = None,
+    fps: FpsOption = None,
     genre: Annotated[
         str | None,
         typer.Option(help="Name or code, e.g. break or BR. [default: the file's name, or house]"),
@@ -133,6 +143,7 @@ def command(
     """Turn dances into music."""
     options = GenerateOptions(
         genre=genre,
+        reading=AskedReading(mapping, animation, fps),
         seed=seed,
         steps=steps,
         guidance=guidance,
@@ -150,12 +161,10 @@ def command(
     )
     if as_json:
         print(json.dumps([asdict(piece) for piece in done], indent=2))
-    if len(motion) == 1 and failed:
+    if list(failed) == motion and len(motion) == 1:
         raise failed[motion[0]]
+    report(done, failed, quiet=as_json)
     if failed:
-        print(f"kinetune: {len(failed)} of {len(motion)} failed:", file=sys.stderr)
-        for error in failed.values():
-            print(f"  {' '.join(str(error).split())}", file=sys.stderr)
         raise typer.Exit(1)
 
 
@@ -171,7 +180,7 @@ def generate(
     """Make music for every motion file; one that fails doesn't stop the others.
 
     Args:
-        motions: Motion files.
+        motions: Motion files, or folders of them.
         output: A sound file (one motion only) or a folder; None is the current folder.
         options: What to turn.
         model: A bundled name, a checkpoint folder, or a hub id.
@@ -185,10 +194,11 @@ def generate(
         KinetuneError: An option is impossible, the model can't be loaded, or the output place
             can't be written to: nothing was made.
     """
-    from kinetune.motion.formats import read_motion
+    from kinetune.motion.formats import read_motion_file
 
     options = options or GenerateOptions()
     check_options(options)
+    reading, motions = options.reading.of(), motions_in(motions)
     targets = targets_of(motions, output, options.film)
     files = [path for both in targets for path in (both.sound, both.film) if path is not None]
     for folder in {path.parent for path in files}:
@@ -197,13 +207,15 @@ def generate(
     done, failed = [], {}
     for path, target in zip(motions, targets, strict=True):
         try:
-            clip = read_motion(path)
+            file = read_motion_file(path, reading)
         except KinetuneError as error:
             failed[path] = error
             continue
+        if file.note and not quiet:
+            print(file.note, file=sys.stderr)
         place.load()
         try:
-            done.append(_one(place, path, clip, target, options, quiet))
+            done.append(_one(place, path, file.clip, target, options, quiet))
         except KinetuneError as error:
             failed[path] = error
     return done, failed

@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+from kinetune.cli.motions import (
+    FILES,
+    AnimationOption,
+    AskedReading,
+    FpsOption,
+    MappingOption,
+)
+
 
 @dataclass(frozen=True)
 class Alternative:
@@ -27,6 +35,7 @@ class Inspection:
     frames: int
     duration_s: float
     joints: int
+    note: str
     motion_beats_s: list[float]
     bpm: float
     first_beat_s: float
@@ -35,7 +44,14 @@ class Inspection:
 
 
 def command(
-    motion: Annotated[Path, typer.Argument(help="AIST++ or EDGE .pkl, AMASS .npz, BVH.")],
+    motion: Annotated[Path, typer.Argument(help=f"{FILES}.")],
+    mapping: MappingOption = None,
+    animation: AnimationOption = None,
+    fps: FpsOption = None,
+    make_mapping: Annotated[
+        Path | None,
+        typer.Option(help="Draft a mapping file of the skeleton's joints there, nothing else."),
+    ] = None,
     plot: Annotated[
         bool, typer.Option(help="Draw the dancer, body energy and beats to NAME.png here.")
     ] = False,
@@ -44,13 +60,17 @@ def command(
     ] = False,
 ) -> None:
     """Say what a motion file holds and where its beat is."""
-    found = inspect(motion)
+    asked = AskedReading(mapping, animation, fps)
+    if make_mapping is not None:
+        _draft_mapping(motion, make_mapping, asked)
+        return
+    found = inspect(motion, asked)
     picture = Path(f"{motion.stem}.png")
     if plot:
         from kinetune.cli.pictures import draw_dance
         from kinetune.motion.formats import read_motion
 
-        draw_dance(picture, read_motion(motion))
+        draw_dance(picture, read_motion(motion, asked.of()))
     if as_json:
         print(json.dumps(asdict(found), indent=2))
         return
@@ -59,16 +79,20 @@ def command(
         print(f"picture       {picture}")
 
 
-def inspect(motion: Path) -> Inspection:
+def inspect(motion: Path, asked: AskedReading | None = None) -> Inspection:
     """Read a motion file and find its beat.
 
+    Args:
+        motion: The file.
+        asked: What it doesn't say itself.
+
     Raises:
-        MotionError: It can't be read.
+        KinetuneError: It can't be read, or not as asked.
     """
     from kinetune.motion.beats import beat_grid, motion_beats
     from kinetune.motion.formats import read_motion_file
 
-    file = read_motion_file(motion)
+    file = read_motion_file(motion, (asked or AskedReading()).of())
     clip, grid = file.clip, beat_grid(file.clip)
     return Inspection(
         motion=str(motion),
@@ -77,6 +101,7 @@ def inspect(motion: Path) -> Inspection:
         frames=clip.frame_count,
         duration_s=clip.duration_s,
         joints=file.joints,
+        note=file.note,
         motion_beats_s=[round(float(beat), 4) for beat in motion_beats(clip)],
         bpm=grid.bpm,
         first_beat_s=grid.first_beat_s,
@@ -85,11 +110,25 @@ def inspect(motion: Path) -> Inspection:
     )
 
 
+def _draft_mapping(motion: Path, target: Path, asked: AskedReading) -> None:
+    from kinetune.motion import skeleton
+    from kinetune.motion.formats import read_take
+    from kinetune.motion.mapping import write_draft
+
+    count = write_draft(target, read_take(motion, asked.of()), str(motion))
+    print(
+        f"{target}: {count} of our {skeleton.JOINT_COUNT} joints found by their names; correct it, "
+        f"then use it with --mapping {target}"
+    )
+
+
 def _tell(found: Inspection) -> None:
     rivals = ", ".join(f"{rival.bpm:.1f}" for rival in found.alternatives) or "none"
     print(f"{found.motion}")
     print(f"format        {found.format}, {found.joints} joints")
     print(f"length        {found.frames} frames at {found.fps:g} fps = {found.duration_s:.2f} s")
+    if found.note:
+        print(f"note          {found.note}")
     print(f"motion beats  {len(found.motion_beats_s)} (moments of rest between movements)")
     print(
         f"tempo         {found.bpm:.1f} bpm, first beat at {found.first_beat_s:.2f} s, "

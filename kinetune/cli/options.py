@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kinetune import genres, timebase
 from kinetune.cli.grids import AskedGrid
+from kinetune.cli.motions import AskedReading
 from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class GenerateOptions:
     """What a user can turn; None leaves it to the dance or to the checkpoint."""
 
     genre: str | None = None
+    reading: AskedReading = field(default_factory=AskedReading)
     seed: int = 0
     steps: int | None = None
     guidance: float | None = None

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from kinetune.errors import ConfigError, KinetuneError
 from kinetune.motion.clip import MotionClip, clip_from_axis_angle
-from kinetune.motion.formats import read_motion
+from kinetune.motion.formats import MOTION_SUFFIXES, read_motion
 
 LIBRARY = Path(__file__).parent / "data" / "motions.npz"
 STORED_FPS = 30.0
 _TURN_STEP = np.pi / 32767.0
 _PLACE_STEP_M = 1e-4
-_SUFFIXES = (".bvh", ".pkl", ".npz")
 # Shorter than this a clip holds no phrase.
 _SHORTEST_S = 2.0
 
@@ -60,9 +59,9 @@ def folder_of_clips(folder: Path) -> tuple[MotionClip, ...]:
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder of clips")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in MOTION_SUFFIXES)
     if not paths:
-        raise ConfigError(f"{folder}: no motion files ({', '.join(_SUFFIXES)}) in it")
+        raise ConfigError(f"{folder}: no motion files ({', '.join(MOTION_SUFFIXES)}) in it")
     try:
         found = tuple(read_motion(path) for path in paths)
     except KinetuneError as error:

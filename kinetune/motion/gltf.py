@@ -9,7 +9,7 @@ animation say which of their nodes is which bone of a human (VRM Consortium).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,7 @@ def read_gltf(path: Path, *, animation: str | None = None, where: str | None = N
     Raises:
         MotionError: It isn't glTF, is damaged, or holds no animation of nodes.
     """
-    document = replace(read_document(path), where=where or str(path))
+    document = read_document(path, where or str(path))
     nodes = nodes_of(document)
     chosen = _chosen(_animations(document, len(nodes)), animation, document.where)
     skins = skins_of(document, len(nodes))
@@ -165,9 +165,7 @@ def _moments_s(animation: _Animation, fps: float, where: str) -> Array:
 
 def _animations(document: Document, node_count: int) -> list[_Animation]:
     listed = document.all("animations")
-    made = (
-        _animation(document, entry, number, node_count) for number, entry in enumerate(listed)
-    )  # fmt: skip
+    made = [_animation(document, entry, number, node_count) for number, entry in enumerate(listed)]
     return [animation for animation in made if animation.curves]
 
 

@@ -59,13 +59,17 @@ class Document:
         return listed[index_in(place, len(listed), f"{self.where}: {key}")]
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, where: str) -> Document:
     """Read a .glb or .gltf file and the buffers it names.
+
+    Args:
+        path: The file.
+        where: What to call it in errors.
 
     Raises:
         MotionError: It isn't glTF 2, it is cut short, or a buffer is missing or lies elsewhere.
     """
-    raw, where = path.read_bytes(), str(path)
+    raw = path.read_bytes()
     text, binary = _chunks(raw, where) if raw.startswith(MAGIC) else (raw, b"")
     try:
         document = json.loads(text)
@@ -82,8 +86,9 @@ def read_document(path: Path) -> Document:
         raise MotionError(f"{where}: is packed with {unreadable[0]}; export it without compression")
     listed = objects(document, "buffers", where)
     buffers = tuple(
-        _buffer(entry, place, path, binary) for place, entry in enumerate(listed)
-    )  # fmt: skip
+        _buffer(entry, path, b"" if place else binary, f"{where}: buffer {place}")
+        for place, entry in enumerate(listed)
+    )
     return Document(where, document, buffers)
 
 
@@ -178,12 +183,11 @@ def _chunks(raw: bytes, where: str) -> tuple[bytes, bytes]:
     return found[_JSON_CHUNK], found.get(_BINARY_CHUNK, b"")
 
 
-def _buffer(entry: dict[str, Any], place: int, path: Path, binary: bytes) -> bytes:
-    where = f"{path}: buffer {place}"
+def _buffer(entry: dict[str, Any], path: Path, binary: bytes, where: str) -> bytes:
     length = whole_number(entry.get("byteLength"), f"{where}: byteLength")
     uri = entry.get("uri")
     if uri is None:
-        held = binary if place == 0 else b""
+        held = binary
     elif not isinstance(uri, str):
         raise MotionError(f"{where}: expected an address as text")
     elif uri.startswith("data:"):

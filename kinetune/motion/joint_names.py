@@ -286,6 +286,6 @@ def _end_of_spine(keys: list[tuple[str, str]], parents: Sequence[int], chest: in
     """
     end = chest
     for place, parent in enumerate(parents):
-        if parent == end and keys[place] == keys[chest]:
+        if parent == end and keys[place] == keys[chest] != ("", ""):
             end = place
     return end if end != chest else -1

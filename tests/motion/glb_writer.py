@@ -166,9 +166,7 @@ def add_animation(out, times_s, local, root, way="LINEAR", name="dance", **how):
         sampler = {"input": at, "output": out.accessor(values, **how), "interpolation": way}
         animation["samplers"].append(sampler)
         target = {"node": node, "path": path}
-        animation["channels"].append(
-            {"sampler": len(animation["samplers"]) - 1, "target": target}
-        )
+        animation["channels"].append({"sampler": len(animation["samplers"]) - 1, "target": target})
 
     add(0, "translation", root)
     for joint in range(24):

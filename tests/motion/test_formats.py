@@ -45,7 +45,8 @@ def test_the_content_decides_not_the_name(files, dance, suffix, source, name, jo
 
 
 def test_every_usual_suffix_is_listed():
-    assert set(MOTION_SUFFIXES) == {".pkl", ".npz", ".bvh"}
+    known = {".pkl", ".npz", ".npy", ".bvh", ".glb", ".gltf", ".vrm", ".vrma", ".fbx"}
+    assert set(MOTION_SUFFIXES) == known
 
 
 def test_an_edge_slice_is_called_edge(tmp_path, dance):

@@ -95,7 +95,7 @@ def test_straight_limbs_do_not_spin():
     trembling = rest + np.random.default_rng(1).normal(0.0, 0.002, rest.shape)
     world = kinematics.global_rotations(clip_from_points(trembling, fps=30.0).rotations)
     limbs = [joint(f"left_{part}") for part in ("hip", "knee", "shoulder", "elbow")]
-    assert turned_degrees(world[1:], world[:-1])[:, limbs].max() < 5.0
+    assert turned_degrees(world[1:], world[:-1])[:, limbs].max() < 10.0
 
 
 @pytest.mark.parametrize("joints", [22, 24])
