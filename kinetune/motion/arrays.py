@@ -6,6 +6,8 @@ Source: NumPy's own file format, versions 1 to 3.
 
 import contextlib
 import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -20,9 +22,10 @@ from kinetune.errors import MotionError
 _SUFFIX = ".npy"
 # Two hours of SMPL-X poses at 120 frames a second are just below.
 _MOST_BYTES = 1 << 30
+# All that reading a damaged archive or head may raise; heads hold Python text.
 _DAMAGE = (
-    zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, OSError, NotImplementedError,
-    RuntimeError,
+    zipfile.BadZipFile, zlib.error, struct.error, ValueError, EOFError, KeyError, TypeError,
+    OSError, OverflowError, NotImplementedError, RuntimeError, SyntaxError, tokenize.TokenError,
 )  # fmt: skip
 
 

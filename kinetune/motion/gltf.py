@@ -106,6 +106,11 @@ class _Animation:
     def length_s(self) -> float:
         return max(float(curve.times_s[-1]) for curve in self.curves.values()) - self.start_s
 
+    def of(self, kept: list[int]) -> "_Animation":
+        """Return the part of it that moves these nodes."""
+        inside = set(kept)
+        return _Animation(self.name, {at: c for at, c in self.curves.items() if at[0] in inside})
+
     def along(self, path: str, place: dict[int, int]) -> dict[int, Curve]:
         """Return the curves of one property, by the place of the node."""
         return {place[node]: c for (node, way), c in self.curves.items() if way == path}
@@ -132,6 +137,7 @@ def read_gltf(path: Path, *, animation: str | None = None, where: str | None = N
             f"{document.where}: expected at most {_MOST_NODES} joints, found {len(kept)}; export "
             "one dancer alone"
         )
+    chosen = chosen.of(kept)
     scales = _scales(nodes, kept, chosen, document.where)
     fps = _rate_hz(chosen)
     place = {node: joint for joint, node in enumerate(kept)} | {-1: -1}
@@ -179,11 +185,11 @@ def _animation(
         target = channel.get("target")
         if not isinstance(target, dict) or "node" not in target:
             continue
-        way = target.get("path")
+        way = str(target.get("path"))
         if way in _WIDTHS:
             node = index_in(target["node"], node_count, f"{where}: node")
             place = index_in(channel.get("sampler"), len(samplers), f"{where}: sampler")
-            curves[node, str(way)] = _curve(document, samplers[place], str(way), where)
+            curves[node, way] = _curve(document, samplers[place], way, where)
     return _Animation(str(entry.get("name", number)), curves)
 
 

@@ -31,6 +31,8 @@ _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 # An accessor without bytes of its own (all zeros, or sparse) may still name any count: two hours
 # of keys at 60 a second are more than any dance has.
 _MOST_UNBACKED = 432_000
+# Beyond any unit a body or a time is measured in.
+_LARGEST = 1e10
 # What rewrites the very numbers we read; other extensions may be required and still not matter.
 _UNREADABLE = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 
@@ -118,8 +120,8 @@ def accessor(document: Document, place: object, width: int) -> Array:
     if "sparse" in entry:
         values = _with_sparse(document, entry["sparse"], values, where)
     scaled = _scaled(values, bool(entry.get("normalized")))
-    if not np.isfinite(scaled).all():
-        raise MotionError(f"{where}: holds NaN or infinite numbers; clean the clip and try again")
+    if not (np.abs(scaled) < _LARGEST).all():
+        raise MotionError(f"{where}: holds NaN, infinite or absurdly large numbers; clean the clip")
     return scaled
 
 

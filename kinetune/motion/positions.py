@@ -59,6 +59,8 @@ _BENDS = {
 _LEAST_BEND = 0.25
 # Twist is smoothed over this time: it is read from a small reach, and noise there turns it fast.
 _TWIST_S = 0.05
+# Beyond any unit a body is measured in.
+_LARGEST = 1e9
 # How much more a body must stand along z than along y to be taken for z up.
 _Y_VOTE = 0.1
 
@@ -159,11 +161,11 @@ def _check_values(positions: Array, fps: float, where: str) -> None:
         raise MotionError(
             f"{where}: expected at most {MAX_DURATION_S:g} s, found {duration_s:.0f} s"
         )
-    bad = np.atleast_1d(~np.isfinite(positions).all(axis=(1, 2)))
+    bad = np.atleast_1d(~(np.abs(positions) < _LARGEST).all(axis=(1, 2)))
     if bad.any():
         raise MotionError(
-            f"{where}: frame {int(np.argmax(bad))} holds NaN or infinite values ({int(bad.sum())} "
-            f"of {len(bad)} frames do); clean the clip and try again"
+            f"{where}: frame {int(np.argmax(bad))} holds NaN, infinite or absurdly large values "
+            f"({int(bad.sum())} of {len(bad)} frames do); clean the clip and try again"
         )
 
 

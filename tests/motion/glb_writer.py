@@ -24,6 +24,7 @@ TYPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 class Gltf:
     json: dict = field(default_factory=lambda: {"asset": {"version": "2.0"}})
     blob: bytearray = field(default_factory=bytearray)
+    damage: dict = field(default_factory=dict)
 
     def listed(self, key, entry):
         self.json.setdefault(key, []).append(entry)
@@ -60,7 +61,10 @@ class Gltf:
         return self.listed("accessors", entry)
 
     def glb(self):
-        document = dict(self.json)
+        roots = list(range(len(self.json.get("nodes", []))))
+        for node in self.json.get("nodes", []):
+            roots = [place for place in roots if place not in node.get("children", [])]
+        document = {"scene": 0, "scenes": [{"nodes": roots}]} | self.json | self.damage
         document.setdefault("buffers", [{"byteLength": len(self.blob)}])
         text = json.dumps(document).encode()
         text += b" " * (-len(text) % 4)
@@ -158,6 +162,8 @@ def add_skin(out, bases, unit, joints=range(24)):
 def add_animation(out, times_s, local, root, way="LINEAR", name="dance", **how):
     """Add an animation of the 24 nodes and return it."""
     at = out.accessor(times_s)
+    bounds = np.asarray(times_s, dtype="<f4").astype(float)
+    out.json["accessors"][at] |= {"min": [bounds.min()], "max": [bounds.max()]}
     animation = {"name": name, "samplers": [], "channels": []}
 
     def add(node, path, values, **how):

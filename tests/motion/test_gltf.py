@@ -233,6 +233,17 @@ def test_of_two_characters_the_one_that_dances_is_read(read, dance):
     assert_same(read(file), dance)
 
 
+def test_a_camera_that_moves_along_and_on_does_not_count(read, dance):
+    file = gltf_of(dance)
+    camera = file.listed("nodes", {"name": "camera"})
+    sampler = {"input": file.accessor([0.0, 50.0]), "output": file.accessor(np.ones((2, 3)))}
+    animation = file.json["animations"][0]
+    animation["samplers"].append(sampler)
+    target = {"node": camera, "path": "translation"}
+    animation["channels"].append({"sampler": len(animation["samplers"]) - 1, "target": target})
+    assert_same(read(file), dance)
+
+
 def test_meshes_called_like_joints_are_not_taken_for_them(read, dance):
     file = gltf_of(dance)
     mesh = file.listed("nodes", {"name": "left_knee", "mesh": 0})
@@ -286,18 +297,18 @@ def bend(**changes):
     """Return a function that changes the JSON of a file."""
 
     def change(file):
+        damaged = json.loads(json.dumps(file.json))
         for where, value in changes.items():
-            holder, *path = file.json, *where.split("__")
+            holder, *path = damaged, *where.split("__")
             for step in path[:-1]:
                 holder = holder[int(step) if step.isdigit() else step]
             holder[int(path[-1]) if path[-1].isdigit() else path[-1]] = value
+        file.damage = damaged
 
     return change
 
 
-OUTPUT = "accessors__2__"  # The first rotation's keys; 0 is the skin, 1 the times, 2 the path.
-
-
+# Of the accessors 0 is the skin's, 1 the times, 2 the path, 3 the pelvis's turns.
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -345,6 +356,26 @@ def test_a_damaged_file_is_told_in_one_line(read, dance, change, said):
         read(file)
     assert "\n" not in str(caught.value)
     assert "dance.glb" in str(caught.value)
+
+
+def test_whatever_stands_in_the_json_only_our_own_error_is_raised(tmp_path, dance):
+    rng = np.random.default_rng(0)
+    strange = [None, -1, 99, 2**40, 0.5, float("nan"), "x", [], {}, True, [1, 2, 3], {"a": 1}]
+    file, told = gltf_of(cut(dance, 0.0, 0.3)), 0
+    for _ in range(300):
+        damaged = json.loads(json.dumps(file.json))
+        holder, key = damaged, None
+        while key is None or (isinstance(holder[key], dict | list) and holder[key]):
+            holder = holder if key is None else holder[key]
+            keys = list(holder) if isinstance(holder, dict) else range(len(holder))
+            key = keys[rng.integers(len(keys))]
+        holder[key] = strange[rng.integers(len(strange))]
+        (tmp_path / "a.glb").write_bytes(replace(file, damage=damaged).glb())
+        try:
+            read_motion(tmp_path / "a.glb")
+        except MotionError as error:
+            told += "\n" not in str(error)
+    assert told > 150
 
 
 def test_counts_without_bytes_are_no_memory_bomb(read, dance):

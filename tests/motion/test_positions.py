@@ -149,7 +149,7 @@ def test_an_archive_of_poses_is_still_amass(tmp_path, dance, points):
         (np.zeros((10, 22, 2)), "found an array of shape"),
         (np.zeros((0, 22, 3)), "no frames"),
         (np.zeros((10, 22, 3)), "legs of some length"),
-        (np.full((10, 22, 3), np.nan), "frame 0 holds NaN .*10 of 10"),
+        (np.full((10, 22, 3), np.nan), "frame 0 holds NaN.*10 of 10"),
         (np.array([{"a": 1}]), "can't be read|of shape"),
         (np.full((10, 22, 3), "x"), "expected an array of numbers"),
         (np.zeros((200_000, 22, 3), dtype=np.int8), "at most 7200 s, found 10000 s"),
