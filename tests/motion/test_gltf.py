@@ -362,7 +362,7 @@ def test_whatever_stands_in_the_json_only_our_own_error_is_raised(tmp_path, danc
     rng = np.random.default_rng(0)
     strange = [None, -1, 99, 2**40, 0.5, float("nan"), "x", [], {}, True, [1, 2, 3], {"a": 1}]
     file, told = gltf_of(cut(dance, 0.0, 0.3)), 0
-    for _ in range(300):
+    for _ in range(120):
         damaged = json.loads(json.dumps(file.json))
         holder, key = damaged, None
         while key is None or (isinstance(holder[key], dict | list) and holder[key]):
@@ -375,7 +375,7 @@ def test_whatever_stands_in_the_json_only_our_own_error_is_raised(tmp_path, danc
             read_motion(tmp_path / "a.glb")
         except MotionError as error:
             told += "\n" not in str(error)
-    assert told > 150
+    assert told > 60
 
 
 def test_counts_without_bytes_are_no_memory_bomb(read, dance):
@@ -396,7 +396,7 @@ def test_two_keys_years_apart_are_no_memory_bomb(read, dance):
 def test_a_few_dense_keys_in_a_long_take_do_not_set_the_rate(read, dance):
     file = gltf_of(dance)
     file.json["animations"] = []
-    times_s = np.array([0.0, 0.001, 0.002, 0.003, 600.0])
+    times_s = np.array([0.0, 0.001, 0.002, 0.003, 60.0])
     add_animation(file, times_s, dance.rotations[:5], dance.root_m[:5])
     assert read(file).fps == 60.0
 
