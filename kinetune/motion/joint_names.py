@@ -74,7 +74,10 @@ def recognise(names: Sequence[str], parents: Sequence[int], *, where: str) -> tu
     missing: list[str] = []
     for keys in _layers(names):
         limbs = _limbs_of(keys)
-        missing = missing_joints(limbs) or _out_of_line(limbs, parents)
+        missing = missing_joints(limbs)
+        if not missing:
+            lost = _out_of_line(limbs, parents)
+            missing = [lost[name] for name in missing_joints(limbs)]
         if not missing:
             return in_place(_head_and_neck(keys, parents, limbs) | limbs, parents, where=where)
     listed = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
@@ -101,8 +104,8 @@ def in_place(given: Mapping[str, int], parents: Sequence[int], *, where: str) ->
         MotionError: The limbs given don't hang together.
     """
     places = dict(given)
-    if wrong := _out_of_line(places, parents):
-        raise MotionError(f"{where}: expected {', '.join(wrong)} in the skeleton's tree")
+    if lost := _out_of_line(places, parents):
+        raise MotionError(f"{where}: expected {', '.join(lost.values())} in the skeleton's tree")
     places = _trunk(parents, places, where) | places
     return tuple(places.get(name, -1) for name in skeleton.JOINT_NAMES)
 
@@ -198,20 +201,20 @@ def _limbs(keys: list[tuple[str, str]], side: str) -> dict[str, int]:
     return found
 
 
-def _out_of_line(places: dict[str, int], parents: Sequence[int]) -> list[str]:
-    """Drop optional joints that hang elsewhere; return the required ones that do."""
-    wrong = []
+def _out_of_line(places: dict[str, int], parents: Sequence[int]) -> dict[str, str]:
+    """Drop joints that hang elsewhere, and return for each what it should have been."""
+    lost: dict[str, str] = {}
     for side, (upper_part, lower_part) in itertools.product(SIDES, _LINKS):
         upper, lower = f"{side}_{upper_part}", f"{side}_{lower_part}"
-        if lower not in places or (upper_part == "collar" and upper not in places):
+        # A collar may be missing and the arm still hang; anything else hangs from something.
+        wrong = upper if upper_part == "collar" else lower
+        if lower not in places or wrong not in places:
             continue
         if upper in places and places[upper] in path_up(parents, places[lower])[1:]:
             continue
-        # A collar may be missing and the arm still hang; anything else that hangs wrong goes.
-        del places[upper if upper_part == "collar" else lower]
-        if lower_part in _REQUIRED and upper_part != "collar":
-            wrong.append(f"{lower} below {upper}")
-    return wrong
+        del places[wrong]
+        lost[wrong] = f"{lower} below {upper}"
+    return lost
 
 
 def _top_of_arms(places: Mapping[str, int]) -> list[int]:

@@ -107,6 +107,8 @@ def test_a_mapping_that_misses_a_limb_names_it(tmp_path, lost):
     [
         ({"left_knee": "bone 44"}, "no joint is called 'bone 44' .*did you mean bone 4"),
         ({"left_knee": "bone 5", "right_knee": "bone 4"}, "left_knee below left_hip"),
+        ({"left_wrist": "bone 15"}, "left_wrist below left_elbow"),
+        ({"right_collar": "bone 15"}, "right_shoulder below right_collar"),
     ],
 )
 def test_a_mapping_that_does_not_fit_the_file_is_one_line(tmp_path, strange, changes, said):
