@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from kinetune import timebase
 from kinetune.audio.beat_map import read_beats
@@ -33,6 +34,8 @@ Times = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 # Lengths that differ by less are one length, told in frames of another rate.
 _SAME_LENGTH_S = 0.1
+# A worker takes seconds to start, a clip a fraction of one.
+_WORTH_A_WORKER = 12
 UNUSABLE, SILENT, LENGTH = "can't be used", "silent", "another length"
 
 
@@ -73,13 +76,14 @@ def listen_to_all(
     Args:
         clips: The dances.
         seed: Of the noise.
-        workers: Processes; as many as there are cores when left out.
+        workers: Processes; when left out as many as there are cores, fewer for few clips.
         progress: Called with (clips done, clips in all).
     """
     jobs = [_Job(clip, seed) for clip in clips]
-    count = min(workers or os.cpu_count() or 1, len(jobs))
+    count = workers or min(os.cpu_count() or 1, len(jobs) // _WORTH_A_WORKER)
     if count <= 1:
-        yield from _told(map(_listen, jobs), len(jobs), progress)
+        with threadpool_limits(1):
+            yield from _told(map(_listen, jobs), len(jobs), progress)
         return
     # A fresh interpreter for each worker: safe with threads and the same on every system.
     with ProcessPoolExecutor(count, get_context("spawn"), initializer=_one_thread) as pool:
@@ -94,9 +98,7 @@ def _told(found: Iterator[Listened], total: int, progress: Progress | None) -> I
 
 
 def _one_thread() -> None:
-    """Leave the cores to the workers: threads of each would only wait for the others'."""
-    from threadpoolctl import threadpool_limits
-
+    """Leave the cores to the workers; and the number of threads shows in the last digit."""
     threadpool_limits(1)
 
 

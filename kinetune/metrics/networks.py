@@ -162,7 +162,8 @@ def _listen_by(
     for label, sound in sounds_of(one, labels, seed=seed):
         for ear, hears in ears.items():
             try:
-                heard[ear][label].setdefault(one.clip.name, []).append(hears(sound))
+                found = hears(sound)
+                heard[ear][label].setdefault(one.clip.name, []).append(found)
             except (AudioError, MetricError) as error:
                 problems.append(Problem(label, one.clip.name, f"unheard by {ear}", str(error)))
     return problems
@@ -242,8 +243,8 @@ def _add_sets(
         theirs = [np.concatenate(references[clip]) for clip in shared]
         ours = [np.concatenate(by_name[clip]) for clip in shared]
         out = scores.sets.setdefault(label, {})
-        out[f"fad_{name}"] = SetStatistic(shared, _distance("frechet_distance", theirs, ours))
-        out[f"kad_{name}"] = SetStatistic(shared, _distance("kernel_distance", theirs, ours))
+        out[f"fad_{name}"] = SetStatistic(shared, _distance("fad", theirs, ours))
+        out[f"kad_{name}"] = SetStatistic(shared, _distance("kad", theirs, ours))
         rows, dimensions = sum(map(len, ours)), ours[0].shape[1]
         if rows < 2 * dimensions:
             scores.notes.append(
@@ -255,15 +256,18 @@ def _add_sets(
 def _distance(
     name: str, theirs: Sequence[NDArray], ours: Sequence[NDArray]
 ) -> Callable[[NDArray[np.int64]], float]:
-    def distance(chosen: NDArray[np.int64]) -> float:
-        from kinetune.metrics import distances
+    """The named distance of a choice of dances; NaN where too few frames are left."""
+    from kinetune.metrics.distances import frechet_distance, kernel_distance
 
+    measure = {"fad": frechet_distance, "kad": kernel_distance}[name]
+
+    def distance(chosen: NDArray[np.int64]) -> float:
         both = [np.concatenate([frames[k] for k in chosen]) for frames in (theirs, ours)]
         with warnings.catch_warnings():
             # Small samples are told in the notes.
             warnings.simplefilter("ignore")
             try:
-                return float(getattr(distances, name)(*both))
+                return float(measure(*both))
             except MetricError:
                 return float("nan")
 

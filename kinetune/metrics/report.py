@@ -189,14 +189,15 @@ def limits_of(evaluation: Evaluation) -> str:
             )
     if not lines:
         return ""
-    few = len(evaluation.dances) < _dances_to_tell()
-    lines += [f"- With fewer than {_dances_to_tell()} dances no test can tell anything."] * few
+    least = dances_to_tell(len(evaluation.labels) - 1)
+    few = len(evaluation.dances) < least
+    lines += [f"- With fewer than {least} dances no test can tell anything."] * few
     return "\n".join(["## What these figures can't tell", "", *lines])
 
 
-def _dances_to_tell() -> int:
-    """Dances below which the smallest possible p-value is above the level."""
-    return 1 + math.ceil(-math.log2(statistics.LEVEL))
+def dances_to_tell(rows: int) -> int:
+    """Return the dances below which the smallest p-value, corrected for rows, is too large."""
+    return 1 + math.ceil(math.log2(max(1, rows) / statistics.LEVEL))
 
 
 def problems_of(evaluation: Evaluation) -> str:
