@@ -235,6 +235,7 @@ def _add_sets(
     scores: NetworkScores, name: str, by_label: dict[str, dict[str, list[NDArray]]]
 ) -> None:
     references = by_label.get(baselines.REFERENCE, {})
+    rows, dimensions = {}, 0
     for label, by_name in by_label.items():
         shared = tuple(sorted(set(by_name) & set(references)))
         # Random pairs are the same set, and a set is no distance from itself.
@@ -245,12 +246,15 @@ def _add_sets(
         out = scores.sets.setdefault(label, {})
         out[f"fad_{name}"] = SetStatistic(shared, _distance("fad", theirs, ours))
         out[f"kad_{name}"] = SetStatistic(shared, _distance("kad", theirs, ours))
-        rows, dimensions = sum(map(len, ours)), ours[0].shape[1]
-        if rows < 2 * dimensions:
-            scores.notes.append(
-                f"fad_{name} of {label}: {rows} frames for {dimensions} dimensions; the covariance "
-                f"can't be told and the distance is too large; kad_{name} has no such bias"
-            )
+        rows[label] = sum(map(len, ours))
+        dimensions = ours[0].shape[1]
+    few = {label: count for label, count in rows.items() if count < 2 * dimensions}
+    if few:
+        said = ", ".join(f"{label} {count}" for label, count in few.items())
+        scores.notes.append(
+            f"fad_{name}: too few frames for {dimensions} dimensions ({said}), so the covariance "
+            f"is poor and the distance too large; kad_{name} has no such bias"
+        )
 
 
 def _distance(

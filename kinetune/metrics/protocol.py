@@ -57,7 +57,8 @@ class Evaluation:
         estimates: Figures by label and metric.
         differences: How rows differ from ``against``, by metric and label.
         against: The row that others were tested against.
-        notes: What the figures can't tell, a sentence each.
+        blind: Metrics that don't put the reference above it, by baseline.
+        notes: What else must be known, a sentence each.
         problems: What could not be scored, or was odd.
         listened: What was heard and seen, for pictures.
         settings: How the run was made.
@@ -69,6 +70,7 @@ class Evaluation:
     estimates: dict[str, dict[str, Estimate]]
     differences: dict[str, dict[str, Difference]]
     against: str
+    blind: dict[str, list[str]]
     notes: tuple[str, ...]
     problems: tuple[Problem, ...]
     listened: tuple[Listened, ...]
@@ -119,10 +121,9 @@ def evaluate(
     estimates = {label: _estimates(values[label], heard.sets.get(label, {}), seed)
                  for label in labels}  # fmt: skip
     differences = _differences(values, heard, against, seed)
-    notes = [*heard.notes, *_blind(values, seed)]
     return Evaluation(
         labels, tuple(one.clip.name for one in listened), values, estimates, differences, against,
-        tuple(notes), (*problems, *heard.problems), listened, settings,
+        _blind(values, seed), tuple(heard.notes), (*problems, *heard.problems), listened, settings,
     )  # fmt: skip
 
 
@@ -233,15 +234,13 @@ def _differences(
 _WORSE = (baselines.RANDOM, baselines.CLICK, baselines.NOISE)
 
 
-def _blind(values: Values, seed: int) -> list[str]:
-    """Say which metrics can't tell the reference from what is plainly worse."""
+def _blind(values: Values, seed: int) -> dict[str, list[str]]:
+    """By what is plainly worse than the reference, the metrics that don't say so."""
     reference = values.get(baselines.REFERENCE)
-    if reference is None:
-        return []
-    out = []
-    for name in names.in_order(set(reference)):
+    out: dict[str, list[str]] = {}
+    for name in names.in_order(set(reference or {})):
         metric = names.metric_named(name)
-        if not metric.better or name in names.SANITY:
+        if reference is None or not metric.better or name in names.SANITY:
             continue
         sign = 1.0 if metric.better == names.HIGHER else -1.0
         told = statistics.corrected(
@@ -251,8 +250,7 @@ def _blind(values: Values, seed: int) -> list[str]:
                 if name in values.get(label, {})
             }
         )
-        missed = [label for label, apart in told.items()
-                  if apart.n and not (apart.is_told and sign * apart.mean > 0)]  # fmt: skip
-        if missed:
-            out.append(f"{name} does not put the reference above {', '.join(missed)}")
+        for label, apart in told.items():
+            if apart.n and not (apart.is_told and sign * apart.mean > 0):
+                out.setdefault(label, []).append(name)
     return out

@@ -100,7 +100,9 @@ def notes_of(evaluation: Evaluation) -> dict[str, object]:
         "seed": settings.seed,
         "random_draws": settings.random_draws,
         "embeddings": list(settings.networks.embeddings),
-        "cannot_tell": list(evaluation.notes),
+        "notes": list(evaluation.notes),
+        "alike": alike(evaluation),
+        "blind": evaluation.blind,
         "differences": {
             name: {
                 label: {"mean": _finite(apart.mean), "p": _finite(apart.p), "n": apart.n}
@@ -178,21 +180,31 @@ def _number(value: float) -> str:
 
 def limits_of(evaluation: Evaluation) -> str:
     """Return what the figures can't tell, as Markdown; empty where there is nothing to say."""
-    lines = [f"- {note}." for note in evaluation.notes]
-    for name, row in evaluation.differences.items():
-        same = [label for label, apart in row.items()
-                if math.isfinite(apart.p) and not apart.is_told]  # fmt: skip
-        if same and names.metric_named(name).better and name not in names.SANITY:
-            lines.append(
-                f"- {name} can't tell {evaluation.against} apart from {', '.join(same)} (p "
-                f"{', '.join(f'{row[label].p:.2g}' for label in same)})."
-            )
-    if not lines:
-        return ""
     least = dances_to_tell(len(evaluation.labels) - 1)
-    few = len(evaluation.dances) < least
-    lines += [f"- With fewer than {least} dances no test can tell anything."] * few
-    return "\n".join(["## What these figures can't tell", "", *lines])
+    if len(evaluation.dances) < least:
+        lines = [f"- With fewer than {least} dances no test can tell rows apart."]
+    else:
+        lines = [
+            f"- {evaluation.against} can't be told apart from {label} by {', '.join(metrics)}."
+            for label, metrics in alike(evaluation).items()
+        ]
+        lines += [
+            f"- {label} is not below the reference by {', '.join(metrics)}: don't conclude from it."
+            for label, metrics in evaluation.blind.items()
+        ]
+    lines += [f"- {note}." for note in evaluation.notes]
+    return "\n".join(["## What these figures can't tell", "", *lines]) if lines else ""
+
+
+def alike(evaluation: Evaluation) -> dict[str, list[str]]:
+    """Return, by label, the metrics that can't tell a row apart from the chosen one."""
+    out: dict[str, list[str]] = {}
+    for name in evaluation.metrics:
+        metric = names.metric_named(name)
+        for label, apart in evaluation.differences.get(name, {}).items():
+            if metric.better and name not in names.SANITY and apart.n and not apart.is_told:
+                out.setdefault(label, []).append(name)
+    return {label: out[label] for label in evaluation.labels if label in out}
 
 
 def dances_to_tell(rows: int) -> int:

@@ -2,8 +2,10 @@ import json
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from kinetune.audio.sound import write_sound
+from kinetune.cli.main import app
 from kinetune.cli.scoring import labelled, run
 from kinetune.errors import ConfigError
 from kinetune.metrics import baselines
@@ -24,15 +26,20 @@ def world(tmp_path_factory):
     return made
 
 
+def evaluated(*arguments):
+    """Run ``kinetune evaluate`` in this process, which has librosa loaded already."""
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
 def test_folders_become_one_table(world, tmp_path):
     genres = tmp_path / "genres.csv"
     genres.write_text("dance0,BR\ndance1,HO\ndance2,KR\n")
-    done = kinetune(
-        "evaluate", world.system, "--reference", world.reference, "--motions", world.motions,
+    done = evaluated(
+        world.system, "--reference", world.reference, "--motions", world.motions,
         "--genres", genres, "--name", "mine", "--also", f"theirs={world.reference}",
         "--against", "theirs", "--embedding", "mfcc", "--out", tmp_path / "out",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "| metric | mine | theirs | reference |" in done.stdout
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert list(found)[:2] == ["mine", "theirs"]
@@ -45,8 +52,8 @@ def test_folders_become_one_table(world, tmp_path):
 
 
 def test_json_is_all_that_is_printed(world, tmp_path):
-    done = kinetune("evaluate", "folder", world.system, "--no-genre", "--out", tmp_path, "--json")
-    assert done.returncode == 0
+    done = evaluated("folder", world.system, "--no-genre", "--out", tmp_path, "--json")
+    assert done.exit_code == 0
     found = json.loads(done.stdout)
     assert list(found) == ["system", "noise", "silence"]
     assert found == json.loads((tmp_path / "results.json").read_text())
@@ -59,8 +66,8 @@ def test_beats_and_seed_change_the_result(world, tmp_path):
         (tmp_path / "beats" / f"{name}.txt").write_text(lines)
     found = []
     for options in ([], ["--beats", tmp_path / "beats"], ["--seed", 5]):
-        done = kinetune(
-            "evaluate", world.system, "--reference", world.reference, "--no-genre", "--out",
+        done = evaluated(
+            world.system, "--reference", world.reference, "--no-genre", "--out",
             tmp_path / "out", "--json", *options,
         )  # fmt: skip
         found.append(json.loads(done.stdout))
@@ -76,10 +83,10 @@ def test_a_broken_file_is_named_and_the_exit_code_says_so(world, tmp_path):
     folder.mkdir()
     write_sound(folder / "dance0.wav", baselines.noise("a", 5.0))
     (folder / "dance1.wav").write_bytes(b"RIFF nothing")
-    done = kinetune(
-        "evaluate", folder, "--reference", world.reference, "--no-genre", "--out", tmp_path / "out"
+    done = evaluated(
+        folder, "--reference", world.reference, "--no-genre", "--out", tmp_path / "out"
     )
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "1 files can't be used" in done.stderr
     assert "dance1.wav: not a sound file" in done.stderr
     assert (tmp_path / "out" / "results.json").is_file()
