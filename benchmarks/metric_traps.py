@@ -100,13 +100,16 @@ def draw_curves(rows: np.ndarray, names: tuple[str, ...], pieces: int, path: Pat
     figure, axes = _axes(1, (8.0, 4.2))
     styles = ("-", "-", "--", "--", ":")
     for column, (name, style) in enumerate(zip(names, styles, strict=True)):
-        axes.plot(TEMPI_BPM, rows[:, column], style, marker="o", markersize=3, label=name)
+        # The first two are equal where the music has an onset in every second.
+        width = 5.0 if column == 0 else 1.5
+        axes.plot(TEMPI_BPM, rows[:, column], style, lw=width, alpha=0.4 if column == 0 else 1.0,
+                  marker="o", markersize=3, label=name)  # fmt: skip
     axes.axvline(60.0, color="0.6", lw=0.8)
     axes.set_xlabel("tempo of the click track, bpm (all phases, whatever the music's tempo)")
     axes.set_ylabel(f"score against {pieces} pieces of music")
     axes.set_ylim(0.0, 1.08)
-    axes.legend(fontsize=8, loc="lower right")
-    axes.set_title("a bare click of 60 bpm or more wins at coverage and hit scores", fontsize=10)
+    axes.legend(fontsize=8, loc="center right")
+    axes.set_title("coverage and hit scores of a bare click track", fontsize=10)
     figure.savefig(path, dpi=100)
 
 

@@ -2,9 +2,9 @@
 
 Conventions: the distance of two sounds is the Euclidean distance of the means and spreads over time
 of their cepstra (19 coefficients without the level; dB). It hears timbre, harmony and instruments,
-and is deaf to level and to shifts in time, so the same piece played later is no other piece. Two
-renderings of one score in two rooms are about 5 apart, two pieces of one style 20 and more
-(docs/metrics.md has measured figures). Higher is more varied; noise of other seeds scores near 0.
+and is deaf to level and to shifts in time, so the same piece played later is no other piece. In the
+corpus the halves of a piece are 31 apart, two pieces of one genre 42, of two genres 61. Higher is
+more varied; noise of other seeds scores near 0.
 """
 
 from collections.abc import Sequence

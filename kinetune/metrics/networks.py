@@ -27,8 +27,9 @@ from kinetune.motion.formats import read_motion
 if TYPE_CHECKING:
     from kinetune.metrics.ms_sincresnet import MsSincResNet
 
-Frames = NDArray[np.float32]
 Array = NDArray[np.float64]
+# The extrapolation starts from subsets of 500 frames, and needs twice as many.
+_FRAMES_FOR_INFINITY = 1000
 # What every ear hears, by ear, label and dance; one array a take.
 _HeardByEar = dict[str, dict[str, dict[str, list[NDArray]]]]
 
@@ -247,6 +248,9 @@ def _add_sets(
         out[f"fad_{name}"] = SetStatistic(shared, _distance("fad", theirs, ours))
         out[f"kad_{name}"] = SetStatistic(shared, _distance("kad", theirs, ours))
         rows[label] = sum(map(len, ours))
+        if rows[label] >= _FRAMES_FOR_INFINITY:
+            endless = SetStatistic(shared, _distance("infinity", theirs, ours))
+            out[f"fad_{name}_at_infinity"] = endless
         dimensions = ours[0].shape[1]
     few = {label: count for label, count in rows.items() if count < 2 * dimensions}
     if few:
@@ -261,9 +265,18 @@ def _distance(
     name: str, theirs: Sequence[NDArray], ours: Sequence[NDArray]
 ) -> Callable[[NDArray[np.int64]], float]:
     """The named distance of a choice of dances; NaN where too few frames are left."""
-    from kinetune.metrics.distances import frechet_distance, kernel_distance
+    from kinetune.metrics.distances import (
+        frechet_distance,
+        frechet_distance_at_infinity,
+        kernel_distance,
+    )
 
-    measure = {"fad": frechet_distance, "kad": kernel_distance}[name]
+    measures = {
+        "fad": frechet_distance,
+        "infinity": frechet_distance_at_infinity,
+        "kad": kernel_distance,
+    }
+    measure = measures[name]
 
     def distance(chosen: NDArray[np.int64]) -> float:
         both = [np.concatenate([frames[k] for k in chosen]) for frames in (theirs, ours)]

@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
 
+from kinetune.audio.sound import read_sound
 from kinetune.errors import AudioError, ConfigError
 from kinetune.metrics import networks
-from kinetune.metrics.distances import frechet_distance, kernel_distance
+from kinetune.metrics.distances import (
+    frechet_distance,
+    frechet_distance_at_infinity,
+    kernel_distance,
+)
 from kinetune.metrics.folders import Folders, gather
 from kinetune.metrics.listening import listen_to_all
 from kinetune.metrics.networks import Networks, load_ears, score_by_networks, split_name
@@ -31,8 +36,6 @@ def scored(listened, ears, labels=LABELS):
 
 
 def test_distances_are_those_of_all_frames_together(listened, world):
-    from kinetune.audio.sound import read_sound
-
     sets = scored(listened, {"fad_made": frames_of}).sets
     theirs, ours = (
         np.concatenate([frames_of(read_sound(path)) for path in sorted(folder.iterdir())])
@@ -56,6 +59,21 @@ def test_few_frames_are_said_to_be_few(listened):
     (note,) = wide.notes
     assert "too few frames for 60 dimensions (ours 64, noise 64)" in note
     assert scored(listened, {"fad_made": frames_of}).notes == []
+
+
+def test_a_thousand_frames_are_extrapolated(listened, world):
+    def many(sound):
+        return np.tile(frames_of(sound), (20, 1))
+
+    few, enough = (scored(listened, {"fad_x": ear}).sets["ours"] for ear in (frames_of, many))
+    assert set(few) == {"fad_x", "kad_x"}
+    assert set(enough) == {"fad_x", "kad_x", "fad_x_at_infinity"}
+    theirs, ours = (
+        np.concatenate([many(read_sound(path)) for path in sorted(folder.iterdir())])
+        for folder in (world.reference, world.system)
+    )
+    found = enough["fad_x_at_infinity"].distance(np.arange(8))
+    assert found == pytest.approx(frechet_distance_at_infinity(theirs, ours))
 
 
 def test_a_sound_that_a_network_cannot_hear_is_a_problem(listened):
