@@ -161,12 +161,15 @@ def _only_asked(values: Values, folders: Folders) -> Values:
         "reference": folders.reference is not None,
         "motions": folders.motions is not None,
         "beats": folders.beats is not None or folders.reference is not None,
-        "": True, "genres": True,
-        "takes": any(np.isfinite(row.get("diversity", np.nan)).any() for row in values.values()),
+        # Told by the values themselves: a row has takes, or a network listened.
+        "": True, "genres": True, "takes": True,
     }  # fmt: skip
     return {
         label: {
-            name: column for name, column in row.items() if named[names.metric_named(name).needs]
+            name: column
+            for name, column in row.items()
+            if named[names.metric_named(name).needs]
+            and (name != "diversity" or np.isfinite(column).any())
         }
         for label, row in values.items()
     }

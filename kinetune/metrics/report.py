@@ -189,7 +189,7 @@ def limits_of(evaluation: Evaluation) -> str:
             for label, metrics in alike(evaluation).items()
         ]
         lines += [
-            f"- {label} is not below the reference by {', '.join(metrics)}: don't conclude from it."
+            f"- {label} is no worse than the reference by {', '.join(metrics)}: they prove nothing."
             for label, metrics in evaluation.blind.items()
         ]
     lines += [f"- {note}." for note in evaluation.notes]
