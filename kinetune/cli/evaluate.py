@@ -44,7 +44,7 @@ def command(
         Path | None, typer.Option(help="Folder of the music the dances were danced to.")
     ] = None,
     motions: Annotated[
-        Path | None, typer.Option(help="Folder of the dances: .pkl, .npz or .bvh.")
+        Path | None, typer.Option(help="Folder of the dances, in any format kinetune reads.")
     ] = None,
     genres: Annotated[
         Path | None, typer.Option(help="Lines of name,genre; a .json object; a manifest.jsonl.")
