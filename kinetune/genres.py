@@ -50,3 +50,9 @@ def genre_name(code: str) -> str:
 def genre_index(code: str) -> int:
     """Return the place of a genre code in the one-hot vector, 0 to 9."""
     return CODES.index(code)
+
+
+def genre_told_by(name: str) -> str | None:
+    """Return the genre code that a name of AIST++ begins with (``gBR_...``), or None."""
+    code = name[1:3].upper()
+    return code if name[:1] == "g" and name[3:4] == "_" and code in CODES else None

@@ -70,6 +70,7 @@ def test_the_ground_floor_does_not_go_round_in_circles():
         "import kinetune.motion.formats, kinetune.motion.beats, kinetune.motion.features",
         "import kinetune.audio.sound",
         "import kinetune.corpus.pairs",
+        "import kinetune.metrics.protocol, kinetune.metrics.report",
         "import kinetune.cli.main",
     ],
 )

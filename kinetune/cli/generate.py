@@ -225,10 +225,7 @@ def genre_of(path: Path, asked: str | None) -> str:
     """Return the genre code: asked for, told by an AIST++ file name, or the fallback."""
     if asked is not None:
         return genres.genre_code(asked)
-    code = path.name[1:3].upper()
-    if path.name[:1] == "g" and path.name[3:4] == "_" and code in genres.CODES:
-        return code
-    return genres.genre_code(FALLBACK_GENRE)
+    return genres.genre_told_by(path.name) or genres.genre_code(FALLBACK_GENRE)
 
 
 class _Place:

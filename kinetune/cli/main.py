@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import kinetune
-from kinetune.cli import corpus, generate, inspect, models, prepare, train
+from kinetune.cli import corpus, evaluate, generate, inspect, models, prepare, train
 from kinetune.errors import KinetuneError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("models")(models.command)
 app.add_typer(prepare.app, name="prepare")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(train.app, name="train")
+app.add_typer(evaluate.app, name="evaluate")
 
 
 def _version(wanted: bool) -> None:

@@ -8,6 +8,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -17,6 +18,13 @@ from rich.progress import (
 @contextmanager
 def item_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a function to call with the items done and the items in all."""
+    with stage_bars() as progress:
+        yield lambda done, total: progress(title, done, total)
+
+
+@contextmanager
+def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function to call with a stage's title, its items done and its items in all."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -25,12 +33,14 @@ def item_bar(title: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=Console(stderr=True))
-    task = bar.add_task(title, total=None)
+    tasks: dict[str, TaskID] = {}
 
-    def update(done: int, total: int) -> None:
+    def update(title: str, done: int, total: int) -> None:
         # Not before there is something to show: an early error stays one clean line.
         bar.start()
-        bar.update(task, completed=done, total=total)
+        if title not in tasks:
+            tasks[title] = bar.add_task(title, total=None)
+        bar.update(tasks[title], completed=done, total=total)
 
     try:
         yield update

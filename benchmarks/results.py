@@ -1,0 +1,132 @@
+"""The table of docs/results.md: our models, the corpus and all baselines, scored in one run.
+
+    python benchmarks/results.py [--pairs 40] [--models default paper=runs/paper/model]
+        [--seconds 10] [--takes 2] [--embeddings genre mfcc] [--work runs/results]
+        [--page docs/results.md]
+
+Dances and music are made from seeds no model was trained on, all ten genres in turn. Every model
+makes several takes of music for each dance, once with the true beats given (``LABEL_beats_given``)
+and once with the beat it finds in the dance (``LABEL``). ``reference`` is the corpus's own music;
+true beats are the corpus's. What stands in the work folder already is kept, so a run that was
+stopped goes on. Everything in that folder can be scored again by ``kinetune evaluate``.
+"""
+
+import argparse
+import shutil
+import sys
+import zlib
+from pathlib import Path
+
+import kinetune.cli  # noqa: F401 - sleeping threads, before torch is loaded
+from kinetune import files, genres
+from kinetune.audio.sound import write_sound
+from kinetune.cli.progress import stage_bars
+from kinetune.corpus.pairs import Pair, make_pair
+from kinetune.metrics import report
+from kinetune.metrics.folders import Folders
+from kinetune.metrics.networks import Networks
+from kinetune.metrics.protocol import Evaluation, Settings, evaluate
+from kinetune.motion.amass import write_amass
+from kinetune.motion.beats import fixed_grid
+
+FIRST_SEED = 910_000
+GIVEN = "_beats_given"
+
+
+def main() -> None:
+    """Make what is missing, score it, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--takes", type=int, default=2)
+    parser.add_argument("--models", nargs="+", default=["default"])
+    parser.add_argument("--embeddings", nargs="*", default=["genre", "mfcc"])
+    parser.add_argument("--work", type=Path, default=Path("runs/results"))
+    parser.add_argument("--page", type=Path, default=Path("docs/results.md"))
+    options = parser.parse_args()
+    work = options.work / f"{options.pairs}x{options.seconds:g}s"
+    with stage_bars() as progress:
+        pairs = [
+            made(work, number, options.seconds, progress=progress, total=options.pairs)
+            for number in range(options.pairs)
+        ]
+        files.write_text(work / "genres.csv", "".join(f"{name_of(p)},{p.genre}\n" for p in pairs))
+        systems = {}
+        for text in options.models:
+            label, _, model = text.partition("=")
+            for given in (False, True):
+                row = label + (GIVEN if given else "")
+                systems[row] = work / row
+                perform(systems[row], model or label, pairs, given, options.takes, progress)
+        folders = Folders(
+            systems, work / "reference", work / "motions", work / "genres.csv", work / "beats"
+        )
+        networks = Networks(tuple(options.embeddings))
+        evaluation = evaluate(folders, Settings(networks=networks), progress=progress)
+    report.write_report(evaluation, work / "report")
+    write_page(options.page, work / "report", evaluation)
+
+
+def name_of(pair: Pair) -> str:
+    """What a pair's files are called."""
+    return f"{pair.genre.lower()}-{pair.seed}"
+
+
+def made(work: Path, number: int, seconds: float, *, progress, total: int) -> Pair:  # noqa: ANN001
+    """A pair, its dance, music and beats written."""
+    genre = genres.CODES[number % len(genres.CODES)]
+    pair = make_pair(FIRST_SEED + number, genre=genre, duration_s=seconds)
+    name = name_of(pair)
+    write_amass(work / "motions" / f"{name}.npz", pair.clip)
+    write_sound(work / "reference" / f"{name}.wav", pair.sound)
+    beats = "".join(f"{beat:.6f}\n" for beat in pair.beats_s if beat < seconds)
+    files.write_text(work / "beats" / f"{name}.txt", beats)
+    progress("making pairs", number + 1, total)
+    return pair
+
+
+def perform(
+    folder: Path, model: str, pairs: list[Pair], given: bool, takes: int, progress,  # noqa: ANN001
+) -> None:  # fmt: skip
+    """Let a model make music for every dance, as many takes as asked."""
+    from kinetune.model.pipeline import DanceToMusicPipeline
+
+    pipeline = None
+    jobs = [(pair, take) for pair in pairs for take in range(takes)]
+    for done, (pair, take) in enumerate(jobs, start=1):
+        path = folder / str(take) / f"{name_of(pair)}.wav"
+        if not path.is_file():
+            pipeline = pipeline or DanceToMusicPipeline.from_pretrained(model)
+            grid = fixed_grid(pair.bpm, float(pair.downbeats_s[0]), pair.clip.duration_s)
+            seed = zlib.crc32(path.stem.encode()) % 2**31 + take
+            music = pipeline(pair.clip, genre=pair.genre, seed=seed, grid=grid if given else None)
+            write_sound(path, music.sound)
+        progress(f"music: {folder.name}", done, len(jobs))
+
+
+def write_page(page: Path, made: Path, evaluation: Evaluation) -> None:
+    """Write the page and its pictures."""
+    pictures = page.parent / page.stem
+    pictures.mkdir(parents=True, exist_ok=True)
+    for name in ("beats.png", "distributions.png"):
+        shutil.copyfile(made / name, pictures / name)
+    command = " ".join(["python", *sys.argv])
+    parts = [
+        "# Results",
+        f"Made by `{command}`, in one run; see [what each metric is](metrics.md). "
+        "Rows: our models with the beat they find in the dance, and with the true beats given "
+        f"(`…{GIVEN}`); `reference` is the corpus's own music; the others are made on the spot. "
+        "The corpus is kinetune's own and so is the model's training music: these figures say how "
+        "well the model does what the corpus does, not how people like it.",
+        report.how_to_read(evaluation),
+        report.table_of(evaluation),
+        f"![beats of dance and music]({page.stem}/beats.png)",
+        f"![distributions]({page.stem}/distributions.png)",
+        report.limits_of(evaluation),
+        report.problems_of(evaluation),
+    ]
+    files.write_text(page, "\n\n".join(part for part in parts if part) + "\n")
+
+
+if __name__ == "__main__":
+    main()

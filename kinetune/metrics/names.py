@@ -1,0 +1,97 @@
+"""The metrics by name: which way is better, and what each asks. Definitions: docs/metrics.md."""
+
+from dataclasses import dataclass
+
+from kinetune.errors import MetricError
+
+HIGHER, LOWER, NEITHER = "higher", "lower", ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of the table.
+
+    Attributes:
+        name: As in ``results.json``.
+        better: ``higher``, ``lower``, or nothing where no direction is better.
+        asks: The question it answers, for people.
+        needs: What it can't do without: ``reference``, ``motions``, ``beats``, ``genres`` or
+            ``takes``.
+        title: As in a heading; the name where left out.
+    """
+
+    name: str
+    better: str
+    asks: str
+    needs: str = ""
+    title: str = ""
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better, as a sign."""
+        return {HIGHER: " ↑", LOWER: " ↓", NEITHER: ""}[self.better]
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("bcs_as_published", HIGHER, "seconds with an onset, against the reference's",
+           "reference", "Beats coverage score"),
+    Metric("bhs_as_published", HIGHER, "seconds of the reference's onsets that hold one",
+           "reference", "Beats hit score"),
+    Metric("loris_coverage", HIGHER, "the same by LORIS: precision", "reference"),
+    Metric("loris_hit", HIGHER, "the same by LORIS: recall", "reference"),
+    Metric("loris_csd", LOWER, "spread of LORIS coverage over dances", "reference"),
+    Metric("loris_hsd", LOWER, "spread of LORIS hit over dances", "reference"),
+    Metric("loris_f1", HIGHER, "F1 of the two means", "reference"),
+    Metric("beat_f", HIGHER, "beats within 70 ms of the true ones", "beats"),
+    Metric("cmlt", HIGHER, "beats in steady agreement with the true ones", "beats"),
+    Metric("amlt", HIGHER, "the same, half, double and off-beat allowed", "beats"),
+    Metric("tempo_accuracy", HIGHER, "tempo within 4 %, octave allowed", "beats"),
+    Metric("bas_motion_to_music", HIGHER, "motion beats near a music beat", "motions"),
+    Metric("bas_music_to_motion", HIGHER, "music beats near a motion beat", "motions"),
+    Metric("bas_as_published", HIGHER, "the published script's mixed units", "motions",
+           "Beat align score"),
+    Metric("energy_correlation", HIGHER, "loudness follows the body's speed", "motions"),
+    Metric("density_correlation", HIGHER, "number of onsets follows the body's speed", "motions"),
+    Metric("accents_hit", HIGHER, "strong onsets on sudden stops, chance 0.25", "motions"),
+    Metric("genre_kld", LOWER, "genre probabilities against the reference's", "reference"),
+    Metric("genre_kld_as_published", LOWER, "the published script's arithmetic", "reference",
+           "Genre KLD"),
+    Metric("genre_accuracy", HIGHER, "told as the genre asked for", "genres"),
+    Metric("diversity", HIGHER, "distance between takes of one dance, dB", "takes"),
+    Metric("loudness_lufs", NEITHER, "integrated loudness, LUFS"),
+    Metric("clipped_share", LOWER, "samples at full scale"),
+    Metric("silent_share", LOWER, "23 ms blocks below -60 dBFS"),
+)  # fmt: skip
+SANITY = ("loudness_lufs", "clipped_share", "silent_share")
+_BY_NAME = {metric.name: metric for metric in METRICS}
+_SETS = {
+    "fad_": Metric("fad_", LOWER, "Frechet distance to the reference set", "reference",
+                   "Frechet audio distance"),
+    "kad_": Metric("kad_", LOWER, "kernel distance to the reference set", "reference"),
+}  # fmt: skip
+
+
+def metric_named(name: str) -> Metric:
+    """Return the metric of that name; ``fad_NAME`` and ``kad_NAME`` for any embedding.
+
+    Raises:
+        MetricError: There is none.
+    """
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    kind = _SETS.get(name[:4])
+    if kind is None:
+        known = ", ".join((*_BY_NAME, *(f"{prefix}EMBEDDING" for prefix in _SETS)))
+        raise MetricError(f"unknown metric {name!r}; choose one of {known}")
+    return Metric(name, kind.better, kind.asks, kind.needs, kind.title)
+
+
+def in_order(names: set[str]) -> list[str]:
+    """Return metric names as a table has them: rhythm, body, genre, sets, diversity, sanity."""
+    sets = sorted(name for name in names if name[:4] in _SETS)
+    plain = [name for name in _BY_NAME if name in names]
+    place = next((k for k, name in enumerate(plain) if name not in _RHYTHM_AND_BODY), len(plain))
+    return [*plain[:place], *sets, *plain[place:]]
+
+
+_RHYTHM_AND_BODY = set(list(_BY_NAME)[: list(_BY_NAME).index("genre_kld")])

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from kinetune.audio.sound import Sound
+from kinetune.errors import MetricError
+from kinetune.metrics import diversity
+from kinetune.metrics.heard import hear
+from tests.metrics.conftest import bursts
+
+
+def test_known_answers():
+    takes = [np.array([0.0, 0.0]), np.array([3.0, 4.0]), np.array([0.0, 4.0])]
+    assert diversity.distance(takes[0], takes[1]) == 5.0
+    assert diversity.diversity(takes) == pytest.approx((5 + 4 + 3) / 3)
+    assert diversity.evaluate(takes) == {"diversity": diversity.diversity(takes)}
+
+
+def test_the_order_of_takes_does_not_matter_and_equal_takes_are_not_diverse():
+    rng = np.random.default_rng(0)
+    takes = list(rng.normal(size=(4, 38)))
+    assert diversity.diversity(takes) == pytest.approx(diversity.diversity(takes[::-1]))
+    assert diversity.diversity([takes[0]] * 3) == 0.0
+
+
+def test_one_take_is_not_told():
+    assert np.isnan(diversity.diversity([np.zeros(38)]))
+    assert np.isnan(diversity.diversity([]))
+
+
+def test_other_music_is_farther_than_the_same_later_or_quieter():
+    one = bursts(np.arange(0.2, 8.0, 0.5), 8.0, seed=1)
+    timbre = hear(one).timbre
+    quieter = hear(Sound(0.5 * one.samples, one.rate_hz)).timbre
+    later = hear(Sound(np.roll(one.samples, 4410), one.rate_hz)).timbre
+    other = hear(bursts(np.arange(0.2, 8.0, 0.5), 8.0, seed=2)).timbre
+    near = max(diversity.distance(timbre, k) for k in (quieter, later))
+    assert diversity.distance(timbre, other) > 3 * near
+
+
+def test_malformed_input_is_said():
+    with pytest.raises(MetricError, match="one shape"):
+        diversity.diversity([np.zeros(3), np.zeros(4)])
+    with pytest.raises(MetricError, match="finite"):
+        diversity.diversity([np.zeros(3), np.full(3, np.nan)])
