@@ -271,20 +271,28 @@ def _distance(
         kernel_distance,
     )
 
-    measures = {
-        "fad": frechet_distance,
-        "infinity": frechet_distance_at_infinity,
-        "kad": kernel_distance,
+    def kernel(a: NDArray, b: NDArray, chosen: NDArray[np.int64]) -> float:
+        # Frames of one clip resemble each other: they are no pairs of independent draws.
+        clips = [
+            np.repeat(chosen, [len(frames[k]) for k in chosen]) if len(set(chosen)) > 1 else None
+            for frames in (theirs, ours)
+        ]
+        return kernel_distance(a, b, clips_a=clips[0], clips_b=clips[1])
+
+    measures: dict[str, Callable[[NDArray, NDArray, NDArray[np.int64]], float]] = {
+        "fad": lambda a, b, _: frechet_distance(a, b),
+        "infinity": lambda a, b, _: frechet_distance_at_infinity(a, b),
+        "kad": kernel,
     }
     measure = measures[name]
 
     def distance(chosen: NDArray[np.int64]) -> float:
-        both = [np.concatenate([frames[k] for k in chosen]) for frames in (theirs, ours)]
+        a, b = (np.concatenate([frames[k] for k in chosen]) for frames in (theirs, ours))
         with warnings.catch_warnings():
             # Small samples are told in the notes.
             warnings.simplefilter("ignore")
             try:
-                return float(measure(*both))
+                return float(measure(a, b, chosen))
             except MetricError:
                 return float("nan")
 

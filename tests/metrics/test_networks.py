@@ -44,7 +44,10 @@ def test_distances_are_those_of_all_frames_together(listened, world):
     everyone = np.arange(8)
     assert sets["ours"]["fad_made"].names == tuple(f"dance{k}" for k in range(8))
     found = [sets["ours"][name].distance(everyone) for name in ("fad_made", "kad_made")]
-    assert found == pytest.approx([frechet_distance(theirs, ours), kernel_distance(theirs, ours)])
+    clips = np.repeat(everyone, 8)
+    kernel = kernel_distance(theirs, ours, clips_a=clips, clips_b=clips)
+    assert found == pytest.approx([frechet_distance(theirs, ours), kernel])
+    assert kernel != pytest.approx(kernel_distance(theirs, ours))
 
 
 def test_a_set_is_not_measured_against_itself_and_noise_is_far(listened):
