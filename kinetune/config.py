@@ -69,7 +69,8 @@ def _fit(hint: Any, value: Any, *, where: str) -> Any:  # noqa: ANN401 - any TOM
     if get_origin(hint) is tuple:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{where}: expected a list, found {value!r}")
-        return tuple(_fit(get_args(hint)[0], item, where=where) for item in value)
+        item_hint = get_args(hint)[0]
+        return tuple(_fit(item_hint, item, where=f"{where}[{k}]") for k, item in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint in (int, float, str, bool) and type(value) is not hint:

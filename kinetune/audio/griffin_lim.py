@@ -57,11 +57,11 @@ def linear_magnitude(power: Tensor, config: MelConfig, *, updates: int = _UPDATE
     area = filterbank(config, power.device).sum(dim=1)
     found = (target / area) @ _spread(config, power.device)
     for _ in range(updates):
-        found *= _correction(found, target, config)
+        found *= correction(found, target, config)
     return found.sqrt_().transpose(1, 2)
 
 
-def _correction(energy: Tensor, target: Tensor, config: MelConfig) -> Tensor:
+def correction(energy: Tensor, target: Tensor, config: MelConfig) -> Tensor:
     """Factor (B, L, K) that brings the mel power of ``energy`` nearer to ``target`` (B, L, M)."""
     heard = energy @ filterbank(config, energy.device).T
     ratio = (target / heard.clamp_(min=_TINY)).clamp_(max=_LARGEST_CORRECTION)
@@ -243,7 +243,7 @@ def _strip_of(
         rebuilt = _analyse(_overlapped(spectrum, config) * gain, config)
         if power is not None and i >= _RIGID_PART * search.iterations:
             energy = _energy(rebuilt)
-            energy *= _correction(energy, power, config)
+            energy *= correction(energy, power, config)
             magnitude = torch.lerp(magnitude, energy.sqrt_(), _YIELD)
         spectrum = torch.sub(rebuilt, previous, alpha=pull)
         # Twice as fast as dividing by abs(), and far faster than angles.

@@ -107,6 +107,13 @@ def normalise(sound: Sound, *, target_lufs: float = -14.0, ceiling_dbtp: float =
     return levelled
 
 
+def limited(sound: Sound, *, ceiling_dbtp: float = -0.3) -> Sound:
+    """Return the sound with true peaks above a ceiling held under it, all else as it is."""
+    out = Sound(np.zeros_like(sound.samples), sound.rate_hz)
+    _raise(sound, out.samples, 1.0, _amplitude(ceiling_dbtp))
+    return out
+
+
 def _amplitude(level_db: float) -> float:
     return float(10.0 ** (level_db / 20.0))
 

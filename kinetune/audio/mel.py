@@ -116,6 +116,22 @@ def log_mel(samples: Tensor, config: MelConfig) -> Tensor:
     """
     if samples.ndim != 2 or samples.shape[-1] == 0:
         raise AudioError(f"expected samples (B, N), N >= 1, found {tuple(samples.shape)}")
+    power = _power(samples, config)
+    if config.reference == "max":
+        power = power / power.amax(dim=(1, 2), keepdim=True)
+    else:
+        power = power / config.reference_power
+    decibels = 10.0 * power.log10()
+    return (2.0 * decibels / config.top_db + 1.0).clamp(-1.0, 1.0)
+
+
+def loudest_power(samples: Tensor, config: MelConfig) -> float:
+    """Return the largest mel power of samples (B, N): what ``max`` calls 0 dB."""
+    return float(_power(samples, config).max())
+
+
+def _power(samples: Tensor, config: MelConfig) -> Tensor:
+    """Mel power (B, M, L) of samples (B, N), not below librosa's floor."""
     spectrum = torch.stft(
         samples.float(),
         config.n_fft,
@@ -126,13 +142,7 @@ def log_mel(samples: Tensor, config: MelConfig) -> Tensor:
         return_complex=True,
     )
     power = filterbank(config, samples.device) @ (spectrum.real**2 + spectrum.imag**2)
-    power = power.clamp(min=_SMALLEST_POWER)
-    if config.reference == "max":
-        power = power / power.amax(dim=(1, 2), keepdim=True)
-    else:
-        power = power / config.reference_power
-    decibels = 10.0 * power.log10()
-    return (2.0 * decibels / config.top_db + 1.0).clamp(-1.0, 1.0)
+    return power.clamp(min=_SMALLEST_POWER)
 
 
 def mel_power(mel: Tensor, config: MelConfig) -> Tensor:

@@ -2,9 +2,7 @@
 
 import json
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,13 +28,14 @@ from kinetune.cli.options import (
     check_options,
     delivery,
 )
+from kinetune.cli.place import Place
 from kinetune.cli.targets import Targets, targets_of
 from kinetune.errors import KinetuneError
 from kinetune.files import check_writable
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
-    from kinetune.model.pipeline import DanceMusic, DanceToMusicPipeline, Progress
+    from kinetune.model.pipeline import DanceMusic
     from kinetune.motion.clip import MotionClip
 
 # What a dance gets when neither the user nor the file's name says its genre.
@@ -203,7 +202,7 @@ def generate(
     files = [path for both in targets for path in (both.sound, both.film) if path is not None]
     for folder in {path.parent for path in files}:
         check_writable(folder)
-    place = _Place(model, device)
+    place = Place(model, device)
     done, failed = [], {}
     for path, target in zip(motions, targets, strict=True):
         try:
@@ -228,28 +227,8 @@ def genre_of(path: Path, asked: str | None) -> str:
     return genres.genre_told_by(path.name) or genres.genre_code(FALLBACK_GENRE)
 
 
-class _Place:
-    """A pipeline that is loaded when the first readable dance asks for it."""
-
-    def __init__(self, model: str, device: str) -> None:
-        self.model, self.device, self.load_s = model, device, 0.0
-        self._pipeline: DanceToMusicPipeline | None = None
-
-    def load(self) -> "DanceToMusicPipeline":
-        """Return the pipeline."""
-        if self._pipeline is None:
-            from kinetune.model.device import choose_device
-            from kinetune.model.pipeline import DanceToMusicPipeline
-
-            began = time.perf_counter()
-            device = choose_device(self.device)
-            self._pipeline = DanceToMusicPipeline.from_pretrained(self.model, device=device)
-            self.load_s = time.perf_counter() - began
-        return self._pipeline
-
-
 def _one(
-    place: _Place,
+    place: Place,
     path: Path,
     clip: "MotionClip",
     targets: Targets,
@@ -259,11 +238,12 @@ def _one(
     from kinetune.audio.delivery import delivered
     from kinetune.audio.sound import write_sound
     from kinetune.cli.memory import peak_memory_mb
+    from kinetune.cli.progress import step_bar
 
     # A loop may move a tempo that nobody named.
     grid = None if options.loop and options.grid == AskedGrid() else options.grid.of(clip)
     genre = genre_of(path, options.genre)
-    with _progress_bar(f"{clip.name}: denoising", quiet) as progress:
+    with step_bar(f"{clip.name}: denoising", quiet) as progress:
         music = place.load()(
             clip,
             genre=genre,
@@ -317,6 +297,7 @@ def _write_film(
 ) -> None:
     from kinetune.audio.beat_map import beat_map
     from kinetune.cli import film, video
+    from kinetune.cli.progress import step_bar
 
     if options.onto is not None:
         video.write_onto(path, options.onto, sound, offset_s=options.offset_s)
@@ -325,7 +306,7 @@ def _write_film(
     beats = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, music.sound.duration_s)
     title = f"{clip.name}: {genres.genre_name(music.genre)} at {grid.bpm:.1f} bpm"
     scene = film.Scene(clip, np.array(beats.beats_s), np.array(beats.downbeats_s), title)
-    with _progress_bar(f"{clip.name}: filming", quiet) as progress:
+    with step_bar(f"{clip.name}: filming", quiet) as progress:
         video.write_film(path, scene, sound, progress=progress)
 
 
@@ -352,17 +333,3 @@ def _tell(piece: Generated, music: "DanceMusic", options: GenerateOptions) -> No
         print(f"  beats: {Path(piece.output).with_suffix(BEAT_MAPS[name])}")
     if options.plot:
         print(f"  picture: {Path(piece.output).with_suffix('.png')}")
-
-
-@contextmanager
-def _progress_bar(name: str, quiet: bool) -> Iterator["Progress | None"]:
-    if quiet:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = [TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import kinetune
-from kinetune.cli import corpus, evaluate, generate, inspect, models, prepare, train
+from kinetune.cli import corpus, edit, evaluate, generate, inspect, models, prepare, train
 from kinetune.errors import KinetuneError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("generate")(generate.command)
+app.command("edit")(edit.command)
 app.command("inspect")(inspect.command)
 app.command("models")(models.command)
 app.add_typer(prepare.app, name="prepare")

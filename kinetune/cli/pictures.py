@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinetune import files, genres, timebase
+from kinetune.model.bars import bar_lines
 from kinetune.motion import kinematics, skeleton
 from kinetune.motion.beats import BeatGrid, beat_grid, motion_beats
 from kinetune.motion.clip import MotionClip
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from kinetune.audio.sound import Sound
+    from kinetune.model.editing import EditedMusic
     from kinetune.model.pipeline import DanceMusic
 
 # Longer dances are shown by their beginning: beyond this a beat is thinner than a pixel.
@@ -121,3 +124,37 @@ def _spectrogram(axes: "Axes", music: "DanceMusic", heard: Any, shown_s: float) 
 def _write(figure: "Figure", path: Path) -> None:
     with files.whole_file(path) as aside:
         figure.savefig(aside, dpi=110, format="png")
+
+
+def draw_edit(path: Path, before: "Sound", made: "EditedMusic") -> None:
+    """Draw the spectrograms of music before and after it was changed, the change marked.
+
+    Args:
+        path: PNG to write.
+        before: The music that was there.
+        made: What became of it.
+    """
+    import torch
+
+    from kinetune.audio.mel import MelConfig, log_mel
+    from kinetune.audio.sound import resample, to_mono
+
+    figure, rows = _figure(2, (1.0, 1.0))
+    end_s = max(before.duration_s, made.sound.duration_s)
+    # A long piece is shown around the change.
+    first_s = max(0.0, min(made.start_s - _SHOWN_S / 4, end_s - _SHOWN_S))
+    last_s = min(end_s, first_s + _SHOWN_S)
+    for axes, sound, title in zip(rows, (before, made.sound), ("before", "after"), strict=True):
+        mono = resample(to_mono(sound), timebase.SAMPLE_RATE_HZ)
+        mel = log_mel(torch.from_numpy(mono.samples)[None], MelConfig(n_mels=128))[0].numpy()
+        extent = (0.0, sound.duration_s, 0, len(mel))
+        axes.imshow(mel, origin="lower", aspect="auto", cmap="magma", extent=extent)
+        for edge in (made.start_s, made.end_s):
+            axes.axvline(edge, color="white", linewidth=1.5)
+        for bar in bar_lines(made.grid, end_s):
+            axes.axvline(bar, color="white", linewidth=0.6, linestyle=":")
+        axes.set_xlim(first_s, last_s)
+        axes.set_ylabel("mel band")
+        axes.set_title(title, loc="left", fontsize=9)
+    rows[-1].set_xlabel("seconds; lines: the change, dots: bars")
+    _write(figure, path)

@@ -45,4 +45,31 @@ def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
     try:
         yield update
     finally:
-        bar.stop()
+        # Stopping what never began would print an empty line.
+        if bar.live.is_started:
+            bar.stop()
+
+
+@contextmanager
+def step_bar(title: str, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Yield a function to call with the steps done and in all, or None where nothing is said.
+
+    The bar vanishes when it is done; what is said afterwards stays.
+    """
+    if quiet:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(title, total=None)
+
+    def update(done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield update
+    finally:
+        # Stopping what never began would print an empty line.
+        if bar.live.is_started:
+            bar.stop()

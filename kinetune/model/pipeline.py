@@ -7,7 +7,7 @@ package's and diffusers' own classes are built.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +22,31 @@ from kinetune.audio.loudness import normalise
 from kinetune.audio.sound import Sound
 from kinetune.errors import ConfigError, MotionError
 from kinetune.model import checkpoint
+from kinetune.model.accents import accented
 from kinetune.model.condition import (
     ConditionBatch,
     DanceCondition,
     DanceInput,
     PaperCondition,
 )
+from kinetune.model.held import Held
 from kinetune.model.loops import Loop, closed, fit_loop, repeated, twice_around
 from kinetune.model.mel import Mel
 from kinetune.model.normaliser import FeatureNormaliser
+from kinetune.model.score import Score, energy_at, fitted, genre_shares, silenced
 from kinetune.model.unet import DanceUNet
-from kinetune.model.vae import MelVAE, decode_latents, frames_per_column
+from kinetune.model.vae import (
+    MelVAE,
+    decode_latents,
+    frames_per_column,
+    posterior_of,
+    scale_latents,
+)
+from kinetune.model.voices import Told, Voice, batched, mixed
 from kinetune.model.windows import WindowPlan, over_windows, plan_ring, plan_windows
 from kinetune.motion.beats import BeatGrid, beat_grid
 from kinetune.motion.clip import MotionClip
-from kinetune.motion.features import features_named
+from kinetune.motion.features import features_named, with_effort
 
 # Called with the steps done and the steps in all.
 Progress = Callable[[int, int], None]
@@ -44,6 +54,50 @@ Progress = Callable[[int, int], None]
 # Shorter than this there is no step to hear; longer than this a machine's memory is at stake.
 SHORTEST_S = 0.5
 LONGEST_S = 2 * 3600.0
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the latent is denoised.
+
+    Attributes:
+        seed: The same seed, dance and settings give the same samples.
+        steps: Denoising steps.
+        guidance: Weight of the dance against no dance; 1 switches guidance off.
+        progress: Called after every step.
+
+    Raises:
+        ConfigError: A number is impossible.
+    """
+
+    seed: int
+    steps: int
+    guidance: float
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= 1000:
+            raise ConfigError(f"steps must be 1 to 1000, found {self.steps}")
+        if not (np.isfinite(self.guidance) and 0.0 <= self.guidance <= 50.0):
+            raise ConfigError(f"guidance must be 0 to 50, found {self.guidance}")
+
+    @property
+    def guided(self) -> bool:
+        """Whether the model is also asked what it would do without a dance."""
+        return self.guidance != 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What all windows are told of the dance.
+
+    Attributes:
+        voices: One a genre.
+        untold: What each window is told without the dance; empty means no guidance.
+    """
+
+    voices: list[Voice]
+    untold: list[Told]
 
 
 @dataclass(frozen=True)
@@ -144,7 +198,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
             checkpoint.forget_origins(aside)
 
     @torch.no_grad()
-    def __call__(
+    def __call__(  # noqa: PLR0913 - options by name, as diffusers' pipelines take them
         self,
         clip: MotionClip,
         *,
@@ -154,6 +208,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         guidance_scale: float | None = None,
         grid: BeatGrid | None = None,
         loop: bool = False,
+        score: Score | None = None,
         progress: Progress | None = None,
     ) -> DanceMusic:
         """Return music for ``clip``.
@@ -168,95 +223,157 @@ class DanceToMusicPipeline(DiffusionPipeline):
             loop: Make whole bars whose end flows into their beginning. With a grid that is given
                 its tempo is held and the music ends with the last whole bar; otherwise the tempo
                 moves to the nearest that fills the dance.
+            score: Genres and energy by section, accents and silences; not together with a loop.
             progress: Called after every denoising step.
 
         Raises:
-            ConfigError: An unknown genre or an impossible number.
+            ConfigError: An unknown genre, an impossible number, or a score that doesn't fit.
             MotionError: The clip is too short or too long.
         """
-        steps = self.config.settings["inference_steps"]
-        steps = steps if num_inference_steps is None else num_inference_steps
-        guidance = self.config.settings["guidance_scale"]
-        guidance = guidance if guidance_scale is None else guidance_scale
-        _check(clip, steps, guidance)
+        sampling = self.sampling(seed, num_inference_steps, guidance_scale, progress)
+        check_length(clip)
         clock = [time.perf_counter()]
         beats = beat_grid(clip) if grid is None else grid
+        score = _score_of(score, beats, clip.duration_s, loop)
         ring = self._loop(clip, beats, hold_tempo=grid is not None) if loop else None
         plan = self.plan(clip.duration_s, ring)
-        told, untold = self._told(clip, beats, genre, plan, ring, guided=guidance != 1.0)
+        if ring is None:
+            heard = self.hear(clip, beats, genre, plan, score=score, guided=sampling.guided)
+        else:
+            heard = self._hear_ring(ring, genre, plan, guided=sampling.guided)
         clock.append(time.perf_counter())
-        latents = self.denoise(plan, told, untold, seed, steps, guidance, progress)
+        latents = self.denoise(plan, heard, sampling)
         clock.append(time.perf_counter())
         mel = self.decode(plan, latents, clip.duration_s)
+        mel = accented(mel, score.accents, self.mel.settings)
         clock.append(time.perf_counter())
         sound = self.vocode(mel, clip.duration_s, seed=seed, ring=ring)
         clock.append(time.perf_counter())
         return DanceMusic(
-            sound,
+            silenced(sound, score.silences),
             mel[0].cpu().numpy(),
             beats if ring is None else ring.heard_grid,
             genres.genre_code(genre),
             StageSeconds(*np.diff(clock).tolist()),
         )
 
+    def sampling(
+        self,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        progress: Progress | None = None,
+    ) -> Sampling:
+        """Return how to denoise; the checkpoint's own numbers where none are given."""
+        settings = self.config.settings
+        return Sampling(
+            seed,
+            settings["inference_steps"] if steps is None else steps,
+            settings["guidance_scale"] if guidance is None else guidance,
+            progress,
+        )
+
     def _loop(self, clip: MotionClip, grid: BeatGrid, *, hold_tempo: bool) -> Loop:
-        column_s, window_s = self._seconds_of(1), self._seconds_of(self._columns("window_frames"))
+        column_s, window_s = self.seconds_of(1), self.seconds_of(self._columns("window_frames"))
         return fit_loop(clip, grid, column_s=column_s, window_s=window_s, hold_tempo=hold_tempo)
 
-    def _told(
+    def hear(
         self,
         clip: MotionClip,
         grid: BeatGrid,
         genre: str,
         plan: WindowPlan,
-        ring: Loop | None,
         *,
         guided: bool,
-    ) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
-        """What every window is told of the dance, and what it is told without it."""
-        if ring is None:
-            return self.conditions(self.read_dance(clip, genre, grid), plan, guided=guided)
-        dance = self.read_dance(ring.clip, genre, ring.grid)
-        round_s, window_s = self._seconds_of(plan.total), self._seconds_of(plan.width)
-        dance = repeated(dance, period_s=round_s, window_s=window_s)
-        return self.conditions(dance, plan, guided=guided)
+        from_s: float = 0.0,
+        score: Score | None = None,
+    ) -> Heard:
+        """Return what every window is told of the dance.
 
-    def read_dance(self, clip: MotionClip, genre: str, grid: BeatGrid) -> DanceInput:
-        """Return what the model is told of the dance."""
-        rows = features_named(self.normaliser.config.features)(clip)
+        Args:
+            clip: The dance.
+            grid: Its beats.
+            genre: Name or code.
+            plan: The windows.
+            guided: Whether to say what a window is told without the dance.
+            from_s: Time in the dance of the plan's first column.
+            score: A fitted score.
+        """
+        score = score or Score()
+        dance = self.read_dance(clip, genre, grid, score)
+        column_s = self.seconds_of(1)
+        times_s = from_s + timebase.frame_times(plan.total, 1.0 / column_s) + 0.5 * column_s
+        shares = genre_shares(score, genres.genre_code(genre), times_s)
+        voices: list[Voice] = []
+        untold: list[Told] = []
+        for code, share in shares.items():
+            if share.any():
+                told, untold = self.conditions(
+                    replace(dance, genre=code), plan, guided=guided, from_s=from_s
+                )
+                voices.append(Voice(told, torch.from_numpy(share).float()))
+        return Heard(voices, untold)
+
+    def _hear_ring(self, ring: Loop, genre: str, plan: WindowPlan, *, guided: bool) -> Heard:
+        dance = self.read_dance(ring.clip, genre, ring.grid)
+        round_s, window_s = self.seconds_of(plan.total), self.seconds_of(plan.width)
+        dance = repeated(dance, period_s=round_s, window_s=window_s)
+        told, untold = self.conditions(dance, plan, guided=guided)
+        return Heard([Voice(told, torch.ones(plan.total))], untold)
+
+    def read_dance(
+        self, clip: MotionClip, genre: str, grid: BeatGrid, score: Score | None = None
+    ) -> DanceInput:
+        """Return what the model is told of the dance, its effort as the score has it."""
+        name = self.normaliser.config.features
+        rows = features_named(name)(clip)
+        if score is not None and score.sections:
+            times_s = timebase.frame_times(len(rows), timebase.MOTION_FPS)
+            rows = with_effort(rows, energy_at(score, times_s), name)
         features = self.normaliser(torch.from_numpy(rows).to(self.device)).cpu()
         return DanceInput(features, genres.genre_code(genre), grid.beats_s, grid.bar_start_s)
 
     def plan(self, duration_s: float, ring: Loop | None = None) -> WindowPlan:
         """Return the windows that cover ``duration_s`` seconds, or a loop."""
-        shape = {
+        if ring is not None:
+            return plan_ring(ring.columns, **self._window_shape())
+        frames = timebase.mel_frames_in(
+            timebase.samples_in(duration_s, self.mel.settings.rate_hz), self.mel.settings.hop_length
+        )
+        return self.plan_columns(-(-frames // frames_per_column(self.vae)))
+
+    def plan_columns(self, columns: int) -> WindowPlan:
+        """Return the windows that cover so many latent columns."""
+        return plan_windows(columns, **self._window_shape())
+
+    @property
+    def window_s(self) -> float:
+        """How much music a window carries."""
+        return self.seconds_of(self._columns("useful_frames"))
+
+    def _window_shape(self) -> dict[str, int]:
+        return {
             "width": self._columns("window_frames"),
             "useful": self._columns("useful_frames"),
             "overlap": self.config.settings["overlap_columns"],
         }
-        if ring is not None:
-            return plan_ring(ring.columns, **shape)
-        frames = timebase.mel_frames_in(
-            timebase.samples_in(duration_s, self.mel.settings.rate_hz), self.mel.settings.hop_length
-        )
-        return plan_windows(-(-frames // frames_per_column(self.vae)), **shape)
 
     def _columns(self, setting: str) -> int:
         """A setting in mel frames, as latent columns."""
         return int(self.config.settings[setting]) // frames_per_column(self.vae)
 
-    def _seconds_of(self, columns: int) -> float:
-        """How long so many latent columns last."""
+    def seconds_of(self, columns: int) -> float:
+        """Return how long so many latent columns last."""
         rate = timebase.mel_rate_hz(self.mel.settings.rate_hz, self.mel.settings.hop_length)
         return timebase.duration_of(columns * frames_per_column(self.vae), rate)
 
     def conditions(
-        self, dance: DanceInput, plan: WindowPlan, *, guided: bool
-    ) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
+        self, dance: DanceInput, plan: WindowPlan, *, guided: bool, from_s: float = 0.0
+    ) -> tuple[list[Told], list[Told]]:
         """Encode the condition of every window, and of a window that is told nothing."""
         told, untold = [], []
         for start in plan.starts:
-            start_s = self._seconds_of(start)
+            start_s = from_s + self.seconds_of(start)
             batch: ConditionBatch = self.condition_encoder.gather(dance, start_s).to(self.device)
             told.append(self.condition_encoder(batch))
             if guided:
@@ -264,35 +381,50 @@ class DanceToMusicPipeline(DiffusionPipeline):
         return told, untold
 
     def denoise(
-        self,
-        plan: WindowPlan,
-        told: list[dict[str, Tensor]],
-        untold: list[dict[str, Tensor]],
-        seed: int,
-        steps: int,
-        guidance: float,
-        progress: Progress | None = None,
+        self, plan: WindowPlan, heard: Heard, sampling: Sampling, held: Held | None = None
     ) -> Tensor:
-        """Return the clean latent (1, C, H, total); ``untold`` empty means no guidance."""
-        latents = self._noise(plan, seed)
-        self.scheduler.set_timesteps(steps, device=self.device)
-        latents = latents * self.scheduler.init_noise_sigma
+        """Return the clean latent (1, C, H, total); what is held stays as it is."""
+        noise = self._noise(plan, sampling.seed)
+        if held is None:
+            nothing = torch.zeros(plan.total, device=self.device)
+            held = Held(torch.zeros_like(noise), nothing)
+        timesteps = held.steps_of(self.scheduler, sampling.steps)
+        latents = held.started(self.scheduler, noise, timesteps[0])
 
-        for done, timestep in enumerate(self.scheduler.timesteps, start=1):
+        for done, timestep in enumerate(timesteps, start=1):
 
             def predict(windows: Tensor, places: slice, step: Tensor = timestep) -> Tensor:
-                given = self.unet(windows, step, **_batched(told[places])).sample
-                if not untold:
-                    return given
-                free = self.unet(windows, step, **_batched(untold[places])).sample
-                return free + guidance * (given - free)
+                def ask(some: Tensor, told: Told) -> Tensor:
+                    answer: Tensor = self.unet(some, step, **told).sample
+                    return answer
 
+                given = mixed(heard.voices, plan, places, windows, ask)
+                if not heard.untold:
+                    return given
+                free = ask(windows, batched(heard.untold[places]))
+                return free + sampling.guidance * (given - free)
+
+            latents = held.put_back(self.scheduler, latents, noise, timestep)
             scaled = self.scheduler.scale_model_input(latents, timestep)
             joint = over_windows(plan, scaled, predict)
             latents = self.scheduler.step(joint, timestep, latents).prev_sample
-            if progress is not None:
-                progress(done, len(self.scheduler.timesteps))
-        return latents
+            if sampling.progress is not None:
+                sampling.progress(done, len(timesteps))
+        return held.finished(latents)
+
+    def encode(self, plan: WindowPlan, mel: Tensor) -> Tensor:
+        """Return the latent (1, C, H, total) of a spectrogram (1, M, total * frames a column).
+
+        Window by window, as long as those the codec was trained on.
+        """
+        frames = frames_per_column(self.vae)
+        folded = mel.unflatten(-1, (plan.total, frames)).permute(0, 1, 3, 2)  # (1, M, f, total)
+
+        def encoded(windows: Tensor, _: slice) -> Tensor:
+            mel = windows.permute(0, 1, 3, 2).flatten(2)
+            return scale_latents(self.vae, posterior_of(self.vae, mel)[0])
+
+        return over_windows(plan, folded, encoded)
 
     def decode(self, plan: WindowPlan, latents: Tensor, duration_s: float) -> Tensor:
         """Return the mel spectrogram (1, M, L) of a latent; a row is cut to the dance's length."""
@@ -337,17 +469,23 @@ class DanceToMusicPipeline(DiffusionPipeline):
         return torch.randn(shape, generator=generator).to(self.device)
 
 
-def _batched(windows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.cat([window[name] for window in windows]) for name in windows[0]}
+def check_length(clip: MotionClip) -> None:
+    """See that a dance is neither too short nor too long.
 
-
-def _check(clip: MotionClip, steps: int, guidance: float) -> None:
+    Raises:
+        MotionError: It is.
+    """
     if not SHORTEST_S <= clip.duration_s <= LONGEST_S:
         raise MotionError(
             f"{clip.name}: {clip.frame_count} frames at {clip.fps:g} fps last "
             f"{clip.duration_s:.2f} s; expected {SHORTEST_S:g} s to {LONGEST_S / 3600:g} h"
         )
-    if not 1 <= steps <= 1000:
-        raise ConfigError(f"steps must be 1 to 1000, found {steps}")
-    if not (np.isfinite(guidance) and 0.0 <= guidance <= 50.0):
-        raise ConfigError(f"guidance must be 0 to 50, found {guidance}")
+
+
+def _score_of(score: Score | None, grid: BeatGrid, duration_s: float, loop: bool) -> Score:
+    """The score as it is played, or an empty one."""
+    if score is None:
+        return Score()
+    if loop:
+        raise ConfigError("a score says where things are in a piece that ends; leave --loop out")
+    return fitted(score, grid, duration_s)

@@ -70,6 +70,25 @@ def _rhythm_features(clip: MotionClip) -> Features:
     return np.concatenate([speed, spin, whole], axis=-1).astype(np.float32)
 
 
+def with_effort(rows: Features, factor: NDArray[np.float64], name: str) -> Features:
+    """Return the features of the same dance with every movement so many times as fast.
+
+    Args:
+        rows: Features (T, F).
+        factor: One number a row, (T,), above 0; 1 changes nothing.
+        name: Which features they are, ``"paper"`` or ``"rhythm"``.
+    """
+    out = rows.astype(np.float64)
+    if name == "paper":
+        joints = out.reshape(len(out), skeleton.JOINT_COUNT, -1)
+        joints[..., 9:] *= factor[:, None, None]
+    else:
+        logs = 2 * skeleton.JOINT_COUNT + 2
+        out[:, :logs] = np.log1p(np.expm1(out[:, :logs]) * factor[:, None])
+        out[:, logs + 1] *= factor
+    return out.astype(np.float32)
+
+
 def genre_one_hot(code: str, n_frames: int) -> Features:
     """Return the genre as the paper gives it to its model: one-hot on every frame, (T, 10)."""
     out = np.zeros((n_frames, len(genres.CODES)), dtype=np.float32)

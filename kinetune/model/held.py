@@ -1,0 +1,91 @@
+"""Denoising that starts from music that is there, and leaves parts of it as they are.
+
+Where a column is kept, every step of the sampler finds it as the clean latent with just that step's
+noise on it, so what is made beside it grows to fit (Lugmayr et al. 2022, RePaint); where a column
+is made from part of the noise only, the sampler starts late (Meng et al. 2022, SDEdit). Positions
+are latent columns.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from diffusers import SchedulerMixin
+from torch import Tensor
+
+from kinetune.errors import ConfigError
+
+_MOST_STEPS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Music that is there.
+
+    Attributes:
+        clean: Its latent, (1, C, H, total).
+        kept: 1 where a column stays, 0 where it is made anew, (total,).
+        strength: How much of the noise the new columns start from: 1 is all, and nothing of what
+            was there; near 0 hardly changes it.
+        directions: Directions in which the new columns stay as they are too, orthonormal,
+            (C * H, k); none if None.
+
+    Raises:
+        ConfigError: The strength is not above 0 and at most 1.
+    """
+
+    clean: Tensor
+    kept: Tensor
+    strength: float = 1.0
+    directions: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
+
+    def steps_of(self, scheduler: SchedulerMixin, steps: int) -> Tensor:
+        """Set the scheduler and return the timesteps to go through, ``steps`` of them.
+
+        A weak change takes as many steps as a strong one, closer together.
+        """
+        device = self.clean.device
+        scheduler.set_timesteps(min(_MOST_STEPS, math.ceil(steps / self.strength)), device=device)
+        timesteps: Tensor = scheduler.timesteps
+        return timesteps[-min(steps, len(timesteps)) :]
+
+    def started(self, scheduler: SchedulerMixin, noise: Tensor, timestep: Tensor) -> Tensor:
+        """Return what the sampler starts from at the first timestep."""
+        if self.strength >= 1.0:
+            return noise * scheduler.init_noise_sigma
+        return self._noised(scheduler, noise, timestep)
+
+    def put_back(
+        self, scheduler: SchedulerMixin, latents: Tensor, noise: Tensor, timestep: Tensor
+    ) -> Tensor:
+        """Return the latents with the kept columns as they are at that timestep."""
+        there = self._noised(scheduler, noise, timestep)
+        if self.directions is not None:
+            away = (there - latents).flatten(1, 2)  # (1, C, H, W) -> (1, C * H, W)
+            along = self.directions @ (self.directions.T @ away)
+            latents = latents + along.view_as(latents)
+        return torch.lerp(latents, there, self._kept(latents))
+
+    def finished(self, latents: Tensor) -> Tensor:
+        """Return the clean latents with the kept columns as they were."""
+        return torch.lerp(latents, self.clean, self._kept(latents))
+
+    def _noised(self, scheduler: SchedulerMixin, noise: Tensor, timestep: Tensor) -> Tensor:
+        noised: Tensor = scheduler.add_noise(self.clean, noise, timestep.reshape(1))
+        return noised
+
+    def _kept(self, like: Tensor) -> Tensor:
+        return self.kept.to(like)
+
+
+def check_strength(strength: float) -> None:
+    """See that a strength is possible.
+
+    Raises:
+        ConfigError: It is not above 0 and at most 1.
+    """
+    if not 0.0 < strength <= 1.0:
+        raise ConfigError(f"the strength must be above 0 and at most 1, found {strength:g}")

@@ -1,0 +1,109 @@
+import json
+
+import numpy as np
+import pytest
+
+from kinetune.audio.sound import Sound, read_sound, write_sound
+from kinetune.cli.edit import edit, stretch
+from kinetune.errors import ConfigError
+from kinetune.model.editing import Change
+from tests.cli.conftest import kinetune
+from tests.cli.test_generate import assert_one_clear_line, dance
+
+RATE_HZ = 44_100
+
+
+def tune(folder, seconds=1.5):
+    """A user's own file: stereo, 44.1 kHz."""
+    time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    tone = 0.3 * np.sin(2 * np.pi * 220.0 * time_s) * (time_s % 0.5 < 0.3)
+    path = folder / "tune.wav"
+    write_sound(path, Sound(np.stack([tone, 0.5 * tone], 1).astype(np.float32), RATE_HZ))
+    return path
+
+
+def test_a_stretch_is_made_anew_and_told_as_json(tmp_path, tiny_model):
+    music, motion = tune(tmp_path), dance(tmp_path)
+    done = kinetune(
+        "edit", music, "--motion", motion, "--redo", "0.5:1.0", "--exact", "--genre", "house",
+        "--seed", 3, "--model", tiny_model, "--json", "--plot", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["start_s"], told["end_s"], told["seed"]) == (0.5, 1.0, 3)
+    assert (told["sample_rate"], told["genre"], told["strength"]) == (RATE_HZ, "HO", 1.0)
+    before, after = read_sound(music), read_sound(tmp_path / "tune-edit.wav")
+    assert after.samples.shape == before.samples.shape
+    first, last = int(0.48 * RATE_HZ), RATE_HZ
+    np.testing.assert_array_equal(after.samples[:first], before.samples[:first])
+    np.testing.assert_array_equal(after.samples[last:], before.samples[last:])
+    assert not np.allclose(after.samples[first:last], before.samples[first:last], atol=1e-3)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["sway.bvh", "tune-edit.png", "tune-edit.wav", "tune.wav"]
+
+
+def test_music_is_gone_on_from(tmp_path, tiny_model):
+    target = tmp_path / "longer.flac"
+    made = edit(
+        tune(tmp_path, 1.0), dance(tmp_path), Change(go_on_s=0.8, exact=True), output=target,
+        model=str(tiny_model), quiet=True,
+    )  # fmt: skip
+    assert made.duration_s == pytest.approx(1.8, abs=0.01)
+    assert read_sound(target).duration_s == pytest.approx(1.8, abs=0.01)
+
+
+def test_the_beat_may_be_the_musics_own(tmp_path, tiny_model):
+    music, motion = tune(tmp_path, 8.0), dance(tmp_path)
+    change = Change(redo=(0.4, 1.6))
+    tempi = [
+        edit(music, motion, change, output=tmp_path / "a.wav", beat_of=whose,
+             model=str(tiny_model), quiet=True).bpm
+        for whose in ("dance", "music")
+    ]  # fmt: skip
+    assert tempi[1] == pytest.approx(120.0, rel=0.03)
+    assert tempi[0] != tempi[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "nothing to change"),
+        (["--redo", "1"], "START:END"),
+        (["--redo", "a:b"], "START:END"),
+        (["--redo", "1.0:0.5"], "before it ends"),
+        (["--redo", "0.5:9"], "the music lasts 1.50 s"),
+        (["--continue", "20"], "the dance lasts 2.00 s"),
+        (["--strength", "0"], "strength must be"),
+        (["--strength", "0.5", "--genre", "polka"], "unknown genre"),
+        (["--strength", "0.5", "--bpm", "5"], "30 to 300"),
+        (["--strength", "0.5", "--seed", "-1"], "--seed must not"),
+        (["--strength", "0.5", "--steps", "0"], "--steps must be"),
+        (["--strength", "0.5", "--beat-of", "god"], "dance or music"),
+        (["--strength", "0.5", "-o", "a.aiff"], "use one of"),
+    ],
+)
+def test_an_impossible_wish_is_one_clear_line(tmp_path, tiny_model, options, said):
+    music, motion = tune(tmp_path), dance(tmp_path)
+    done = kinetune(
+        "edit", music, "--motion", motion, "--model", tiny_model, *options, cwd=tmp_path
+    )
+    assert_one_clear_line(done)
+    assert said in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sway.bvh", "tune.wav"]
+
+
+def test_music_that_is_none_is_one_clear_line(tmp_path, tiny_model):
+    motion = dance(tmp_path)
+    for music in (tmp_path / "no.wav", motion):
+        done = kinetune(
+            "edit", music, "--motion", motion, "--strength", 0.5, "--model", tiny_model,
+            cwd=tmp_path,
+        )  # fmt: skip
+        assert_one_clear_line(done)
+
+
+def test_a_stretch_is_two_numbers():
+    assert stretch("12.0:16.5") == (12.0, 16.5)
+    for text in ("", ":", "1:", "1:2:3", "nan:2"):
+        with pytest.raises(ConfigError, match="START:END"):
+            stretch(text)
