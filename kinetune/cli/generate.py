@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +35,9 @@ from kinetune.files import check_writable
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
+    from kinetune.metrics.following import Following
     from kinetune.model.pipeline import DanceMusic
+    from kinetune.motion.beats import BeatGrid
     from kinetune.motion.clip import MotionClip
 
 # What a dance gets when neither the user nor the file's name says its genre.
@@ -55,6 +57,16 @@ class Seconds:
 
 
 @dataclass(frozen=True)
+class Scores:
+    """How well a take follows the body, see ``metrics.following``; None where it can't be said."""
+
+    beats: float | None
+    energy: float | None
+    accents: float | None
+    total: float
+
+
+@dataclass(frozen=True)
 class Generated:
     """One finished piece of music; the fields of ``--json``.
 
@@ -62,6 +74,8 @@ class Generated:
         seconds: Of each stage; ``total`` leaves the loading of the model out.
         real_time_factor: Total seconds over seconds of music.
         peak_memory_mb: Largest memory of the process so far.
+        rank: Place among the takes of one dance, best first.
+        scores: What the rank is by; None for a single take.
     """
 
     motion: str
@@ -75,6 +89,8 @@ class Generated:
     seconds: Seconds
     real_time_factor: float
     peak_memory_mb: float
+    rank: int = 1
+    scores: Scores | None = None
 
 
 def command(
@@ -114,6 +130,13 @@ def command(
     loop: Annotated[
         bool, typer.Option(help="Whole bars whose end flows into their beginning, for games.")
     ] = False,
+    score: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file of sections (genre, energy), accents and silences."),
+    ] = None,
+    variations: Annotated[
+        int, typer.Option(help="Several takes, best first by how well they follow the body.")
+    ] = 1,
     beat_map: Annotated[
         list[str] | None,
         typer.Option(help="Also write the beats: json, csv, labels (Audacity) or midi."),
@@ -148,6 +171,8 @@ def command(
         guidance=guidance,
         grid=AskedGrid(bpm, first_beat, beats),
         loop=loop,
+        score=score,
+        variations=variations,
         plot=plot,
         film=FilmOptions(video, onto, offset),
         beat_maps=tuple(beat_map or ()),
@@ -214,7 +239,7 @@ def generate(
             print(file.note, file=sys.stderr)
         place.load()
         try:
-            done.append(_one(place, path, file.clip, target, options, quiet))
+            done += _takes(place, path, file.clip, target, options, quiet)
         except KinetuneError as error:
             failed[path] = error
     return done, failed
@@ -227,33 +252,82 @@ def genre_of(path: Path, asked: str | None) -> str:
     return genres.genre_told_by(path.name) or genres.genre_code(FALLBACK_GENRE)
 
 
-def _one(
+def _takes(
     place: Place,
     path: Path,
     clip: "MotionClip",
     targets: Targets,
     options: GenerateOptions,
     quiet: bool,
-) -> Generated:
-    from kinetune.audio.delivery import delivered
-    from kinetune.audio.sound import write_sound
-    from kinetune.cli.memory import peak_memory_mb
-    from kinetune.cli.progress import step_bar
+) -> list[Generated]:
+    """Make all takes for one dance; nothing is written before the last is made."""
+    from kinetune.cli.takes import check_takes, draw_takes, ranked
 
+    check_takes(clip, options.variations)
     # A loop may move a tempo that nobody named.
     grid = None if options.loop and options.grid == AskedGrid() else options.grid.of(clip)
-    genre = genre_of(path, options.genre)
+    made = [
+        _make(place, path, clip, grid, options, seed, quiet)
+        for seed in range(options.seed, options.seed + options.variations)
+    ]
+    if len(made) == 1:
+        return [_hand_over(place, path, clip, targets, made[0], options, quiet)]
+    best_first = ranked(clip, made)
+    done = []
+    for rank, take in enumerate(best_first, start=1):
+        # Only the best is filmed.
+        mine = Targets(
+            targets.sound.with_stem(f"{targets.sound.stem}-{rank}"),
+            targets.film if rank == 1 else None,
+        )
+        piece = _hand_over(place, path, clip, mine, take.music, options, quiet)
+        done.append(replace(piece, rank=rank, scores=_scores(take.scores)))
+    sheet = targets.sound.with_name(f"{targets.sound.stem}-takes.png")
+    draw_takes(sheet, clip, best_first)
+    if not quiet:
+        print(f"  takes side by side: {sheet}")
+    return done
+
+
+def _make(
+    place: Place,
+    path: Path,
+    clip: "MotionClip",
+    grid: "BeatGrid | None",
+    options: GenerateOptions,
+    seed: int,
+    quiet: bool,
+) -> "DanceMusic":
+    from kinetune.cli.progress import step_bar
+    from kinetune.model.score import read_score
+
     with step_bar(f"{clip.name}: denoising", quiet) as progress:
-        music = place.load()(
+        return place.load()(
             clip,
-            genre=genre,
-            seed=options.seed,
+            genre=genre_of(path, options.genre),
+            seed=seed,
             num_inference_steps=options.steps,
             guidance_scale=options.guidance,
             grid=grid,
             loop=options.loop,
+            score=None if options.score is None else read_score(options.score),
             progress=progress,
         )
+
+
+def _hand_over(
+    place: Place,
+    path: Path,
+    clip: "MotionClip",
+    targets: Targets,
+    music: "DanceMusic",
+    options: GenerateOptions,
+    quiet: bool,
+) -> Generated:
+    """Write everything that was asked for of one take."""
+    from kinetune.audio.delivery import delivered
+    from kinetune.audio.sound import write_sound
+
     sound = delivered(music.sound, delivery(options))
     target = targets.sound
     write_sound(target, sound, loops=options.loop)
@@ -264,27 +338,42 @@ def _one(
         draw_music(target.with_suffix(".png"), clip, music)
     if targets.film is not None:
         _write_film(targets.film, clip, music, sound, options.film, quiet)
-    spent = music.seconds
-    seconds = Seconds(place.load_s, **asdict(spent), total=spent.total)
-    duration_s = sound.duration_s
-    piece = Generated(
-        motion=str(path),
-        output=str(target),
-        genre=genre,
-        seed=options.seed,
-        sample_rate=sound.rate_hz,
-        duration_s=duration_s,
-        bpm=music.grid.bpm,
-        beats_s=[round(float(beat), 4) for beat in music.grid.beats_s],
-        seconds=seconds,
-        real_time_factor=spent.total / duration_s,
-        peak_memory_mb=peak_memory_mb(),
-    )
+    piece = _described(place, path, target, music, sound)
     if not quiet:
         _tell(piece, music, options)
         if targets.film is not None:
             print(f"  film: {targets.film}")
     return piece
+
+
+def _described(
+    place: Place, path: Path, target: Path, music: "DanceMusic", sound: "Sound"
+) -> Generated:
+    from kinetune.cli.memory import peak_memory_mb
+
+    spent = music.seconds
+    return Generated(
+        motion=str(path),
+        output=str(target),
+        genre=music.genre,
+        seed=music.seed,
+        sample_rate=sound.rate_hz,
+        duration_s=sound.duration_s,
+        bpm=music.grid.bpm,
+        beats_s=[round(float(beat), 4) for beat in music.grid.beats_s],
+        seconds=Seconds(place.load_s, **asdict(spent), total=spent.total),
+        real_time_factor=spent.total / sound.duration_s,
+        peak_memory_mb=peak_memory_mb(),
+    )
+
+
+def _scores(found: "Following") -> Scores:
+    """The scores as JSON can hold them."""
+    beats, energy, accents = (
+        round(part, 4) if np.isfinite(part) else None
+        for part in (found.beats, found.energy, found.accents)
+    )
+    return Scores(beats, energy, accents, round(found.total, 4))
 
 
 def _write_film(

@@ -12,6 +12,7 @@ from kinetune.errors import ConfigError
 if TYPE_CHECKING:
     from kinetune.audio.delivery import Delivery
 
+MOST_VARIATIONS = 64
 # What --beat-map writes beside the sound.
 BEAT_MAPS = {"json": ".beats.json", "csv": ".beats.csv", "labels": ".beats.txt", "midi": ".mid"}
 
@@ -42,6 +43,8 @@ class GenerateOptions:
     guidance: float | None = None
     grid: AskedGrid = field(default_factory=AskedGrid)
     loop: bool = False
+    score: Path | None = None
+    variations: int = 1
     plot: bool = False
     film: FilmOptions = field(default_factory=FilmOptions)
     beat_maps: tuple[str, ...] = ()
@@ -67,8 +70,23 @@ def check_options(options: GenerateOptions) -> None:
             known = ", ".join(BEAT_MAPS)
             raise ConfigError(f"--beat-map must be one of {known}; found {name!r}")
     delivery(options)
+    _check_score(options)
     if options.seed < 0:
         raise ConfigError(f"--seed must not be negative, found {options.seed}")
+
+
+def _check_score(options: GenerateOptions) -> None:
+    if not 1 <= options.variations <= MOST_VARIATIONS:
+        raise ConfigError(
+            f"--variations must be 1 to {MOST_VARIATIONS}, found {options.variations}"
+        )
+    if options.score is None:
+        return
+    if options.loop:
+        raise ConfigError("--score says where things are in a piece that ends; leave --loop out")
+    from kinetune.model.score import read_score
+
+    read_score(options.score)
 
 
 def delivery(options: GenerateOptions) -> "Delivery":

@@ -1,4 +1,4 @@
-"""Accents that stand out, made of the piece's own strongest hit.
+"""Accents that stand out, made of the piece's own strongest hit; and silences in the spectrogram.
 
 The hit with the sharpest rise in the whole spectrogram is laid over the accent, and what comes just
 before it makes room, so the accent sounds like the piece. Works on log mel spectrograms in [-1, 1];
@@ -12,12 +12,15 @@ from torch import Tensor
 
 from kinetune import timebase
 from kinetune.audio.mel import MelConfig
-from kinetune.model.score import Accent
+from kinetune.model.score import Accent, Silence
 
 # How long a hit rings, and how long before it the music makes room.
 _HIT_S, _ROOM_S = 0.35, 0.12
 # At strength 1: how much louder than the piece's strongest hit, and how deep the room before it.
 _LOUDER_DB, _ROOM_DB = 2.0, 14.0
+# How much sharper than its neighbours within a second an accent of strength 1 shall rise, and how
+# many times harder it is pushed, where the piece is full of hits, until it does.
+_SHARPER, _NEAR_S, _PUSHES = 1.4, 1.0, (1.0, 1.5, 2.0, 3.0)
 # Hits are not looked for so near to either end.
 _END_S = 0.3
 
@@ -30,8 +33,48 @@ def accented(mel: Tensor, accents: Sequence[Accent], config: MelConfig) -> Tenso
     out = mel.clone()
     for accent in accents:
         if accent.strength > 0.0:
-            frame = timebase.frames_in(accent.at_s, config.frame_rate_hz)
-            _lay(out[0], hit, min(frame, out.shape[-1] - 1), accent.strength, config)
+            # A centred frame already feels what begins half a window behind its centre.
+            felt_s = accent.at_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
+            frame = max(0, timebase.frames_in(felt_s, config.frame_rate_hz))
+            out[0] = _with_accent(out[0], hit, frame, accent.strength, config)
+    return out
+
+
+def _with_accent(
+    mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelConfig
+) -> Tensor:
+    """Return ``mel`` (M, L) with a hit at ``frame`` that rises more sharply than what is near."""
+    near = timebase.frames_in(_NEAR_S, config.frame_rate_hz)
+    frame = min(frame, mel.shape[-1] - 1)
+    around = _rise(mel[:, max(0, frame - near) : frame + near])
+    wanted = (1.0 + strength * (_SHARPER - 1.0)) * float(around.max()) if len(around) else 0.0
+    out = mel
+    for push in _PUSHES:
+        out = mel.clone()
+        _lay(out, hit, frame, push * strength, config)
+        risen = _rise(out[:, max(0, frame - 2) : frame + 3])
+        if len(risen) and float(risen.max()) >= wanted:
+            break
+    return out
+
+
+def _rise(mel: Tensor) -> Tensor:
+    """How sharply a spectrogram (M, L) rises, (L - 2,): over two frames, lest one split it."""
+    return (mel[:, 2:] - mel[:, :-2]).clamp(min=0.0).mean(dim=0)
+
+
+def hushed(mel: Tensor, silences: Sequence[Silence], config: MelConfig) -> Tensor:
+    """Return the spectrogram (1, M, L) with nothing in its silences.
+
+    A frame that already feels what begins at the end of a silence keeps it.
+    """
+    out = mel.clone()
+    for silence in silences:
+        felt_s = silence.end_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
+        first, last = (
+            timebase.frames_in(time_s, config.frame_rate_hz) for time_s in (silence.start_s, felt_s)
+        )
+        out[..., first : max(first, last)] = -1.0
     return out
 
 
@@ -39,8 +82,7 @@ def strongest_hit(mel: Tensor, config: MelConfig) -> Tensor:
     """Return the stretch (M, n) from the sharpest rise of a spectrogram (M, L) on; n may be 0."""
     length = timebase.frames_in(_HIT_S, config.frame_rate_hz)
     margin = timebase.frames_in(_END_S, config.frame_rate_hz)
-    # Over two frames: a rise seldom falls between two neighbours alone.
-    rise = (mel[:, 2:] - mel[:, :-2]).clamp(min=0.0).mean(dim=0)
+    rise = _rise(mel)
     inside = rise[margin : max(margin, mel.shape[-1] - margin - length)]
     if not len(inside):
         return mel[:, :0]

@@ -22,7 +22,7 @@ from kinetune.audio.loudness import normalise
 from kinetune.audio.sound import Sound
 from kinetune.errors import ConfigError, MotionError
 from kinetune.model import checkpoint
-from kinetune.model.accents import accented
+from kinetune.model.accents import accented, hushed
 from kinetune.model.condition import (
     ConditionBatch,
     DanceCondition,
@@ -121,10 +121,11 @@ class DanceMusic:
 
     Attributes:
         sound: The music, as long as the dance; a loop may be shorter by less than a bar.
-        mel: Its mel spectrogram in [-1, 1], (M, L), as the model made it.
+        mel: Its mel spectrogram in [-1, 1], (M, L), as the model made it and the score shaped it.
         grid: The beat grid it was made to.
         genre: Genre code.
         seconds: How long each stage took.
+        seed: What it was made from.
     """
 
     sound: Sound
@@ -132,6 +133,7 @@ class DanceMusic:
     grid: BeatGrid
     genre: str
     seconds: StageSeconds
+    seed: int = 0
 
 
 class DanceToMusicPipeline(DiffusionPipeline):
@@ -246,6 +248,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         clock.append(time.perf_counter())
         mel = self.decode(plan, latents, clip.duration_s)
         mel = accented(mel, score.accents, self.mel.settings)
+        mel = hushed(mel, score.silences, self.mel.settings)
         clock.append(time.perf_counter())
         sound = self.vocode(mel, clip.duration_s, seed=seed, ring=ring)
         clock.append(time.perf_counter())
@@ -255,6 +258,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
             beats if ring is None else ring.heard_grid,
             genres.genre_code(genre),
             StageSeconds(*np.diff(clock).tolist()),
+            seed,
         )
 
     def sampling(

@@ -245,17 +245,18 @@ def _inside(start_s: float, end_s: float, times_s: Array) -> Array:
 def silenced(sound: Sound, silences: Sequence[Silence]) -> Sound:
     """Return the sound with its silences: exact zeros but for the fade that ends each."""
     samples = sound.samples.copy()
+    rows = samples[:, None] if samples.ndim == 1 else samples
+    out, back = (timebase.samples_in(t, sound.rate_hz) for t in (_FADE_OUT_S, _FADE_IN_S))
     for silence in silences:
         first, last = (
             timebase.samples_in(t, sound.rate_hz) for t in (silence.start_s, silence.end_s)
         )
-        out, back = (timebase.samples_in(t, sound.rate_hz) for t in (_FADE_OUT_S, _FADE_IN_S))
-        before, within = samples[max(0, first - out) : first], samples[first:last]
-        before *= np.linspace(1.0, 0.0, out, dtype=np.float32)[out - len(before) :]
-        rise = np.linspace(0.0, 1.0, back, endpoint=False, dtype=np.float32)
-        within[:-back] = 0.0
-        if last < len(samples):
-            within[-back:] *= rise[back - len(within[-back:]) :]
-        else:
-            within[:] = 0.0
+        fall = np.linspace(1.0, 0.0, out, dtype=np.float32)[max(0, out - first) :, None]
+        rows[max(0, first - out) : first] *= fall
+        back = min(back, last - first)
+        rise = np.linspace(0.0, 1.0, back, endpoint=False, dtype=np.float32)[:, None]
+        ends_here = last < len(rows)
+        rows[first : last - back if ends_here else last] = 0.0
+        if ends_here:
+            rows[last - back : last] *= rise
     return Sound(samples, sound.rate_hz)

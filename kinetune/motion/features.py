@@ -71,7 +71,7 @@ def _rhythm_features(clip: MotionClip) -> Features:
 
 
 def with_effort(rows: Features, factor: NDArray[np.float64], name: str) -> Features:
-    """Return the features of the same dance with every movement so many times as fast.
+    """Return the features of the same dance, speeds and accelerations so many times as large.
 
     Args:
         rows: Features (T, F).

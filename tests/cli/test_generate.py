@@ -208,3 +208,100 @@ def test_a_loop_is_marked_in_the_sound_and_in_the_beats(tmp_path, tiny_model):
     beats = json.loads((tmp_path / "a.beats.json").read_text())
     assert beats["loops"] is True
     assert beats["duration_s"] == pytest.approx(2.0, abs=1e-3)
+
+
+def test_takes_are_ranked_best_first(tmp_path, tiny_model):
+    done = kinetune(
+        "generate", dance(tmp_path), "-o", tmp_path / "a.wav", "--model", tiny_model,
+        "--variations", 3, "--seed", 4, "--beat-map", "json", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    pieces = json.loads(done.stdout)
+    assert [piece["rank"] for piece in pieces] == [1, 2, 3]
+    assert sorted(piece["seed"] for piece in pieces) == [4, 5, 6]
+    totals = [piece["scores"]["total"] for piece in pieces]
+    assert totals == sorted(totals, reverse=True)
+    assert set(pieces[0]["scores"]) == {"beats", "energy", "accents", "total"}
+    assert [piece["output"] for piece in pieces] == [
+        str(tmp_path / f"a-{k}.wav") for k in (1, 2, 3)
+    ]
+    assert len({(tmp_path / f"a-{k}.wav").read_bytes() for k in (1, 2, 3)}) == 3
+    assert (tmp_path / "a-takes.png").read_bytes()[:4] == b"\x89PNG"
+    names = [f"a-{k}{end}" for k in (1, 2, 3) for end in (".beats.json", ".wav")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*names, "a-takes.png", "sway.bvh"]
+
+
+def test_one_take_has_its_own_name_and_no_scores(tmp_path, tiny_model):
+    ((piece,), _) = generate(
+        [dance(tmp_path)], output=tmp_path / "a.wav", model=str(tiny_model), quiet=True
+    )
+    assert (piece.output, piece.rank, piece.scores) == (str(tmp_path / "a.wav"), 1, None)
+
+
+def test_a_score_is_heard(tmp_path, tiny_model):
+    score = tmp_path / "score.toml"
+    score.write_text("exact = true\n[[silences]]\nstart_s = 0.5\nend_s = 1.0\n")
+    motion = dance(tmp_path)
+    generate(
+        [motion], output=tmp_path / "a.wav", options=GenerateOptions(score=score),
+        model=str(tiny_model), quiet=True,
+    )  # fmt: skip
+    samples = read_sound(tmp_path / "a.wav").samples
+    assert (samples[11_025 : int(0.99 * 22_050)] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("score", "options", "said"),
+    [
+        ("[[sections]]\nstart = 1", [], "unknown key 'start'"),
+        ("[[sections]]\nstart_s = 0\nend_s = 2\n[[sections]]\nstart_s = 1\nend_s = 3", [],
+         "overlap"),
+        ("[[accents]]\nat_s = 50", [], "the music lasts 2.00 s"),
+        ("", ["--loop"], "leave --loop out"),
+        ("", ["--variations", 0], "1 to 64"),
+    ],
+)  # fmt: skip
+def test_an_impossible_score_is_one_clear_line(tmp_path, tiny_model, score, options, said):
+    (tmp_path / "score.toml").write_text(score)
+    done = kinetune(
+        "generate", dance(tmp_path), "--model", tiny_model, "--score", "score.toml", *options,
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert_one_clear_line(done)
+    assert said in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["score.toml", "sway.bvh"]
+
+
+def test_a_run_that_is_broken_off_leaves_nothing_half_written(tmp_path, tiny_model, monkeypatch):
+    from contextlib import contextmanager
+
+    @contextmanager
+    def impatient(title, quiet):
+        def stop(done, total):
+            raise KeyboardInterrupt
+
+        yield stop
+
+    earlier = tmp_path / "out"
+    earlier.mkdir()
+    (earlier / "a.wav").write_bytes(b"earlier")
+    monkeypatch.setattr("kinetune.cli.progress.step_bar", impatient)
+    with pytest.raises(KeyboardInterrupt):
+        generate([dance(tmp_path)], output=earlier / "a.wav", model=str(tiny_model), quiet=True)
+    assert [path.name for path in earlier.iterdir()] == ["a.wav"]
+    assert (earlier / "a.wav").read_bytes() == b"earlier"
+
+
+def test_a_film_that_is_broken_off_leaves_nothing_half_written(tmp_path):
+    from kinetune.audio.sound import Sound
+    from kinetune.cli import film, video
+
+    def stop(done, total):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    scene = film.Scene(swaying_clip(duration_s=1.0), np.array([0.5]), np.array([0.5]), "sway")
+    sound = Sound(np.zeros(22_050, np.float32), 22_050)
+    with pytest.raises(KeyboardInterrupt):
+        video.write_film(tmp_path / "a.mp4", scene, sound, progress=stop)
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import pytest
 from kinetune import timebase
 from kinetune.errors import ConfigError, MotionError
 from kinetune.model.pipeline import DanceToMusicPipeline
+from kinetune.model.score import Accent, Score, Section, Silence
 from kinetune.motion.beats import fixed_grid
 from tests.conftest import swaying_clip
 
@@ -113,3 +114,64 @@ def test_the_papers_design_is_saved_and_loaded(paper_pipeline, tmp_path):
     loaded = DanceToMusicPipeline.from_pretrained(tmp_path / "paper")
     one, two = (pipe(dance, genre="BR", seed=2) for pipe in (paper_pipeline, loaded))
     np.testing.assert_allclose(one.mel, two.mel, atol=0.05)
+
+
+GRID = fixed_grid(120.0, 0.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("score", "changed_s", "kept_s"),
+    [
+        (Score(accents=(Accent(3.0),)), (2.85, 3.3), (0.0, 2.7)),
+        (Score(silences=(Silence(2.0, 2.9),), exact=True), (2.0, 2.8), (3.1, 4.0)),
+    ],
+)
+def test_accents_and_silences_change_the_mel_where_they_are(
+    default_pipeline, dance, score, changed_s, kept_s
+):
+    base = {"genre": "HO", "grid": GRID}
+    one, two = (default_pipeline(dance, **base, score=wish).mel for wish in (None, score))
+    apart = np.abs(one - two).max(axis=0)
+
+    def frames(span_s):
+        return slice(*(round(time_s * 22_050 / 512) for time_s in span_s))
+
+    assert apart[frames(changed_s)].max() > 0.01
+    assert apart[frames(kept_s)].max() == 0.0
+
+
+def test_a_silence_is_silent(default_pipeline, dance):
+    score = Score(silences=(Silence(2.0, 2.9),), exact=True)
+    sound = default_pipeline(dance, genre="HO", grid=GRID, score=score).sound
+    assert (sound.samples[44_100 : int(2.89 * 22_050)] == 0.0).all()
+    assert np.abs(sound.samples[int(2.95 * 22_050) :]).max() > 0.0
+
+
+@pytest.mark.parametrize("change", [{"genre": "krump"}, {"energy": 2.0}, {"energy": 0.4}])
+def test_a_section_has_its_own_genre_and_energy(default_pipeline, dance, change):
+    score = Score((Section(2.0, 4.0, **change),))
+    one, two = (
+        default_pipeline(dance, genre="HO", grid=GRID, score=wish).mel for wish in (None, score)
+    )
+    assert not np.allclose(one, two, atol=1e-4)
+
+
+def test_a_section_over_everything_is_another_genre(default_pipeline, dance):
+    score = Score((Section(0.0, 60.0, "krump"),), exact=True)
+    one = default_pipeline(dance, genre="HO", grid=GRID, score=score).mel
+    two = default_pipeline(dance, genre="KR", grid=GRID).mel
+    # The shares are the genre's own everywhere, so it is the very same.
+    np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_the_papers_design_takes_a_score_too(paper_pipeline):
+    score = Score((Section(2.0, 4.0, "krump", 2.0),), (Accent(1.0),), (Silence(4.0, 4.5),))
+    sound = paper_pipeline(swaying_clip(duration_s=5.0), genre="BR", score=score).sound
+    assert np.isfinite(sound.samples).all()
+
+
+def test_a_score_that_does_not_fit_is_said(default_pipeline, dance):
+    with pytest.raises(ConfigError, match="the music lasts 4.00 s"):
+        default_pipeline(dance, genre="HO", score=Score(accents=(Accent(9.0),)))
+    with pytest.raises(ConfigError, match="leave --loop out"):
+        default_pipeline(dance, genre="HO", score=Score(), loop=True)
