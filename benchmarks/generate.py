@@ -14,25 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
+from lengthen import lengthened
 
 from kinetune.motion.amass import write_amass
-from kinetune.motion.clip import MotionClip, cut
 from kinetune.motion.formats import read_motion
 
 DANCE = Path(__file__).parent.parent / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
-
-
-def lengthened(clip: MotionClip, duration_s: float) -> MotionClip:
-    """Return the clip to and fro until it lasts ``duration_s``: no jump, the beat goes on."""
-    count = round(duration_s * clip.fps)
-    order = np.concatenate([np.arange(clip.frame_count), np.arange(clip.frame_count)[::-1]])
-    frames = np.resize(order, count)
-    longer = replace(clip, rotations=clip.rotations[frames], root_m=clip.root_m[frames])
-    return cut(longer, 0.0, duration_s)
 
 
 def run_once(motion: Path, output: Path, model: str) -> dict:

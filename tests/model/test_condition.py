@@ -11,7 +11,9 @@ from kinetune.model.condition import (
     resample_rows,
     stack,
 )
+from kinetune.motion.beats import beat_grid
 from kinetune.motion.features import genre_one_hot
+from tests.motion.test_beats import stepping_clip
 
 
 @pytest.fixture
@@ -88,3 +90,22 @@ def test_a_dropped_condition_hides_the_dance(dance, encoder):
     two = encoder(encoder.gather(dance, 3.0).dropped())
     for name, value in one.items():
         torch.testing.assert_close(value, two[name])
+
+
+def test_a_tempo_that_drifts_reaches_every_window(default_pipeline):
+    """From 100 to 112 bpm in a minute: early windows hear the slow beat, late ones the fast."""
+    clip, beats = stepping_clip(100.0, duration_s=60.0, drift=0.12)
+    grid = beat_grid(clip)
+    assert not grid.steady
+    dance = default_pipeline.read_dance(clip, "HO", grid)
+    encoder = default_pipeline.condition_encoder
+    tempi = [
+        105.0 * 2.0 ** float(encoder.gather(dance, start_s).grid[0, :, 5].median())
+        for start_s in (5.0, 28.0, 52.0)
+    ]
+    true = [60.0 / np.diff(beats)[np.abs(beats[1:] - at).argmin()] for at in (6.5, 29.5, 53.5)]
+    # Half and double time are the same beat seen otherwise.
+    octave = 2.0 ** np.round(np.log2(tempi[1] / true[1]))
+    np.testing.assert_allclose(np.array(tempi) / octave, true, rtol=0.04)
+    assert tempi[2] > 1.05 * tempi[0]
+    assert default_pipeline(clip, genre="HO", grid=grid).grid is grid
