@@ -23,6 +23,7 @@ from kinetune.audio.sound import Sound
 from kinetune.errors import ConfigError, MotionError
 from kinetune.model import checkpoint
 from kinetune.model.accents import accented, hushed
+from kinetune.model.bars import bar_lines
 from kinetune.model.condition import (
     ConditionBatch,
     DanceCondition,
@@ -33,6 +34,7 @@ from kinetune.model.held import Held
 from kinetune.model.loops import Loop, closed, fit_loop, repeated, twice_around
 from kinetune.model.mel import Mel
 from kinetune.model.normaliser import FeatureNormaliser
+from kinetune.model.phrases import in_phrases
 from kinetune.model.score import Score, energy_at, fitted, genre_shares, silenced
 from kinetune.model.unet import DanceUNet
 from kinetune.model.vae import (
@@ -94,10 +96,12 @@ class Heard:
     Attributes:
         voices: One a genre.
         untold: What each window is told without the dance; empty means no guidance.
+        bars_s: Bar lines, seconds from the first column, ascending; none in a loop.
     """
 
     voices: list[Voice]
     untold: list[Told]
+    bars_s: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -316,14 +320,15 @@ class DanceToMusicPipeline(DiffusionPipeline):
                     replace(dance, genre=code), plan, guided=guided, from_s=from_s
                 )
                 voices.append(Voice(told, torch.from_numpy(share).float()))
-        return Heard(voices, untold)
+        bars_s = bar_lines(grid, from_s + self.seconds_of(plan.total)) - from_s
+        return Heard(voices, untold, bars_s)
 
     def _hear_ring(self, ring: Loop, genre: str, plan: WindowPlan, *, guided: bool) -> Heard:
         dance = self.read_dance(ring.clip, genre, ring.grid)
         round_s, window_s = self.seconds_of(plan.total), self.seconds_of(plan.width)
         dance = repeated(dance, period_s=round_s, window_s=window_s)
         told, untold = self.conditions(dance, plan, guided=guided)
-        return Heard([Voice(told, torch.ones(plan.total))], untold)
+        return Heard([Voice(told, torch.ones(plan.total))], untold, np.empty(0))
 
     def read_dance(
         self, clip: MotionClip, genre: str, grid: BeatGrid, score: Score | None = None
@@ -388,7 +393,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         self, plan: WindowPlan, heard: Heard, sampling: Sampling, held: Held | None = None
     ) -> Tensor:
         """Return the clean latent (1, C, H, total); what is held stays as it is."""
-        noise = self._noise(plan, sampling.seed)
+        noise = self._noise(plan, sampling.seed, heard.bars_s)
         if held is None:
             nothing = torch.zeros(plan.total, device=self.device)
             held = Held(torch.zeros_like(noise), nothing)
@@ -464,13 +469,16 @@ class DanceToMusicPipeline(DiffusionPipeline):
         )
         return normalise(Sound(samples, rate_hz))
 
-    def _noise(self, plan: WindowPlan, seed: int) -> Tensor:
+    def _noise(self, plan: WindowPlan, seed: int, bars_s: NDArray[np.float64]) -> Tensor:
         """Draw the first latent on the CPU, so that a seed means the same on every device."""
         config = self.unet.config
         height = 1 if self.condition_encoder.config.get("mel_frames") else config.sample_size
         generator = torch.Generator().manual_seed(seed)
         shape = (1, config.in_channels, height, plan.total)
-        return torch.randn(shape, generator=generator).to(self.device)
+        fresh = torch.randn(shape, generator=generator)
+        column_s = self.seconds_of(1)
+        phrased = in_phrases(fresh, bars_s, column_s=column_s, window=plan.width, seed=seed)
+        return phrased.to(self.device)
 
 
 def check_length(clip: MotionClip) -> None:
