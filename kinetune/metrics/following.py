@@ -2,8 +2,8 @@
 
 Conventions: seconds. Beats heard in the music are matched one to one with the grid within 70 ms
 (F-measure, as mir_eval has it); energy is the rank correlation of body speed and loudness over
-beats; an accent of the body, a sudden change of speed, is hit by an onset within 50 ms that is
-among the strongest quarter (chance: 0.25). What can't be measured, as the accents of a body that
+beats; an accent of the body, a sudden stop, is hit by an onset within 50 ms that is among the
+strongest quarter (chance: 0.25). What can't be measured, as the accents of a body that
 has none, is NaN and left out of the mean.
 """
 
@@ -104,11 +104,21 @@ def energy_correlation(speed: Times, sound: Sound, beats_s: Times) -> float:
 
 
 def body_accents(speed: Times) -> Times:
-    """Return the strongest quarter of a body's sudden changes of speed (T,) at 60 fps, seconds."""
-    change = np.abs(np.gradient(gaussian_filter1d(speed, _SMOOTH_S * _BODY_FPS)))
-    peaks, _ = find_peaks(change, distance=timebase.frames_in(_ACCENTS_APART_S, _BODY_FPS))
-    strong = peaks[change[peaks] >= np.quantile(change[peaks], 0.75)] if len(peaks) else peaks
-    return np.asarray(strong / _BODY_FPS, dtype=np.float64)
+    """Return a body's sudden stops, midway from hardest braking to rest, seconds, ascending.
+
+    Args:
+        speed: Mean joint speed at 60 fps, (T,).
+    """
+    smooth = gaussian_filter1d(speed, _SMOOTH_S * _BODY_FPS)
+    braking = -np.gradient(smooth)
+    apart = timebase.frames_in(_ACCENTS_APART_S, _BODY_FPS)
+    # A braking must stand out by as much as brakings usually differ; a still body has none.
+    hardest, _ = find_peaks(braking, prominence=max(float(braking.std()), 1e-9), distance=apart)
+    rests, _ = find_peaks(-smooth)
+    following_rest = np.searchsorted(rests, hardest)
+    stopped = following_rest < len(rests)
+    middle = 0.5 * (hardest[stopped] + rests[following_rest[stopped]])
+    return np.asarray(middle / _BODY_FPS, dtype=np.float64)
 
 
 def accents_hit(accents_s: Times, strength: NDArray[np.float32]) -> float:
