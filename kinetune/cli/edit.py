@@ -11,6 +11,7 @@ import typer
 from kinetune import genres
 from kinetune.cli.generate import genre_of
 from kinetune.cli.grids import AskedGrid
+from kinetune.cli.motions import AnimationOption, AskedReading, FpsOption, MappingOption
 from kinetune.cli.options import GenerateOptions, check_options
 from kinetune.cli.place import Place
 from kinetune.errors import ConfigError
@@ -54,6 +55,9 @@ def command(
         Path | None,
         typer.Option("-o", "--output", help="A sound file. [default: NAME-edit.wav, here]"),
     ] = None,
+    mapping: MappingOption = None,
+    animation: AnimationOption = None,
+    fps: FpsOption = None,
     redo: Annotated[
         str | None, typer.Option(help="A stretch to make anew, in seconds, such as 12.0:16.5.")
     ] = None,
@@ -121,6 +125,7 @@ def command(
     asked = GenerateOptions(
         genre=genre, seed=seed, steps=steps, guidance=guidance,
         grid=AskedGrid(bpm, first_beat, beats), plot=plot,
+        reading=AskedReading(mapping, animation, fps),
     )  # fmt: skip
     done = edit(
         music, motion, change, output=output, options=asked, beat_of=beat_of, model=model,
@@ -149,7 +154,7 @@ def edit(
         motion: A motion file; the music begins with it.
         change: What to change.
         output: A sound file; None is NAME-edit.wav in the current folder.
-        options: Genre, seed, steps, guidance, grid and plot are looked at.
+        options: Genre, seed, steps, guidance, grid, reading and plot are looked at.
         beat_of: ``dance`` or ``music``: where beats that nobody named are looked for.
         model: A bundled name, a checkpoint folder, or a hub id.
         device: ``auto`` or a torch device.
@@ -161,13 +166,13 @@ def edit(
     from kinetune.audio.sound import check_suffix, read_sound, write_sound
     from kinetune.cli.progress import step_bar
     from kinetune.model.editing import edit_music
-    from kinetune.motion.formats import read_motion
+    from kinetune.motion.formats import read_motion_file
 
     options = options or GenerateOptions()
     check_options(options)
     target = output or Path(f"{music.stem}-edit.wav")
     check_suffix(target)
-    sound, clip = read_sound(music), read_motion(motion)
+    sound, clip = read_sound(music), read_motion_file(motion, options.reading.of()).clip
     grid = _grid(options.grid, beat_of, sound, clip)
     genre = genre_of(motion, options.genre)
     check_writable(target.parent)

@@ -34,6 +34,8 @@ def in_phrases(
     bars = BARS_IN_PHRASE
     while bars < len(widths) and widths[1 : bars + 1].sum() < window:
         bars *= 2
+    if len(widths) <= bars:
+        return fresh
     generator = torch.Generator().manual_seed(seed + 1)
     phrase = torch.randn((bars, *fresh.shape[:3], int(widths.max())), generator=generator)
     phrase = phrase.to(fresh)

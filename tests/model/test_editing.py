@@ -115,6 +115,7 @@ def test_a_stronger_change_goes_further(default_pipeline, music, dance):
     assert apart(0.02) < apart(1.0)
 
 
+@torch.no_grad()
 def test_a_weak_change_of_a_latent_hardly_moves_it(default_pipeline, dance):
     """Without the codec in the way: the latent itself, from which a little noise is taken."""
     from kinetune.model.held import Held
