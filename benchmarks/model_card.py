@@ -136,10 +136,22 @@ def kept(sound: Sound, grid_s: np.ndarray) -> tuple[float, float, float]:
     """Return F, offset (s, heard minus grid) and whether the tempo is within 1 % (octaves)."""
     _, heard = music_beats(sound)
     nearest = heard - grid_s[np.abs(heard[:, None] - grid_s).argmin(axis=1)]
-    period_s = np.polyfit(np.arange(len(heard)), heard, 1)[0] if len(heard) > 2 else np.nan
+    period_s = heard_period_s(heard)
     ratio = period_s / np.diff(grid_s)[0]
     right = min(abs(ratio / octave - 1.0) for octave in (0.5, 1.0, 2.0)) < 0.01
     return mir_eval.beat.f_measure(grid_s, heard), float(np.median(nearest)), float(right)
+
+
+def heard_period_s(heard: np.ndarray) -> float:
+    """Return the time from beat to beat of a line through heard beats; NaN for fewer than three.
+
+    A tracker leaves beats out and puts some between: they are counted by the median step.
+    """
+    if len(heard) < 3:
+        return np.nan
+    steps = np.diff(heard)
+    count = np.concatenate([[0.0], np.cumsum(np.round(2.0 * steps / np.median(steps)) / 2.0)])
+    return float(np.polyfit(count, heard, 1)[0])
 
 
 def said(values: list[tuple[float, float, float]]) -> str:
