@@ -25,13 +25,13 @@ demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py $(DANCE) out/demo.wav
 
 test: $(VENV)/.tested
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache

@@ -131,5 +131,7 @@ def _vocoded(pipeline: DanceToMusicPipeline, given: Sound, *, vae: bool) -> Soun
 
 def _noise(pipeline: DanceToMusicPipeline, pair: Pair) -> Sound:
     plan = pipeline.plan(pair.clip.duration_s)
-    mel = pipeline.decode(plan, pipeline._noise(plan, pair.seed), pair.clip.duration_s)
+    generator = torch.Generator().manual_seed(pair.seed)
+    shape = (1, pipeline.unet.config.in_channels, 1, plan.total)
+    mel = pipeline.decode(plan, torch.randn(shape, generator=generator), pair.clip.duration_s)
     return pipeline.vocode(mel, pair.clip.duration_s)

@@ -10,6 +10,9 @@ from kinetune.motion.clip import MotionClip, clip_from_axis_angle
 
 # As the command line has it, see kinetune/cli/__init__.py; before torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A worker a core: threads on top would only get in each other's way.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_MOTIONS = REPOSITORY.parent / "shared" / "motions"
