@@ -20,7 +20,7 @@ def make(
     out: Annotated[Path, typer.Option(help="Where the corpus goes.")],
     minutes: Annotated[float, typer.Option(help="Minutes of paired dance and music.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same corpus.")] = 0,
-    genre: Annotated[str | None, typer.Option(help="Name or code. [default: all ten]")] = None,
+    genre: Annotated[str | None, typer.Option(help="Name or code. (default: all ten)")] = None,
     length: Annotated[float, typer.Option(help="Seconds of each pair.")] = 24.0,
     rate: Annotated[int, typer.Option(help="Samples a second of the sound.")] = (
         timebase.SAMPLE_RATE_HZ

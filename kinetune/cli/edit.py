@@ -12,7 +12,15 @@ from kinetune import genres
 from kinetune.cli.generate import genre_of
 from kinetune.cli.grids import AskedGrid
 from kinetune.cli.motions import AnimationOption, AskedReading, FpsOption, MappingOption
-from kinetune.cli.options import GenerateOptions, check_options
+from kinetune.cli.options import (
+    BpmOption,
+    DeviceOption,
+    GenerateOptions,
+    GuidanceOption,
+    ModelOption,
+    StepsOption,
+    check_options,
+)
 from kinetune.cli.place import Place
 from kinetune.errors import ConfigError
 from kinetune.files import check_writable
@@ -53,7 +61,7 @@ def command(
     motion: Annotated[Path, typer.Option(help="The dance; the music begins with it.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="A sound file. [default: NAME-edit.wav, here]"),
+        typer.Option("-o", "--output", help="A sound file. (default: NAME-edit.wav, here)"),
     ] = None,
     mapping: MappingOption = None,
     animation: AnimationOption = None,
@@ -67,33 +75,26 @@ def command(
     ] = None,
     strength: Annotated[
         float | None,
-        typer.Option(help="How much is new, 0 to 1. [default: 0.3 of a whole, all of a stretch]"),
+        typer.Option(help="How much is new, 0 to 1. (default: 0.3 of a whole, all of a stretch)"),
     ] = None,
     genre: Annotated[
         str | None,
-        typer.Option(help="Another style. Of a whole it keeps the rhythm. [default: the dance's]"),
+        typer.Option(help="Another style. Of a whole it keeps the rhythm. (default: the dance's)"),
     ] = None,
     keep_rhythm: Annotated[
         bool | None,
         typer.Option(
             "--keep-rhythm/--new-rhythm",
-            help="Keep the loudness from moment to moment. [default: with --genre, of a whole]",
+            help="Keep the loudness from moment to moment. (default: with --genre, of a whole)",
         ),
     ] = None,
     exact: Annotated[bool, typer.Option(help="Don't move times to bar lines.")] = False,
     seed: Annotated[int, typer.Option(help="Another seed, another change.")] = 0,
-    steps: Annotated[
-        int | None, typer.Option(help="Denoising steps. [default: the model's own]")
-    ] = None,
-    guidance: Annotated[
-        float | None,
-        typer.Option(help="How hard to hold to the dance; 1 is off. [default: the model's own]"),
-    ] = None,
-    bpm: Annotated[
-        str, typer.Option(help="Beats a minute, or auto, half, double of what the dance says.")
-    ] = "auto",
+    steps: StepsOption = None,
+    guidance: GuidanceOption = None,
+    bpm: BpmOption = "auto",
     first_beat: Annotated[
-        float | None, typer.Option(help="Second at which a bar begins. [default: found]")
+        float | None, typer.Option(help="Second at which a bar begins. (default: found)")
     ] = None,
     beats: Annotated[
         Path | None, typer.Option(help="A file of beat times; see kinetune generate --beats.")
@@ -101,10 +102,8 @@ def command(
     beat_of: Annotated[
         str, typer.Option(help="Whose beat to play to where none is named: dance or music.")
     ] = "dance",
-    model: Annotated[
-        str, typer.Option(help="A bundled name, a checkpoint folder, or a hub id.")
-    ] = "default",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    model: ModelOption = "default",
+    device: DeviceOption = "auto",
     plot: Annotated[bool, typer.Option(help="Also draw before and after.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")

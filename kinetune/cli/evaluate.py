@@ -53,13 +53,13 @@ def command(
         Path | None, typer.Option(help="Folder of the true beats, a file a dance.")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="What to call the row. [default: the folder's name]")
+        str | None, typer.Option(help="What to call the row. (default: the folder's name)")
     ] = None,
     also: Annotated[
         list[str] | None, typer.Option(help="Another row of the table, as LABEL=FOLDER.")
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="The row to test the others against. [default: the first]")
+        str | None, typer.Option(help="The row to test the others against. (default: the first)")
     ] = None,
     embedding: Annotated[
         list[str] | None,

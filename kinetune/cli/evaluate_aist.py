@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from kinetune.cli.generate import FALLBACK_GENRE
+from kinetune.cli.options import DeviceOption, ModelOption
 from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,15 +67,13 @@ class Sliced:
 def command(
     root: Annotated[Path, typer.Argument(help="AIST++: motions/, and wavs/ or music/.")],
     out: Annotated[Path, typer.Option(help="Where slices, music, tables and pictures go.")],
-    model: Annotated[
-        str, typer.Option(help="A bundled name, a checkpoint folder, or a hub id.")
-    ] = "default",
+    model: ModelOption = "default",
     also: Annotated[
         list[str] | None,
         typer.Option(help="Another system's music for the slices, as LABEL=FOLDER."),
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="The row to test the others against. [default: the model]")
+        str | None, typer.Option(help="The row to test the others against. (default: the model)")
     ] = None,
     embedding: Annotated[
         list[str] | None,
@@ -85,7 +84,7 @@ def command(
     ] = None,
     genre: Annotated[bool, typer.Option(help="Let the genre classifier listen.")] = True,
     seed: Annotated[int, typer.Option(help="Of the music, noise, pairs and intervals.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print results.json on stdout, nothing else.")
     ] = False,

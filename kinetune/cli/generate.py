@@ -23,8 +23,13 @@ from kinetune.cli.motions import (
 )
 from kinetune.cli.options import (
     BEAT_MAPS,
+    BpmOption,
+    DeviceOption,
     FilmOptions,
     GenerateOptions,
+    GuidanceOption,
+    ModelOption,
+    StepsOption,
     check_options,
     delivery,
 )
@@ -98,7 +103,7 @@ def command(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="A .wav, .flac, .ogg or .mp3 file, or a folder. [default: here]"
+            "-o", "--output", help="A .wav, .flac, .ogg or .mp3 file, or a folder. (default: here)"
         ),
     ] = None,
     mapping: MappingOption = None,
@@ -106,22 +111,15 @@ def command(
     fps: FpsOption = None,
     genre: Annotated[
         str | None,
-        typer.Option(help="Name or code, e.g. break or BR. [default: the file's name, or house]"),
+        typer.Option(help="Name or code, e.g. break or BR. (default: the file's name, or house)"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another piece of music.")] = 0,
-    steps: Annotated[
-        int | None, typer.Option(help="Denoising steps. [default: the model's own]")
-    ] = None,
-    guidance: Annotated[
-        float | None,
-        typer.Option(help="How hard to hold to the dance; 1 is off. [default: the model's own]"),
-    ] = None,
-    bpm: Annotated[
-        str, typer.Option(help="Beats a minute, or auto, half, double of what the dance says.")
-    ] = "auto",
+    steps: StepsOption = None,
+    guidance: GuidanceOption = None,
+    bpm: BpmOption = "auto",
     first_beat: Annotated[
         float | None,
-        typer.Option(help="Second at which a bar begins. [default: found in the dance]"),
+        typer.Option(help="Second at which a bar begins. (default: found in the dance)"),
     ] = None,
     beats: Annotated[
         Path | None,
@@ -153,10 +151,8 @@ def command(
         Path | None, typer.Option(help="Put the music on this film instead; --video says where.")
     ] = None,
     offset: Annotated[float, typer.Option(help="Second of that film at which it begins.")] = 0.0,
-    model: Annotated[
-        str, typer.Option(help="A bundled name, a checkpoint folder, or a hub id.")
-    ] = "default",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    model: ModelOption = "default",
+    device: DeviceOption = "auto",
     plot: Annotated[bool, typer.Option(help="Also draw body, spectrogram and beats.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON list on stdout, nothing else.")

@@ -1,8 +1,10 @@
-"""What a user can turn in ``kinetune generate``, checked before anything is loaded."""
+"""What a user can turn in ``kinetune generate`` and its kin, checked before anything is loaded."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from kinetune import genres, timebase
 from kinetune.cli.grids import AskedGrid
@@ -11,6 +13,24 @@ from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
     from kinetune.audio.delivery import Delivery
+
+# What several verbs ask for, word for word.
+StepsOption = Annotated[
+    int | None, typer.Option("--steps", help="Denoising steps. (default: the model's own)")
+]
+GuidanceOption = Annotated[
+    float | None,
+    typer.Option(
+        "--guidance", help="How hard to hold to the dance; 1 is off. (default: the model's own)"
+    ),
+]
+BpmOption = Annotated[
+    str, typer.Option("--bpm", help="Beats a minute, or auto, half, double of what the dance says.")
+]
+ModelOption = Annotated[
+    str, typer.Option("--model", help="A bundled name, a checkpoint folder, or a hub id.")
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
 MOST_VARIATIONS = 64
 # What --beat-map writes beside the sound.

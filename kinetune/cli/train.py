@@ -17,7 +17,7 @@ app = typer.Typer(
 _CONFIG = Annotated[Path, typer.Option(help="A TOML file, see configs/.")]
 _OUT = Annotated[Path, typer.Option(help="Folder of the run.")]
 _MINUTES = Annotated[
-    float | None, typer.Option(help="Stop, saved, after so many minutes. [default: all steps]")
+    float | None, typer.Option(help="Stop, saved, after so many minutes. (default: all steps)")
 ]
 _RESUME = Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")]
 

@@ -21,6 +21,13 @@ def test_every_verb_has_help(verb):
     assert "Usage" in done.stdout
 
 
+def test_help_tells_every_default():
+    # Square brackets would be taken for markup and vanish.
+    text = " ".join(kinetune("generate", "--help").stdout.replace("│", " ").split())
+    assert "(default: the model's own)" in text
+    assert "(default: found in the dance)" in text
+
+
 def test_help_does_not_load_torch():
     code = (
         "import sys; sys.argv = ['kinetune', '--help']\n"
