@@ -40,7 +40,6 @@ from kinetune.metrics.genre import (
 from kinetune.metrics.genre_network import GenreNetwork
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents, frames_per_column, posterior_of, scale_latents
-from kinetune.motion.beats import fixed_grid
 
 FIRST_SEED = 900_000
 Treatment = Callable[[Sound], Sound]
@@ -163,9 +162,7 @@ def report_generated(pipeline: DanceToMusicPipeline, pairs: list[Pair], judge: C
     """Print how often the model's own music is told as the genre it was asked for."""
     right = []
     for number, pair in enumerate(pairs):
-        bar_s = pair.downbeats_s[0] if len(pair.downbeats_s) else 0.0
-        grid = fixed_grid(pair.bpm, float(bar_s), pair.clip.duration_s)
-        sound = pipeline(pair.clip, genre=pair.genre, seed=number, grid=grid).sound
+        sound = pipeline(pair.clip, genre=pair.genre, seed=number, grid=pair.grid).sound
         right.append(genres.CODES[judge(sound).argmax()] == pair.genre)
     print(f"\nThe model's music told as the genre asked for: {share(np.array(right))}.")
 

@@ -20,7 +20,7 @@ from kinetune import genres, timebase
 from kinetune.corpus.pairs import make_pair
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import frames_per_column
-from kinetune.motion.beats import BeatGrid, fixed_grid
+from kinetune.motion.beats import BeatGrid
 from kinetune.motion.clip import MotionClip
 
 STRETCH_S = 12.0
@@ -80,9 +80,10 @@ def main() -> None:
     for number in range(options.dances):
         code = genres.CODES[3 * number % 10]
         pair = make_pair(31_000 + number, genre=code, duration_s=options.seconds)
-        grid = fixed_grid(pair.bpm, float(pair.downbeats_s[0]), pair.clip.duration_s)
         for phrased in (False, True):
-            mels = [mel_of(pipeline, pair.clip, grid, code, s, phrased=phrased) for s in (1, 2)]
+            mels = [
+                mel_of(pipeline, pair.clip, pair.grid, code, s, phrased=phrased) for s in (1, 2)
+            ]
             one, two = (stretches(mel, pipeline.mel.settings.top_db) for mel in mels)
             within, other = (far_apart(one, one) + far_apart(two, two)) / 2, far_apart(one, two)
             seams = [rank for mel in mels for rank in seam_ranks(pipeline, mel, pair.bpm)]

@@ -33,6 +33,7 @@ from pathlib import Path
 import mir_eval
 import numpy as np
 import torch
+from identity import seam_ranks
 from model_copies import copies
 from model_ears import genre_heard, interval, real_dances, sound_distance
 from scipy.stats import spearmanr
@@ -42,9 +43,10 @@ from kinetune.audio.beats import music_beats
 from kinetune.audio.sound import Sound
 from kinetune.corpus.choreographer import choreograph
 from kinetune.corpus.pairs import Pair, make_pair
+from kinetune.metrics.baselines import clicks
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents, frames_per_column, posterior_of, scale_latents
-from kinetune.motion.beats import BeatGrid, beat_grid, fixed_grid
+from kinetune.motion.beats import beat_grid, fixed_grid
 from kinetune.motion.kinematics import joint_speeds
 
 DURATION_S = 12.0
@@ -91,7 +93,7 @@ def following(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     found, codec_db = [], []
     for number, pair in enumerate(pairs):
         seed = zlib.crc32(pair.id.encode())
-        locked = pipeline(pair.clip, genre=pair.genre, seed=seed, grid=grid_of(pair)).sound
+        locked = pipeline(pair.clip, genre=pair.genre, seed=seed, grid=pair.grid).sound
         alone = pipeline(pair.clip, genre=pair.genre, seed=seed).sound
         coded, error_db = through_codec(pipeline, pair.sound)
         codec_db.append(error_db)
@@ -104,7 +106,7 @@ def following(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
             ("corpus music through the codec", coded),
             ("corpus music (ceiling)", pair.sound),
             ("corpus music of another dance", other),
-            ("clicks on the dance's beats", clicks(pair)),
+            ("clicks on the dance's beats", clicks(pair.beats_s, DURATION_S)),
         ):
             rows.setdefault(name, []).append(measures(pair, sound))
     print(f"| {len(pairs)} unseen dances of {DURATION_S:g} s | beats F | tempo right | energy |")
@@ -168,9 +170,7 @@ def variety(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print how far apart music of different seeds is."""
     ours, theirs = [], []
     for pair in pairs[:10]:
-        mels = [
-            pipeline(pair.clip, genre=pair.genre, seed=k, grid=grid_of(pair)).mel for k in range(3)
-        ]
+        mels = [pipeline(pair.clip, genre=pair.genre, seed=k, grid=pair.grid).mel for k in range(3)]
         others = [
             make_pair(pair.seed + 50 + k, genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S)
             for k in range(3)
@@ -197,23 +197,11 @@ def apart_db(pipeline: DanceToMusicPipeline, one: np.ndarray, two: np.ndarray) -
 def seams(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print how usual the spectrum's change is where windows are joined."""
     del pairs
-    per_column = frames_per_column(pipeline.vae)
     ranks = []
     for number, code in enumerate(genres.CODES):
         dance = make_pair(777_000 + number, genre=code, duration_s=60.0)
-        mel = pipeline(dance.clip, genre=code, seed=number, grid=grid_of(dance)).mel
-        change = np.abs(np.diff(mel, axis=1)).mean(axis=0)
-        plan = pipeline.plan(60.0)
-        # The middle of the overlap of two windows.
-        joins = [(start + pipeline.config.settings["overlap_columns"] // 2) * per_column
-                 for start in plan.starts[1:]]  # fmt: skip
-        beat = timebase.mel_rate_hz() * timebase.beat_period_s(dance.bpm)
-        for join in joins:
-            around = change[max(0, int(join - beat / 2)) : int(join + beat / 2)].max()
-            # The same stretch of a beat, taken everywhere.
-            width = int(beat)
-            usual = [change[k : k + width].max() for k in range(0, len(change) - width, 4)]
-            ranks.append(float(np.mean(np.array(usual) < around)))
+        mel = pipeline(dance.clip, genre=code, seed=number, grid=dance.grid).mel
+        ranks += seam_ranks(pipeline, mel, dance.bpm)
     high = np.mean(np.array(ranks) > 0.95)
     print(f"Seams: rank {interval(ranks)} over {len(ranks)} joins, {high:.0%} above 0.95.\n")
 
@@ -225,26 +213,12 @@ def steps(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
         values, spent = [], []
         for pair in pairs[:10]:
             music = pipeline(
-                pair.clip, genre=pair.genre, seed=3, num_inference_steps=count, grid=grid_of(pair)
+                pair.clip, genre=pair.genre, seed=3, num_inference_steps=count, grid=pair.grid
             )
             values.append(measures(pair, music.sound))
             spent.append(music.seconds.denoise)
         f, energy = (interval([v[k] for v in values]) for k in (0, 2))
         print(f"| {count} | {f} | {energy} | {np.median(spent):.2f} |", flush=True)
-
-
-def grid_of(pair: Pair) -> BeatGrid:
-    """A pair's true grid."""
-    return fixed_grid(pair.bpm, float(pair.downbeats_s[0]), pair.clip.duration_s)
-
-
-def clicks(pair: Pair) -> Sound:
-    """A click on every beat of the dance."""
-    import librosa
-
-    rate_hz = pair.sound.rate_hz
-    track = librosa.clicks(times=pair.beats_s, sr=rate_hz, length=len(pair.sound.samples))
-    return Sound(track.astype(np.float32), rate_hz)
 
 
 def _copies(pipeline: DanceToMusicPipeline, pairs: list[Pair], *, corpus: Path) -> None:

@@ -16,7 +16,6 @@ from kinetune.audio.sound import Sound, read_sound
 from kinetune.corpus.folder import read_manifest
 from kinetune.corpus.pairs import make_pair
 from kinetune.model.pipeline import DanceToMusicPipeline
-from kinetune.motion.beats import fixed_grid
 
 Thumbs = NDArray[np.float32]
 _BANDS, _FRAMES, _LONG = 16, 4, 43
@@ -29,11 +28,7 @@ def copies(pipeline: DanceToMusicPipeline, corpus: Path, *, pieces: int = 40) ->
         make_pair(_UNSEEN_SEED + k, genre=genres.CODES[k % 10], duration_s=12.0)
         for k in range(pieces)
     ]
-    made = [
-        pipeline(p.clip, genre=p.genre, seed=p.seed,
-                 grid=fixed_grid(p.bpm, float(p.downbeats_s[0]), 12.0)).sound
-        for p in unseen
-    ]  # fmt: skip
+    made = [pipeline(p.clip, genre=p.genre, seed=p.seed, grid=p.grid).sound for p in unseen]
     asked = {"the model": made, "unseen corpus music": [p.sound for p in unseen]}
     thumbs = {name: [thumbnails(pipeline, s, step=_LONG) for s in sounds]
               for name, sounds in asked.items()}  # fmt: skip

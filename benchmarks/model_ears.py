@@ -22,7 +22,7 @@ from kinetune.metrics.embeddings import embedding_named
 from kinetune.metrics.genre import genre_probabilities
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents, frames_per_column, posterior_of, scale_latents
-from kinetune.motion.beats import BeatGrid, beat_grid, fixed_grid, motion_beats
+from kinetune.motion.beats import beat_grid, motion_beats
 
 # Seeds of corpus music that no model is trained on, away from the card's own dances.
 _ROOM_SEED = 940_000
@@ -70,7 +70,7 @@ def sound_distance(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     ]
     half, other, asked = (room[k::3] for k in range(3))
     # Every third piece: each part has all genres, since 3 and 10 share no factor.
-    made = [pipeline(p.clip, genre=p.genre, seed=p.seed, grid=_grid(p)).sound for p in asked]
+    made = [pipeline(p.clip, genre=p.genre, seed=p.seed, grid=p.grid).sound for p in asked]
     embed = embedding_named("genre")
     heard = {
         "floor: other corpus music": [p.sound for p in other],
@@ -113,10 +113,6 @@ def real_dances(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     for name, values in rows.items():
         print(f"| {name} | {interval(values)} |")
     print()
-
-
-def _grid(pair: Pair) -> BeatGrid:
-    return fixed_grid(pair.bpm, float(pair.downbeats_s[0]), pair.clip.duration_s)
 
 
 def _vocoded(pipeline: DanceToMusicPipeline, given: Sound, *, vae: bool) -> Sound:

@@ -27,7 +27,6 @@ from kinetune.metrics.folders import Folders
 from kinetune.metrics.networks import Networks
 from kinetune.metrics.protocol import Evaluation, Settings, evaluate
 from kinetune.motion.amass import write_amass
-from kinetune.motion.beats import fixed_grid
 
 FIRST_SEED = 910_000
 GIVEN = "_beats_given"
@@ -97,7 +96,7 @@ def perform(
         path = folder / str(take) / f"{name_of(pair)}.wav"
         if not path.is_file():
             pipeline = pipeline or DanceToMusicPipeline.from_pretrained(model)
-            grid = fixed_grid(pair.bpm, float(pair.downbeats_s[0]), pair.clip.duration_s)
+            grid = pair.grid
             seed = zlib.crc32(path.stem.encode()) % 2**31 + take
             music = pipeline(pair.clip, genre=pair.genre, seed=seed, grid=grid if given else None)
             write_sound(path, music.sound)

@@ -19,6 +19,7 @@ from kinetune.corpus.choreographer import Dance, choreograph
 from kinetune.corpus.composer import compose
 from kinetune.corpus.mixer import render
 from kinetune.errors import ConfigError
+from kinetune.motion.beats import BeatGrid, fixed_grid
 from kinetune.motion.clip import MotionClip
 
 SLOWEST_BPM, FASTEST_BPM = 70.0, 150.0
@@ -57,6 +58,13 @@ class Pair:
     def downbeats_s(self) -> NDArray[np.float64]:
         """Times of the downbeats, seconds."""
         return self.dance.downbeats_s
+
+    @property
+    def grid(self) -> BeatGrid:
+        """The beats and bars danced to, as a grid for the model."""
+        # A clip shorter than a bar may hold no downbeat.
+        bar_s = float(self.downbeats_s[0]) if len(self.downbeats_s) else 0.0
+        return fixed_grid(self.bpm, bar_s, self.clip.duration_s)
 
 
 def make_pair(

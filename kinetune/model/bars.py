@@ -31,14 +31,17 @@ def bar_lines(grid: BeatGrid, duration_s: float) -> Times:
 
 def nearest_bar(grid: BeatGrid, time_s: float, duration_s: float) -> float:
     """Return the bar line nearest to a time; the music's two ends count as lines."""
-    lines = np.concatenate([[0.0], bar_lines(grid, duration_s), [duration_s]])
+    lines = _lines_and_ends(grid, duration_s)
     return float(lines[np.argmin(np.abs(lines - time_s))])
 
 
 def snapped(grid: BeatGrid, start_s: float, end_s: float, duration_s: float) -> tuple[float, float]:
     """Return a stretch moved to bar lines, one bar at least."""
-    lines = np.concatenate([[0.0], bar_lines(grid, duration_s), [duration_s]])
-    lines = np.unique(lines)
+    lines = _lines_and_ends(grid, duration_s)
     start = min(int(np.argmin(np.abs(lines - start_s))), len(lines) - 2)
     end = max(int(np.argmin(np.abs(lines - end_s))), start + 1)
     return float(lines[start]), float(lines[end])
+
+
+def _lines_and_ends(grid: BeatGrid, duration_s: float) -> Times:
+    return np.unique(np.concatenate([[0.0], bar_lines(grid, duration_s), [duration_s]]))

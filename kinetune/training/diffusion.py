@@ -48,12 +48,13 @@ def train_diffusion(
     """
     settings = config.diffusion
     pipeline = build_pipeline(config.model, seed=settings.loop.seed)
-    started = _start_from(settings.start, pipeline) if settings.start else False
-    if settings.vae or not started:
+    if settings.start:
+        _start_from(settings.start, pipeline)
+    if settings.vae or not settings.start:
         pipeline.register_modules(vae=_trained_vae(config, out))
     features = pipeline.normaliser.config.features
     prepared = open_source(config.data, out, features=features)
-    if not started:
+    if not settings.start:
         dataset.fit_normaliser(prepared, pipeline)
     shape = dataset.window_shape(pipeline)
     windows = dataset.windows_of(prepared, shape, stride_s=config.data.stride_s, held_out=False)
@@ -184,7 +185,7 @@ def cached_latents(
     return mean, std
 
 
-def _start_from(name: str, pipeline: DanceToMusicPipeline) -> bool:
+def _start_from(name: str, pipeline: DanceToMusicPipeline) -> None:
     """Put a trained model's networks, VAE and normaliser into ``pipeline``."""
     trained = DanceToMusicPipeline.from_pretrained(name)
     for part in ("unet", "condition_encoder", "normaliser"):
@@ -196,7 +197,6 @@ def _start_from(name: str, pipeline: DanceToMusicPipeline) -> bool:
                 "give [model] the figures that 'kinetune models' prints"
             ) from error
     pipeline.register_modules(vae=trained.vae)
-    return True
 
 
 def _trained_vae(config: TrainConfig, out: Path) -> MelVAE | AutoencoderKL:

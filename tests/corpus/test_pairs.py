@@ -100,3 +100,9 @@ def test_some_dances_borrow_another_genres_manner():
         else:
             own += 1
     assert 6 <= own < 12
+
+
+def test_the_grid_of_a_pair_is_what_was_danced_to():
+    pair = make_pair(4, genre="HO", bpm=120.0, duration_s=6.0, rate_hz=8_000)
+    np.testing.assert_allclose(pair.grid.beats_s, pair.beats_s, atol=1e-6)
+    assert pair.grid.bar_start_s == pair.downbeats_s[0]

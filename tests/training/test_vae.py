@@ -18,7 +18,6 @@ def test_the_vae_learns_and_measures_its_latents(tiny, tmp_path):
         vae = MelVAE.from_pretrained(tmp_path / str(steps) / "vae" / "model")
         assert len(vae.config.latents_std) == 8
         errors.append(error_of(vae, tiny, tmp_path))
-    print(errors)
     assert errors[1] < 0.97 * errors[0]
 
 
