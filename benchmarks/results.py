@@ -5,10 +5,11 @@
         [--page docs/results.md]
 
 Dances and music are made from seeds no model was trained on, all ten genres in turn. Every model
-makes several takes of music for each dance, once with the true beats given (``LABEL_beats_given``)
-and once with the beat it finds in the dance (``LABEL``). ``reference`` is the corpus's own music;
-true beats are the corpus's. What stands in the work folder already is kept, so a run that was
-stopped goes on. Everything in that folder can be scored again by ``kinetune evaluate``.
+makes several takes of music for each dance, with the beat it finds in the dance (``LABEL``), and,
+if it can be told beats, once more with the true ones (``LABEL_beats_given``). ``reference`` is the
+corpus's own music; true beats are the corpus's. What stands in the work folder already is kept, so
+a run that was stopped goes on. Everything in that folder can be scored again by
+``kinetune evaluate``.
 """
 
 import argparse
@@ -53,7 +54,7 @@ def main() -> None:
         systems = {}
         for text in options.models:
             label, _, model = text.partition("=")
-            for given in (False, True):
+            for given in (False, True) if takes_beats(model or label) else (False,):
                 row = label + (GIVEN if given else "")
                 systems[row] = work / row
                 perform(systems[row], model or label, pairs, given, options.takes, progress)
@@ -64,6 +65,14 @@ def main() -> None:
         evaluation = evaluate(folders, Settings(networks=networks), progress=progress)
     report.write_report(evaluation, work / "report")
     write_page(options.page, work / "report", evaluation)
+
+
+def takes_beats(model: str) -> bool:
+    """Whether a model can be told beats; the paper's can't."""
+    from kinetune.model.checkpoint import resolve
+
+    index = Path(resolve(model)) / "model_index.json"
+    return "DanceCondition" in index.read_text(encoding="utf-8")
 
 
 def name_of(pair: Pair) -> str:
@@ -113,8 +122,9 @@ def write_page(page: Path, made: Path, evaluation: Evaluation) -> None:
     parts = [
         "# Results",
         f"Made by `{command}`, in one run; see [what each metric is](metrics.md). "
-        "Rows: our models with the beat they find in the dance, and with the true beats given "
-        f"(`…{GIVEN}`); `reference` is the corpus's own music; the others are made on the spot. "
+        "Rows: our models with the beat they find in the dance, and, where a model can be told "
+        f"beats, with the true ones (`…{GIVEN}`); `reference` is the corpus's own music; the "
+        "others are made on the spot. "
         "The corpus is kinetune's own and so is the model's training music: these figures say how "
         "well the model does what the corpus does, not how people like it.",
         report.how_to_read(evaluation),

@@ -14,6 +14,8 @@ SAMPLE_RATE_HZ = 22_050
 HOP_LENGTH = 512
 # The paper's motion rate: every second frame of AIST++'s 60 fps.
 MOTION_FPS = 30.0
+# All ten dances are danced to four beats a bar.
+BEATS_IN_BAR = 4
 
 
 def frame_times(n_frames: int, rate_hz: float) -> NDArray[np.float64]:

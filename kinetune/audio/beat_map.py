@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from kinetune.errors import AudioError
 from kinetune.files import whole_file, write_json, write_text
+from kinetune.timebase import BEATS_IN_BAR
 
-BEATS_IN_BAR = 4
 _TICKS_A_BEAT = 480
 _LONGEST_BEAT_S = 10.0
 Times = NDArray[np.float64]

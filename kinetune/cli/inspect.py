@@ -39,6 +39,7 @@ class Inspection:
     motion_beats_s: list[float]
     bpm: float
     first_beat_s: float
+    bar_start_s: float
     confidence: float
     alternatives: list[Alternative]
 
@@ -105,6 +106,7 @@ def inspect(motion: Path, asked: AskedReading | None = None) -> Inspection:
         motion_beats_s=[round(float(beat), 4) for beat in motion_beats(clip)],
         bpm=grid.bpm,
         first_beat_s=grid.first_beat_s,
+        bar_start_s=round(grid.bar_start_s, 6),
         confidence=grid.confidence,
         alternatives=[Alternative(t.bpm, t.first_beat_s, t.score) for t in grid.alternatives],
     )
@@ -132,6 +134,6 @@ def _tell(found: Inspection) -> None:
     print(f"motion beats  {len(found.motion_beats_s)} (moments of rest between movements)")
     print(
         f"tempo         {found.bpm:.1f} bpm, first beat at {found.first_beat_s:.2f} s, "
-        f"confidence {found.confidence:.2f}"
+        f"a bar opens at {found.bar_start_s:.2f} s, confidence {found.confidence:.2f}"
     )
     print(f"it might be   {rivals} bpm")

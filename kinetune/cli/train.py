@@ -1,4 +1,4 @@
-"""``kinetune train``: trains the VAE, then the denoiser; and the genre classifier that judges."""
+"""``kinetune train``: trains the VAE, then the denoiser; and the networks that listen and look."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from kinetune.training.loop import Outcome, Report
 
 app = typer.Typer(
-    help="Train the VAE, then the denoiser; or the genre classifier.", no_args_is_help=True
+    help="Train the VAE, then the denoiser; the genre classifier; the beat network.",
+    no_args_is_help=True,
 )
 
 _CONFIG = Annotated[Path, typer.Option(help="A TOML file, see configs/.")]
@@ -24,7 +25,7 @@ _RESUME = Annotated[bool, typer.Option("--resume", help="Go on where the run sto
 
 @app.callback()
 def _group() -> None:
-    """Train the VAE, then the denoiser; or the genre classifier."""
+    """Train the VAE, then the denoiser; the genre classifier; the beat network."""
 
 
 @app.command("vae")
@@ -64,6 +65,20 @@ def genre(config: _CONFIG, out: _OUT, minutes: _MINUTES = None, resume: _RESUME 
     _tell(trained.outcome, out / "genre" / "model")
     if trained.held_out:
         print(f"told right: {trained.accuracy:.1%} of {trained.held_out} held-out pieces")
+
+
+@app.command("beats")
+def beats(config: _CONFIG, out: _OUT, minutes: _MINUTES = None, resume: _RESUME = False) -> None:
+    """Train the network that tells a body's beats; it is left in OUT/beats/model."""
+    from kinetune.cli.progress import item_bar
+    from kinetune.training.beats import open_bodies, read_beat_config, train_beats
+
+    settings = read_beat_config(config)
+    with item_bar("dances") as on_dance:
+        open_bodies(settings.dances, out, on_dance=on_dance)
+    with _bar("beats", settings.loop.steps) as on_step:
+        outcome = train_beats(settings, out, minutes=minutes, resume=resume, on_step=on_step)
+    _tell(outcome, out / "beats" / "model")
 
 
 def _tell(outcome: "Outcome", where: Path) -> None:

@@ -16,9 +16,10 @@ from kinetune import genres, timebase
 from kinetune.corpus import body, patterns
 from kinetune.corpus.curves import sample_curves, with_capture_noise, with_unrest
 from kinetune.corpus.moves import VOCABULARIES, Event, Vocabulary
-from kinetune.corpus.patterns import BEATS_IN_BAR, Mood, neutral
+from kinetune.corpus.patterns import Mood, neutral
 from kinetune.errors import ConfigError
 from kinetune.motion.clip import MotionClip
+from kinetune.timebase import BEATS_IN_BAR
 
 Array = NDArray[np.float64]
 PHRASE_BARS = 2

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from kinetune import genres, timebase
 from kinetune.corpus import grammar
 from kinetune.corpus.answer import HALVES_A_BEAT, contrasted, plan_of
-from kinetune.corpus.choreographer import BEATS_IN_BAR, Dance
+from kinetune.corpus.choreographer import Dance
 from kinetune.corpus.drummer import play_drums, play_hits, play_hits_of_dance
 from kinetune.corpus.page import Bar, Page
 from kinetune.corpus.score import Plan, Score
 from kinetune.corpus.songs import PHRASE_BARS, Line, Song, draw_mix, draw_song
 from kinetune.corpus.styles import STYLES
 from kinetune.errors import ConfigError
+from kinetune.timebase import BEATS_IN_BAR
 
 # A bar this much stronger than the one before is led up to.
 _BUILD_RISE = 0.1

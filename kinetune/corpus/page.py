@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import timebase
-from kinetune.corpus.choreographer import BEATS_IN_BAR
 from kinetune.corpus.grammar import STEPS_IN_BAR, Chord, Hit
 from kinetune.corpus.score import Note, Plan
 from kinetune.corpus.songs import Song
+from kinetune.timebase import BEATS_IN_BAR
 
 STEPS_A_BEAT = STEPS_IN_BAR // BEATS_IN_BAR
 # A beat is a freeze when it is weaker than this share of its bar's strongest.

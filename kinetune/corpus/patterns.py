@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from kinetune.corpus import body
 from kinetune.corpus.moves import ARM_POSES, STEPS, Event, Vocabulary, Weights
+from kinetune.timebase import BEATS_IN_BAR
 
 Array = NDArray[np.float64]
-BEATS_IN_BAR = 4
 _PARTS = ("lift", "fore", "twist", "elbow", "wrist")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune.errors import ConfigError
-from kinetune.metrics import baselines, names, onsets, statistics
+from kinetune.metrics import baselines, loris, names, statistics
 from kinetune.metrics.folders import Folders, Problem, gather
 from kinetune.metrics.listening import Listened, listen_to_all
 from kinetune.metrics.networks import Networks, NetworkScores, load_ears, score_by_networks
@@ -178,29 +178,10 @@ def _only_asked(values: Values, folders: Folders) -> Values:
 def _estimates(row: dict[str, Array], sets: dict, seed: int) -> dict[str, Estimate]:
     found = {name: statistics.estimate_mean(column, seed=seed) for name, column in row.items()}
     if "loris_coverage" in row:
-        found |= _loris(row["loris_coverage"], row["loris_hit"], seed)
+        found |= loris.estimates(row, seed)
     for name, distance in sets.items():
         found[name] = statistics.estimate_jackknife(distance.distance, len(distance.names))
     return {name: found[name] for name in names.in_order(set(found))}
-
-
-def _loris(coverage: Array, hit: Array, seed: int) -> dict[str, Estimate]:
-    """LORIS's figures over all dances: both deviations, and F1 of the means."""
-    both = np.stack([coverage, hit], axis=1)
-
-    def f1(table: Array) -> Array:
-        means = np.atleast_2d(table.mean(axis=-2))
-        return np.array([onsets.loris_f1(*pair) for pair in means]).squeeze()
-
-    return {
-        "loris_csd": statistics.estimate_of(_deviation, both[:, :1], seed=seed, least=2),
-        "loris_hsd": statistics.estimate_of(_deviation, both[:, 1:], seed=seed, least=2),
-        "loris_f1": statistics.estimate_of(f1, both, seed=seed),
-    }
-
-
-def _deviation(table: Array) -> Array:
-    return np.asarray(table[..., 0].std(axis=-1, ddof=1))
 
 
 def _differences(
@@ -217,6 +198,7 @@ def _differences(
                 for label, other in rows.items()
             }
         )
+    out |= loris.differences(values, against)
     for name, ours in heard.sets.get(against, {}).items():
         count = len(ours.names)
         rivals = {

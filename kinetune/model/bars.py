@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import timebase
-from kinetune.audio.beat_map import BEATS_IN_BAR
 from kinetune.motion.beats import BeatGrid
+from kinetune.timebase import BEATS_IN_BAR
 
 Times = NDArray[np.float64]
 

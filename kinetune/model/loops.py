@@ -14,11 +14,11 @@ from scipy import signal
 from torch import Tensor
 
 from kinetune import timebase
-from kinetune.audio.beat_map import BEATS_IN_BAR
 from kinetune.errors import MotionError
 from kinetune.model.condition import DanceInput
 from kinetune.motion.beats import BeatGrid
 from kinetune.motion.clip import MotionClip, cut
+from kinetune.timebase import BEATS_IN_BAR
 
 # A found tempo may be moved so far, as a ratio, that whole bars fill the clip.
 _MOST_BENT = 1.06

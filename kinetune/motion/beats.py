@@ -17,6 +17,7 @@ from kinetune.errors import MotionError
 from kinetune.motion import kinematics, tempo
 from kinetune.motion.clip import MotionClip, resample
 from kinetune.motion.moments import ANALYSIS_FPS
+from kinetune.timebase import BEATS_IN_BAR
 
 Times = NDArray[np.float64]
 
@@ -58,7 +59,7 @@ class BeatGrid:
         confidence: How clearly the body speaks for this tempo, 0 (not at all) to 1.
         alternatives: Other tempi, best first; half and double time among them.
         steady: Whether one tempo is held; otherwise ``beats_s`` follow the drift.
-        bar_start_s: Time of a beat that opens a bar; a guess unless someone named it.
+        bar_start_s: Time of a beat that opens a bar of four, as named or as the body tells it.
     """
 
     bpm: float
@@ -125,14 +126,19 @@ def grid_of_beats(beats_s: Times, duration_s: float) -> BeatGrid:
 
 
 def beat_grid(
-    clip: MotionClip, *, bpm: float | None = None, first_beat_s: float | None = None
+    clip: MotionClip,
+    *,
+    bpm: float | None = None,
+    first_beat_s: float | None = None,
+    network: bool = True,
 ) -> BeatGrid:
     """Find tempo and phase of a dance; what the caller names is held.
 
     Args:
         clip: Any dance; one that hardly moves gets the prior's tempo with confidence 0.
         bpm: Tempo to hold.
-        first_beat_s: Time of a beat to hold.
+        first_beat_s: Time of a beat to hold; it opens a bar.
+        network: Whether to hear the network as well as the rules; without it bars are a guess.
 
     Raises:
         MotionError: ``bpm`` is outside 30 to 300, or a number is not finite.
@@ -140,7 +146,7 @@ def beat_grid(
     _check_asked(bpm, first_beat_s)
     if bpm is not None and first_beat_s is not None:
         return fixed_grid(bpm, first_beat_s, clip.duration_s)
-    evidence = tempo.gather(clip)
+    evidence = tempo.gather(clip, network=network)
     if evidence.rests < _LEAST_RESTS:
         return _unknown(clip, bpm, first_beat_s)
     ranked, confidence = _ranked(evidence) if bpm is None else ([(bpm, 0.0)], 1.0)
@@ -153,8 +159,10 @@ def beat_grid(
     grid = fixed_grid(best.bpm, start_s, clip.duration_s)
     tracked = None if bpm or first_beat_s is not None else _tracked(evidence, grid, clip.duration_s)
     if tracked is not None:
-        first_s = tracked[1]
-        return BeatGrid(*tracked, confidence, tuple(found[1:]), steady=False, bar_start_s=first_s)
+        grid = BeatGrid(*tracked, confidence, steady=False)
+    if first_beat_s is None:
+        opens = tempo.bar_start(evidence, grid.beats_s, BEATS_IN_BAR)
+        grid = replace(grid, bar_start_s=float(grid.beats_s[opens]) if len(grid.beats_s) else 0.0)
     return replace(grid, confidence=confidence, alternatives=tuple(found[1:]))
 
 

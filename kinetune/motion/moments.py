@@ -1,11 +1,13 @@
-"""Moments at which a body marks time: rests, turns, landings and sinking.
+"""Moments at which a body marks time: rests, turns, landings, sinking, and what was learned.
 
-Each kind is an array of weights over analysis frames (60 a second), zero where nothing happens.
-:func:`pulses` brings them together: every kind is moved to where the beat lies that it belongs to,
-and scaled so that a dance with few of a kind is judged by the others.
+The first four are seen by rule; the fifth is what a small network makes of the whole body
+(``motion/beat_network.py``). Each kind is an array of weights over analysis frames (60 a second),
+zero where nothing happens. :func:`pulses` brings them together: every kind is moved to where the
+beat lies that it belongs to, and scaled so that a dance with few of a kind is judged by the others.
 
 On 160 made-up dances the beat lies 77 ms (median) before a rest, 39 ms before a turn, 29 ms before
-the lowest point of the hips and 16 ms after a foot has landed (benchmarks/beat_grid.py).
+the lowest point of the hips and 16 ms after a foot has landed (benchmarks/beat_grid.py);
+the network has been taught to speak on the beat itself.
 """
 
 import numpy as np
@@ -25,8 +27,13 @@ _LEAST_REST, _LEAST_TURN, _LEAST_SINK = 0.02, 0.01, 0.005
 # A foot slower than this stands, metres a second.
 _STANDING_M_S = 0.35
 _FEET = ("left_ankle", "right_ankle", "left_foot", "right_foot")
-# How much rests, turns, landings and sinks count, and how long after its beat each comes, seconds.
-_SHARE_AND_LAG_S = ((1.0, 0.075), (1.0, 0.045), (0.6, -0.01), (0.6, 0.03))
+# How much rests, turns, landings, sinks and the network count, and how long after its beat each
+# comes, seconds. Twice the network's share gains little on made-up dances, and of strangers'
+# bodies the rules know as much as the network.
+_SHARE_AND_LAG_S = ((1.0, 0.075), (1.0, 0.045), (0.6, -0.01), (0.6, 0.03), (1.0, 0.0))
+# What the network holds for less likely than this is nothing, or the odd beats of an unsure one
+# would drown in its murmur.
+_LEAST_LIKELY = 0.15
 KINDS = len(_SHARE_AND_LAG_S)
 
 
@@ -59,11 +66,16 @@ def sinks(places: Array) -> Array:
     return _extremes(-_smooth(places[:, :1, 1], _PLACE_SIGMA_S), _LEAST_SINK)[:, 0]
 
 
+def learned(likely: Array) -> Array:
+    """Weigh frames by how likely they lie on a beat, from probabilities (T,): (T,)."""
+    return np.where(likely > _LEAST_LIKELY, likely, 0.0)
+
+
 def pulses(kinds: Array) -> Array:
     """Bring all kinds together where their beats lie.
 
     Args:
-        kinds: Weights of rests, turns, landings and sinks, (4, T).
+        kinds: Weights of rests, turns, landings, sinks and of the network, (5, T).
 
     Returns:
         Weight of a beat at each frame, (T,); each kind's weights sum to its share.

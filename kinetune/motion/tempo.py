@@ -1,13 +1,14 @@
 """The evidence a body gives for a tempo, and what follows from it.
 
-Five witnesses, each a score over tempi, joint by joint and then summed:
+Six witnesses, each a score over tempi, joint by joint and then summed:
 
 - *rests*: local minima of a joint's speed, weighted by the root of their prominence; how well do
   they fall on beats, and half as much on half-beats?
 - *turns*: moments at which a joint turns back along an axis, weighted and judged likewise;
 - *repetition of effort*: autocorrelation of the joints' speeds at 1, 2, 4 and 8 beats;
 - *repetition of movement*: the same for velocity vectors, because a step comes back as that step;
-- *landings*: the moments feet come to stand, judged as rests are.
+- *landings*: the moments feet come to stand, judged as rests are;
+- *learned*: how likely a small network finds a beat at each moment, judged likewise.
 
 Each is brought to zero mean and unit deviation over the tempi and weighted, and the logarithm of a
 log-normal prior around 105 bpm is added. A long dance is heard in stretches of half a minute whose
@@ -21,9 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
+from scipy.special import expit
 
 from kinetune import timebase
 from kinetune.motion import kinematics, moments
+from kinetune.motion.beat_network import body_rows, bundled_network
 from kinetune.motion.clip import MotionClip, resample, resampled_count
 from kinetune.motion.moments import ANALYSIS_FPS
 
@@ -38,7 +41,7 @@ _PRIOR_WEIGHT = 2.3
 _REPEAT_SIGMA_S = 3.0 / 60.0
 _HALF_BEAT_SHARE = 0.5
 _REPEATS_BEATS = (1.0, 2.0, 4.0, 8.0)
-_WEIGHTS = (0.8, 0.4, 0.8, 1.0, 0.7)
+_WEIGHTS = (0.8, 0.4, 0.8, 1.0, 0.7, 0.7)
 _STRETCH_S, _STRETCH_HOP_S = 30.0, 20.0
 # Two tempi nearer than this, octaves, are one peak.
 _PEAK_WIDTH = 0.06
@@ -47,6 +50,8 @@ _RIVALS = 4
 _REFINED_SHARE, _REFINED_STEPS = 0.012, 97
 # How wide a pulse is when beats are laid over it.
 _PULSE_SIGMA_S = 0.03
+# No single moment speaks for or against a bar with more than these log odds.
+_SUREST = 5.0
 # How hard the tracker holds to the tempo; about that of a slightly rubato drummer.
 _TIGHTNESS = 300.0
 
@@ -59,58 +64,81 @@ class Evidence:
         tempi_bpm: Tempi tried, ascending, (S,).
         scores: Score of each, the prior included, in deviations of the witnesses, (S,).
         pulses: Weight of a beat at each analysis frame, see motion/moments.py, (T,).
+        bars: How much the network believes in a bar's first beat at each analysis frame, log odds,
+            (T,).
         rests: Number of rests.
     """
 
     tempi_bpm: Array
     scores: Array
     pulses: Array
+    bars: Array
     rests: int
 
 
-def gather(clip: MotionClip) -> Evidence:
-    """Hear all witnesses on a clip of any length and rate."""
+def gather(clip: MotionClip, *, network: bool = True) -> Evidence:
+    """Hear all witnesses on a clip of any length and rate.
+
+    Args:
+        clip: Any dance.
+        network: Whether the network is one of them; else only the rules are heard.
+    """
     tempi = np.geomspace(SLOWEST_BPM, FASTEST_BPM, _TEMPI)
     stretches = _stretches(resampled_count(clip, ANALYSIS_FPS))
     kinds = np.zeros((moments.KINDS, stretches[-1].stop))
+    bars = np.zeros(stretches[-1].stop)
     total, rests = np.zeros(_TEMPI), 0
     begin = 0
     for k, part in enumerate(stretches):
-        heard = _hear(resample(clip, ANALYSIS_FPS, frames=part), tempi)
+        heard = _hear(resample(clip, ANALYSIS_FPS, frames=part), tempi, network)
         total += heard.score / len(stretches)
         # Where two stretches overlap, each speaks for the half it sees both sides of.
         end = part.stop if k + 1 == len(stretches) else (part.stop + stretches[k + 1].start) // 2
-        kinds[:, begin:end] = heard.kinds[:, begin - part.start : end - part.start]
+        mine = slice(begin - part.start, end - part.start)
+        kinds[:, begin:end], bars[begin:end] = heard.kinds[:, mine], heard.bars[mine]
         begin, rests = end, rests + heard.rests
     scores = total + _PRIOR_WEIGHT * log_prior(tempi)
-    return Evidence(tempi, scores, moments.pulses(kinds), rests)
+    return Evidence(tempi, scores, moments.pulses(kinds), bars, rests)
 
 
 @dataclass(frozen=True, eq=False)
 class _Heard:
-    """One stretch: score of every tempo (S,), the kinds of moments (K, T), number of rests."""
+    """One stretch: score of every tempo (S,), kinds of moments (K, T), bars (T,), rests."""
 
     score: Array
     kinds: Array
+    bars: Array
     rests: int
 
 
-def _hear(clip: MotionClip, tempi: Array) -> _Heard:
+def _hear(clip: MotionClip, tempi: Array, network: bool) -> _Heard:
     places = kinematics.joint_positions(clip)
     moving = kinematics.velocity(places, ANALYSIS_FPS)
     speed = np.linalg.norm(moving, axis=-1)
     rests, turns = moments.rests(speed), moments.turns(places)
     landings = moments.landings(speed)
+    likely, bars = _believed(clip) if network else np.zeros((2, clip.frame_count))
     witnesses = (
         _comb(rests, tempi),
         _comb(turns, tempi),
         _repetition(speed, tempi),
         _repetition(moving.reshape(len(moving), -1), tempi),
         _comb(landings[:, None], tempi),
+        _comb((likely - likely.mean())[:, None], tempi),
     )
     score = sum(w * _standard(s) for w, s in zip(_WEIGHTS, witnesses, strict=True))
-    kinds = (rests.sum(axis=1), turns.sum(axis=1), landings, moments.sinks(places))
-    return _Heard(np.asarray(score), np.stack(kinds), int((rests > 0).sum()))
+    marks = (rests.sum(axis=1), turns.sum(axis=1), landings, moments.sinks(places))
+    kinds = np.stack([*marks, moments.learned(likely)])
+    return _Heard(np.asarray(score), kinds, bars, int((rests > 0).sum()))
+
+
+def _believed(clip: MotionClip) -> tuple[Array, Array]:
+    """How likely each frame is a beat, and the log odds of a bar's first: (T,) each."""
+    logits = bundled_network()(body_rows(clip)).astype(np.float64)
+    rows = np.arange(clip.frame_count) * timebase.MOTION_FPS / clip.fps
+    known = np.arange(len(logits), dtype=np.float64)
+    beat, bar = (np.interp(rows, known, column) for column in logits.T)
+    return expit(beat), np.clip(bar, -_SUREST, _SUREST)
 
 
 def log_prior(tempi_bpm: Array) -> Array:
@@ -159,6 +187,15 @@ def evidence_at(evidence: Evidence, times_s: Array) -> float:
     """Return the mean weight of pulses near the given times."""
     near = _blurred(evidence.pulses)
     return float(np.interp(times_s * ANALYSIS_FPS, np.arange(len(near)), near).mean())
+
+
+def bar_start(evidence: Evidence, beats_s: Array, beats_in_bar: int) -> int:
+    """Return which of the first beats opens a bar, as the network believes: 0 to one less."""
+    if len(beats_s) < beats_in_bar:
+        return 0
+    near = gaussian_filter1d(evidence.bars, _PULSE_SIGMA_S * ANALYSIS_FPS)
+    told = np.interp(beats_s * ANALYSIS_FPS, np.arange(len(near)), near)
+    return int(np.argmax([told[first::beats_in_bar].mean() for first in range(beats_in_bar)]))
 
 
 def track(evidence: Evidence, bpm: float) -> Array:

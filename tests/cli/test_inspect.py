@@ -16,6 +16,9 @@ def test_json_tells_what_the_file_holds(tmp_path):
     assert found["motion_beats_s"] == sorted(found["motion_beats_s"])
     assert found["bpm"] == pytest.approx(100.0, rel=0.04)
     assert 0 <= found["first_beat_s"] < 60.0 / found["bpm"]
+    beats = (found["bar_start_s"] - found["first_beat_s"]) / (60.0 / found["bpm"])
+    assert abs(beats - round(beats)) < 0.01
+    assert 0 <= round(beats) < 4
     assert 0 <= found["confidence"] <= 1
     assert {"bpm", "first_beat_s", "score"} <= set(found["alternatives"][0])
     assert [p.suffix for p in tmp_path.iterdir()] == [".png"]

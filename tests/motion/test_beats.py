@@ -44,7 +44,7 @@ def test_the_tempo_and_phase_of_a_clear_dance_are_found(bpm):
     ratio = grid.bpm / bpm
     assert min(abs(ratio / factor - 1) for factor in (0.5, 1.0, 2.0)) < 0.02
     # This body rests on the beat itself; people rest a moment after it, and so it is taken to.
-    assert phase_error_s(grid, beats) < 0.09 or ratio < 0.9
+    assert phase_error_s(grid, beats) < 0.12 or ratio < 0.9
     assert grid.steady
 
 
@@ -55,7 +55,7 @@ def test_most_choreographed_dances_are_found():
         dance = choreograph(500 + seed, genre=genres.CODES[seed % 10], bpm=bpm, duration_s=12.0)
         ratio = beat_grid(dance.clip).bpm / bpm
         right.append(min(abs(ratio / factor - 1) for factor in (0.5, 1.0, 2.0)) < 0.04)
-    assert np.mean(right) >= 0.85
+    assert np.mean(right) >= 0.9
 
 
 def test_the_beats_of_choreographed_dances_are_found():
@@ -63,7 +63,40 @@ def test_the_beats_of_choreographed_dances_are_found():
     for seed in range(20):
         dance = choreograph(900 + seed, genre=genres.CODES[seed % 10], bpm=104.0, duration_s=20.0)
         f.append(mir_eval.beat.f_measure(dance.beats_s, beat_grid(dance.clip).beats_s))
-    assert np.mean(f) >= 0.75
+    assert np.mean(f) >= 0.88
+
+
+def test_bars_of_choreographed_dances_are_found():
+    right = []
+    for seed in range(20):
+        dance = choreograph(950 + seed, genre=genres.CODES[seed % 10], bpm=104.0, duration_s=16.0)
+        grid = beat_grid(dance.clip, bpm=104.0)
+        beats = (grid.bar_start_s - dance.downbeats_s[0]) / timebase.beat_period_s(104.0)
+        right.append(abs((beats + 2.0) % 4.0 - 2.0) < 0.2)
+    # A guess would be right five times.
+    assert np.sum(right) >= 14
+
+
+def test_a_named_beat_opens_a_bar():
+    dance = choreograph(951, genre="house", bpm=120.0, duration_s=8.0)
+    grid = beat_grid(dance.clip, first_beat_s=1.2)
+    assert abs((grid.bar_start_s - 1.2) / timebase.beat_period_s(grid.bpm)) < 1e-6
+
+
+def test_a_bar_opens_on_a_beat():
+    dance = choreograph(952, genre="krump", bpm=90.0, duration_s=8.0)
+    grid = beat_grid(dance.clip)
+    assert np.abs(grid.beats_s - grid.bar_start_s).min() < 1e-9
+
+
+def test_the_network_tells_what_the_rules_do_not():
+    f = {True: [], False: []}
+    for seed in range(12):
+        dance = choreograph(970 + seed, genre=genres.CODES[seed % 10], bpm=96.0, duration_s=12.0)
+        for network, found in f.items():
+            grid = beat_grid(dance.clip, network=network)
+            found.append(mir_eval.beat.f_measure(dance.beats_s, grid.beats_s))
+    assert np.mean(f[True]) > np.mean(f[False])
 
 
 def test_rivals_of_a_tempo_are_other_tempi():
