@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from kinetune import genres, timebase
+from kinetune.corpus import footing
 from kinetune.corpus.choreographer import Dance, check_asked, measured
 from kinetune.errors import ConfigError
 from kinetune.motion import kinematics, rotations, skeleton, tempo
@@ -82,9 +83,8 @@ def bend(
         piece = _draw(rng, clips, period_s)
         danced.go_on(piece, start_s, period_s)
         start_s += period_s * piece.beats
-    clip = MotionClip(
-        rotations.continuous(danced.turns), danced.path, fps, f"{code.lower()}-{seed}", "bent"
-    )
+    turns, path = footing.planted(danced.turns, danced.path, fps)
+    clip = MotionClip(rotations.continuous(turns), path, fps, f"{code.lower()}-{seed}", "bent")
     return measured(clip, offset, bpm, code)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from kinetune.corpus.legs import BONES_M, LEGS, two_bones, within_reach
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.clip import MotionClip
 
@@ -28,14 +29,12 @@ CONTROLS: tuple[str, ...] = (
     *(f"{side}_foot_{part}" for side in ("left", "right") for part in _FOOT),
 )  # fmt: skip
 COLUMN: dict[str, int] = {name: index for index, name in enumerate(CONTROLS)}
-# Height of the ankle over the sole of a foot that stands flat, metres.
-ANKLE_M = 0.085
-_REACH = 0.992  # A leg is never quite straight.
-_UPPER_M = float(np.linalg.norm(skeleton.OFFSETS_M[4]))
-_LOWER_M = float(np.linalg.norm(skeleton.OFFSETS_M[7]))
+# Height of a standing foot's ball over the floor, metres.
+BALL_M = 0.025
+# The ankle of a foot that stands flat is so high.
+_ANKLE_M = 0.085
 _X, _Y, _Z = np.eye(3)
 _MIRROR = np.array([1.0, 1.0, -1.0, -1.0])
-_LEGS = {"left": (1, 4, 7), "right": (2, 5, 8)}
 _ARMS = {"left": (13, 16, 18, 20), "right": (14, 17, 19, 21)}
 
 
@@ -106,85 +105,50 @@ def _set_arm(local: Array, curves: Array, side: str) -> None:
         local[:, joint] = quat if side == "left" else quat * _MIRROR
 
 
-def _foot(curves: Array, side: str) -> Array:
-    height = ANKLE_M + _get(curves, f"{side}_foot_y") + _get(curves, "hop")
-    # On the ball of the foot the ankle rises about the toes.
-    height = height + 0.12 * np.sin(np.deg2rad(_get(curves, f"{side}_foot_heel")))
-    return np.stack(
+def ball_of(side: str, ankle_x_m: float, ankle_z_m: float, yaw_deg: float) -> tuple[float, float]:
+    """Where (x, z) the ball of a flat foot stands whose ankle and direction are given."""
+    angle, (across, _, ahead) = np.deg2rad(yaw_deg), skeleton.OFFSETS_M[LEGS[side][3]]
+    x = ankle_x_m + np.cos(angle) * across + np.sin(angle) * ahead
+    return float(x), float(ankle_z_m - np.sin(angle) * across + np.cos(angle) * ahead)
+
+
+def _foot(curves: Array, side: str) -> tuple[Array, Array]:
+    """Ankle (T, 3) and sole (T, 4) of a foot that turns and rises about its ball."""
+    lift = _get(curves, f"{side}_foot_y")
+    height = BALL_M + lift + _get(curves, "hop")
+    ball = np.stack(
         [_get(curves, f"{side}_foot_x"), height, _get(curves, f"{side}_foot_z")], axis=-1
     )
+    # A foot in the air points down a little.
+    pitch = _get(curves, f"{side}_foot_heel") + 60.0 * np.clip(lift, 0.0, 0.5)
+    sole = _chain(_turn(_get(curves, f"{side}_foot_yaw"), _Y), _turn(pitch, _X))
+    return ball - rotations.rotate(sole, skeleton.OFFSETS_M[LEGS[side][3]]), sole
 
 
 def _root_path(pelvis: Array, curves: Array) -> Array:
     """The pelvis over the feet, as high as the planted legs allow: metres, (T, 3)."""
-    feet = {side: _foot(curves, side) for side in _LEGS}
-    middle = 0.5 * (feet["left"] + feet["right"])
+    ankles = {side: _foot(curves, side)[0] for side in LEGS}
+    middle = 0.5 * (ankles["left"] + ankles["right"])
     sway = np.stack([_get(curves, "sway_x"), 0.0 * middle[:, 0], _get(curves, "sway_z")], axis=-1)
     root = gaussian_filter1d(middle, 3.0, axis=0, mode="nearest")
     root += rotations.rotate(_turn(_get(curves, "heading"), _Y), sway)
-    rest = ANKLE_M + 0.985 * (_UPPER_M + _LOWER_M) + 0.086
-    height = rest + _get(curves, "hop") - np.clip(_get(curves, "drop"), 0.0, 0.62)
-    for side, (hip, _, _) in _LEGS.items():
-        offset = rotations.rotate(pelvis, skeleton.OFFSETS_M[hip])
-        across = np.linalg.norm((root + offset - feet[side])[:, [0, 2]], axis=-1)
-        reach = _REACH * (_UPPER_M + _LOWER_M)
-        limit = feet[side][:, 1] + np.sqrt(np.maximum(reach**2 - across**2, 0.05)) - offset[:, 1]
-        height = np.minimum(height, limit)
-    root[:, 1] = gaussian_filter1d(height, 1.2, mode="nearest")
-    return root
+    rest = _ANKLE_M + 0.985 * sum(BONES_M["left"]) + 0.086
+    root[:, 1] = rest + _get(curves, "hop") - np.clip(_get(curves, "drop"), 0.0, 0.62)
+    return within_reach(root, pelvis, ankles)
 
 
 def _set_leg(local: Array, root: Array, curves: Array, side: str) -> None:
-    hip, knee, ankle = _LEGS[side]
+    hip, knee, ankle, _ = LEGS[side]
     foot_turn = _turn(_get(curves, f"{side}_foot_yaw"), _Y)
     start = root + rotations.rotate(local[:, 0], skeleton.OFFSETS_M[hip])
+    target, sole = _foot(curves, side)
     # Knees hinge about the hips' own axis and a little about the foot's, even when a turn parts
     # the two; so they point ahead of a standing leg and above one kicked forward.
     aside = 0.45 * rotations.rotate(foot_turn, _X) + rotations.rotate(local[:, 0], _X)
-    pole = np.cross(_foot(curves, side) - start, aside)
-    thigh, shin = _two_bones(start, _foot(curves, side), pole, (knee, ankle))
-    heel = _get(curves, f"{side}_foot_heel")
-    # A foot in the air points down a little.
-    pitch = heel + 60.0 * np.clip(_get(curves, f"{side}_foot_y"), 0.0, 0.5)
-    sole = _chain(foot_turn, _turn(pitch, _X))
+    thigh, shin = two_bones(start, target, np.cross(target - start, aside), side)
     local[:, hip] = _chain(rotations.quat_inverse(local[:, 0]), thigh)
     local[:, knee] = _chain(rotations.quat_inverse(thigh), shin)
     local[:, ankle] = _chain(rotations.quat_inverse(shin), sole)
-
-
-def _two_bones(
-    start: Array, target: Array, pole: Array, joints: tuple[int, int]
-) -> tuple[Array, Array]:
-    """World rotations of thigh and shin that bring the ankle to ``target``: two of (T, 4)."""
-    line = target - start
-    length = np.linalg.norm(line, axis=-1, keepdims=True)
-    along = line / np.maximum(length, 1e-9)
-    reach = np.clip(length, 0.28, _REACH * (_UPPER_M + _LOWER_M))
-    # Law of cosines: how far down the line, and how far out along the pole, the knee lies.
-    down = (reach**2 + _UPPER_M**2 - _LOWER_M**2) / (2.0 * reach)
-    out = np.sqrt(np.maximum(_UPPER_M**2 - down**2, 1e-9))
-    pole = pole - along * np.sum(pole * along, axis=-1, keepdims=True)
-    pole = pole / np.maximum(np.linalg.norm(pole, axis=-1, keepdims=True), 1e-6)
-    knee = down * along + out * pole
-    hinge = np.cross(along, pole)
-    hinge = hinge / np.maximum(np.linalg.norm(hinge, axis=-1, keepdims=True), 1e-6)
-    shin = reach * along - knee
-    return _aligned(joints[0], knee, hinge), _aligned(joints[1], shin, hinge)
-
-
-def _aligned(joint: int, bone: Array, hinge: Array) -> Array:
-    """The rotation that lays a rest bone along ``bone`` with its hinge along ``hinge``."""
-    rest = skeleton.OFFSETS_M[joint]
-    return rotations.quat_from_matrix(
-        _frame(bone, hinge) @ np.swapaxes(_frame(rest[None], -_X[None]), -1, -2)
-    )
-
-
-def _frame(bone: Array, hinge: Array) -> Array:
-    first = bone / np.linalg.norm(bone, axis=-1, keepdims=True)
-    second = hinge - first * np.sum(hinge * first, axis=-1, keepdims=True)
-    second = second / np.maximum(np.linalg.norm(second, axis=-1, keepdims=True), 1e-9)
-    return np.stack([first, second, np.cross(first, second)], axis=-1)
 
 
 def mean_speed_m_s(clip: MotionClip) -> Array:

@@ -264,14 +264,15 @@ def _on_stage(
     old, new = headings
     turning = abs(new - old) > 45.0
     out = [e for e in bar if "_foot_" not in e.control]
-    # A turn takes beats one to three: the body swings round, the feet step after it.
+    # A turn takes beats one to three: the body swings round, the feet step after it
+    # in turn.
     out += [Event("heading", start, old), Event("heading", start + 3.0, new, -0.3)]
     feet = [] if turning else [e for e in bar if "_foot_" in e.control]
     if turning:
         for count, beat in enumerate(np.arange(0.5, 3.6, 0.5)):
             side = "left" if count % 2 else "right"
             rest = neutral(mood)
-            feet += [Event(f"{side}_foot_{k}", start + beat, rest[f"{side}_foot_{k}"], 0.2)
+            feet += [Event(f"{side}_foot_{k}", start + beat, rest[f"{side}_foot_{k}"], 0.4)
                      for k in ("x", "z", "y", "yaw")]  # fmt: skip
     share = {e.beat: float(np.clip((e.beat - start) / 3.0, 0.0, 1.0)) for e in feet}
     out += _world_feet(feet, place, {b: old + s * (new - old) for b, s in share.items()})
@@ -284,16 +285,18 @@ def _world_feet(feet: list[Event], place: Array, heading: dict[float, float]) ->
         side, _, part = event.control.split("_")
         table.setdefault((side, event.beat), {})[part] = event
     out: list[Event] = []
-    for (_, beat), parts in table.items():
+    for (side, beat), parts in table.items():
         if "x" not in parts:
             out += parts.values()
             continue
-        angle = np.deg2rad(heading[beat])
+        angle, yaw = np.deg2rad(heading[beat]), heading[beat] + parts["yaw"].value
         x, z = parts["x"].value, parts["z"].value
-        world = {
-            "x": place[0] + np.cos(angle) * x + np.sin(angle) * z,
-            "z": place[1] - np.sin(angle) * x + np.cos(angle) * z,
-            "yaw": heading[beat] + parts["yaw"].value,
-        }
+        ball = body.ball_of(
+            side,
+            place[0] + np.cos(angle) * x + np.sin(angle) * z,
+            place[1] - np.sin(angle) * x + np.cos(angle) * z,
+            yaw,
+        )
+        world = {"x": ball[0], "z": ball[1], "yaw": yaw}
         out += [parts[p]._replace(value=world.get(p, parts[p].value)) for p in parts]
     return out

@@ -24,7 +24,15 @@ _SNAP_S = 0.12
 _SNAP_S_A_DEGREE = 0.0017
 # Targets closer than this are one target.
 _NEAREST_BEATS = 0.15
-# An arm that arrives swings on a little, so many times a second.
+# A body waits where it is and sets out for its next target so many beats before, or later.
+_LONGEST_BEATS = 1.5
+# A foot does not step for less than this; it is lifted at least, and at most, so high.
+_SMALLEST_STEP_M = 0.025
+_LEAST_LIFT_M, _MOST_LIFT_M = 0.04, 0.12
+# Limbs that may lag behind the beat all along.
+_LAGGING = ("left", "right", "head")
+# A limb that arrives swings on a little, so many times a second.
+_SPRINGY = (*_LAGGING, "spine")
 _SPRING_HZ = 7.0
 # Spread of free movements of a restless body, degrees (sway in metres), by control.
 _UNREST = {"left": 9.0, "right": 9.0, "spine": 4.0, "head": 6.0, "hips": 3.0, "sway": 0.015}
@@ -38,35 +46,60 @@ def sample_curves(
     """Sample every control at times ``beats`` (counted in beats): (T, controls)."""
     per_s = 1.0 / timebase.beat_period_s(bpm)
     slots = int(np.ceil(beats[-1])) * 4 + 16
+    keys = _timed(rng, events, slots, per_s)
+    spring = rng.uniform(0.0, 0.12)
+    out = np.zeros((len(beats), len(body.CONTROLS)))
+    for side in ("left", "right"):
+        x, z = f"{side}_foot_x", f"{side}_foot_z"
+        keys[x], keys[z] = _settled(keys[x], keys[z])
+        out[:, body.COLUMN[f"{side}_foot_y"]] = _lift(keys[x], keys[z], beats, per_s)
+    for name, mine in keys.items():
+        longest = 4.0 if name == "heading" else _LONGEST_BEATS
+        out[:, body.COLUMN[name]] += _interpolated(mine, beats, per_s, longest=longest)[0]
+        if name.startswith(_SPRINGY) and "_foot_" not in name:
+            out[:, body.COLUMN[name]] += spring * _swung_on(mine, beats, per_s)
+    return gaussian_filter1d(out, 0.016 * fps, axis=0, mode="nearest")
+
+
+def _timed(
+    rng: np.random.Generator, events: list[Event], slots: int, per_s: float
+) -> dict[str, Array]:
+    """Each control's keys with a dancer's timing: limbs err, and some lag behind."""
     sigma = rng.uniform(*_TIMING_S) * per_s
     bias = rng.normal(0.0, 0.008) * per_s
     groups = ("left_foot", "right_foot", "left", "right", "spine", "head", "")
     error = {g: bias + rng.normal(0.0, sigma, slots) for g in groups}
     lag = {g: rng.uniform(0.0, 0.05) * per_s for g in groups}
-    spring = rng.uniform(0.0, 0.12)
-    out = np.zeros((len(beats), len(body.CONTROLS)))
-    lifts = np.zeros_like(out)
     by_name: dict[str, list[Event]] = {}
     for event in events:
         by_name.setdefault(event.control, []).append(event)
-    for side in ("left", "right"):
-        sign = 1.0 if side == "left" else -1.0
-        by_name.setdefault(f"{side}_foot_x", [Event("", 0.0, sign * 0.1)])
+    for side, aside in (("left", 0.1), ("right", -0.1)):
+        by_name.setdefault(f"{side}_foot_x", [Event("", 0.0, aside)])
+        by_name.setdefault(f"{side}_foot_z", [Event("", 0.0, 0.0)])
+    keys = {}
     for name, mine in by_name.items():
         group = next(g for g in groups if name.startswith(g))
-        keys = _keys(mine, error[group], lag[group] if group in ("left", "right", "head") else 0.0)
-        out[:, body.COLUMN[name]], progress, leap = _interpolated(
-            keys, beats, per_s, longest=4.0 if name == "heading" else 1.5
-        )
-        if group in ("left", "right", "spine", "head"):
-            out[:, body.COLUMN[name]] += spring * _swung_on(keys, beats, per_s)
-        if name.endswith(("foot_x", "foot_z")):
-            arc = 4.0 * progress * (1.0 - progress) * np.minimum(0.35 * leap, 0.12)
-            # A foot that goes somewhere is lifted; the higher of both axes' arcs counts.
-            lift = lifts[:, body.COLUMN[name[:-1] + "y"]]
-            np.maximum(lift, arc, out=lift)
-    out += lifts
-    return gaussian_filter1d(out, 0.016 * fps, axis=0, mode="nearest")
+        keys[name] = _keys(mine, error[group], lag[group] if group in _LAGGING else 0.0)
+    return keys
+
+
+def _settled(across: Array, ahead: Array) -> tuple[Array, Array]:
+    """A foot's keys (K, 3) in x and z, with shifts too small to step for left out."""
+    spots = np.stack([across[:, 1], ahead[:, 1]], axis=-1)
+    for k in range(1, len(spots)):
+        if np.linalg.norm(spots[k] - spots[k - 1]) < _SMALLEST_STEP_M:
+            spots[k] = spots[k - 1]
+    across, ahead = across.copy(), ahead.copy()
+    across[:, 1], ahead[:, 1] = spots.T
+    return across, ahead
+
+
+def _lift(across: Array, ahead: Array, beats: Array, per_s: float) -> Array:
+    """How high a foot is lifted to get to its next spot, metres: up, over and down, (T,)."""
+    _, progress, leap_x = _interpolated(across, beats, per_s, longest=_LONGEST_BEATS)
+    leap = np.hypot(leap_x, _interpolated(ahead, beats, per_s, longest=_LONGEST_BEATS)[2])
+    high = np.minimum(_LEAST_LIFT_M + 0.35 * leap, _MOST_LIFT_M) * (leap > 0.0)
+    return np.asarray(high * 4.0 * progress * (1.0 - progress))
 
 
 def _keys(events: list[Event], error: Array, lag: float) -> Array:
