@@ -14,6 +14,7 @@ Griffin-Lim):
 
 Means over dances with 95 % bootstrap intervals. Further parts:
 
+- strangers: the same on dances bent from those real clips that the beat network has never seen;
 - locked: 24 s dances under all ten genres with ``--bpm`` and ``--first-beat`` from 70 to 150 bpm:
   F, median offset of the heard beats from the grid, tempo (a line through the beats) within 1 %;
 - variety: mean distance of mel spectrograms (dB) between seeds, beside that of two corpus pieces of
@@ -27,6 +28,7 @@ Means over dances with 95 % bootstrap intervals. Further parts:
 
 import argparse
 import zlib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -41,14 +43,20 @@ from scipy.stats import spearmanr
 from kinetune import genres, timebase
 from kinetune.audio.beats import music_beats
 from kinetune.audio.sound import Sound
+from kinetune.corpus import clips
+from kinetune.corpus.bending import bend
 from kinetune.corpus.choreographer import choreograph
+from kinetune.corpus.composer import compose
+from kinetune.corpus.mixer import render
 from kinetune.corpus.pairs import Pair, make_pair
 from kinetune.metrics.baselines import clicks
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents, frames_per_column, posterior_of, scale_latents
 from kinetune.motion.beats import beat_grid, fixed_grid
 from kinetune.motion.kinematics import joint_speeds
+from kinetune.training.beats import read_beat_config
 
+BEATS_CONFIG = Path(__file__).parent.parent / "configs" / "beats.toml"
 DURATION_S = 12.0
 COLUMNS = ("F", "tempo", "energy")
 
@@ -116,6 +124,18 @@ def following(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
         print(f"| {name} | {' | '.join(cells)} |")
     print(f"\nTempo found in the body within 4 % (octaves allowed): {np.mean(found):.0%}.")
     print(f"Codec: mean mel error {np.mean(codec_db):.2f} dB.\n")
+
+
+def strangers(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
+    """Print the same for dances bent from clips that the beat network has never seen."""
+    held_out = read_beat_config(BEATS_CONFIG).dances.held_out
+    unseen = [clip for clip in clips.library() if clip.name in held_out]
+    found = []
+    for pair in pairs:
+        dance = bend(pair.seed, unseen, genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S)
+        sound = render(compose(dance, pair.seed), pipeline.mel.settings.rate_hz, channels=1)
+        found.append(replace(pair, dance=dance, sound=sound, source="strangers"))
+    following(pipeline, found)
 
 
 def locked(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
@@ -228,6 +248,7 @@ def _copies(pipeline: DanceToMusicPipeline, pairs: list[Pair], *, corpus: Path) 
 
 PARTS = {
     "following": following,
+    "strangers": strangers,
     "locked": locked,
     "variety": variety,
     "seams": seams,

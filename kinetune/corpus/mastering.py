@@ -15,8 +15,9 @@ from kinetune.corpus.score import Mix, Score
 from kinetune.corpus.synthesis import Wave
 
 PEAK = 0.97
-# Loudness of the loudest passages, root mean square.
-_TARGET_RMS = 0.16
+# Loudness of the loudest passages, root mean square: that at which a mix meets compressor and
+# limiter, so that its crest factor is that of records, and that to which it is turned down again.
+_DRIVEN_RMS, _TARGET_RMS = 0.24, 0.16
 _BLOCK_S = 0.004
 # From the calmest to the strongest moment: all of the music, and its treble on top of that.
 _RIDE_DB, _RIDE_TREBLE_DB = 3.5, 12.0
@@ -49,7 +50,6 @@ def ridden(bus: Bus, score: Score, lead_in: int, rate_hz: int) -> Bus:
 
 def mastered(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
     """Tone, dust, glue and level."""
-    target = _TARGET_RMS * 10.0 ** (mix.loud_db / 20.0)
     out = each_channel(bus, lambda x: synthesis.highpass(x, 28, rate_hz))
     out = _toned(out, mix, rate_hz)
     low = each_channel(out, lambda x: synthesis.lowpass(x, 900, rate_hz, 1))
@@ -60,8 +60,11 @@ def mastered(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
     drive = 1.0 + 2.0 * mix.drive
     out = np.tanh(drive * out) / drive**0.7
     out = _compressed(out, rate_hz)
-    out *= target / max(_loud_rms(out, rate_hz), 1e-6)
-    return _limited(out - out.mean(axis=0), rate_hz)
+    out = _limited(out * _DRIVEN_RMS / max(_loud_rms(out, rate_hz), 1e-6), rate_hz)
+    out *= _TARGET_RMS * 10.0 ** (mix.loud_db / 20.0) / max(_loud_rms(out, rate_hz), 1e-6)
+    # A quiet piece's lone hit may have come above the ceiling again.
+    out = out - out.mean(axis=0)
+    return out * min(1.0, PEAK / max(float(np.abs(out).max()), 1e-9))
 
 
 def _toned(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
@@ -115,10 +118,10 @@ def _spread(gain: Wave, n: int, size: int) -> Wave:
 
 
 def _compressed(bus: Bus, rate_hz: int) -> Bus:
-    """Two to one above a threshold, slow enough to leave the beat its punch."""
+    """Five to three above a threshold, slow enough to leave the beat its punch."""
     level, size = _blocks(bus, rate_hz)
     level = ndimage.gaussian_filter1d(level, 0.06 / _BLOCK_S, mode="nearest")
-    gain = np.minimum(1.0, (0.35 / np.maximum(level, 1e-6)) ** 0.4)
+    gain = np.minimum(1.0, (0.15 / np.maximum(level, 1e-6)) ** 0.4)
     return bus * _spread(gain, len(bus), size)[:, None]
 
 

@@ -84,16 +84,25 @@ def vae_loss(
 def measure_latents(
     pipeline: DanceToMusicPipeline, prepared: PreparedSet, windows: list[dataset.Window]
 ) -> None:
-    """Measure mean and deviation of every latent channel and write them into the VAE's config."""
-    if not isinstance(pipeline.vae, MelVAE):
-        return
+    """Measure mean and deviation of every latent channel and write them into the VAE's config.
+
+    The paper's VAE has one scale and no mean: the published 0.18215 is that of the published
+    weights, and would leave the latents of others anything but unit.
+    """
     pipeline.vae.eval()
-    pipeline.vae.register_to_config(latents_mean=None, latents_std=None)
+    if isinstance(pipeline.vae, MelVAE):
+        pipeline.vae.register_to_config(latents_mean=None, latents_std=None)
+    else:
+        pipeline.vae.register_to_config(scaling_factor=1.0)
     # A few hundred windows fix these figures to a percent.
     sample = windows[:: max(1, len(windows) // 400)]
     encoded = list(dataset.encode_windows(prepared, sample, pipeline))
     means = torch.cat([mean for mean, _ in encoded]).float()
     spreads = torch.cat([spread for _, spread in encoded]).float()
+    if not isinstance(pipeline.vae, MelVAE):
+        power = means.square().mean() + spreads.square().mean()
+        pipeline.vae.register_to_config(scaling_factor=float(power.rsqrt()))
+        return
     mean = means.mean(dim=(0, 2, 3))
     variance = means.var(dim=(0, 2, 3)) + spreads.square().mean(dim=(0, 2, 3))
     pipeline.vae.register_to_config(

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kinetune.model.presets import build_pipeline
+from kinetune.model.presets import build_pipeline, preset_config
 from kinetune.model.vae import MelVAE, decode_latents, posterior_of, scale_latents
 from kinetune.training import dataset
 from kinetune.training.prepare import open_source
@@ -44,6 +44,20 @@ def test_measured_latents_have_unit_scale(tiny, tmp_path):
     drawn = scale_latents(pipeline.vae, mean + std * torch.randn(mean.shape))
     assert drawn.mean().item() == pytest.approx(0.0, abs=0.05)
     assert drawn.std().item() == pytest.approx(1.0, abs=0.05)
+
+
+def test_latents_of_a_vae_of_the_papers_kind_have_unit_power(tiny, tmp_path):
+    paper = preset_config("paper")
+    vae = replace(paper.vae, block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=4)
+    unet = replace(paper.unet, block_out_channels=(8, 8), layers_per_block=1)
+    pipeline = build_pipeline(replace(paper, vae=vae, unet=unet))
+    prepared = open_source(tiny.data, tmp_path, features="paper")
+    shape = dataset.window_shape(pipeline)
+    windows = dataset.windows_of(prepared, shape, stride_s=2.0, held_out=False)
+    measure_latents(pipeline, prepared, windows)
+    mean, std = posterior_of(pipeline.vae, dataset.window_mel(prepared, windows, shape, pipeline))
+    drawn = scale_latents(pipeline.vae, mean + std * torch.randn(mean.shape))
+    assert drawn.square().mean().item() == pytest.approx(1.0, abs=0.05)
 
 
 def test_each_weight_of_the_loss_counts(tiny):
