@@ -37,7 +37,7 @@ import numpy as np
 import torch
 from identity import seam_ranks
 from model_copies import copies
-from model_ears import genre_heard, interval, real_dances, sound_distance
+from model_ears import BEATS_CONFIG, genre_heard, interval, real_dances, sound_distance
 from scipy.stats import spearmanr
 
 from kinetune import genres, timebase
@@ -56,7 +56,6 @@ from kinetune.motion.beats import beat_grid, fixed_grid
 from kinetune.motion.kinematics import joint_speeds
 from kinetune.training.beats import read_beat_config
 
-BEATS_CONFIG = Path(__file__).parent.parent / "configs" / "beats.toml"
 DURATION_S = 12.0
 COLUMNS = ("F", "tempo", "energy")
 

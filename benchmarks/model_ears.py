@@ -4,8 +4,11 @@
 - sound: Frechet distances to corpus music in the classifier's embedding, the floor (two disjoint
   halves of the corpus) counted as 0 and the ceiling (decoded Gaussian latents) as 1;
 - real: beat alignment (motion to music, 60 fps units) on the bundled captures, which the model
-  has seen bent, cut and joined in its training, but never as they are.
+  has seen bent, cut and joined in its training, but never as they are; and on those of them that
+  the network which tells the beat has not seen at all.
 """
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,7 +26,9 @@ from kinetune.metrics.genre import genre_probabilities
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents, frames_per_column, posterior_of, scale_latents
 from kinetune.motion.beats import beat_grid, motion_beats
+from kinetune.training.beats import read_beat_config
 
+BEATS_CONFIG = Path(__file__).parent.parent / "configs" / "beats.toml"
 # Seeds of corpus music that no model is trained on, away from the card's own dances.
 _ROOM_SEED = 940_000
 _ROOM_PIECES = 60
@@ -109,9 +114,15 @@ def real_dances(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
         others = [beats for k, beats in enumerate(heard) if k != number]
         scores = [motion_to_music(motion_beats(clip), beats) for beats in others]
         rows.setdefault("the model's music for another dance", []).append(float(np.nanmean(scores)))
-    print(f"| {len(dances)} real dances | beat alignment, motion to music |\n|---|---|")
+    held_out = read_beat_config(BEATS_CONFIG).dances.held_out
+    unseen = [clip.name in held_out for clip in dances]
+    print(
+        f"| beat alignment, motion to music | {len(dances)} real dances | {sum(unseen)} of them |"
+    )
+    print("|---|---|---|")
     for name, values in rows.items():
-        print(f"| {name} | {interval(values)} |")
+        told = [value for value, new in zip(values, unseen, strict=True) if new]
+        print(f"| {name} | {interval(values)} | {interval(told)} |")
     print()
 
 
