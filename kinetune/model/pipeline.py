@@ -23,6 +23,7 @@ from kinetune.audio.sound import Sound
 from kinetune.errors import ConfigError, MotionError
 from kinetune.model import checkpoint
 from kinetune.model.accents import accented, hushed
+from kinetune.model.arc import levels, played
 from kinetune.model.bars import bar_lines
 from kinetune.model.condition import (
     ConditionBatch,
@@ -55,7 +56,7 @@ from kinetune.model.voices import Told, Voice, batched, mixed
 from kinetune.model.windows import WindowPlan, over_windows, plan_ring, plan_windows
 from kinetune.motion.beats import BeatGrid, beat_grid
 from kinetune.motion.clip import MotionClip
-from kinetune.motion.features import features_named, with_effort
+from kinetune.motion.features import effort_of, features_named, with_effort
 
 # Called with the steps done and the steps in all.
 Progress = Callable[[int, int], None]
@@ -104,11 +105,13 @@ class Heard:
         voices: One a genre.
         untold: What each window is told without the dance; empty means no guidance.
         bars_s: Bar lines, seconds from the first column, ascending; none in a loop.
+        level: The dance's long arc from its first frame on, at 30 fps; empty in a loop.
     """
 
     voices: list[Voice]
     untold: list[Told]
     bars_s: NDArray[np.float64]
+    level: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -261,6 +264,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         latents = self.denoise(plan, heard, sampling)
         clock.append(time.perf_counter())
         mel = self.decode(plan, latents, clip.duration_s)
+        mel = played(mel, heard.level, self.mel.settings)
         mel = accented(mel, drawn.accents, self.mel.settings, ring=loop)
         mel = hushed(mel, drawn.silences, self.mel.settings)
         clock.append(time.perf_counter())
@@ -322,7 +326,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         shares = genre_shares(score, dance.genre, from_s + self._column_times(plan))
         voices, untold = self._voices(dance, shares, plan, guided=guided, from_s=from_s)
         bars_s = bar_lines(grid, from_s + self.seconds_of(plan.total)) - from_s
-        return Heard(voices, untold, bars_s)
+        return Heard(voices, untold, bars_s, dance.level)
 
     def _hear_ring(
         self, ring: Loop, genre: str, plan: WindowPlan, *, score: Score, guided: bool
@@ -332,7 +336,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         dance = repeated(dance, period_s=round_s, window_s=window_s)
         shares = genre_shares(score, dance.genre, self._column_times(plan), round_s=round_s)
         voices, untold = self._voices(dance, shares, plan, guided=guided)
-        return Heard(voices, untold, np.empty(0))
+        return Heard(voices, untold, np.empty(0), np.empty(0))
 
     def _column_times(self, plan: WindowPlan) -> NDArray[np.float64]:
         """Middle of every column, seconds from the first column's beginning."""
@@ -361,7 +365,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         *,
         round_s: float | None = None,
     ) -> DanceInput:
-        """Return what the model is told of the dance, its effort as the score has it.
+        """Return what the model is told of the dance, its effort as score and long arc have it.
 
         Args:
             clip: The dance.
@@ -375,8 +379,13 @@ class DanceToMusicPipeline(DiffusionPipeline):
         if score is not None and score.sections:
             times_s = timebase.frame_times(len(rows), timebase.MOTION_FPS)
             rows = with_effort(rows, energy_at(score, times_s, round_s=round_s), name)
+        level = np.empty(0)
+        if round_s is None:
+            level = levels(effort_of(rows, name), bar_lines(grid, clip.duration_s))
+            rows = with_effort(rows, level, name) if level.min() < 1.0 else rows
         features = self.normaliser(torch.from_numpy(rows).to(self.device)).cpu()
-        return DanceInput(features, genres.genre_code(genre), grid.beats_s, grid.bar_start_s)
+        code = genres.genre_code(genre)
+        return DanceInput(features, code, grid.beats_s, grid.bar_start_s, level)
 
     def plan(self, duration_s: float, ring: Loop | None = None) -> WindowPlan:
         """Return the windows that cover ``duration_s`` seconds, or a loop."""
@@ -416,13 +425,15 @@ class DanceToMusicPipeline(DiffusionPipeline):
         self, dance: DanceInput, plan: WindowPlan, *, guided: bool, from_s: float = 0.0
     ) -> tuple[list[Told], list[Told]]:
         """Encode the condition of every window, and of a window that is told nothing."""
-        told, untold = [], []
+        told: list[Told] = []
+        untold: list[Told] = []
         for start in plan.starts:
             start_s = from_s + self.seconds_of(start)
             batch: ConditionBatch = self.condition_encoder.gather(dance, start_s).to(self.device)
             told.append(self.condition_encoder(batch))
             if guided:
-                untold.append(self.condition_encoder(batch.dropped()))
+                # Nothing is the same for all windows.
+                untold.append(untold[0] if untold else self.condition_encoder(batch.dropped()))
         return told, untold
 
     def denoise(
@@ -492,12 +503,12 @@ class DanceToMusicPipeline(DiffusionPipeline):
         if ring is None:
             count = timebase.samples_in(duration_s, rate_hz)
             samples = self.mel.decode(mel, n_samples=count, seed=seed)[0].cpu().numpy()
-            return normalise(Sound(samples.astype(np.float32), rate_hz))
+            return normalise(Sound(samples.astype(np.float32, copy=False), rate_hz))
         wide, before = twice_around(mel)
         count = timebase.samples_of_mel_frames(wide.shape[-1], hop)
         samples = self.mel.decode(wide, n_samples=count, seed=seed)[0].cpu().numpy()
         samples = closed(
-            samples.astype(np.float32),
+            samples.astype(np.float32, copy=False),
             before=timebase.samples_of_mel_frames(before, hop),
             count=timebase.samples_of_mel_frames(mel.shape[-1], hop),
             rate_hz=rate_hz,
