@@ -84,7 +84,7 @@ def hushed(mel: Tensor, silences: Sequence[Silence], config: MelConfig) -> Tenso
 
     A frame that already feels what begins at the end of a silence keeps it.
     """
-    out = mel.clone()
+    out = mel.clone() if silences else mel
     for silence in silences:
         felt_s = silence.end_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
         first, last = (

@@ -283,6 +283,8 @@ def silenced(sound: Sound, silences: Sequence[Silence], *, ring: bool = False) -
         silences: Of a fitted score.
         ring: The sound is a loop: a silence at its beginning fades in from its end.
     """
+    if not silences:
+        return sound
     samples = sound.samples.copy()
     rows = samples[:, None] if samples.ndim == 1 else samples
     out, back = (timebase.samples_in(t, sound.rate_hz) for t in (_FADE_OUT_S, _FADE_IN_S))

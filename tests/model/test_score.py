@@ -166,3 +166,8 @@ def test_a_silence_is_all_zeros_and_has_soft_ends(channels):
     assert (out[6000:8799] == 1).all()
     assert np.abs(np.diff(out)).max() <= 0.021
     assert (sound.samples == 1).all()
+
+
+def test_without_silences_the_sound_itself_comes_back():
+    sound = Sound(np.ones(100, np.float32), 10_000)
+    assert silenced(sound, ()) is sound
