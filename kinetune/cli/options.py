@@ -100,13 +100,10 @@ def _check_score(options: GenerateOptions) -> None:
         raise ConfigError(
             f"--variations must be 1 to {MOST_VARIATIONS}, found {options.variations}"
         )
-    if options.score is None:
-        return
-    if options.loop:
-        raise ConfigError("--score says where things are in a piece that ends; leave --loop out")
-    from kinetune.model.score import read_score
+    if options.score is not None:
+        from kinetune.model.score import read_score
 
-    read_score(options.score)
+        read_score(options.score)
 
 
 def delivery(options: GenerateOptions) -> "Delivery":

@@ -25,8 +25,18 @@ _SHARPER, _NEAR_S, _PUSHES = 1.4, 1.0, (1.0, 1.5, 2.0, 3.0)
 _END_S = 0.3
 
 
-def accented(mel: Tensor, accents: Sequence[Accent], config: MelConfig) -> Tensor:
-    """Return the spectrogram (1, M, L) with accents; those of strength 0 change nothing."""
+def accented(
+    mel: Tensor, accents: Sequence[Accent], config: MelConfig, *, ring: bool = False
+) -> Tensor:
+    """Return the spectrogram (1, M, L) with accents; those of strength 0 change nothing.
+
+    Args:
+        mel: Log mel spectrogram in [-1, 1], (1, M, L).
+        accents: Where, seconds.
+        config: Figures of the spectrogram.
+        ring: It is a loop: what an accent takes before its beginning or behind its end, it takes
+            from the other end.
+    """
     hit = strongest_hit(mel[0], config) if accents else mel[0, :, :0]
     if not hit.shape[-1]:
         return mel
@@ -35,8 +45,14 @@ def accented(mel: Tensor, accents: Sequence[Accent], config: MelConfig) -> Tenso
         if accent.strength > 0.0:
             # A centred frame already feels what begins half a window behind its centre.
             felt_s = accent.at_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
-            frame = max(0, timebase.frames_in(felt_s, config.frame_rate_hz))
-            out[0] = _with_accent(out[0], hit, frame, accent.strength, config)
+            frame = timebase.frames_in(felt_s, config.frame_rate_hz)
+            if ring:
+                middle = mel.shape[-1] // 2
+                turned = out[0].roll(middle - frame, dims=-1)
+                turned = _with_accent(turned, hit, middle, accent.strength, config)
+                out[0] = turned.roll(frame - middle, dims=-1)
+            else:
+                out[0] = _with_accent(out[0], hit, max(0, frame), accent.strength, config)
     return out
 
 
@@ -68,7 +84,7 @@ def hushed(mel: Tensor, silences: Sequence[Silence], config: MelConfig) -> Tenso
 
     A frame that already feels what begins at the end of a silence keeps it.
     """
-    out = mel.clone()
+    out = mel.clone() if silences else mel
     for silence in silences:
         felt_s = silence.end_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
         first, last = (

@@ -9,7 +9,7 @@ timing need not be discovered, and a few tokens for cross-attention.
 Axes: B batch, T motion frames, F features, L mel frames, W latent columns, D condition width.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -38,12 +38,14 @@ class DanceInput:
         genre: Genre code.
         beats_s: Beat times, seconds, ascending; at least two, or empty if unknown.
         bar_start_s: Time of any beat that begins a bar.
+        level: The long arc, see :mod:`kinetune.model.arc`, at 30 fps, (T,); empty if there is none.
     """
 
     features: Tensor
     genre: str
     beats_s: NDArray[np.float64]
     bar_start_s: float
+    level: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True)

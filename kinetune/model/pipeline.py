@@ -23,6 +23,7 @@ from kinetune.audio.sound import Sound
 from kinetune.errors import ConfigError, MotionError
 from kinetune.model import checkpoint
 from kinetune.model.accents import accented, hushed
+from kinetune.model.arc import levels, played
 from kinetune.model.bars import bar_lines
 from kinetune.model.condition import (
     ConditionBatch,
@@ -35,7 +36,14 @@ from kinetune.model.loops import Loop, closed, fit_loop, repeated, twice_around
 from kinetune.model.mel import Mel
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.phrases import in_phrases
-from kinetune.model.score import Score, energy_at, fitted, genre_shares, silenced
+from kinetune.model.score import (
+    Score,
+    energy_at,
+    fitted,
+    genre_shares,
+    silenced,
+    stretched,
+)
 from kinetune.model.unet import DanceUNet
 from kinetune.model.vae import (
     MelVAE,
@@ -48,7 +56,7 @@ from kinetune.model.voices import Told, Voice, batched, mixed
 from kinetune.model.windows import WindowPlan, over_windows, plan_ring, plan_windows
 from kinetune.motion.beats import BeatGrid, beat_grid
 from kinetune.motion.clip import MotionClip
-from kinetune.motion.features import features_named, with_effort
+from kinetune.motion.features import effort_of, features_named, with_effort
 
 # Called with the steps done and the steps in all.
 Progress = Callable[[int, int], None]
@@ -97,11 +105,13 @@ class Heard:
         voices: One a genre.
         untold: What each window is told without the dance; empty means no guidance.
         bars_s: Bar lines, seconds from the first column, ascending; none in a loop.
+        level: The dance's long arc from its first frame on, at 30 fps; empty in a loop.
     """
 
     voices: list[Voice]
     untold: list[Told]
     bars_s: NDArray[np.float64]
+    level: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -229,7 +239,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
             loop: Make whole bars whose end flows into their beginning. With a grid that is given
                 its tempo is held and the music ends with the last whole bar; otherwise the tempo
                 moves to the nearest that fills the dance.
-            score: Genres and energy by section, accents and silences; not together with a loop.
+            score: Genres and energy by section, accents and silences; times within the loop if
+                there is one.
             progress: Called after every denoising step.
 
         Raises:
@@ -240,24 +251,27 @@ class DanceToMusicPipeline(DiffusionPipeline):
         check_length(clip)
         clock = [time.perf_counter()]
         beats = beat_grid(clip) if grid is None else grid
-        score = _score_of(score, beats, clip.duration_s, loop)
         ring = self._loop(clip, beats, hold_tempo=grid is not None) if loop else None
+        score = _score_of(score, beats, clip.duration_s, ring)
+        # A loop is made a little longer or shorter than it is heard.
+        drawn = score if ring is None else stretched(score, ring.stretch)
         plan = self.plan(clip.duration_s, ring)
         if ring is None:
             heard = self.hear(clip, beats, genre, plan, score=score, guided=sampling.guided)
         else:
-            heard = self._hear_ring(ring, genre, plan, guided=sampling.guided)
+            heard = self._hear_ring(ring, genre, plan, score=drawn, guided=sampling.guided)
         clock.append(time.perf_counter())
         latents = self.denoise(plan, heard, sampling)
         clock.append(time.perf_counter())
         mel = self.decode(plan, latents, clip.duration_s)
-        mel = accented(mel, score.accents, self.mel.settings)
-        mel = hushed(mel, score.silences, self.mel.settings)
+        mel = played(mel, heard.level, self.mel.settings)
+        mel = accented(mel, drawn.accents, self.mel.settings, ring=loop)
+        mel = hushed(mel, drawn.silences, self.mel.settings)
         clock.append(time.perf_counter())
         sound = self.vocode(mel, clip.duration_s, seed=seed, ring=ring)
         clock.append(time.perf_counter())
         return DanceMusic(
-            silenced(sound, score.silences),
+            silenced(sound, score.silences, ring=loop),
             mel[0].cpu().numpy(),
             beats if ring is None else ring.heard_grid,
             genres.genre_code(genre),
@@ -309,38 +323,69 @@ class DanceToMusicPipeline(DiffusionPipeline):
         """
         score = score or Score()
         dance = self.read_dance(clip, genre, grid, score)
-        column_s = self.seconds_of(1)
-        times_s = from_s + timebase.frame_times(plan.total, 1.0 / column_s) + 0.5 * column_s
-        shares = genre_shares(score, genres.genre_code(genre), times_s)
+        shares = genre_shares(score, dance.genre, from_s + self._column_times(plan))
+        voices, untold = self._voices(dance, shares, plan, guided=guided, from_s=from_s)
+        bars_s = bar_lines(grid, from_s + self.seconds_of(plan.total)) - from_s
+        return Heard(voices, untold, bars_s, dance.level)
+
+    def _hear_ring(
+        self, ring: Loop, genre: str, plan: WindowPlan, *, score: Score, guided: bool
+    ) -> Heard:
+        round_s, window_s = self.seconds_of(plan.total), self.seconds_of(plan.width)
+        dance = self.read_dance(ring.clip, genre, ring.grid, score, round_s=round_s)
+        dance = repeated(dance, period_s=round_s, window_s=window_s)
+        shares = genre_shares(score, dance.genre, self._column_times(plan), round_s=round_s)
+        voices, untold = self._voices(dance, shares, plan, guided=guided)
+        return Heard(voices, untold, np.empty(0), np.empty(0))
+
+    def _column_times(self, plan: WindowPlan) -> NDArray[np.float64]:
+        """Middle of every column, seconds from the first column's beginning."""
+        return timebase.frame_times(plan.total, 1.0 / self.seconds_of(1)) + 0.5 * self.seconds_of(1)
+
+    def _voices(
+        self, dance: DanceInput, shares: dict[str, NDArray[np.float64]], plan: WindowPlan,
+        *, guided: bool, from_s: float = 0.0,
+    ) -> tuple[list[Voice], list[Told]]:  # fmt: skip
+        """A voice for every genre that has a say somewhere; and what is told without a dance."""
         voices: list[Voice] = []
         untold: list[Told] = []
         for code, share in shares.items():
             if share.any():
-                told, untold = self.conditions(
-                    replace(dance, genre=code), plan, guided=guided, from_s=from_s
-                )
+                heard = replace(dance, genre=code)
+                told, untold = self.conditions(heard, plan, guided=guided, from_s=from_s)
                 voices.append(Voice(told, torch.from_numpy(share).float()))
-        bars_s = bar_lines(grid, from_s + self.seconds_of(plan.total)) - from_s
-        return Heard(voices, untold, bars_s)
-
-    def _hear_ring(self, ring: Loop, genre: str, plan: WindowPlan, *, guided: bool) -> Heard:
-        dance = self.read_dance(ring.clip, genre, ring.grid)
-        round_s, window_s = self.seconds_of(plan.total), self.seconds_of(plan.width)
-        dance = repeated(dance, period_s=round_s, window_s=window_s)
-        told, untold = self.conditions(dance, plan, guided=guided)
-        return Heard([Voice(told, torch.ones(plan.total))], untold, np.empty(0))
+        return voices, untold
 
     def read_dance(
-        self, clip: MotionClip, genre: str, grid: BeatGrid, score: Score | None = None
+        self,
+        clip: MotionClip,
+        genre: str,
+        grid: BeatGrid,
+        score: Score | None = None,
+        *,
+        round_s: float | None = None,
     ) -> DanceInput:
-        """Return what the model is told of the dance, its effort as the score has it."""
+        """Return what the model is told of the dance, its effort as score and long arc have it.
+
+        Args:
+            clip: The dance.
+            genre: Name or code.
+            grid: Its beats.
+            score: A fitted score.
+            round_s: Length of the loop if the dance is one.
+        """
         name = self.normaliser.config.features
         rows = features_named(name)(clip)
         if score is not None and score.sections:
             times_s = timebase.frame_times(len(rows), timebase.MOTION_FPS)
-            rows = with_effort(rows, energy_at(score, times_s), name)
+            rows = with_effort(rows, energy_at(score, times_s, round_s=round_s), name)
+        level = np.empty(0)
+        if round_s is None:
+            level = levels(effort_of(rows, name), bar_lines(grid, clip.duration_s))
+            rows = with_effort(rows, level, name) if level.min() < 1.0 else rows
         features = self.normaliser(torch.from_numpy(rows).to(self.device)).cpu()
-        return DanceInput(features, genres.genre_code(genre), grid.beats_s, grid.bar_start_s)
+        code = genres.genre_code(genre)
+        return DanceInput(features, code, grid.beats_s, grid.bar_start_s, level)
 
     def plan(self, duration_s: float, ring: Loop | None = None) -> WindowPlan:
         """Return the windows that cover ``duration_s`` seconds, or a loop."""
@@ -380,13 +425,15 @@ class DanceToMusicPipeline(DiffusionPipeline):
         self, dance: DanceInput, plan: WindowPlan, *, guided: bool, from_s: float = 0.0
     ) -> tuple[list[Told], list[Told]]:
         """Encode the condition of every window, and of a window that is told nothing."""
-        told, untold = [], []
+        told: list[Told] = []
+        untold: list[Told] = []
         for start in plan.starts:
             start_s = from_s + self.seconds_of(start)
             batch: ConditionBatch = self.condition_encoder.gather(dance, start_s).to(self.device)
             told.append(self.condition_encoder(batch))
             if guided:
-                untold.append(self.condition_encoder(batch.dropped()))
+                # Nothing is the same for all windows.
+                untold.append(untold[0] if untold else self.condition_encoder(batch.dropped()))
         return told, untold
 
     def denoise(
@@ -456,12 +503,12 @@ class DanceToMusicPipeline(DiffusionPipeline):
         if ring is None:
             count = timebase.samples_in(duration_s, rate_hz)
             samples = self.mel.decode(mel, n_samples=count, seed=seed)[0].cpu().numpy()
-            return normalise(Sound(samples.astype(np.float32), rate_hz))
+            return normalise(Sound(samples.astype(np.float32, copy=False), rate_hz))
         wide, before = twice_around(mel)
         count = timebase.samples_of_mel_frames(wide.shape[-1], hop)
         samples = self.mel.decode(wide, n_samples=count, seed=seed)[0].cpu().numpy()
         samples = closed(
-            samples.astype(np.float32),
+            samples.astype(np.float32, copy=False),
             before=timebase.samples_of_mel_frames(before, hop),
             count=timebase.samples_of_mel_frames(mel.shape[-1], hop),
             rate_hz=rate_hz,
@@ -494,10 +541,10 @@ def check_length(clip: MotionClip) -> None:
         )
 
 
-def _score_of(score: Score | None, grid: BeatGrid, duration_s: float, loop: bool) -> Score:
+def _score_of(score: Score | None, grid: BeatGrid, duration_s: float, ring: Loop | None) -> Score:
     """The score as it is played, or an empty one."""
     if score is None:
         return Score()
-    if loop:
-        raise ConfigError("a score says where things are in a piece that ends; leave --loop out")
-    return fitted(score, grid, duration_s)
+    if ring is None:
+        return fitted(score, grid, duration_s)
+    return fitted(score, ring.heard_grid, ring.duration_s, piece="loop")

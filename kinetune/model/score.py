@@ -17,7 +17,8 @@ end_s = 31.0
 ```
 
 Sections and silences begin and end at the bar lines nearest to their times, accents at their times;
-``exact = true`` at the top takes all times as they are. Seconds.
+``exact = true`` at the top takes all times as they are. In a loop they are times within it; what
+stands at its end gives way to what stands at its beginning. Seconds.
 """
 
 from collections.abc import Sequence
@@ -113,8 +114,8 @@ def read_score(path: Path) -> Score:
     return score
 
 
-def check_score(score: Score, duration_s: float | None = None) -> None:
-    """See that a score makes sense, and fits a dance of ``duration_s`` if that is named.
+def check_score(score: Score, duration_s: float | None = None, *, piece: str = "music") -> None:
+    """See that a score makes sense, and fits a ``piece`` of ``duration_s`` if that is named.
 
     Raises:
         ConfigError: Times run backwards, overlap or lie outside the dance; an unknown genre; or
@@ -126,7 +127,7 @@ def check_score(score: Score, duration_s: float | None = None) -> None:
         _check_section(section)
     _check_accents(score.accents)
     if duration_s is not None:
-        _check_within(score, duration_s)
+        _check_within(score, duration_s, piece)
 
 
 def _check_section(section: Section) -> None:
@@ -166,7 +167,7 @@ def _check_stretches(name: str, stretches: Sequence[Section | Silence]) -> None:
             )
 
 
-def _check_within(score: Score, duration_s: float) -> None:
+def _check_within(score: Score, duration_s: float, piece: str) -> None:
     ends = [("section", s.start_s) for s in score.sections]
     ends += [("accent", a.at_s) for a in score.accents]
     ends += [("silence", s.start_s) for s in score.silences]
@@ -176,19 +177,25 @@ def _check_within(score: Score, duration_s: float) -> None:
         if time_s >= duration_s:
             raise ConfigError(
                 f"the score has {'an' if name == 'accent' else 'a'} {name} at {time_s:g} s, but "
-                f"the music lasts {duration_s:.2f} s"
+                f"the {piece} lasts {duration_s:.2f} s"
             )
 
 
-def fitted(score: Score, grid: BeatGrid, duration_s: float) -> Score:
+def fitted(score: Score, grid: BeatGrid, duration_s: float, *, piece: str = "music") -> Score:
     """Return the score as it will be played: checked, moved to bar lines unless it is exact.
 
     A stretch shorter than half a bar is left as it is, lest it vanish.
 
+    Args:
+        score: As it was written.
+        grid: Beats of the piece.
+        duration_s: Its length.
+        piece: What an error calls it.
+
     Raises:
         ConfigError: See :func:`check_score`.
     """
-    check_score(score, duration_s)
+    check_score(score, duration_s, piece=piece)
     if score.exact:
         return score
 
@@ -203,59 +210,95 @@ def fitted(score: Score, grid: BeatGrid, duration_s: float) -> Score:
     )
 
 
-def genre_shares(score: Score, genre: str, times_s: Array) -> dict[str, Array]:
+def stretched(score: Score, factor: float) -> Score:
+    """Return the score with all its times so many times as late."""
+
+    def moved(part: Section | Silence) -> Section | Silence:
+        return replace(part, start_s=part.start_s * factor, end_s=part.end_s * factor)
+
+    return replace(
+        score,
+        sections=tuple(moved(section) for section in score.sections),  # type: ignore[misc]
+        accents=tuple(replace(one, at_s=one.at_s * factor) for one in score.accents),
+        silences=tuple(moved(silence) for silence in score.silences),  # type: ignore[misc]
+    )
+
+
+def genre_shares(
+    score: Score, genre: str, times_s: Array, *, round_s: float | None = None
+) -> dict[str, Array]:
     """Return each genre's say at each time, 0 to 1, all together 1.
 
     Args:
         score: A fitted score.
         genre: Code of the piece's genre, which holds where no section says otherwise.
         times_s: Where to look, (n,).
+        round_s: Length of a loop, whose end gives way to its beginning; None for other music.
     """
     shares: dict[str, Array] = {}
     rest = np.ones(len(times_s))
     for section in score.sections:
         code = genres.genre_code(section.genre) if section.genre else genre
         if code != genre:
-            inside = _inside(section.start_s, section.end_s, times_s)
+            inside = _inside(section, times_s, round_s)
             share = np.minimum(inside, rest)
             shares[code] = shares.get(code, np.zeros(len(times_s))) + share
             rest -= share
     return {genre: rest, **shares}
 
 
-def energy_at(score: Score, times_s: Array) -> Array:
-    """Return the factor on the body's effort at each time, (n,)."""
+def energy_at(score: Score, times_s: Array, *, round_s: float | None = None) -> Array:
+    """Return the factor on the body's effort at each time, (n,); see :func:`genre_shares`."""
     factor = np.zeros(len(times_s))
     for section in score.sections:
-        inside = _inside(section.start_s, section.end_s, times_s)
+        inside = _inside(section, times_s, round_s)
         factor += inside * np.log(section.energy)
     return np.exp(factor)
 
 
-def _inside(start_s: float, end_s: float, times_s: Array) -> Array:
-    """How much each time lies within a stretch, 0 to 1, with short straight ramps at its ends.
+def _inside(section: Section, times_s: Array, round_s: float | None) -> Array:
+    """How much each time lies within a section, 0 to 1, with short straight ramps at its ends.
 
-    A stretch that begins with the music, at 0, has no ramp there.
+    A section that begins with the music, at 0, has no ramp there; in a loop it has, and one that
+    would end beyond the loop ends with it.
     """
-    begun = (times_s - start_s) / _GIVE_WAY_S + 0.5 if start_s > 0.0 else np.ones(len(times_s))
-    ended = (end_s - times_s) / _GIVE_WAY_S + 0.5
-    return np.clip(np.minimum(begun, ended), 0.0, 1.0)
+    start_s, end_s = section.start_s, section.end_s
+    if round_s is None:
+        return _ramped(start_s if start_s > 0.0 else -np.inf, end_s, times_s)
+    end_s = min(end_s, round_s)
+    rounds = [_ramped(start_s + k * round_s, end_s + k * round_s, times_s) for k in (-1, 0, 1)]
+    return np.asarray(np.minimum(np.sum(rounds, axis=0), 1.0))
 
 
-def silenced(sound: Sound, silences: Sequence[Silence]) -> Sound:
-    """Return the sound with its silences: exact zeros but for the fade that ends each."""
+def _ramped(start_s: float, end_s: float, times_s: Array) -> Array:
+    begun, ended = (times_s - start_s) / _GIVE_WAY_S, (end_s - times_s) / _GIVE_WAY_S
+    return np.clip(np.minimum(begun, ended) + 0.5, 0.0, 1.0)
+
+
+def silenced(sound: Sound, silences: Sequence[Silence], *, ring: bool = False) -> Sound:
+    """Return the sound with its silences: exact zeros but for the fade that ends each.
+
+    Args:
+        sound: Any sound.
+        silences: Of a fitted score.
+        ring: The sound is a loop: a silence at its beginning fades in from its end.
+    """
+    if not silences:
+        return sound
     samples = sound.samples.copy()
     rows = samples[:, None] if samples.ndim == 1 else samples
     out, back = (timebase.samples_in(t, sound.rate_hz) for t in (_FADE_OUT_S, _FADE_IN_S))
     for silence in silences:
         first, last = (
-            timebase.samples_in(t, sound.rate_hz) for t in (silence.start_s, silence.end_s)
+            min(timebase.samples_in(t, sound.rate_hz), len(rows))
+            for t in (silence.start_s, silence.end_s)
         )
-        fall = np.linspace(1.0, 0.0, out, dtype=np.float32)[max(0, out - first) :, None]
-        rows[max(0, first - out) : first] *= fall
+        fall = np.linspace(1.0, 0.0, out, dtype=np.float32)
+        before = np.arange(0 if ring else max(0, out - first), out)
+        rows[(first - out + before) % len(rows)] *= fall[before, None]
         back = min(back, last - first)
         rise = np.linspace(0.0, 1.0, back, endpoint=False, dtype=np.float32)[:, None]
-        ends_here = last < len(rows)
+        ends_here = ring or last < len(rows)
         rows[first : last - back if ends_here else last] = 0.0
         if ends_here:
             rows[last - back : last] *= rise

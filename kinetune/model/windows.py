@@ -6,7 +6,7 @@ averaged with weights that fade towards a window's edges, so all windows share o
 its beginning. Positions are latent columns.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -89,26 +89,29 @@ def plan_ring(columns: int, *, width: int, useful: int, overlap: int) -> WindowP
     return WindowPlan(width, useful, starts, ring=columns)
 
 
-def join(plan: WindowPlan, parts: list[Tensor], *, per_column: int = 1) -> Tensor:
+def join(plan: WindowPlan, parts: Iterable[Tensor], *, per_column: int = 1) -> Tensor:
     """Average the windows' values into one row.
 
     Args:
         plan: Where the windows lie.
-        parts: One tensor a window, (..., W * per_column), time last.
+        parts: One tensor a window, (..., W * per_column), time last; each is let go when it has
+            been added.
         per_column: Values a column: 1 for latents, mel frames a column for spectrograms.
 
     Returns:
         (..., total * per_column).
     """
-    weights = plan.weights().repeat_interleave(per_column).to(parts[0])
+    weights = plan.weights().repeat_interleave(per_column)
     total = plan.total * per_column
-    out = parts[0].new_zeros((*parts[0].shape[:-1], total))
-    weight = parts[0].new_zeros(total)
+    out = weight = torch.empty(0)
     for start, part in zip(plan.starts, parts, strict=True):
+        if not out.numel():
+            weights = weights.to(part)
+            out, weight = part.new_zeros((*part.shape[:-1], total)), part.new_zeros(total)
         places = plan.places(start, per_column=per_column).to(out.device)
         out.index_add_(-1, places, part * weights)
         weight.index_add_(0, places, weights)
-    return out / weight
+    return out.div_(weight)
 
 
 def over_windows(
@@ -130,11 +133,13 @@ def over_windows(
     Returns:
         (1, ..., total * per_column).
     """
-    parts: list[Tensor] = []
-    for first in range(0, len(plan.starts), BATCH_WINDOWS):
-        places = slice(first, first + BATCH_WINDOWS)
-        windows = [
-            latents[..., plan.places(start).to(latents.device)] for start in plan.starts[places]
-        ]
-        parts += predict(torch.cat(windows), places).split(1)
-    return join(plan, parts, per_column=per_column)
+
+    def parts() -> Iterator[Tensor]:
+        for first in range(0, len(plan.starts), BATCH_WINDOWS):
+            places = slice(first, first + BATCH_WINDOWS)
+            windows = [
+                latents[..., plan.places(start).to(latents.device)] for start in plan.starts[places]
+            ]
+            yield from predict(torch.cat(windows), places).split(1)
+
+    return join(plan, parts(), per_column=per_column)

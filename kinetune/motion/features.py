@@ -89,6 +89,21 @@ def with_effort(rows: Features, factor: NDArray[np.float64], name: str) -> Featu
     return out.astype(np.float32)
 
 
+def effort_of(rows: Features, name: str) -> NDArray[np.float64]:
+    """Return how much the body moves: mean joint speed, m/s, (T,).
+
+    Args:
+        rows: Features (T, F).
+        name: Which features they are, ``"paper"`` or ``"rhythm"``.
+    """
+    if name == "paper":
+        joints = rows.reshape(len(rows), skeleton.JOINT_COUNT, -1)
+        speed = np.linalg.norm(joints[..., 9:12], axis=-1)
+    else:
+        speed = np.expm1(rows[:, : skeleton.JOINT_COUNT])
+    return speed.mean(axis=1, dtype=np.float64)
+
+
 def genre_one_hot(code: str, n_frames: int) -> Features:
     """Return the genre as the paper gives it to its model: one-hot on every frame, (T, 10)."""
     out = np.zeros((n_frames, len(genres.CODES)), dtype=np.float32)

@@ -116,7 +116,7 @@ def matrix_from_sixd(sixd: Array) -> Array:
 
 def continuous(quat: Array) -> Array:
     """Flip signs along axis 0 (time) so that neighbouring quaternions lie close together."""
-    dots = np.sum(quat[1:] * quat[:-1], axis=-1)
+    dots = np.einsum("...i,...i->...", quat[1:], quat[:-1])
     signs = np.cumprod(np.where(dots < 0.0, -1.0, 1.0), axis=0)
     signs = np.concatenate([np.ones((1, *quat.shape[1:-1])), signs], axis=0)
     return quat * signs[..., None]

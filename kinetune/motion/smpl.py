@@ -20,6 +20,8 @@ Y_UP_FROM_Z_UP.flags.writeable = False
 
 # Far beyond any angle in radians or place in metres; such a number is damage, or another unit.
 _LARGEST = 1e6
+# Long dances are turned so many frames at a time, to spare memory.
+_PIECE_FRAMES = 4096
 
 
 def numbers(value: object, where: str) -> Array:
@@ -36,7 +38,7 @@ def numbers(value: object, where: str) -> Array:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError(f"{array.dtype} values")
-        return array.astype(np.float64)
+        return array.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise MotionError(f"{where}: expected an array of numbers, found {error}") from error
 
@@ -64,10 +66,12 @@ def clip_from_smpl(
         )
     if len(pose) == 0:
         raise MotionError(f"{path}: the motion has no frames")
-    _check_finite(path, np.concatenate([pose.reshape(len(pose), -1), root_m], axis=1))
+    _check_finite(path, pose, root_m)
     quat = np.zeros((len(pose), skeleton.JOINT_COUNT, 4))
     quat[..., 0] = 1.0
-    quat[:, : pose.shape[1]] = rotations.quat_from_axis_angle(pose)
+    for first in range(0, len(pose), _PIECE_FRAMES):
+        piece = slice(first, first + _PIECE_FRAMES)
+        quat[piece, : pose.shape[1]] = rotations.quat_from_axis_angle(pose[piece])
     if z_up:
         quat[:, 0] = rotations.quat_multiply(Y_UP_FROM_Z_UP, quat[:, 0])
         root_m = y_up(root_m)
@@ -87,8 +91,13 @@ def z_up(points: ArrayLike) -> Array:
     return np.stack([x, -z, y], axis=-1)
 
 
-def _check_finite(path: object, values: Array) -> None:
-    bad = np.atleast_1d(~(np.abs(values) < _LARGEST).all(axis=1))
+def _check_finite(path: object, pose: Array, root_m: Array) -> None:
+    # Compared twice instead of abs(): long dances in little memory; NaN fails both.
+    fine = [
+        ((values < _LARGEST) & (values > -_LARGEST)).all(axis=1)
+        for values in (pose.reshape(len(pose), -1), root_m)
+    ]
+    bad = np.atleast_1d(~(fine[0] & fine[1]))
     if bad.any():
         raise MotionError(
             f"{path}: frame {int(np.argmax(bad))} holds NaN, infinite or absurdly large values "

@@ -257,7 +257,7 @@ def test_a_score_is_heard(tmp_path, tiny_model):
         ("[[sections]]\nstart_s = 0\nend_s = 2\n[[sections]]\nstart_s = 1\nend_s = 3", [],
          "overlap"),
         ("[[accents]]\nat_s = 50", [], "the music lasts 2.00 s"),
-        ("", ["--loop"], "leave --loop out"),
+        ("[[accents]]\nat_s = 1.9", ["--loop", "--bpm", 150], "the loop lasts 1.60 s"),
         ("", ["--variations", 0], "1 to 64"),
     ],
 )  # fmt: skip

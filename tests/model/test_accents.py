@@ -84,3 +84,18 @@ def test_a_silence_is_hushed():
     silent = torch.nonzero((mel == -1.0).all(dim=1)[0])[:, 0] * 512 / RATE_HZ
     assert silent.min() == pytest.approx(2.0, abs=0.025)
     assert silent.max() == pytest.approx(2.93, abs=0.03)
+
+
+def test_in_a_loop_an_accent_at_an_end_is_one_in_the_middle():
+    frames = MEL.shape[-1]
+    for at_frame in (2, frames - 3):
+        shift = frames // 2 - at_frame
+        # Half a window and a frame, so that rounding falls on the same frame.
+        at_s, there_s = ((f + 2.1) * 512 / RATE_HZ for f in (at_frame, frames // 2))
+        ring = accented(MEL, [Accent(at_s)], CONFIG, ring=True).roll(shift, dims=-1)
+        hit = strongest_hit(MEL[0], CONFIG)
+        turned = MEL.roll(shift, dims=-1)
+        middle = accented(turned, [Accent(there_s)], CONFIG)
+        torch.testing.assert_close(strongest_hit(turned[0], CONFIG), hit)
+        torch.testing.assert_close(ring, middle)
+        assert not torch.equal(ring, turned)

@@ -11,7 +11,7 @@ from kinetune.model.condition import (
     resample_rows,
     stack,
 )
-from kinetune.motion.beats import beat_grid
+from kinetune.motion.beats import beat_grid, fixed_grid
 from kinetune.motion.features import genre_one_hot
 from tests.motion.test_beats import stepping_clip
 
@@ -109,3 +109,16 @@ def test_a_tempo_that_drifts_reaches_every_window(default_pipeline):
     np.testing.assert_allclose(np.array(tempi) / octave, true, rtol=0.04)
     assert tempi[2] > 1.05 * tempi[0]
     assert default_pipeline(clip, genre="HO", grid=grid).grid is grid
+
+
+def test_what_is_told_without_the_dance_is_kept_once(default_pipeline, clip):
+    plan = default_pipeline.plan(30.0)
+    dance = default_pipeline.read_dance(clip, "HO", fixed_grid(120.0, 0.0, clip.duration_s))
+    told, untold = default_pipeline.conditions(dance, plan, guided=True)
+    assert len(told) == len(untold) == len(plan.starts) > 2
+    assert all(window is untold[0] for window in untold)
+    last_s = default_pipeline.seconds_of(plan.starts[-1])
+    encoder = default_pipeline.condition_encoder
+    own = encoder(encoder.gather(dance, last_s).dropped())
+    for name, value in own.items():
+        torch.testing.assert_close(untold[-1][name], value)

@@ -6,6 +6,7 @@ from kinetune import timebase
 from kinetune.errors import MotionError
 from kinetune.model.condition import DanceInput
 from kinetune.model.loops import closed, fit_loop, repeated
+from kinetune.model.score import Accent, Score, Section, Silence
 from kinetune.model.windows import over_windows, plan_ring
 from kinetune.motion.beats import fixed_grid
 from tests.conftest import swaying_clip
@@ -103,3 +104,48 @@ def test_a_loop_is_whole_bars_long_and_the_same_for_the_same_seed(default_pipeli
 def test_the_papers_design_loops_too(paper_pipeline):
     music = paper_pipeline(swaying_clip(duration_s=6.0), genre="BR", loop=True)
     assert np.isfinite(music.sound.samples).all()
+
+
+LOOPED = {"genre": "HO", "seed": 3, "loop": True, "grid": fixed_grid(120.0, 0.0, 6.3)}
+
+
+@pytest.mark.parametrize(
+    ("score", "changed_s"),
+    [
+        (Score(accents=(Accent(4.0),)), (3.8, 4.4)),
+        (Score(accents=(Accent(0.0),)), (5.8, 6.0)),
+        (Score(silences=(Silence(1.9, 4.1),)), (2.0, 3.9)),
+    ],
+)
+def test_a_score_is_played_in_a_loop(default_pipeline, score, changed_s):
+    dance = swaying_clip(duration_s=6.3)
+    plain, scored = (default_pipeline(dance, **LOOPED, score=wish) for wish in (None, score))
+    assert plain.sound.duration_s == scored.sound.duration_s == pytest.approx(6.0, abs=1e-3)
+    apart = np.abs(plain.mel - scored.mel).max(axis=0)
+    rate_hz = apart.shape[0] / 6.0
+    inside = slice(*(round(time_s * rate_hz) for time_s in changed_s))
+    assert apart[inside].max() > 0.01
+    assert apart[round(4.6 * rate_hz) : round(5.6 * rate_hz)].max() == 0.0
+
+
+def test_a_loops_silence_is_silent_where_it_is_heard(default_pipeline):
+    score = Score(silences=(Silence(1.9, 4.1),))
+    sound = default_pipeline(swaying_clip(duration_s=6.3), **LOOPED, score=score).sound
+    assert (sound.samples[44_100 : int(3.99 * 22_050)] == 0.0).all()
+    assert np.abs(sound.samples[int(4.05 * 22_050) :]).max() > 0.0
+
+
+@pytest.mark.parametrize("change", [{"genre": "krump"}, {"energy": 2.0}])
+def test_a_loops_section_has_its_own_genre_and_energy(default_pipeline, change):
+    dance = swaying_clip(duration_s=6.3)
+    score = Score((Section(2.0, 4.0, **change),))
+    one, two = (default_pipeline(dance, **LOOPED, score=wish).mel for wish in (None, score))
+    assert not np.allclose(one, two, atol=1e-4)
+
+
+def test_a_section_over_the_whole_loop_is_another_genre(default_pipeline):
+    dance = swaying_clip(duration_s=6.3)
+    score = Score((Section(0.0, 60.0, "krump"),), exact=True)
+    one = default_pipeline(dance, **LOOPED, score=score).mel
+    two = default_pipeline(dance, **(LOOPED | {"genre": "KR"})).mel
+    np.testing.assert_allclose(one, two, atol=1e-5)

@@ -173,5 +173,6 @@ def test_the_papers_design_takes_a_score_too(paper_pipeline):
 def test_a_score_that_does_not_fit_is_said(default_pipeline, dance):
     with pytest.raises(ConfigError, match="the music lasts 4.00 s"):
         default_pipeline(dance, genre="HO", score=Score(accents=(Accent(9.0),)))
-    with pytest.raises(ConfigError, match="leave --loop out"):
-        default_pipeline(dance, genre="HO", score=Score(), loop=True)
+    with pytest.raises(ConfigError, match="an accent at 3 s, but the loop lasts 2.40 s"):
+        default_pipeline(dance, genre="HO", grid=fixed_grid(100.0, 0.0, 4.0),
+                         score=Score(accents=(Accent(3.0),)), loop=True)  # fmt: skip

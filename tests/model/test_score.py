@@ -14,6 +14,7 @@ from kinetune.model.score import (
     genre_shares,
     read_score,
     silenced,
+    stretched,
 )
 from kinetune.motion.beats import fixed_grid
 
@@ -113,6 +114,46 @@ def test_energy_is_one_outside_its_sections():
     np.testing.assert_allclose(energy_at(score, times), [1.0, 2.0, 1.0, 0.5, 1.0])
 
 
+def test_a_loops_sections_give_way_across_its_end():
+    score = Score((Section(0.0, 2.0, "house", 2.0), Section(6.0, 9.0, "krump", 0.5)))
+    times = np.arange(0.0, 8.0, 0.01)
+    shares = genre_shares(score, "BR", times, round_s=8.0)
+    np.testing.assert_allclose(sum(shares.values()), 1.0)
+    for wave in (*shares.values(), np.log(energy_at(score, times, round_s=8.0))):
+        steps = np.abs(np.diff(wave, append=wave[0]))
+        assert steps.max() < 0.09
+    assert shares["HO"][0] == pytest.approx(0.5)
+    assert shares["KR"][-1] == pytest.approx(0.5, abs=0.05)
+    inside = (times > 0.2) & (times < 7.8)
+    for code, share in genre_shares(score, "BR", times).items():
+        np.testing.assert_allclose(share[inside], shares[code][inside])
+
+
+def test_a_section_over_the_whole_loop_has_no_edge():
+    times = np.arange(0.0, 8.0, 0.01)
+    for section in (Section(0.0, 8.0, "", 2.0), Section(0.0, 20.0, "", 2.0)):
+        np.testing.assert_allclose(energy_at(Score((section,)), times, round_s=8.0), 2.0)
+
+
+def test_a_silence_at_a_loops_beginning_fades_in_from_its_end():
+    sound = Sound(np.ones(10_000, np.float32), 10_000)
+    turned = Sound(np.ones(10_000, np.float32), 10_000)
+    out = silenced(sound, (Silence(0.0, 0.3),), ring=True).samples
+    middle = silenced(turned, (Silence(0.5, 0.8),), ring=True).samples
+    np.testing.assert_array_equal(np.roll(out, 5_000), middle)
+    assert np.abs(np.diff(out, append=out[0])).max() <= 0.021
+    last = silenced(sound, (Silence(0.7, 1.0),), ring=True).samples
+    np.testing.assert_array_equal(np.roll(last, -2_000), middle)
+
+
+def test_a_score_moves_with_a_stretched_piece():
+    score = Score((Section(2.0, 4.0, "house"),), (Accent(3.0, 0.7),), (Silence(5.0, 6.0),))
+    longer = stretched(score, 1.5)
+    assert longer.sections == (Section(3.0, 6.0, "house"),)
+    assert longer.accents == (Accent(4.5, 0.7),)
+    assert longer.silences == (Silence(7.5, 9.0),)
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_silence_is_all_zeros_and_has_soft_ends(channels):
     shape = 10_000 if channels == 1 else (10_000, 2)
@@ -125,3 +166,8 @@ def test_a_silence_is_all_zeros_and_has_soft_ends(channels):
     assert (out[6000:8799] == 1).all()
     assert np.abs(np.diff(out)).max() <= 0.021
     assert (sound.samples == 1).all()
+
+
+def test_without_silences_the_sound_itself_comes_back():
+    sound = Sound(np.ones(100, np.float32), 10_000)
+    assert silenced(sound, ()) is sound

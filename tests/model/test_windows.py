@@ -1,7 +1,9 @@
+import weakref
+
 import pytest
 import torch
 
-from kinetune.model.windows import over_windows, plan_windows
+from kinetune.model.windows import join, over_windows, plan_windows
 
 
 @pytest.mark.parametrize("columns", [1, 31, 32, 33, 100, 1000])
@@ -57,3 +59,18 @@ def test_values_finer_than_columns_are_joined_too():
         plan, row, lambda windows, _: windows[:, :, 0].repeat_interleave(4, dim=-1), per_column=4
     )
     torch.testing.assert_close(joined, row[:, :, 0].repeat_interleave(4, dim=-1))
+
+
+def test_what_a_window_says_is_let_go_once_it_is_joined():
+    plan = plan_windows(400, width=32, useful=32, overlap=8)
+    row = torch.randn(1, 2, 1, plan.total)
+    seen = []
+
+    def parts():
+        for start in plan.starts:
+            part = row[..., start : start + plan.width].clone()
+            seen.append(weakref.ref(part))
+            assert sum(one() is not None for one in seen) <= 3
+            yield part
+
+    torch.testing.assert_close(join(plan, parts()), row)

@@ -90,3 +90,13 @@ def test_effort_scales_speeds_and_leaves_places(clip):
 def test_an_effort_of_one_changes_nothing(clip, name):
     rows = features.features_named(name)(clip)
     np.testing.assert_allclose(features.with_effort(rows, np.ones(120), name), rows, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["paper", "rhythm"])
+def test_effort_is_the_mean_speed_of_the_joints_and_follows_its_factor(clip, name):
+    slow = resample(clip, 30.0)
+    rows = features.features_named(name)(slow)
+    speed = kinematics.joint_speeds(slow).mean(axis=1)
+    np.testing.assert_allclose(features.effort_of(rows, name), speed, atol=1e-4)
+    half = features.with_effort(rows, np.full(len(rows), 0.5), name)
+    np.testing.assert_allclose(features.effort_of(half, name), 0.5 * speed, atol=1e-4)

@@ -33,3 +33,14 @@ def test_a_value_that_is_not_finite_is_refused_with_its_frame(bad):
     pose[2, 5, 1] = bad
     with pytest.raises(MotionError, match="frame 2 holds NaN"):
         smpl.clip_from_smpl("a", pose, np.zeros((4, 3)), fps=30.0, source="amass", z_up=False)
+
+
+def test_a_long_pose_is_turned_piece_by_piece(monkeypatch):
+    rng = np.random.default_rng(0)
+    pose, root = rng.normal(size=(50, 22, 3)), rng.normal(size=(50, 3))
+    ways = {"fps": 30.0, "source": "test", "z_up": True}
+    whole = smpl.clip_from_smpl("a", pose, root, **ways)
+    monkeypatch.setattr(smpl, "_PIECE_FRAMES", 7)
+    parts = smpl.clip_from_smpl("a", pose, root, **ways)
+    np.testing.assert_array_equal(parts.rotations, whole.rotations)
+    np.testing.assert_array_equal(parts.root_m, whole.root_m)
