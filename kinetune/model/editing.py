@@ -31,8 +31,9 @@ from kinetune.motion.clip import MotionClip
 if TYPE_CHECKING:
     from kinetune.model.pipeline import DanceToMusicPipeline, Sampling
 
-# What the model's music is mastered to, and so what it expects to hear.
-_MODEL_LUFS = -14.0
+# The loudness of what the model learned from (the corpus, docs/results.md), and so what it goes on
+# from as loudly as it was: heard 5 dB louder, it would answer 2.5 dB too softly.
+_MODEL_LUFS = -19.0
 # What stays melts into what is new over so long, ahead of the join: a beat on it keeps its attack.
 _MELT_S = 0.012
 # The model hears this much around a stretch at least.

@@ -44,7 +44,7 @@ def test_the_tempo_and_phase_of_a_clear_dance_are_found(bpm):
     ratio = grid.bpm / bpm
     assert min(abs(ratio / factor - 1) for factor in (0.5, 1.0, 2.0)) < 0.02
     # This body rests on the beat itself; people rest a moment after it, and so it is taken to.
-    assert phase_error_s(grid, beats) < 0.12 or ratio < 0.9
+    assert phase_error_s(grid, beats) < 0.09 or ratio < 0.9
     assert grid.steady
 
 
@@ -202,7 +202,7 @@ def test_a_drifting_tempo_is_followed():
     clip, beats = stepping_clip(100.0, duration_s=60.0, drift=0.12)
     grid = beat_grid(clip)
     assert not grid.steady
-    assert phase_error_s(grid, beats) < 0.06
+    assert phase_error_s(grid, beats) < 0.07
     assert np.diff(grid.beats_s)[-10:].mean() < 0.95 * np.diff(grid.beats_s)[:10].mean()
 
 
