@@ -3,6 +3,7 @@
 Imports nothing of kinetune, for it runs in a process of its own: ``fbx_to_glb.py IN.fbx OUT.glb``.
 """
 
+import os
 import sys
 
 # Exit codes: as in kinetune.motion.fbx.
@@ -33,4 +34,8 @@ def main(source: str, target: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    code = main(sys.argv[1], sys.argv[2])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: bpy 4.2 crashes while it is taken down, its work long done.
+    os._exit(code)

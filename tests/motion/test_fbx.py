@@ -1,12 +1,16 @@
 """FBX goes through Blender in a process of its own; a stand-in for Blender stands on the path."""
 
 import os
+import subprocess
+import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from kinetune.errors import MotionError
-from kinetune.motion import fbx, fbx_to_glb
+from kinetune.motion import fbx, fbx_to_glb, kinematics
+from kinetune.motion.clip import resample
 from kinetune.motion.formats import Reading, read_motion, read_motion_file
 from tests.motion.glb_writer import add_animation, gltf_of
 
@@ -29,6 +33,15 @@ ops = S(
     wm=S(read_factory_settings=reset, fbx_import=fbx_import),
     import_scene=S({old}), export_scene=S(gltf=export),
 )
+"""
+
+EXPORT = """
+import os, sys, bpy
+bpy.ops.wm.read_factory_settings(use_empty=True)
+bpy.ops.import_anim.bvh(filepath=sys.argv[1], global_scale=0.01, update_scene_fps=True,
+                        update_scene_duration=True)
+bpy.ops.export_scene.fbx(filepath=sys.argv[2], add_leaf_bones=False, bake_anim=True)
+os._exit(0)
 """
 
 
@@ -66,6 +79,27 @@ def test_an_animation_is_chosen_by_name(blender, file, dance):
     file.write_bytes(HEAD + gltf.glb())
     blender()
     assert read_motion(file, Reading(animation="short")).duration_s < 1.1
+
+
+def test_a_blender_that_crashes_while_it_is_taken_down_has_done_its_work(blender, file, dance):
+    blender(
+        export="import atexit, os; atexit.register(os.abort); open(filepath, 'wb').write(held[0])"
+    )
+    np.testing.assert_allclose(read_motion(file).root_m, dance.root_m, atol=1e-4)
+
+
+@pytest.mark.skipif(find_spec("bpy") is None, reason="needs kinetune[fbx]")
+def test_blender_itself_gives_the_dance_back(tmp_path, shared_motions):
+    bvh, path = shared_motions / "animated_drawings" / "dab.bvh", tmp_path / "dab.fbx"
+    exported = [sys.executable, "-P", "-c", EXPORT, str(bvh), str(path)]
+    subprocess.run(exported, check=False, capture_output=True, timeout=300)
+    ours, theirs = (
+        kinematics.joint_positions(resample(read_motion(each), 30.0)) for each in (bvh, path)
+    )
+    count = min(len(ours), len(theirs))
+    assert abs(len(ours) - len(theirs)) <= 1
+    apart = (ours - ours[:, :1])[:count] - (theirs - theirs[:, :1])[:count]
+    assert np.abs(apart).mean() < 0.01
 
 
 def test_without_blender_one_line_says_what_to_install(tmp_path, file, monkeypatch):
