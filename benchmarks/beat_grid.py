@@ -173,11 +173,13 @@ def main() -> None:
                 rows[name].append(score(estimate(danced.clip), danced))
         for name, values in rows.items():
             loose, exact, phase, bar, f = mean_of(np.array(values, float))
-            print(
-                f"| {duration_s:g} s | {name} | {len(values)} | {100 * loose:.0f} % | "
-                f"{100 * exact:.0f} % | {100 * phase:.0f} % | {100 * bar:.0f} % | {f:.2f} |",
-                flush=True,
-            )
+            shares = " | ".join(said(value) for value in (loose, exact, phase, bar))
+            print(f"| {duration_s:g} s | {name} | {len(values)} | {shares} | {f:.2f} |", flush=True)
+
+
+def said(share: float) -> str:
+    """A share in per cent, or a dash where nothing tells it."""
+    return f"{100 * share:.0f} %" if np.isfinite(share) else "-"
 
 
 if __name__ == "__main__":
