@@ -118,10 +118,10 @@ def _spread(gain: Wave, n: int, size: int) -> Wave:
 
 
 def _compressed(bus: Bus, rate_hz: int) -> Bus:
-    """Five to three above a threshold, slow enough to leave the beat its punch."""
+    """Nearly two to one above a threshold, slow enough to leave the beat its punch."""
     level, size = _blocks(bus, rate_hz)
     level = ndimage.gaussian_filter1d(level, 0.06 / _BLOCK_S, mode="nearest")
-    gain = np.minimum(1.0, (0.15 / np.maximum(level, 1e-6)) ** 0.4)
+    gain = np.minimum(1.0, (0.15 / np.maximum(level, 1e-6)) ** 0.45)
     return bus * _spread(gain, len(bus), size)[:, None]
 
 
