@@ -13,6 +13,7 @@ a run that was stopped goes on. Everything in that folder can be scored again by
 """
 
 import argparse
+import os
 import shutil
 import sys
 import zlib
@@ -119,9 +120,10 @@ def write_page(page: Path, made: Path, evaluation: Evaluation) -> None:
     for name in ("beats.png", "distributions.png"):
         shutil.copyfile(made / name, pictures / name)
     command = " ".join(["python", *sys.argv])
+    metrics = os.path.relpath(Path(__file__).parent.parent / "docs" / "metrics.md", page.parent)
     parts = [
         "# Results",
-        f"Made by `{command}`, in one run; see [what each metric is](metrics.md). "
+        f"Made by `{command}`, in one run; see [what each metric is]({metrics}). "
         "Rows: our models with the beat they find in the dance, and, where a model can be told "
         f"beats, with the true ones (`…{GIVEN}`); `reference` is the corpus's own music; the "
         "others are made on the spot. "

@@ -77,6 +77,8 @@ def differences(values: Mapping[str, Row], against: str) -> dict[str, dict[str, 
 
 def _difference(figure: _Figure, one: Array, other: Array) -> Difference:
     told = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
+    if told.sum() < figure.least:
+        return Difference(statistics.NAN, statistics.NAN, int(told.sum()))
     ours, theirs = one[told][:, figure.columns], other[told][:, figure.columns]
     return statistics.jackknife_difference(
         lambda chosen: float(figure.of(ours[chosen])),

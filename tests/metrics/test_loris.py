@@ -68,3 +68,10 @@ def test_dances_that_one_row_lacks_are_left_out(rng):
 
 def test_rows_without_the_scores_are_not_compared():
     assert loris.differences({"a": {}, "b": row([1.0], [1.0])}, "a") == {}
+
+
+def test_one_dance_in_common_tells_no_deviation():
+    found = loris.differences({"a": row([0.5], [0.5]), "b": row([0.7], [0.2])}, "a")
+    assert np.isnan(found["loris_csd"]["b"].p)
+    assert not found["loris_csd"]["b"].is_told
+    assert found["loris_csd"]["b"].n == 1
