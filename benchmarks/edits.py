@@ -1,6 +1,6 @@
 """What a change leaves and what it makes new: the figures of docs/guide.md.
 
-    python benchmarks/edits.py [--model default] [--motion FILE] [--parts changes accents energy]
+    python benchmarks/edits.py [--model default] [--motion FILE] [--parts changes accents ...]
 
 Music for one dance is made, then varied by several strengths and turned into other styles. For
 each: correlation of onset strengths with the original's, mean distance of the mels, and distance of
@@ -8,6 +8,7 @@ the mean spectrum from that of the style asked for, made from nothing (two seeds
 stretches made anew: the share of changes of the spectrum elsewhere that are smaller. Accents: onset
 strength within 50 ms of an accent over that of the strongest onset within a second of it. Energy:
 how much louder the first half gets against the second when the score gives it so much energy.
+Loudness: for a made-up dance of each genre, how much louder six seconds are made anew.
 """
 
 import argparse
@@ -16,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from kinetune import timebase
+from kinetune import genres, timebase
 from kinetune.audio.beats import onset_envelope
 from kinetune.audio.sound import Sound
+from kinetune.corpus.choreographer import choreograph
 from kinetune.model.editing import Change, edit_music
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.score import Accent, Score, Section
-from kinetune.motion.beats import BeatGrid, beat_grid
+from kinetune.motion.beats import BeatGrid, beat_grid, fixed_grid
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.formats import read_motion
 
@@ -125,7 +127,27 @@ def standing(sound: Sound, at_s: float) -> float:
     return float(strength[away <= 0.05].max() / strength[(away > 0.1) & (away <= 1.0)].max())
 
 
-PARTS = {"changes": changes, "accents": accents, "energy": energy}
+def loudness(pipeline: DanceToMusicPipeline, clip: MotionClip, grid: BeatGrid) -> None:
+    """Print how much louder a stretch made anew is than what was there, by genre."""
+    del clip, grid
+    print("| genre | louder |\n|---|---|")
+    louder = []
+    for seed, code in enumerate(genres.CODES):
+        dance = choreograph(5_500_000 + seed, genre=code, bpm=110.0, duration_s=20.0)
+        beats = fixed_grid(110.0, float(dance.downbeats_s[0]), 20.0)
+        music = pipeline(dance.clip, genre=code, seed=seed, grid=beats).sound
+        made = edit_music(
+            pipeline, music, dance.clip, Change(redo=(6.0, 12.0)), genre=code,
+            sampling=pipeline.sampling(100 + seed), grid=beats,
+        )  # fmt: skip
+        span = [timebase.samples_in(t, music.rate_hz) for t in (made.start_s, made.end_s)]
+        power = [np.square(sound.mono[slice(*span)]).mean() for sound in (made.sound, music)]
+        louder.append(10.0 * float(np.log10(power[0] / power[1])))
+        print(f"| {genres.genre_name(code)} | {louder[-1]:+.1f} dB |", flush=True)
+    print(f"\nMean {np.mean(louder):+.1f} dB, without sign {np.abs(louder).mean():.1f} dB.")
+
+
+PARTS = {"changes": changes, "accents": accents, "energy": energy, "loudness": loudness}
 
 
 def main() -> None:
