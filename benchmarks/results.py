@@ -2,7 +2,7 @@
 
     python benchmarks/results.py [--pairs 40] [--models default paper=runs/paper/model]
         [--seconds 10] [--takes 2] [--embeddings genre mfcc] [--work runs/results]
-        [--page docs/results.md]
+        [--page docs/results.md] [--append HEADING]
 
 Dances and music are made from seeds no model was trained on, all ten genres in turn. Every model
 makes several takes of music for each dance, with the beat it finds in the dance (``LABEL``), and,
@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--embeddings", nargs="*", default=["genre", "mfcc"])
     parser.add_argument("--work", type=Path, default=Path("runs/results"))
     parser.add_argument("--page", type=Path, default=Path("docs/results.md"))
+    parser.add_argument("--append", metavar="HEADING", help="Add a table to the page, no more.")
     options = parser.parse_args()
     work = options.work / f"{options.pairs}x{options.seconds:g}s"
     with stage_bars() as progress:
@@ -65,7 +66,10 @@ def main() -> None:
         networks = Networks(tuple(options.embeddings))
         evaluation = evaluate(folders, Settings(networks=networks), progress=progress)
     report.write_report(evaluation, work / "report")
-    write_page(options.page, work / "report", evaluation)
+    if options.append:
+        append_table(options.page, options.append, evaluation)
+    else:
+        write_page(options.page, work / "report", evaluation)
 
 
 def takes_beats(model: str) -> bool:
@@ -111,6 +115,20 @@ def perform(
             music = pipeline(pair.clip, genre=pair.genre, seed=seed, grid=grid if given else None)
             write_sound(path, music.sound)
         progress(f"music: {folder.name}", done, len(jobs))
+
+
+def append_table(page: Path, heading: str, evaluation: Evaluation) -> None:
+    """Add a section with a table to a page; one of that heading is replaced, if it is the last."""
+    before = page.read_text(encoding="utf-8").split(f"## {heading}\n")[0].rstrip()
+    command = " ".join(["python", *sys.argv[:-1], f'"{sys.argv[-1]}"'])
+    parts = [
+        before,
+        f"## {heading}",
+        f"Made by `{command}`.",
+        report.how_to_read(evaluation),
+        report.table_of(evaluation),
+    ]
+    files.write_text(page, "\n\n".join(parts) + "\n")
 
 
 def write_page(page: Path, made: Path, evaluation: Evaluation) -> None:
