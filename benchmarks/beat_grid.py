@@ -25,6 +25,7 @@ import mir_eval
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
+from strangers import is_stranger
 
 from kinetune import genres, timebase
 from kinetune.corpus import clips
@@ -34,9 +35,7 @@ from kinetune.motion import kinematics
 from kinetune.motion.beats import BeatGrid, beat_grid, fixed_grid
 from kinetune.motion.clip import MotionClip, cut, resample
 from kinetune.motion.formats import read_motion
-from kinetune.training.beats import read_beat_config
 
-HELD_OUT = read_beat_config(Path(__file__).parent.parent / "configs" / "beats.toml").dances.held_out
 FPS = 60.0
 FIRST_SEED = 7_000_000
 TEMPI = np.geomspace(60.0, 180.0, 500)
@@ -96,7 +95,7 @@ def made_up(count: int, duration_s: float) -> Iterator[Danced]:
 def bent(count: int, duration_s: float, *, known: bool) -> Iterator[Danced]:
     """Real clips bent to a beat: those the network has seen, or the others. They have no bars."""
     rng = np.random.default_rng(FIRST_SEED)
-    library = [clip for clip in clips.library() if (clip.name not in HELD_OUT) == known]
+    library = [clip for clip in clips.library() if is_stranger(clip) != known]
     for k in range(count):
         bpm = float(rng.uniform(75.0, 145.0))
         dance = bend(FIRST_SEED + k, library, genre="house", bpm=bpm, duration_s=duration_s)

@@ -37,13 +37,13 @@ import numpy as np
 import torch
 from identity import seam_ranks
 from model_copies import copies
-from model_ears import BEATS_CONFIG, genre_heard, interval, real_dances, sound_distance
+from model_ears import genre_heard, interval, real_dances, sound_distance
 from scipy.stats import spearmanr
+from strangers import strange_clips
 
 from kinetune import genres, timebase
 from kinetune.audio.beats import music_beats
 from kinetune.audio.sound import Sound
-from kinetune.corpus import clips
 from kinetune.corpus.bending import bend
 from kinetune.corpus.choreographer import choreograph
 from kinetune.corpus.composer import compose
@@ -54,7 +54,6 @@ from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents, frames_per_column, posterior_of, scale_latents
 from kinetune.motion.beats import beat_grid, fixed_grid
 from kinetune.motion.kinematics import joint_speeds
-from kinetune.training.beats import read_beat_config
 
 DURATION_S = 12.0
 COLUMNS = ("F", "tempo", "energy")
@@ -127,9 +126,7 @@ def following(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
 
 def strangers(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print the same for dances bent from clips that the beat network has never seen."""
-    held_out = read_beat_config(BEATS_CONFIG).dances.held_out
-    unseen = [clip for clip in clips.library() if clip.name in held_out]
-    found = []
+    unseen, found = strange_clips(), []
     for pair in pairs:
         dance = bend(pair.seed, unseen, genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S)
         sound = render(compose(dance, pair.seed), pipeline.mel.settings.rate_hz, channels=1)

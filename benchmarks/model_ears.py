@@ -8,10 +8,9 @@
   the network which tells the beat has not seen at all.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
+from strangers import is_stranger
 
 from kinetune import genres
 from kinetune.audio.beats import music_beats
@@ -26,9 +25,7 @@ from kinetune.metrics.genre import genre_probabilities
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents, frames_per_column, posterior_of, scale_latents
 from kinetune.motion.beats import beat_grid, motion_beats
-from kinetune.training.beats import read_beat_config
 
-BEATS_CONFIG = Path(__file__).parent.parent / "configs" / "beats.toml"
 # Seeds of corpus music that no model is trained on, away from the card's own dances.
 _ROOM_SEED = 940_000
 _ROOM_PIECES = 60
@@ -114,8 +111,7 @@ def real_dances(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
         others = [beats for k, beats in enumerate(heard) if k != number]
         scores = [motion_to_music(motion_beats(clip), beats) for beats in others]
         rows.setdefault("the model's music for another dance", []).append(float(np.nanmean(scores)))
-    held_out = read_beat_config(BEATS_CONFIG).dances.held_out
-    unseen = [clip.name in held_out for clip in dances]
+    unseen = [is_stranger(clip) for clip in dances]
     print(
         f"| beat alignment, motion to music | {len(dances)} real dances | {sum(unseen)} of them |"
     )

@@ -63,8 +63,7 @@ def mastered(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
     out = _limited(out * _DRIVEN_RMS / max(_loud_rms(out, rate_hz), 1e-6), rate_hz)
     out *= _TARGET_RMS * 10.0 ** (mix.loud_db / 20.0) / max(_loud_rms(out, rate_hz), 1e-6)
     # A quiet piece's lone hit may have come above the ceiling again.
-    out = out - out.mean(axis=0)
-    return out * min(1.0, PEAK / max(float(np.abs(out).max()), 1e-9))
+    return _under_peak(out - out.mean(axis=0))
 
 
 def _toned(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
@@ -131,5 +130,9 @@ def _limited(bus: Bus, rate_hz: int) -> Bus:
     gain = np.minimum(1.0, 0.9 * PEAK / np.maximum(level, 1e-6))
     gain = ndimage.minimum_filter1d(gain, 7, mode="nearest")
     gain = ndimage.uniform_filter1d(gain, 5, mode="nearest")
-    out = bus * _spread(gain, len(bus), size)[:, None]
-    return out * min(1.0, PEAK / max(float(np.abs(out).max()), 1e-9))
+    return _under_peak(bus * _spread(gain, len(bus), size)[:, None])
+
+
+def _under_peak(bus: Bus) -> Bus:
+    """The whole bus turned down where any of it is above the ceiling."""
+    return bus * min(1.0, PEAK / max(float(np.abs(bus).max()), 1e-9))

@@ -10,6 +10,7 @@ Axes: M mel bands, L mel frames, T motion frames.
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 from torch import Tensor
 
 from kinetune import timebase
@@ -40,8 +41,6 @@ def levels(effort: Array, bars_s: Array) -> Array:
     Returns:
         (T,); 1 everywhere where the piece has fewer than ``LEAST_BARS`` bars, or nothing moves.
     """
-    from scipy.ndimage import median_filter
-
     lines = np.round(np.asarray(bars_s) * timebase.MOTION_FPS).astype(int)
     edges = np.unique(np.concatenate([[0], lines[(lines > 0) & (lines < len(effort))]]))
     if len(edges) < LEAST_BARS:

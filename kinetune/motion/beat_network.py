@@ -24,7 +24,7 @@ from scipy.special import erf
 from kinetune import config, timebase
 from kinetune.errors import ConfigError, ModelError
 from kinetune.motion import kinematics
-from kinetune.motion.clip import MotionClip, resample, resampled_count
+from kinetune.motion.clip import MotionClip, resample
 
 Rows = NDArray[np.float32]
 Weights = Mapping[str, NDArray[np.float32]]
@@ -189,11 +189,6 @@ def load_beat_network(folder: Path) -> BeatNetwork:
 def bundled_network() -> BeatNetwork:
     """Return the network that comes with the package."""
     return load_beat_network(BUNDLED)
-
-
-def row_count(clip: MotionClip) -> int:
-    """Return how many rows a dance has."""
-    return resampled_count(clip, timebase.MOTION_FPS)
 
 
 def _gelu(values: Rows) -> Rows:

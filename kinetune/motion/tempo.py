@@ -193,7 +193,7 @@ def bar_start(evidence: Evidence, beats_s: Array, beats_in_bar: int) -> int:
     """Return which of the first beats opens a bar, as the network believes: 0 to one less."""
     if len(beats_s) < beats_in_bar:
         return 0
-    near = gaussian_filter1d(evidence.bars, _PULSE_SIGMA_S * ANALYSIS_FPS)
+    near = _blurred(evidence.bars)
     told = np.interp(beats_s * ANALYSIS_FPS, np.arange(len(near)), near)
     return int(np.argmax([told[first::beats_in_bar].mean() for first in range(beats_in_bar)]))
 
@@ -229,8 +229,9 @@ def _gathered(evidence: Evidence, tempi_bpm: Array) -> Array:
     return np.array([np.exp(turning / period_s) @ weights for period_s in periods_s])
 
 
-def _blurred(pulses: Array) -> Array:
-    return np.asarray(gaussian_filter1d(pulses, _PULSE_SIGMA_S * ANALYSIS_FPS))
+def _blurred(values: Array) -> Array:
+    """Spread values (T,) at analysis frames as wide as a pulse."""
+    return np.asarray(gaussian_filter1d(values, _PULSE_SIGMA_S * ANALYSIS_FPS))
 
 
 def _comb(events: Array, tempi_bpm: Array) -> Array:

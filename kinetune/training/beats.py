@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -188,10 +188,7 @@ def train_beats(
     def loss(step: int, number: int) -> dict[str, Tensor]:
         batch = step * training.loop.gradient_accumulation + number
         rows, beats, downbeats, has_bars = drawn(bodies, training, batch)
-        # Dropout knows no other generator than torch's own.
-        with torch.random.fork_rng():
-            torch.manual_seed(training.loop.seed + batch)
-            logits = loop.prepared(rows.to(device))
+        logits = loop.seeded(rows, training.loop.seed + batch)
         told = beats.to(device), downbeats.to(device), has_bars.to(device)
         return beat_loss(logits, *told, downbeat_weight=training.downbeat_weight)
 
@@ -220,7 +217,6 @@ def drawn(bodies: Bodies, training: BeatTraining, batch: int) -> tuple[Tensor, .
     chosen = torch.randint(len(bodies.rows), (size,), generator=generator)
     spare = bodies.rows.shape[2] - length
     starts = torch.randint(spare + 1, (size,), generator=generator)
-
     places = [(int(d), slice(int(s), int(s) + length)) for d, s in zip(chosen, starts, strict=True)]
 
     def cut(values: Half) -> Tensor:
@@ -269,14 +265,15 @@ def open_bodies(
         ConfigError: A clip that should be held out is not in the library.
     """
     _seen_clips(dances.held_out)
+    names = [each.name for each in fields(Bodies)]
     kept = out / f"bodies-{_name_of(dances)}"
     if not kept.is_dir():
         with whole_folder(kept) as aside:
-            for name, values in asdict(_made(dances, on_dance)).items():
-                np.save(aside / f"{name}.npy", values)
+            made = _made(dances, on_dance)
+            for name in names:
+                np.save(aside / f"{name}.npy", getattr(made, name))
             files.write_json(aside / "dances.json", config.as_table(dances))
     read = partial(np.load, mmap_mode="r", allow_pickle=False)
-    names = ("rows", "beats", "downbeats", "has_bars")
     return Bodies(**{name: read(kept / f"{name}.npy") for name in names})
 
 
@@ -285,7 +282,7 @@ def body_of(dances: BeatDances, number: int, body: int) -> Dance:
     rng = np.random.default_rng([dances.seed, number, 707])
     octaves = rng.uniform(np.log2(dances.slowest_bpm), np.log2(dances.fastest_bpm))
     bpm = float(2.0**octaves)
-    first_s = float(rng.uniform(0.0, 4.0 * timebase.beat_period_s(bpm)))
+    first_s = float(rng.uniform(0.0, timebase.BEATS_IN_BAR * timebase.beat_period_s(bpm)))
     codes = rng.choice(genres.CODES, _BODIES)
     kind = _KINDS[number % len(_KINDS)][body]
     seed = dances.seed + _BODIES * number + body

@@ -108,10 +108,7 @@ def train_genre(
     def loss(step: int, number: int) -> dict[str, Tensor]:
         batch = step * training.loop.gradient_accumulation + number
         samples, targets = windows.batch(batch, size)
-        # Dropout knows no other generator than torch's own.
-        with torch.random.fork_rng():
-            torch.manual_seed(training.loop.seed + batch)
-            logits = loop.prepared(samples.to(device))
+        logits = loop.seeded(samples, training.loop.seed + batch)
         return genre_loss(logits, targets.to(device))
 
     outcome = loop.run(loss, minutes=minutes, on_step=on_step)

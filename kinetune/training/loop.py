@@ -121,6 +121,14 @@ class TrainingLoop:
         self.save()
         return Outcome(self.step, self.step >= self.config.steps, self._smoothed)
 
+    def seeded(self, inputs: Tensor, seed: int) -> Tensor:
+        """Return what the model makes of inputs, its dropout drawn from a seed alone."""
+        # Dropout knows no other generator than torch's own.
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            out: Tensor = self.prepared(inputs.to(self.accelerator.device))
+        return out
+
     def save(self) -> None:
         """Write the state: weights, moving average, optimiser, step."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
