@@ -4,11 +4,12 @@
 
 Made-up dances with an arc: a quiet quarter, a build of a quarter, a break of an eighth, and all of
 it to the end; the moves are the choreographer's, made larger or smaller about their mean pose. The
-music is measured over phrases of four bars: loudness (mean square) and onsets a second (librosa),
-each against the body's mean joint speed by rank (Spearman), and how much louder the full part is
-than the quiet one and the break. "window by window" is the model without the piece's long arc
-(``kinetune.model.arc``), "with the arc" what a user gets, and "composed" what the corpus's composer
-makes of the same dance, who hears its energy beat by beat.
+music is measured over phrases of four bars: loudness (mean square) and onsets a second (librosa;
+what lies 40 dB under the loudest doesn't count, or the crackle of an old record would be counted
+where the music is quiet), each against the body's mean joint speed by rank (Spearman), and how much
+louder the full part is than the quiet one and the break. "window by window" is the model without
+the piece's long arc (``kinetune.model.arc``), "with the arc" what a user gets, and "composed" what
+the corpus's composer makes of the same dance, who hears its energy beat by beat.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from dataclasses import replace
 from itertools import pairwise
 from unittest.mock import patch
 
+import librosa
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import spearmanr
@@ -25,7 +27,7 @@ from kinetune.audio.sound import Sound
 from kinetune.corpus.choreographer import choreograph, measured
 from kinetune.corpus.composer import compose
 from kinetune.corpus.mixer import render
-from kinetune.metrics.heard import hear
+from kinetune.metrics.heard import as_loaded, hear
 from kinetune.metrics.seen import see
 from kinetune.model.bars import bar_lines
 from kinetune.model.pipeline import DanceToMusicPipeline
@@ -41,6 +43,7 @@ ARC = ((0.0, 0.25), (0.25, 0.25), (0.5, 0.95), (0.501, 0.2), (0.62, 0.2), (0.625
 OWN_S = 3.0
 QUIET, BREAK, FULL = (0.0, 0.25), (0.51, 0.615), (0.64, 1.0)
 BARS = 4
+AUDIBLE_DB = 40.0
 
 
 def with_arc(clip: MotionClip) -> MotionClip:
@@ -65,13 +68,24 @@ def phrases_of(values: np.ndarray, rate_hz: float, edges_s: np.ndarray) -> np.nd
     return np.array([values[a:b].mean() for a, b in pairwise(edges)])
 
 
+def onsets_s(sound: Sound) -> np.ndarray:
+    """Return when something begins that can be heard beside the loudest."""
+    mono = as_loaded(sound)
+    power = librosa.feature.melspectrogram(y=mono, sr=timebase.SAMPLE_RATE_HZ)
+    level_db = librosa.power_to_db(power, ref=np.max, top_db=AUDIBLE_DB)
+    strength = librosa.onset.onset_strength(S=level_db, sr=timebase.SAMPLE_RATE_HZ)
+    return librosa.onset.onset_detect(
+        onset_envelope=strength, sr=timebase.SAMPLE_RATE_HZ, units="time"
+    )
+
+
 def scores(clip: MotionClip, grid: BeatGrid, sound: Sound) -> dict[str, float]:
     """Return how the music's phrases follow the body's."""
     heard, speed = hear(sound), see(clip).speed
     edges = bar_lines(grid, clip.duration_s)[::BARS]
     rate_hz = timebase.mel_rate_hz()
     body = phrases_of(speed, ANALYSIS_FPS, edges)
-    onsets = np.bincount((heard.onsets_s * rate_hz).astype(int), minlength=len(heard.power))
+    onsets = np.bincount((onsets_s(sound) * rate_hz).astype(int), minlength=len(heard.power))
 
     def level_db(span: tuple[float, float]) -> float:
         ends = [round(share * len(heard.power)) for share in span]

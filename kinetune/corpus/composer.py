@@ -26,6 +26,8 @@ _BUILD_CHANCE, _STOP_CHANCE = 0.7, 0.3
 _LINE_RESTS = 0.15
 # A break wants a strong dancer.
 _BREAK_NEEDS = 0.4
+# In a phrase with less energy than this part of the kit rests.
+_CALM_BELOW = 0.3
 
 
 def compose(dance: Dance | Plan, seed: int) -> Score:
@@ -51,6 +53,8 @@ def compose(dance: Dance | Plan, seed: int) -> Score:
         phrase = index + song.phrase_shift
         if phrase % PHRASE_BARS == 0 or index == 0:
             resting = _resting(rng, song, float(hearing.energy(index).mean()))
+            if hearing.mean(index, PHRASE_BARS - phrase % PHRASE_BARS) < _CALM_BELOW:
+                resting |= song.calm
         _write_bar(page, _read_bar(page, hearing, index), resting, hearing.before(index))
     notes = tuple(sorted(page.notes, key=lambda note: note.start_s))
     mix = draw_mix(rng, STYLES[code], plan.bpm)
@@ -87,6 +91,10 @@ class _Hearing:
         """Energy of a bar's beats, shape (4,)."""
         index = self._first_beat(bar) + np.arange(BEATS_IN_BAR)
         return np.asarray(self._energy[index.clip(0, len(self._energy) - 1)])
+
+    def mean(self, bar: int, bars: int) -> float:
+        """Mean energy of so many bars from one on."""
+        return float(np.mean([self.energy(bar + k) for k in range(bars)]))
 
     def before(self, bar: int) -> float:
         """Energy of the beat before a bar."""
@@ -138,7 +146,7 @@ def _ending(page: Page, phrase: int, mean: float, following: float) -> tuple[str
 
 
 def _write_bar(page: Page, bar: Bar, resting: set[str], before: float) -> None:
-    play_drums(page, bar)
+    play_drums(page, bar, resting)
     if "bass" not in resting:
         _bass(page, bar)
     for line in _playing(page.song, bar.mean, resting):

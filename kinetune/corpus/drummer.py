@@ -7,7 +7,7 @@ from kinetune.corpus.page import STEPS_A_BEAT, Bar, Page
 from kinetune.corpus.songs import PHRASE_BARS
 
 # Energy below which a drum keeps silent.
-_NEEDS = {"layer": 0.3, "hat": 0.06, "open": 0.28}
+_NEEDS = {"layer": 0.3, "hat": 0.14, "open": 0.28}
 # A beat this much stronger than the one before is hit, with a crash every other bar at most.
 _HIT_RISE = 0.25
 _CRASH_BARS = 2
@@ -16,17 +16,22 @@ _SUDDEN, _HITS_A_BAR = 0.8, 2
 _MIDDLE = 60.0
 
 
-def play_drums(page: Page, bar: Bar) -> None:
-    """Write the groove of a bar and how it ends."""
+def play_drums(page: Page, bar: Bar, resting: set[str]) -> None:
+    """Write the groove of a bar, without the parts that rest, and how it ends."""
     song = page.song
     # One bar in five the kick turns to its other figure.
     turned = int(page.rng.random() < 0.2)
     busy = int(bar.mean > 0.5)
-    _groove(page, bar, "kick", song.kick[bar.section ^ turned])
-    _groove(page, bar, "snare", song.snare)
-    _groove(page, bar, "layer", song.snare.replace(".", "-"))
-    _groove(page, bar, "hat", song.hat[busy])
-    _groove(page, bar, "open", song.opened)
+    grooves = {
+        "kick": song.kick[bar.section ^ turned],
+        "snare": song.snare,
+        "layer": song.snare.replace(".", "-"),
+        "hat": song.hat[busy],
+        "open": song.opened,
+    }
+    for part, pattern in grooves.items():
+        if part not in resting:
+            _groove(page, bar, part, pattern)
     if bar.ending == "build":
         _build(page, bar)
     elif bar.ending:

@@ -96,7 +96,7 @@ class Page:
 
     def _patience(self, part: str) -> NDArray[np.float64]:
         most = np.tile(_WAITS, BEATS_IN_BAR)
-        return _SHYNESS.get(part, 0.9) * most * self.rng.uniform(0.3, 1.2, len(most))
+        return _SHYNESS.get(part, 0.9) * most * self.rng.uniform(0.5, 1.3, len(most))
 
     def kept(self, part: str, bar: Bar, hits: list[Hit]) -> list[Hit]:
         """Return the hits that the energy at their beats calls for."""

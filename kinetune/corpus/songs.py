@@ -31,6 +31,12 @@ _DESK: dict[str, tuple[float, float, float, bool]] = {
 _CURVE_SPREAD_DB = 1.2
 _LOW = {"kick", "bass", "boom"}
 _DRUMS = {"snare", "layer", "hat", "open", "crash", "tom"}
+# What sits a calm phrase out: something of the kit always stays to keep time.
+_CALM: tuple[tuple[float, frozenset[str]], ...] = (
+    (0.45, frozenset({"hat", "open"})),
+    (0.3, frozenset({"snare", "layer", "hat", "open"})),
+    (0.25, frozenset({"kick", "snare", "layer"})),
+)
 # Echoes fall on these parts of a beat: dotted eighths, eighths, quarters, triplets.
 _ECHO_BEATS = (0.75, 0.75, 0.5, 1.0, 2.0 / 3.0)
 
@@ -63,6 +69,7 @@ class Song:
     live_s: float
     phrase_shift: int
     parts: dict[str, Part]
+    calm: frozenset[str]
 
 
 def _one(rng: np.random.Generator, options: tuple[str, ...]) -> str:
@@ -107,7 +114,15 @@ def draw_song(rng: np.random.Generator, style: Style, bpm: float) -> Song:
         live_s=float(rng.uniform(*style.mood.live)),
         phrase_shift=int(rng.integers(PHRASE_BARS)),
         parts=parts,
+        calm=_calm(rng, lines),
     )
+
+
+def _calm(rng: np.random.Generator, lines: tuple[Line, ...]) -> frozenset[str]:
+    """The drums that sit calm phrases out; shakers and the like always do."""
+    chances, kits = zip(*_CALM, strict=True)
+    kit: frozenset[str] = kits[int(rng.choice(len(kits), p=chances))]
+    return kit | {line.part for line in lines if line.layer.role == "drum"}
 
 
 def _draw_parts(rng: np.random.Generator, style: Style) -> tuple[tuple[Line, ...], dict[str, Part]]:

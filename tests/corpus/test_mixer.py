@@ -17,7 +17,7 @@ RATE_HZ = 22_050
 
 
 def mixed(*, code="HO", rate_hz=RATE_HZ, channels=2, **changes):
-    score = compose(plan(code, duration_s=4.0), 3)
+    score = compose(plan(code, duration_s=4.0), 4)
     mix = dataclasses.replace(
         score.mix, wet=0.2, dust=0.0, duck=0.0, echo=0.0, punch=0.0, width=0.0, drive=0.2
     )

@@ -104,6 +104,27 @@ def test_energy_means_more_notes_and_harder_ones():
     )
 
 
+@pytest.mark.parametrize("code", genres.CODES)
+def test_part_of_the_kit_rests_while_the_body_is_calm(code):
+    bars = 24
+    given = plan(code, bpm=100.0, duration_s=bars * 2.4)
+    # Eight bars of little, then all of it.
+    energy = np.repeat([0.15, 0.75], [8 * 4, 16 * 4])
+    rested = 0
+    for seed in range(6):
+        score = compose(dataclasses.replace(given, energy=energy), seed)
+        kit = {name: [n.start_s for n in score.notes if n.part == name]
+               for name in ("kick", "snare", "hat")}  # fmt: skip
+        calm = {name: np.histogram(times, [0.0, 4 * 2.4])[0][0] for name, times in kit.items()}
+        full = {
+            name: np.histogram(times, [12 * 2.4, 24 * 2.4])[0][0] for name, times in kit.items()
+        }
+        assert any(calm.values()), "nothing keeps time"
+        # Something that plays all along later has rested; a hit on the dance may still fall.
+        rested += any(calm[name] <= 2 < full[name] for name in kit)
+    assert rested >= 5
+
+
 def test_a_leap_of_energy_is_hit():
     energy = np.full(10, 0.2)
     energy[6:] = 0.9
