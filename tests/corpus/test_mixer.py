@@ -17,7 +17,7 @@ RATE_HZ = 22_050
 
 
 def mixed(*, code="HO", rate_hz=RATE_HZ, channels=2, **changes):
-    score = compose(plan(code, duration_s=4.0), 4)
+    score = compose(plan(code, duration_s=4.0), 5)
     mix = dataclasses.replace(
         score.mix, wet=0.2, dust=0.0, duck=0.0, echo=0.0, punch=0.0, width=0.0, drive=0.2
     )
@@ -91,7 +91,7 @@ def test_another_process_renders_the_same_bytes():
 
 
 def test_no_two_strokes_of_a_drum_are_alike():
-    score = compose(plan("HO", bpm=120.0, duration_s=4.0), 3)
+    score = compose(plan("HO", bpm=120.0, duration_s=4.0), 5)
     hats = tuple(note for note in score.notes if note.part == "hat" and note.start_s > 0)[:2]
     strokes = []
     for count, start_s in enumerate((0.5, 1.5)):
