@@ -32,14 +32,19 @@ def genre_code(text: str) -> str:
     Raises:
         ConfigError: No such genre; the message lists them all.
     """
+    if code := genre_called(text):
+        return code
+    known = ", ".join(f"{name} ({code})" for code, name in zip(CODES, NAMES, strict=True))
+    raise ConfigError(f"unknown genre {text!r}; choose one of {known}")
+
+
+def genre_called(text: str) -> str | None:
+    """Return the two-letter code of a genre given by name or code, any case, or None."""
     key = text.strip().lower().replace("_", "-").replace(" ", "-")
     by_name = dict(zip(NAMES, CODES, strict=True)) | _ALSO
     if key in by_name:
         return by_name[key]
-    if key.upper() in CODES:
-        return key.upper()
-    known = ", ".join(f"{name} ({code})" for code, name in zip(CODES, NAMES, strict=True))
-    raise ConfigError(f"unknown genre {text!r}; choose one of {known}")
+    return key.upper() if key.upper() in CODES else None
 
 
 def genre_name(code: str) -> str:

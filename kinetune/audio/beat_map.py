@@ -120,12 +120,19 @@ def _write_midi(path: Path, made: BeatMap) -> None:
     import mido
 
     track = mido.MidiTrack()
-    track.append(mido.MetaMessage("time_signature", numerator=4, denominator=4, time=0))
     # What comes before the first beat is one beat of its own length, so that a beat is a beat.
     times = [0.0, *made.beats_s] if made.beats_s and made.beats_s[0] > 0.005 else [*made.beats_s]
+    opens = set(made.downbeats_s)
+    # Beats before the first bar are a bar of their own, so that the DAW's bars are the music's.
+    first = next((number for number, time_s in enumerate(times) if time_s in opens), 0)
     for number, step_s in enumerate(np.diff(times)):
-        tempo = round(float(step_s) * 1e6)
         ticks = _TICKS_A_BEAT if number else 0
+        if number in (0, first):
+            beats = BEATS_IN_BAR if number == first else first
+            how = {"numerator": beats, "denominator": 4, "time": ticks}
+            track.append(mido.MetaMessage("time_signature", **how))
+            ticks = 0
+        tempo = round(float(step_s) * 1e6)
         track.append(mido.MetaMessage("set_tempo", tempo=tempo, time=ticks))
     track.append(mido.MetaMessage("end_of_track", time=_TICKS_A_BEAT))
     midi = mido.MidiFile(type=0, ticks_per_beat=_TICKS_A_BEAT)
@@ -153,7 +160,9 @@ def _read_midi(path: Path) -> list[float]:
         now = end
         if message.type == "set_tempo":
             tempo = message.tempo
-    return times
+    # A first beat of quite another length is what lies before the first beat.
+    lead_in = len(times) > 2 and not 0.7 < (times[1] - times[0]) / (times[2] - times[1]) < 1.4
+    return times[lead_in:]
 
 
 def _read_json(path: Path) -> list[float]:

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from kinetune import timebase
 from kinetune.audio.loudness import normalise
 from kinetune.audio.sound import Sound, resample
 from kinetune.errors import ConfigError
+from kinetune.room import blocks, let_go, room_for
 
 SLOWEST_HZ, FASTEST_HZ = 8_000, 192_000
 _QUIETEST_LUFS, _LOUDEST_LUFS = -40.0, -6.0
@@ -50,5 +49,14 @@ def delivered(sound: Sound, how: Delivery) -> Sound:
         return sound
     at_rate = resample(sound, how.rate_hz)
     if how.channels == 2:
-        at_rate = Sound(np.repeat(at_rate.samples[:, None], 2, axis=1), how.rate_hz)
+        at_rate = _on_both(at_rate)
     return normalise(at_rate, target_lufs=how.target_lufs)
+
+
+def _on_both(sound: Sound) -> Sound:
+    """The same on two channels."""
+    both = room_for((len(sound.samples), 2))
+    for part in blocks(len(both)):
+        both[part] = sound.samples[part, None]
+        let_go(sound.samples, both)
+    return Sound(both, sound.rate_hz)

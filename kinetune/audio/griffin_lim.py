@@ -10,12 +10,15 @@ bins, M mel bands, L mel frames, P pinned frames.
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
 from kinetune.audio.mel import MelConfig, filterbank, hann_window, mel_power
 from kinetune.errors import AudioError
+from kinetune.room import let_go
 
 # 20 s of the paper's frames: about 100 MB of work space, whatever the length of the music.
 CHUNK_FRAMES = 860
@@ -126,6 +129,7 @@ def mel_to_samples(
     seed: int = 0,
     length: int | None = None,
     chunk_frames: int = CHUNK_FRAMES,
+    out: NDArray[np.float32] | None = None,
 ) -> Tensor:
     """Return the sound of log mel spectrograms of any length, in bounded work space.
 
@@ -139,9 +143,10 @@ def mel_to_samples(
         seed: Seed of the first phase.
         length: Samples N wanted; the hops between the frames if None.
         chunk_frames: Mel frames at a time.
+        out: Zeros (B, N) to write the sound into, for sounds too long for the memory.
 
     Returns:
-        (B, N), float32.
+        (B, N), float32; ``out`` if it was given.
 
     Raises:
         AudioError: The shape does not fit ``config``, or the chunks are too short to overlap.
@@ -150,9 +155,10 @@ def mel_to_samples(
     wanted = config.samples_of(mel.shape[-1]) if length is None else length
     mel = mel[:, :, : config.frames_of(wanted)]
     search = _Search(iterations, _MOMENTUM, torch.Generator().manual_seed(seed))
-    made = mel.new_zeros((len(mel), wanted), dtype=torch.float32)
+    made = mel.new_zeros((len(mel), wanted)).float() if out is None else torch.from_numpy(out)
     for chunk in plan_chunks(mel.shape[-1], config, chunk_frames):
         _lay(chunk, mel_power(mel[:, :, chunk.first : chunk.end], config), made, config, search)
+        let_go(mel, made)
     return made
 
 
@@ -196,9 +202,9 @@ def _lay(chunk: Chunk, power: Tensor, made: Tensor, config: MelConfig, search: "
         config,
         search,
         sounding=slice(max(0, -start), n_samples - start),
-        pinned=_analyse(known, config) if chunk.pinned else magnitude[:, :0],
+        pinned=_analyse(known.to(power), config) if chunk.pinned else magnitude[:, :0],
         power=power.transpose(1, 2).contiguous(),
-    )
+    ).to(made)
     # Before this sample, and a window back, both sounds are made of the same pinned frames.
     join = (chunk.first + chunk.pinned) * hop - half if chunk.pinned else 0
     if chunk.pinned:

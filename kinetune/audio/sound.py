@@ -17,9 +17,13 @@ from numpy.typing import NDArray
 from kinetune import timebase
 from kinetune.errors import AudioError
 from kinetune.files import whole_file
+from kinetune.room import blocks, let_go, room_for
 
 _SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 _BLOCK = 1 << 16
+# Samples that are brought to another rate at once, and how far SciPy's filter looks, in periods of
+# the lower rate.
+_STRETCH, _FILTER_REACH = 1 << 20, 12
 # What MP3 knows.
 _MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
@@ -47,8 +51,10 @@ class Sound:
             raise AudioError(f"expected float samples in [-1, 1], found {self.samples.dtype}")
         if self.rate_hz <= 0:
             raise AudioError(f"the sample rate must be positive, found {self.rate_hz}")
-        if not np.isfinite(self.samples).all():
-            raise AudioError("the sound holds NaN or infinite samples")
+        for part in blocks(len(self.samples)):
+            if not np.isfinite(self.samples[part]).all():
+                raise AudioError("the sound holds NaN or infinite samples")
+            let_go(self.samples)
 
     @property
     def duration_s(self) -> float:
@@ -93,7 +99,16 @@ def check_suffix(path: Path) -> None:
         raise AudioError(f"{path}: can't write {suffix or 'no suffix'!r}; use one of {known}")
 
 
-def write_sound(path: Path, sound: Sound, *, loops: bool = False) -> None:
+def read_genre(path: Path) -> str:
+    """Return the genre that a sound file says it is of, in its own words; empty if it does not."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            return str(file.genre or "").strip()
+    except soundfile.LibsndfileError:
+        return ""
+
+
+def write_sound(path: Path, sound: Sound, *, loops: bool = False, genre: str = "") -> None:
     """Write ``sound`` to ``path``, whole or not at all: 16-bit WAV or FLAC, OGG Vorbis or MP3.
 
     Samples beyond [-1, 1] are held at full scale.
@@ -102,6 +117,7 @@ def write_sound(path: Path, sound: Sound, *, loops: bool = False) -> None:
         path: The suffix says the format.
         sound: What to write.
         loops: Mark all of it as a loop, for game engines and samplers; WAV only.
+        genre: Written into the file, for players and :func:`read_genre`.
 
     Raises:
         AudioError: Another suffix, or a rate that MP3 does not know.
@@ -114,19 +130,22 @@ def write_sound(path: Path, sound: Sound, *, loops: bool = False) -> None:
         raise AudioError(f"{path}: MP3 knows {known} Hz, found {sound.rate_hz}")
     with whole_file(Path(path)) as aside:
         try:
-            _write_blocks(aside, sound, _SUBTYPES[suffix])
+            _write_blocks(aside, sound, _SUBTYPES[suffix], genre)
             if loops and suffix == ".wav":
                 _mark_loop(aside, len(sound.samples), sound.rate_hz)
         except soundfile.LibsndfileError as error:
             raise OSError(str(error)) from error
 
 
-def _write_blocks(path: Path, sound: Sound, subtype: str) -> None:
+def _write_blocks(path: Path, sound: Sound, subtype: str, genre: str) -> None:
     """Block by block: libsndfile's Vorbis encoder overflows its stack on one long write."""
     channels = 1 if sound.samples.ndim == 1 else sound.samples.shape[1]
     with soundfile.SoundFile(path, "w", sound.rate_hz, channels, subtype) as out:
-        for first in range(0, len(sound.samples), _BLOCK):
-            out.write(sound.samples[first : first + _BLOCK].clip(-1.0, 1.0))
+        if genre:
+            out.genre = genre
+        for part in blocks(len(sound.samples), _BLOCK):
+            out.write(sound.samples[part].clip(-1.0, 1.0))
+            let_go(sound.samples)
 
 
 def _mark_loop(path: Path, n_samples: int, rate_hz: int) -> None:
@@ -151,7 +170,7 @@ def to_mono(sound: Sound) -> Sound:
 
 
 def resample(sound: Sound, rate_hz: int) -> Sound:
-    """Return the sound at another rate, by SciPy's polyphase filter.
+    """Return the sound at another rate, by SciPy's polyphase filter, a stretch at a time.
 
     Raises:
         AudioError: The rate is not positive.
@@ -163,5 +182,15 @@ def resample(sound: Sound, rate_hz: int) -> Sound:
     from scipy.signal import resample_poly
 
     common = math.gcd(rate_hz, sound.rate_hz)
-    samples = resample_poly(sound.samples, rate_hz // common, sound.rate_hz // common, axis=0)
-    return Sound(samples.astype(np.float32), rate_hz)
+    up, down = rate_hz // common, sound.rate_hz // common
+    given, count = sound.samples, -(-len(sound.samples) * up // down)
+    made = room_for((count, *given.shape[1:]))
+    # Stretches begin where samples of both rates coincide, and see as far as the filter reaches.
+    margin = down * -(-_FILTER_REACH * max(up, down) // (up * down))
+    for part in blocks(len(given), down * (_STRETCH // down + 1)):
+        start = max(0, part.start - margin)
+        fine = resample_poly(given[start : part.stop + margin], up, down, axis=0)
+        first, last = part.start * up // down, min(count, -(-part.stop * up // down))
+        made[first:last] = fine[first - start * up // down :][: last - first]
+        let_go(given, made)
+    return Sound(made, rate_hz)

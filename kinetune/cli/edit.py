@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from kinetune import genres
-from kinetune.cli.generate import genre_of
+from kinetune.cli.generate import FALLBACK_GENRE
 from kinetune.cli.grids import AskedGrid
 from kinetune.cli.motions import AnimationOption, AskedReading, FpsOption, MappingOption
 from kinetune.cli.options import (
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from kinetune.model.editing import Change
     from kinetune.motion.beats import BeatGrid
     from kinetune.motion.clip import MotionClip
+
+
+# Shorter music is of no genre that could be heard.
+_HEARD_IN_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,9 @@ def command(
     ] = None,
     genre: Annotated[
         str | None,
-        typer.Option(help="Another style. Of a whole it keeps the rhythm. (default: the dance's)"),
+        typer.Option(
+            help="Another style. Of a whole it keeps the rhythm. (default: the music's own)"
+        ),
     ] = None,
     keep_rhythm: Annotated[
         bool | None,
@@ -173,13 +179,15 @@ def edit(
     check_suffix(target)
     sound, clip = read_sound(music), read_motion_file(motion, options.reading.of()).clip
     grid = _grid(options.grid, beat_of, sound, clip)
-    genre = genre_of(motion, options.genre)
+    own = genre_of_music(music, sound, motion)
+    genre = own.code if options.genre is None else genres.genre_code(options.genre)
     check_writable(target.parent)
     pipeline = Place(model, device).load()
     with step_bar(f"{music.name}: denoising", quiet) as progress:
         sampling = pipeline.sampling(options.seed, options.steps, options.guidance, progress)
         made = edit_music(pipeline, sound, clip, change, genre=genre, sampling=sampling, grid=grid)
-    write_sound(target, made.sound)
+    kept = genre if change.is_whole else own.code
+    write_sound(target, made.sound, genre=genres.genre_name(kept))
     if options.plot:
         from kinetune.cli.pictures import draw_edit
 
@@ -191,7 +199,38 @@ def edit(
     )  # fmt: skip
     if not quiet:
         _tell(done, change)
+        if own.heard and options.genre is None:
+            print(f"  heard as {genres.genre_name(own.code)}; --genre says another")
     return done
+
+
+@dataclass(frozen=True)
+class OwnGenre:
+    """The genre of music that is there, and whether nothing but its sound told it."""
+
+    code: str
+    heard: bool = False
+
+
+def genre_of_music(music: Path, sound: "Sound", motion: Path) -> OwnGenre:
+    """Return the genre of a sound file: what it says itself, or its dance's name, or its sound.
+
+    Args:
+        music: The file.
+        sound: What is in it.
+        motion: The dance's file; AIST++ names begin with a genre.
+    """
+    from kinetune.audio.sound import read_genre
+
+    told = genres.genre_called(read_genre(music)) or genres.genre_told_by(motion.name)
+    if told is not None:
+        return OwnGenre(told)
+    if sound.duration_s < _HEARD_IN_S:
+        return OwnGenre(genres.genre_code(FALLBACK_GENRE))
+    from kinetune.metrics.genre import genre_probabilities
+
+    likely = int(np.argmax(genre_probabilities(sound)))
+    return OwnGenre(genres.CODES[likely], heard=True)
 
 
 def stretch(text: str) -> tuple[float, float]:

@@ -15,7 +15,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from kinetune import timebase
 from kinetune.motion import kinematics, skeleton
-from kinetune.motion.clip import MotionClip, resample
+from kinetune.motion.clip import MotionClip, resample, resampled_count
+from kinetune.room import blocks, let_go
 
 Array = NDArray[np.float64]
 Colour = tuple[int, int, int]
@@ -33,6 +34,7 @@ _FLOOR_M, _TILE_M = 5.0, 0.5
 # A flash fades to a third in so long.
 _FLASH_S = 0.16
 _BONES_M = 0.035
+_POSED_AT_ONCE = 5000
 _THICK = {"pelvis": 0.06, "spine1": 0.07, "spine2": 0.075, "spine3": 0.075, "neck": 0.04}
 
 
@@ -55,7 +57,11 @@ class Scene:
     @cached_property
     def poses(self) -> Array:
         """Joint positions at the film's rate, the floor at zero, (T, 24, 3)."""
-        places = kinematics.joint_positions(resample(self.clip, FPS))
+        count = resampled_count(self.clip, FPS)
+        places = np.empty((count, skeleton.JOINT_COUNT, 3))
+        for part in blocks(count, _POSED_AT_ONCE):
+            places[part] = kinematics.joint_positions(resample(self.clip, FPS, frames=part))
+            let_go(self.clip.rotations)
         return places - [0.0, np.percentile(places[..., 1].min(axis=1), 2.0), 0.0]
 
     @cached_property

@@ -326,7 +326,7 @@ def _hand_over(
 
     sound = delivered(music.sound, delivery(options))
     target = targets.sound
-    write_sound(target, sound, loops=options.loop)
+    write_sound(target, sound, loops=options.loop, genre=genres.genre_name(music.genre))
     _write_beat_maps(target, music, options)
     if options.plot:
         from kinetune.cli.pictures import draw_music

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.audio.sound import Sound, resample
 from kinetune.cli import film
 from kinetune.errors import ConfigError
 from kinetune.files import whole_file
+from kinetune.room import blocks, let_go
 
 # What every player knows.
 _AUDIO_HZ = 44_100
@@ -57,8 +57,7 @@ def write_film(
         video = out.add_stream("libx264", rate=round(film.FPS))
         video.width, video.height, video.pix_fmt = film.WIDTH, film.HEIGHT, "yuv420p"
         video.options = {"preset": "veryfast", "crf": "20"}
-        audio = _audio_stream(out)
-        blocks = _audio_packets(audio, sound)
+        blocks = _audio_packets(_audio_stream(out), sound)
         for number, picture in enumerate(film.pictures(scene)):
             out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             # The music keeps step with the pictures, so that players need not look far ahead.
@@ -99,8 +98,6 @@ def write_onto(path: Path, source: Path, sound: Sound, *, offset_s: float = 0.0)
             raise ConfigError(
                 f"the music can't begin at {offset_s:g} s of {source}, which lasts {length_s:.1f} s"
             )
-        silence = np.zeros(timebase.samples_in(offset_s, sound.rate_hz), dtype=np.float32)
-        late = Sound(np.concatenate([silence, sound.mono]), sound.rate_hz)
         with whole_file(path) as aside, av.open(str(aside), "w") as out:
             try:
                 video = out.add_stream_from_template(given)
@@ -108,8 +105,7 @@ def write_onto(path: Path, source: Path, sound: Sound, *, offset_s: float = 0.0)
                 raise ConfigError(
                     f"{source}: an .mp4 can't hold its pictures ({error}); convert it first"
                 ) from error
-            blocks = _audio_packets(audio := _audio_stream(out), late)
-            del audio
+            blocks = _audio_packets(_audio_stream(out), sound, after_s=offset_s)
             for packet in film_in.demux(given):
                 if packet.dts is None:
                     continue
@@ -127,21 +123,27 @@ def _audio_stream(out: Any) -> Any:  # noqa: ANN401 - PyAV's own types
     return stream
 
 
-def _audio_packets(stream: Any, sound: Sound) -> Iterator[tuple[float, Any]]:  # noqa: ANN401
-    """Yield (seconds so far, packets), a block of sound at a time, and the encoder's rest."""
+def _audio_packets(
+    stream: Any,  # noqa: ANN401
+    sound: Sound,
+    *,
+    after_s: float = 0.0,
+) -> Iterator[tuple[float, Any]]:
+    """Yield (seconds so far, packets), a block of silence and sound at a time, then the rest."""
     import av
 
-    samples = _two_channels(resample(sound, _AUDIO_HZ).samples)
-    for first in range(0, len(samples), _BLOCK):
-        block = np.ascontiguousarray(samples[first : first + _BLOCK].T)
+    samples = resample(sound, _AUDIO_HZ).samples
+    silent = timebase.samples_in(after_s, _AUDIO_HZ)
+    for part in blocks(silent + len(samples), _BLOCK):
+        block = np.zeros((2, part.stop - part.start), dtype=np.float32)
+        heard = samples[max(0, part.start - silent) : max(0, part.stop - silent)]
+        if len(heard):
+            block[:, -len(heard) :] = heard.T
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
-        frame.sample_rate, frame.pts = _AUDIO_HZ, first
-        yield timebase.duration_of(first, _AUDIO_HZ), stream.encode(frame)
-    yield timebase.duration_of(len(samples), _AUDIO_HZ), stream.encode(None)
-
-
-def _two_channels(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.repeat(samples[:, None], 2, axis=1) if samples.ndim == 1 else samples
+        frame.sample_rate, frame.pts = _AUDIO_HZ, part.start
+        yield timebase.duration_of(part.start, _AUDIO_HZ), stream.encode(frame)
+        let_go(samples)
+    yield timebase.duration_of(silent + len(samples), _AUDIO_HZ), stream.encode(None)
 
 
 def _mux_until(out: Any, blocks: Iterator[tuple[float, Any]], end_s: float) -> None:  # noqa: ANN401

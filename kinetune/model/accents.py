@@ -13,6 +13,7 @@ from torch import Tensor
 from kinetune import timebase
 from kinetune.audio.mel import MelConfig
 from kinetune.model.score import Accent, Silence
+from kinetune.room import blocks, let_go
 
 # How long a hit rings, and how long before it the music makes room.
 _HIT_S, _ROOM_S = 0.35, 0.12
@@ -23,12 +24,13 @@ _LOUDER_DB, _ROOM_DB = 2.0, 14.0
 _SHARPER, _NEAR_S, _PUSHES = 1.4, 1.0, (1.0, 1.5, 2.0, 3.0)
 # Hits are not looked for so near to either end.
 _END_S = 0.3
+_LOOKED_AT_ONCE = 1 << 14
 
 
 def accented(
     mel: Tensor, accents: Sequence[Accent], config: MelConfig, *, ring: bool = False
 ) -> Tensor:
-    """Return the spectrogram (1, M, L) with accents; those of strength 0 change nothing.
+    """Put accents into the spectrogram (1, M, L), in place; those of strength 0 change nothing.
 
     Args:
         mel: Log mel spectrogram in [-1, 1], (1, M, L).
@@ -37,10 +39,9 @@ def accented(
         ring: It is a loop: what an accent takes before its beginning or behind its end, it takes
             from the other end.
     """
-    hit = strongest_hit(mel[0], config) if accents else mel[0, :, :0]
+    hit = strongest_hit(mel[0], config).clone() if accents else mel[0, :, :0]
     if not hit.shape[-1]:
         return mel
-    out = mel.clone()
     for accent in accents:
         if accent.strength > 0.0:
             # A centred frame already feels what begins half a window behind its centre.
@@ -48,50 +49,53 @@ def accented(
             frame = timebase.frames_in(felt_s, config.frame_rate_hz)
             if ring:
                 middle = mel.shape[-1] // 2
-                turned = out[0].roll(middle - frame, dims=-1)
-                turned = _with_accent(turned, hit, middle, accent.strength, config)
-                out[0] = turned.roll(frame - middle, dims=-1)
+                turned = mel[0].roll(middle - frame, dims=-1)
+                _accent(turned, hit, middle, accent.strength, config)
+                mel[0] = turned.roll(frame - middle, dims=-1)
             else:
-                out[0] = _with_accent(out[0], hit, max(0, frame), accent.strength, config)
-    return out
+                _accent(mel[0], hit, max(0, frame), accent.strength, config)
+    return mel
 
 
-def _with_accent(
-    mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelConfig
-) -> Tensor:
-    """Return ``mel`` (M, L) with a hit at ``frame`` that rises more sharply than what is near."""
+def _accent(mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelConfig) -> None:
+    """Put a hit into ``mel`` (M, L) at ``frame`` that rises more sharply than what is near."""
     near = timebase.frames_in(_NEAR_S, config.frame_rate_hz)
     frame = min(frame, mel.shape[-1] - 1)
-    around = _rise(mel[:, max(0, frame - near) : frame + near])
-    wanted = (1.0 + strength * (_SHARPER - 1.0)) * float(around.max()) if len(around) else 0.0
-    out = mel
+    first = max(0, frame - near)
+    around, frame = mel[:, first : frame + near], frame - first
+    before = around.clone()
+    rises = _rise(before)
+    wanted = (1.0 + strength * (_SHARPER - 1.0)) * float(rises.max()) if len(rises) else 0.0
     for push in _PUSHES:
-        out = mel.clone()
-        _lay(out, hit, frame, push * strength, config)
-        risen = _rise(out[:, max(0, frame - 2) : frame + 3])
+        around.copy_(before)
+        _lay(around, hit, frame, push * strength, config)
+        risen = _rise(around[:, max(0, frame - 2) : frame + 3])
         if len(risen) and float(risen.max()) >= wanted:
             break
-    return out
 
 
 def _rise(mel: Tensor) -> Tensor:
     """How sharply a spectrogram (M, L) rises, (L - 2,): over two frames, lest one split it."""
-    return (mel[:, 2:] - mel[:, :-2]).clamp(min=0.0).mean(dim=0)
+    rises = []
+    for part in blocks(max(0, mel.shape[-1] - 2), _LOOKED_AT_ONCE):
+        seen = mel[:, part.start : part.stop + 2]
+        rises.append((seen[:, 2:] - seen[:, :-2]).clamp(min=0.0).mean(dim=0))
+        let_go(mel)
+    return torch.cat(rises) if rises else mel[0, :0]
 
 
 def hushed(mel: Tensor, silences: Sequence[Silence], config: MelConfig) -> Tensor:
-    """Return the spectrogram (1, M, L) with nothing in its silences.
+    """Empty the spectrogram (1, M, L), in place, where its silences are.
 
     A frame that already feels what begins at the end of a silence keeps it.
     """
-    out = mel.clone() if silences else mel
     for silence in silences:
         felt_s = silence.end_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
         first, last = (
             timebase.frames_in(time_s, config.frame_rate_hz) for time_s in (silence.start_s, felt_s)
         )
-        out[..., first : max(first, last)] = -1.0
-    return out
+        mel[..., first : max(first, last)] = -1.0
+    return mel
 
 
 def strongest_hit(mel: Tensor, config: MelConfig) -> Tensor:

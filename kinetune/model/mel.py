@@ -1,11 +1,14 @@
 """The mel settings as a component of the pipeline, saved beside the weights."""
 
+import numpy as np
 from diffusers import ConfigMixin, SchedulerMixin
 from diffusers.configuration_utils import register_to_config
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import MelConfig, log_mel
+from kinetune.room import room_for
 
 
 class Mel(ConfigMixin, SchedulerMixin):
@@ -51,6 +54,11 @@ class Mel(ConfigMixin, SchedulerMixin):
         """Return log mel spectrograms (B, M, L) in [-1, 1] of samples (B, N)."""
         return log_mel(samples, self.settings)
 
-    def decode(self, mel: Tensor, *, n_samples: int, seed: int = 0) -> Tensor:
-        """Return samples (B, n_samples) for log mel spectrograms (B, M, L) by Griffin-Lim."""
-        return mel_to_samples(mel, self.settings, seed=seed, length=n_samples)
+    def decode(self, mel: Tensor, *, n_samples: int, seed: int = 0) -> NDArray[np.float32]:
+        """Return samples (B, n_samples) for log mel spectrograms (B, M, L) by Griffin-Lim.
+
+        Long ones don't lie in memory, see :mod:`kinetune.room`.
+        """
+        out = room_for((len(mel), n_samples))
+        mel_to_samples(mel, self.settings, seed=seed, length=n_samples, out=out)
+        return out

@@ -52,7 +52,7 @@ from kinetune.model.vae import (
     posterior_of,
     scale_latents,
 )
-from kinetune.model.voices import Told, Voice, batched, mixed
+from kinetune.model.voices import AllTold, Told, Voice, alike, all_told, mixed
 from kinetune.model.windows import WindowPlan, over_windows, plan_ring, plan_windows
 from kinetune.motion.beats import BeatGrid, beat_grid
 from kinetune.motion.clip import MotionClip
@@ -103,13 +103,13 @@ class Heard:
 
     Attributes:
         voices: One a genre.
-        untold: What each window is told without the dance; empty means no guidance.
+        untold: What any window is told without the dance; None means no guidance.
         bars_s: Bar lines, seconds from the first column, ascending; none in a loop.
         level: The dance's long arc from its first frame on, at 30 fps; empty in a loop.
     """
 
     voices: list[Voice]
-    untold: list[Told]
+    untold: Told | None
     bars_s: NDArray[np.float64]
     level: NDArray[np.float64]
 
@@ -345,10 +345,10 @@ class DanceToMusicPipeline(DiffusionPipeline):
     def _voices(
         self, dance: DanceInput, shares: dict[str, NDArray[np.float64]], plan: WindowPlan,
         *, guided: bool, from_s: float = 0.0,
-    ) -> tuple[list[Voice], list[Told]]:  # fmt: skip
+    ) -> tuple[list[Voice], Told | None]:  # fmt: skip
         """A voice for every genre that has a say somewhere; and what is told without a dance."""
         voices: list[Voice] = []
-        untold: list[Told] = []
+        untold: Told | None = None
         for code, share in shares.items():
             if share.any():
                 heard = replace(dance, genre=code)
@@ -423,18 +423,17 @@ class DanceToMusicPipeline(DiffusionPipeline):
 
     def conditions(
         self, dance: DanceInput, plan: WindowPlan, *, guided: bool, from_s: float = 0.0
-    ) -> tuple[list[Told], list[Told]]:
-        """Encode the condition of every window, and of a window that is told nothing."""
-        told: list[Told] = []
-        untold: list[Told] = []
-        for start in plan.starts:
+    ) -> tuple[AllTold, Told | None]:
+        """Encode the condition of every window, and of any window that is told nothing."""
+
+        def gathered(start: int) -> ConditionBatch:
             start_s = from_s + self.seconds_of(start)
-            batch: ConditionBatch = self.condition_encoder.gather(dance, start_s).to(self.device)
-            told.append(self.condition_encoder(batch))
-            if guided:
-                # Nothing is the same for all windows.
-                untold.append(untold[0] if untold else self.condition_encoder(batch.dropped()))
-        return told, untold
+            batch: ConditionBatch = self.condition_encoder.gather(dance, start_s)
+            return batch.to(self.device)
+
+        told = (self.condition_encoder(gathered(start)) for start in plan.starts)
+        untold = self.condition_encoder(gathered(0).dropped()) if guided else None
+        return all_told(told, len(plan.starts)), untold
 
     def denoise(
         self, plan: WindowPlan, heard: Heard, sampling: Sampling, held: Held | None = None
@@ -455,9 +454,9 @@ class DanceToMusicPipeline(DiffusionPipeline):
                     return answer
 
                 given = mixed(heard.voices, plan, places, windows, ask)
-                if not heard.untold:
+                if heard.untold is None:
                     return given
-                free = ask(windows, batched(heard.untold[places]))
+                free = ask(windows, alike(heard.untold, len(windows)))
                 return free + sampling.guidance * (given - free)
 
             latents = held.put_back(self.scheduler, latents, noise, timestep)
@@ -502,13 +501,11 @@ class DanceToMusicPipeline(DiffusionPipeline):
         rate_hz, hop = self.mel.settings.rate_hz, self.mel.settings.hop_length
         if ring is None:
             count = timebase.samples_in(duration_s, rate_hz)
-            samples = self.mel.decode(mel, n_samples=count, seed=seed)[0].cpu().numpy()
-            return normalise(Sound(samples.astype(np.float32, copy=False), rate_hz))
+            return normalise(Sound(self.mel.decode(mel, n_samples=count, seed=seed)[0], rate_hz))
         wide, before = twice_around(mel)
         count = timebase.samples_of_mel_frames(wide.shape[-1], hop)
-        samples = self.mel.decode(wide, n_samples=count, seed=seed)[0].cpu().numpy()
         samples = closed(
-            samples.astype(np.float32, copy=False),
+            self.mel.decode(wide, n_samples=count, seed=seed)[0],
             before=timebase.samples_of_mel_frames(before, hop),
             count=timebase.samples_of_mel_frames(mel.shape[-1], hop),
             rate_hz=rate_hz,

@@ -35,6 +35,7 @@ from kinetune.config import build, read_toml
 from kinetune.errors import ConfigError
 from kinetune.model.bars import nearest_bar
 from kinetune.motion.beats import BeatGrid
+from kinetune.room import copied
 
 Array = NDArray[np.float64]
 
@@ -285,7 +286,7 @@ def silenced(sound: Sound, silences: Sequence[Silence], *, ring: bool = False) -
     """
     if not silences:
         return sound
-    samples = sound.samples.copy()
+    samples = copied(sound.samples)
     rows = samples[:, None] if samples.ndim == 1 else samples
     out, back = (timebase.samples_in(t, sound.rate_hz) for t in (_FADE_OUT_S, _FADE_IN_S))
     for silence in silences:

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kinetune.room import blocks, let_go, room_for
+
 # Windows that go through the network at once: enough to fill a CPU, little enough memory.
 BATCH_WINDOWS = 4
+_DIVIDED_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -107,11 +110,22 @@ def join(plan: WindowPlan, parts: Iterable[Tensor], *, per_column: int = 1) -> T
     for start, part in zip(plan.starts, parts, strict=True):
         if not out.numel():
             weights = weights.to(part)
-            out, weight = part.new_zeros((*part.shape[:-1], total)), part.new_zeros(total)
+            out, weight = roomy(part, (*part.shape[:-1], total)), part.new_zeros(total)
         places = plan.places(start, per_column=per_column).to(out.device)
         out.index_add_(-1, places, part * weights)
         weight.index_add_(0, places, weights)
-    return out.div_(weight)
+        let_go(out)
+    for span in blocks(total, _DIVIDED_AT_ONCE):
+        out[..., span] /= weight[span]
+        let_go(out)
+    return out
+
+
+def roomy(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return zeros with the type and place of ``like``; long ones on the CPU lie in a file."""
+    if like.device.type != "cpu" or like.dtype != torch.float32:
+        return like.new_zeros(shape)
+    return torch.from_numpy(room_for(shape))
 
 
 def over_windows(

@@ -27,8 +27,10 @@ _BEAT_SIGMA_S = 5.0 / 60.0
 SLOWEST_ASKED_BPM, FASTEST_ASKED_BPM = 30.0, 300.0
 # Below this many rests there is nothing to find a beat in.
 _LEAST_RESTS = 6
-# A tracked grid must collect this much more evidence a beat than the steady one to be believed.
-_DRIFT_GAIN = 1.4
+# A tracked grid must collect this much more evidence a beat than the steady one to be believed: of
+# 300 made-up dances that drift by 0 to 12 % and 120 of bent clips, F is best so (0.91 and 0.71;
+# with 1.4 0.88 and 0.67).
+_DRIFT_GAIN = 1.2
 # Shorter than this a tempo has no time to drift audibly.
 _DRIFT_FROM_S = 20.0
 

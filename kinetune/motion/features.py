@@ -16,6 +16,7 @@ from kinetune import genres, timebase
 from kinetune.errors import ConfigError
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.clip import MotionClip, resample, resampled_count
+from kinetune.room import let_go
 
 Features = NDArray[np.float32]
 
@@ -136,6 +137,7 @@ def _by_pieces(clip: MotionClip, rows_of: Callable[[MotionClip], Features]) -> F
         seen = slice(start, min(count, first + _PIECE_FRAMES + _SEEN_BEYOND))
         rows = rows_of(resample(clip, timebase.MOTION_FPS, frames=seen))
         parts.append(rows[first - start :][:_PIECE_FRAMES])
+        let_go(clip.rotations)
     return np.concatenate(parts)
 
 

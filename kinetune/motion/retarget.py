@@ -37,6 +37,7 @@ from kinetune.motion.rig import (
     unit,
 )
 from kinetune.motion.take import Take
+from kinetune.room import blocks, let_go, room_for
 
 Array = NDArray[np.float64]
 
@@ -91,12 +92,15 @@ def clip_from_take(
     follow = _alignment(rig, reference, sampled)
     turn = _upright_turn(rig, rest, sampled)
     scale = _OUR_LEG_M / leg_length(rig, rest, where)
-    parts = [
-        _retargeted(rig, np.arange(first, min(first + _CHUNK, total)), follow, turn, scale)
-        for first in range(int(skip), total, _CHUNK)
-    ]
-    quat = rotations.continuous(np.concatenate([part[0] for part in parts]))
-    return MotionClip(quat, np.concatenate([part[1] for part in parts]), take.fps, name, source)
+    count = total - int(skip)
+    quat = room_for((count, skeleton.JOINT_COUNT, 4), np.float64)
+    root_m = np.empty((count, 3))
+    for part in blocks(count, _CHUNK):
+        frames = np.arange(part.start, part.stop) + int(skip)
+        quat[part], root_m[part] = _retargeted(rig, frames, follow, turn, scale)
+        let_go(quat)
+    rotations.flip_to_continuous(quat)
+    return MotionClip(quat, root_m, take.fps, name, source)
 
 
 def _has_reference_frame(rig: Rig) -> bool:

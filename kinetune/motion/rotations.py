@@ -8,7 +8,12 @@ it. Every function takes any leading shape. SciPy's ``Rotation`` is the oracle i
 import numpy as np
 from numpy.typing import NDArray
 
+from kinetune.room import blocks, let_go
+
 Array = NDArray[np.float64]
+
+# Long dances are gone through so many frames at a time.
+_PIECE_FRAMES = 4096
 
 
 def quat_from_axis_angle(axis_angle: Array) -> Array:
@@ -116,10 +121,19 @@ def matrix_from_sixd(sixd: Array) -> Array:
 
 def continuous(quat: Array) -> Array:
     """Flip signs along axis 0 (time) so that neighbouring quaternions lie close together."""
-    dots = np.einsum("...i,...i->...", quat[1:], quat[:-1])
-    signs = np.cumprod(np.where(dots < 0.0, -1.0, 1.0), axis=0)
-    signs = np.concatenate([np.ones((1, *quat.shape[1:-1])), signs], axis=0)
-    return quat * signs[..., None]
+    out = np.array(quat)
+    flip_to_continuous(out)
+    return out
+
+
+def flip_to_continuous(quat: Array) -> None:
+    """Do in place what :func:`continuous` does, long ones in pieces to spare memory."""
+    for part in blocks(len(quat), _PIECE_FRAMES):
+        # One before the piece, whose signs are right already.
+        seen = quat[max(0, part.start - 1) : part.stop]
+        flips = np.einsum("...i,...i->...", seen[1:], seen[:-1]) < 0.0
+        seen[1:] *= np.where(np.cumsum(flips, axis=0) % 2, -1.0, 1.0)[..., None]
+        let_go(quat)
 
 
 def slerp(start: Array, end: Array, fraction: Array) -> Array:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from kinetune.errors import MotionError
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.clip import MotionClip
+from kinetune.room import blocks, let_go, room_for
 
 Array = NDArray[np.float64]
 
@@ -67,16 +68,17 @@ def clip_from_smpl(
     if len(pose) == 0:
         raise MotionError(f"{path}: the motion has no frames")
     _check_finite(path, pose, root_m)
-    quat = np.zeros((len(pose), skeleton.JOINT_COUNT, 4))
-    quat[..., 0] = 1.0
-    for first in range(0, len(pose), _PIECE_FRAMES):
-        piece = slice(first, first + _PIECE_FRAMES)
+    quat = room_for((len(pose), skeleton.JOINT_COUNT, 4), np.float64)
+    for piece in blocks(len(pose), _PIECE_FRAMES):
+        quat[piece, :, 0] = 1.0
         quat[piece, : pose.shape[1]] = rotations.quat_from_axis_angle(pose[piece])
-    if z_up:
-        quat[:, 0] = rotations.quat_multiply(Y_UP_FROM_Z_UP, quat[:, 0])
-        root_m = y_up(root_m)
+        if z_up:
+            quat[piece, 0] = rotations.quat_multiply(Y_UP_FROM_Z_UP, quat[piece, 0])
+        let_go(quat)
+    rotations.flip_to_continuous(quat)
+    root_m = y_up(root_m) if z_up else root_m
     name = str(getattr(path, "stem", path))
-    return MotionClip(rotations.continuous(quat), root_m, float(fps), name=name, source=source)
+    return MotionClip(quat, root_m, float(fps), name=name, source=source)
 
 
 def y_up(points: ArrayLike) -> Array:

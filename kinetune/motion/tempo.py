@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
+from scipy.signal import savgol_filter
 from scipy.special import expit
 
 from kinetune import timebase
@@ -29,6 +30,7 @@ from kinetune.motion import kinematics, moments
 from kinetune.motion.beat_network import body_rows, bundled_network
 from kinetune.motion.clip import MotionClip, resample, resampled_count
 from kinetune.motion.moments import ANALYSIS_FPS
+from kinetune.room import let_go
 
 Array = NDArray[np.float64]
 
@@ -54,6 +56,7 @@ _PULSE_SIGMA_S = 0.03
 _SUREST = 5.0
 # How hard the tracker holds to the tempo; about that of a slightly rubato drummer.
 _TIGHTNESS = 300.0
+_SMOOTHED_BEATS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +94,7 @@ def gather(clip: MotionClip, *, network: bool = True) -> Evidence:
     begin = 0
     for k, part in enumerate(stretches):
         heard = _hear(resample(clip, ANALYSIS_FPS, frames=part), tempi, network)
+        let_go(clip.rotations)
         total += heard.score / len(stretches)
         # Where two stretches overlap, each speaks for the half it sees both sides of.
         end = part.stop if k + 1 == len(stretches) else (part.stop + stretches[k + 1].start) // 2
@@ -199,7 +203,10 @@ def bar_start(evidence: Evidence, beats_s: Array, beats_in_bar: int) -> int:
 
 
 def track(evidence: Evidence, bpm: float) -> Array:
-    """Return beats that stay near a tempo but may drift, by dynamic programming (Ellis 2007)."""
+    """Return beats that stay near a tempo but may drift, by dynamic programming (Ellis 2007).
+
+    What is left of the frames' grain in them is smoothed away.
+    """
     near = _blurred(evidence.pulses)
     near = near / max(float(near.std()), 1e-9)
     period = timebase.beat_period_s(bpm) * ANALYSIS_FPS
@@ -217,7 +224,14 @@ def track(evidence: Evidence, bpm: float) -> Array:
     beats = [frame]
     while (frame := int(back[frame])) >= 0:
         beats.append(frame)
-    return np.array(beats[::-1]) / ANALYSIS_FPS
+    return _smoothed(np.array(beats[::-1]) / ANALYSIS_FPS)
+
+
+def _smoothed(beats_s: Array) -> Array:
+    """Beats on a curve of the second degree through their neighbours, where there are enough."""
+    if len(beats_s) < _SMOOTHED_BEATS:
+        return beats_s
+    return np.asarray(savgol_filter(beats_s, _SMOOTHED_BEATS, 2, mode="interp"))
 
 
 def _gathered(evidence: Evidence, tempi_bpm: Array) -> Array:

@@ -26,10 +26,30 @@ def test_what_is_written_reads_back(made, tmp_path, suffix):
 def test_a_midi_files_beats_are_the_musics(made, tmp_path):
     write_beat_map(tmp_path / "beats.mid", made)
     found = read_beats(tmp_path / "beats.mid")
-    # The stretch before the first beat is a beat of its own.
-    np.testing.assert_allclose(found[1:8], BEATS, atol=1e-4)
+    np.testing.assert_allclose(found, BEATS, atol=1e-4)
     midi = mido.MidiFile(tmp_path / "beats.mid")
     assert midi.length == pytest.approx(BEATS[-1], abs=1e-4)
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+@pytest.mark.parametrize("start_s", [0.0, 0.2])
+def test_a_daws_bars_are_the_musics(tmp_path, first, start_s):
+    beats = start_s + 0.5 * np.arange(14)
+    made = beat_map(120.0, beats, beats[first], 8.0)
+    write_beat_map(tmp_path / "beats.mid", made)
+    midi = mido.MidiFile(tmp_path / "beats.mid")
+    now_s, ticks, bars, tempo = 0.0, 0, [], 500_000
+    for message in midi.tracks[0]:
+        now_s += mido.tick2second(message.time, midi.ticks_per_beat, tempo)
+        ticks += message.time
+        if message.type == "set_tempo":
+            tempo = message.tempo
+        elif message.type == "time_signature":
+            bars.append((now_s, message.numerator))
+    lead_in = first + (start_s > 0)
+    assert bars == ([(0.0, lead_in)] if lead_in else []) + [
+        (pytest.approx(made.downbeats_s[0], abs=1e-4), 4)
+    ]
 
 
 def test_a_daws_tempo_map_is_followed(tmp_path):

@@ -3,8 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from kinetune.audio.sound import Sound, read_sound, write_sound
-from kinetune.cli.edit import edit, stretch
+from kinetune import timebase
+from kinetune.audio.sound import Sound, read_genre, read_sound, write_sound
+from kinetune.cli.edit import OwnGenre, edit, genre_of_music, stretch
+from kinetune.cli.options import GenerateOptions
+from kinetune.corpus.composer import compose
+from kinetune.corpus.mixer import render
+from kinetune.corpus.score import Plan
 from kinetune.errors import ConfigError
 from kinetune.model.editing import Change
 from tests.cli.conftest import kinetune
@@ -50,6 +55,46 @@ def test_music_is_gone_on_from(tmp_path, tiny_model):
     )  # fmt: skip
     assert made.duration_s == pytest.approx(1.8, abs=0.01)
     assert read_sound(target).duration_s == pytest.approx(1.8, abs=0.01)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_music_says_its_genre_itself(tmp_path, suffix):
+    path = tmp_path / f"tune.{suffix}"
+    sound = Sound(np.zeros(RATE_HZ, dtype=np.float32), RATE_HZ)
+    write_sound(path, sound, genre="krump")
+    assert read_genre(path) == "krump"
+    assert genre_of_music(path, sound, tmp_path / "gBR_x.pkl") == OwnGenre("KR")
+    write_sound(path, sound, genre="Polka")
+    assert genre_of_music(path, sound, tmp_path / "gBR_x.pkl") == OwnGenre("BR")
+    write_sound(path, sound)
+    assert read_genre(path) == ""
+
+
+@pytest.mark.parametrize("code", ["KR", "HO", "JB"])
+def test_music_that_says_nothing_is_heard(tmp_path, code):
+    beats_s = timebase.beat_times(105.0, 0.0, 12.0)
+    plan = Plan(code, 105.0, 12.0, 0.0, np.full(len(beats_s), 0.6))
+    sound = render(compose(plan, 11), 22_050)
+    write_sound(tmp_path / "tune.wav", sound)
+    assert genre_of_music(tmp_path / "tune.wav", sound, tmp_path / "hero.bvh") == OwnGenre(
+        code, heard=True
+    )
+    short = Sound(sound.samples[:5000], 22_050)
+    assert genre_of_music(tmp_path / "tune.wav", short, tmp_path / "hero.bvh") == OwnGenre("HO")
+
+
+def test_a_change_keeps_the_genre_of_the_music(tmp_path, tiny_model):
+    music, motion = tune(tmp_path), dance(tmp_path)
+    write_sound(music, read_sound(music), genre="waacking")
+    out = tmp_path / "out.wav"
+    how = {"output": out, "model": str(tiny_model), "quiet": True}
+    assert edit(music, motion, Change(redo=(0.5, 1.0), exact=True), **how).genre == "WA"
+    assert read_genre(out) == "waacking"
+    other = GenerateOptions(genre="krump")
+    edit(music, motion, Change(redo=(0.5, 1.0), exact=True), options=other, **how)
+    assert read_genre(out) == "waacking", "a stretch does not make a style"
+    edit(music, motion, Change(strength=0.5), options=other, **how)
+    assert read_genre(out) == "krump"
 
 
 def test_the_beat_may_be_the_musics_own(tmp_path, tiny_model):

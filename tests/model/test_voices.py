@@ -1,13 +1,15 @@
 import torch
 
-from kinetune.model.voices import Voice, mixed
+from kinetune.model import windows as module
+from kinetune.model.voices import Voice, all_told, mixed
 from kinetune.model.windows import plan_windows
 
 PLAN = plan_windows(40, width=16, useful=16, overlap=4)
 
 
 def said(value):
-    return [{"value": torch.full((1, 1), float(value))} for _ in PLAN.starts]
+    told = ({"value": torch.full((1, 1), float(value))} for _ in PLAN.starts)
+    return all_told(told, len(PLAN.starts))
 
 
 def predict(windows, told):
@@ -38,3 +40,24 @@ def test_a_voice_without_a_say_in_a_window_is_not_asked_there():
     windows = torch.zeros(len(PLAN.starts), 2, 1, 16)
     mixed(voices, PLAN, slice(0, len(PLAN.starts)), windows, counting)
     assert asked == [(len(PLAN.starts), 1.0), (1, 3.0)]
+
+
+def test_every_window_is_told_its_own_wherever_it_lies(monkeypatch):
+    windows = [{"one": torch.randn(1, 3, 4), "two": torch.randn(1, 2)} for _ in range(5)]
+    near = all_told(iter(windows), 5)
+    whole = module.room_for
+    made = []
+
+    def in_a_file(shape):
+        made.append(shape)
+        return whole(shape, small=0)
+
+    monkeypatch.setattr(module, "room_for", in_a_file)
+    far = all_told(iter(windows), 5)
+    assert made == [(5, 3, 4), (5, 2)]
+    for told in (near, far):
+        some = told.of([4, 1])
+        for name in ("one", "two"):
+            torch.testing.assert_close(
+                some[name], torch.cat([windows[4][name], windows[1][name]]), rtol=0, atol=0
+            )
