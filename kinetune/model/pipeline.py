@@ -32,10 +32,12 @@ from kinetune.model.condition import (
     PaperCondition,
 )
 from kinetune.model.held import Held
+from kinetune.model.identity import SharedMean
 from kinetune.model.loops import Loop, closed, fit_loop, repeated, twice_around
 from kinetune.model.mel import Mel
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.phrases import in_phrases
+from kinetune.model.rhythm import rhythm_directions
 from kinetune.model.score import (
     Score,
     energy_at,
@@ -443,6 +445,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         if held is None:
             nothing = torch.zeros(plan.total, device=self.device)
             held = Held(torch.zeros_like(noise), nothing)
+        shared = self._shared_mean(plan, heard)
         timesteps = held.steps_of(self.scheduler, sampling.steps)
         latents = held.started(self.scheduler, noise, timesteps[0])
 
@@ -462,10 +465,21 @@ class DanceToMusicPipeline(DiffusionPipeline):
             latents = held.put_back(self.scheduler, latents, noise, timestep)
             scaled = self.scheduler.scale_model_input(latents, timestep)
             joint = over_windows(plan, scaled, predict)
+            if shared is not None:
+                joint = shared.of(self.scheduler, joint, latents, timestep)
             latents = self.scheduler.step(joint, timestep, latents).prev_sample
             if sampling.progress is not None:
                 sampling.progress(done, len(timesteps))
         return held.finished(latents)
+
+    def _shared_mean(self, plan: WindowPlan, heard: Heard) -> SharedMean | None:
+        """What brings the windows of a piece together; nothing for one window, or the paper's."""
+        if len(plan.starts) < 2 or self.scheduler.config.prediction_type != "v_prediction":
+            return None
+        channels, height = self.unet.config.in_channels, self._height
+        loudness = rhythm_directions(self.vae, channels=channels, height=height)
+        shares = [voice.share for voice in heard.voices]
+        return SharedMean(shares, loudness, width=plan.width, ring=bool(plan.ring))
 
     def encode(self, plan: WindowPlan, mel: Tensor) -> Tensor:
         """Return the latent (1, C, H, total) of a spectrogram (1, M, total * frames a column).
@@ -513,12 +527,16 @@ class DanceToMusicPipeline(DiffusionPipeline):
         )
         return normalise(Sound(samples, rate_hz))
 
+    @property
+    def _height(self) -> int:
+        """H of the latent."""
+        is_row = self.condition_encoder.config.get("mel_frames")
+        return 1 if is_row else int(self.unet.config.sample_size)
+
     def _noise(self, plan: WindowPlan, seed: int, bars_s: NDArray[np.float64]) -> Tensor:
         """Draw the first latent on the CPU, so that a seed means the same on every device."""
-        config = self.unet.config
-        height = 1 if self.condition_encoder.config.get("mel_frames") else config.sample_size
         generator = torch.Generator().manual_seed(seed)
-        shape = (1, config.in_channels, height, plan.total)
+        shape = (1, self.unet.config.in_channels, self._height, plan.total)
         fresh = torch.randn(shape, generator=generator)
         column_s = self.seconds_of(1)
         phrased = in_phrases(fresh, bars_s, column_s=column_s, window=plan.width, seed=seed)
