@@ -1,16 +1,19 @@
 """Accents that stand out, made of the piece's own strongest hit; and silences in the spectrogram.
 
 The hit with the sharpest rise in the whole spectrogram is laid over the accent, and what comes just
-before it makes room, so the accent sounds like the piece. Works on log mel spectrograms in [-1, 1];
+before it makes room, so the accent sounds like the piece. Whether it stands out is listened for: a
+spectrogram says more than the sound made of it can hold. Works on log mel spectrograms in [-1, 1];
 axes: M mel bands, L mel frames.
 """
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from kinetune import timebase
+from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import MelConfig
 from kinetune.model.score import Accent, Silence
 from kinetune.room import blocks, let_go
@@ -19,9 +22,14 @@ from kinetune.room import blocks, let_go
 _HIT_S, _ROOM_S = 0.35, 0.12
 # At strength 1: how much louder than the piece's strongest hit, and how deep the room before it.
 _LOUDER_DB, _ROOM_DB = 2.0, 14.0
-# How much sharper than its neighbours within a second an accent of strength 1 shall rise, and how
-# many times harder it is pushed, where the piece is full of hits, until it does.
-_SHARPER, _NEAR_S, _PUSHES = 1.4, 1.0, (1.0, 1.5, 2.0, 3.0)
+# How many times its neighbours within a second an accent of strength 1 shall be heard, how many
+# times harder it is pushed until it is, and how near it nothing counts as a neighbour.
+_STANDS, _NEAR_S, _PUSHES, _APART_S = 1.6, 1.0, (1.0, 1.5), 0.1
+# Where that is not enough, the strongest neighbour loses this much at its beginning, for so long,
+# and then the strongest that is left, so many times at most.
+_SOFT_DB, _SOFT_S, _SOFTENED = 3.0, 0.15, 12
+# What is heard of an accent is heard in so much around it, after so many rounds of Griffin-Lim.
+_AROUND_S, _ROUNDS = 1.3, 32
 # Hits are not looked for so near to either end.
 _END_S = 0.3
 _LOOKED_AT_ONCE = 1 << 14
@@ -58,20 +66,46 @@ def accented(
 
 
 def _accent(mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelConfig) -> None:
-    """Put a hit into ``mel`` (M, L) at ``frame`` that rises more sharply than what is near."""
-    near = timebase.frames_in(_NEAR_S, config.frame_rate_hz)
+    """Put a hit into ``mel`` (M, L) at ``frame``, so that it is heard to stand out."""
+    near = timebase.frames_in(_AROUND_S, config.frame_rate_hz)
     frame = min(frame, mel.shape[-1] - 1)
     first = max(0, frame - near)
     around, frame = mel[:, first : frame + near], frame - first
-    before = around.clone()
-    rises = _rise(before)
-    wanted = (1.0 + strength * (_SHARPER - 1.0)) * float(rises.max()) if len(rises) else 0.0
+    before, wanted = around.clone(), 1.0 + strength**0.5 * (_STANDS - 1.0)
     for push in _PUSHES:
         around.copy_(before)
         _lay(around, hit, frame, push * strength, config)
-        risen = _rise(around[:, max(0, frame - 2) : frame + 3])
-        if len(risen) and float(risen.max()) >= wanted:
-            break
+        stands, rival = _heard(around, frame, config)
+        if stands >= wanted:
+            return
+    for _ in range(_SOFTENED):
+        _soften(around[:, rival:], config)
+        stands, rival = _heard(around, frame, config)
+        if stands >= wanted:
+            return
+
+
+def _heard(mel: Tensor, frame: int, config: MelConfig) -> tuple[float, int]:
+    """How many times its strongest neighbour a hit is heard, and in which frame that begins."""
+    from librosa.onset import onset_strength
+
+    sound = mel_to_samples(mel[None].cpu(), config, iterations=_ROUNDS)[0].numpy()
+    strength = onset_strength(y=sound, sr=config.rate_hz, hop_length=config.hop_length)
+    # A centred frame already feels what begins half a window behind its centre.
+    felt = config.n_fft // (2 * config.hop_length)
+    away_s = np.abs(np.arange(len(strength)) - frame - felt) / config.frame_rate_hz
+    there = strength[away_s <= _APART_S / 2.0].max(initial=0.0)
+    others = np.where((away_s > _APART_S) & (away_s <= _NEAR_S), strength, 0.0)
+    rival = int(others.argmax())
+    return float(there / max(others[rival], 1e-6)), max(0, rival - felt)
+
+
+def _soften(mel: Tensor, config: MelConfig) -> None:
+    """Take the edge off the hit with which ``mel`` (M, L) begins."""
+    hit = mel[:, : timebase.frames_in(_SOFT_S, config.frame_rate_hz)]
+    fall = torch.linspace(1.0, 0.0, hit.shape[-1], device=mel.device)
+    hit -= _SOFT_DB / (config.top_db / 2.0) * fall
+    hit.clamp_(min=-1.0)
 
 
 def _rise(mel: Tensor) -> Tensor:

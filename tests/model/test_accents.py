@@ -43,6 +43,19 @@ def test_an_accent_stands_out_from_its_neighbours_within_50_ms(at_s):
     assert here > 2 * plain[np.abs(times - at_s) <= 0.05].max()
 
 
+def test_an_accent_stands_out_among_hits_as_sharp_as_itself():
+    full = MEL.clone()
+    hit = strongest_hit(full[0], CONFIG).clone()
+    for frame in range(20, full.shape[-1] - 20, 17):
+        full[0, :, frame - 4 : frame] = -1.0
+        full[0, :, frame : frame + 8] = hit[:, :8]
+    at_s = 2.61
+    times, strength = onsets(accented(full, [Accent(at_s)], CONFIG))
+    here = strength[np.abs(times - at_s) <= 0.05].max()
+    near = strength[(np.abs(times - at_s) > 0.1) & (np.abs(times - at_s) < 1.0)]
+    assert here > 1.1 * near.max()
+
+
 def test_a_stronger_accent_is_stronger_and_one_of_none_is_none():
     torch.testing.assert_close(accented(MEL.clone(), [Accent(2.6, 0.0)], CONFIG), MEL)
     rises = []
