@@ -27,7 +27,7 @@ _LOUDER_DB, _ROOM_DB = 2.0, 14.0
 _STANDS, _NEAR_S, _PUSHES, _APART_S = 1.6, 1.0, (1.0, 1.5), 0.1
 # Where that is not enough, the strongest neighbour loses this much at its beginning, for so long,
 # and then the strongest that is left, so many times at most.
-_SOFT_DB, _SOFT_S, _SOFTENED = 3.0, 0.15, 12
+_SOFT_DB, _SOFT_S, _SOFTENED = 4.0, 0.15, 24
 # What is heard of an accent is heard in so much around it, after so many rounds of Griffin-Lim.
 _AROUND_S, _ROUNDS = 1.3, 32
 # Hits are not looked for so near to either end.
