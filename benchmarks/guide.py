@@ -33,6 +33,7 @@ from kinetune.motion.formats import read_motion, write_motion
 
 ROOT = Path(__file__).resolve().parent.parent
 DANCE = ROOT / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
+COLOURS = 128
 BODY, BEAT, GRID = "#2a6f97", "#d1495b", "#8d99ae"
 # How the guide makes its piece.
 PIECE = ("generate", "dance.pkl", "--genre", "break", "--seed", "1", "--first-beat", "0.1")
@@ -401,6 +402,11 @@ def main() -> None:
         shutil.copy(DANCE, place.work / "dance.pkl")
         for name in options.only:
             PARTS[name](place)
+    for path in options.out.glob("*.png"):
+        # A page of pictures should stay light.
+        with Image.open(path) as large:
+            small = large if large.mode == "P" else large.convert("RGB").quantize(COLOURS)
+            small.save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -6,18 +6,29 @@ Made-up dances that never repeat, their music made twice from two seeds. A stret
 by the mean and deviation of each mel band, its overall level taken out (the body decides that).
 Distances between stretches three or more apart, so that no window saw both: within a piece, and
 between the two seeds' pieces. A piece with an identity of its own is nearer to itself: a ratio
-below one. "without" starts every bar from noise of its own. Also the seams: how much the spectrum
-changes where windows meet, as the share of changes elsewhere that are smaller (0.5 is usual).
+below one. The key of a stretch is the best of Krumhansl's 24 profiles on librosa's chroma of its
+sound; the share of stretches in the piece's commonest key is printed, and how far the chroma of
+stretches correlates. "nothing shared" starts every bar from noise of its own, and windows don't
+agree on a mean; "composed" is the corpus's music for the same dances. Also the seams: how much the
+spectrum changes where windows meet, as the share of changes elsewhere that are smaller (0.5 is
+usual).
 """
 
 import argparse
+import contextlib
 from dataclasses import replace
+from unittest.mock import patch
 
+import librosa
 import numpy as np
 import torch
 
 from kinetune import genres, timebase
+from kinetune.audio.sound import Sound
+from kinetune.corpus.composer import compose
+from kinetune.corpus.mixer import render
 from kinetune.corpus.pairs import make_pair
+from kinetune.metrics.heard import as_loaded
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import frames_per_column
 from kinetune.motion.beats import BeatGrid
@@ -26,17 +37,33 @@ from kinetune.motion.clip import MotionClip
 STRETCH_S = 12.0
 
 
+# What each way to make a piece shares: phrases' noise, and the mean.
+WAYS = {
+    "nothing shared": (False, False),
+    "phrases": (True, False),
+    "phrases and mean": (True, True),
+}
+# Krumhansl and Kessler 1982, as printed in Krumhansl: "Cognitive foundations of musical pitch".
+MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+KEYS = np.array([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
+
+
 @torch.no_grad()
 def mel_of(
     pipeline: DanceToMusicPipeline, clip: MotionClip, grid: BeatGrid, genre: str, seed: int,
-    *, phrased: bool,
+    *, phrased: bool, agreed: bool,
 ) -> np.ndarray:  # fmt: skip
     """Return the spectrogram (M, L) of a piece."""
     plan = pipeline.plan(clip.duration_s)
     heard = pipeline.hear(clip, grid, genre, plan, guided=True)
     if not phrased:
         heard = replace(heard, bars_s=np.empty(0))
-    latents = pipeline.denoise(plan, heard, pipeline.sampling(seed))
+    with contextlib.ExitStack() as stack:
+        if not agreed:
+            alone = patch.object(DanceToMusicPipeline, "_shared_mean", lambda *_: None)
+            stack.enter_context(alone)
+        latents = pipeline.denoise(plan, heard, pipeline.sampling(seed))
     return pipeline.decode(plan, latents, clip.duration_s)[0].numpy()
 
 
@@ -46,6 +73,26 @@ def stretches(mel: np.ndarray, top_db: float) -> np.ndarray:
     parts = [mel[:, k : k + width] for k in range(0, mel.shape[1] - width + 1, width)]
     rows = [np.concatenate([p.mean(axis=1) - p.mean(), p.std(axis=1)]) for p in parts]
     return np.array(rows) * top_db / 2.0
+
+
+def chromas(sound: Sound) -> np.ndarray:
+    """Return the mean chroma of each stretch of a sound, (S, 12)."""
+    chroma = librosa.feature.chroma_stft(y=as_loaded(sound), sr=timebase.SAMPLE_RATE_HZ)
+    width = timebase.frames_in(STRETCH_S, timebase.mel_rate_hz())
+    starts = range(0, chroma.shape[1] - width + 1, width)
+    return np.array([chroma[:, k : k + width].mean(axis=1) for k in starts])
+
+
+def in_one_key(rows: np.ndarray) -> float:
+    """Return the share of stretches (S, 12) in the commonest key."""
+    found = [int(np.argmax([np.corrcoef(row, key)[0, 1] for key in KEYS])) for row in rows]
+    return float(np.bincount(found).max() / len(found))
+
+
+def alike(rows: np.ndarray) -> float:
+    """Return the mean correlation of stretches three or more apart."""
+    pairs = [(i, k) for i in range(len(rows)) for k in range(i + 3, len(rows))]
+    return float(np.mean([np.corrcoef(rows[i], rows[k])[0, 1] for i, k in pairs]))
 
 
 def far_apart(one: np.ndarray, two: np.ndarray) -> float:
@@ -75,24 +122,42 @@ def main() -> None:
     parser.add_argument("--dances", type=int, default=3)
     options = parser.parse_args()
     pipeline = DanceToMusicPipeline.from_pretrained(options.model)
-    print("| genre | phrases | within a piece | other seed | ratio | seams |", flush=True)
-    print("|---|---|---|---|---|---|")
+    print(
+        "| genre | made | within a piece | other seed | ratio | key | chroma | seams |", flush=True
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for number in range(options.dances):
         code = genres.CODES[3 * number % 10]
         pair = make_pair(31_000 + number, genre=code, duration_s=options.seconds)
-        for phrased in (False, True):
+        count = timebase.samples_in(options.seconds, pipeline.mel.settings.rate_hz)
+        for way, (phrased, agreed) in WAYS.items():
             mels = [
-                mel_of(pipeline, pair.clip, pair.grid, code, s, phrased=phrased) for s in (1, 2)
+                mel_of(pipeline, pair.clip, pair.grid, code, s, phrased=phrased, agreed=agreed)
+                for s in (1, 2)
             ]
-            one, two = (stretches(mel, pipeline.mel.settings.top_db) for mel in mels)
-            within, other = (far_apart(one, one) + far_apart(two, two)) / 2, far_apart(one, two)
+            sounds = [pipeline.mel.decode(torch.from_numpy(m)[None], n_samples=count) for m in mels]
+            heard = [Sound(sound[0], pipeline.mel.settings.rate_hz) for sound in sounds]
             seams = [rank for mel in mels for rank in seam_ranks(pipeline, mel, pair.bpm)]
-            print(
-                f"| {genres.genre_name(code)} | {'with' if phrased else 'without'} "
-                f"| {within:.2f} dB | {other:.2f} dB | {within / other:.2f} "
-                f"| {np.mean(seams):.2f}, {np.mean(np.array(seams) > 0.95):.0%} above 0.95 |",
-                flush=True,
-            )
+            high = np.mean(np.array(seams) > 0.95)
+            tell(pipeline, code, way, mels, heard, f"{np.mean(seams):.2f}, {high:.0%} above 0.95")
+        songs = [render(compose(pair.dance, s), timebase.SAMPLE_RATE_HZ) for s in (1, 2)]
+        mels = [pipeline.mel.encode(torch.from_numpy(s.mono)[None])[0].numpy() for s in songs]
+        tell(pipeline, code, "composed", mels, songs, "-")
+
+
+def tell(
+    pipeline: DanceToMusicPipeline, code: str, way: str, mels: list[np.ndarray],
+    sounds: list[Sound], seams: str,
+) -> None:  # fmt: skip
+    """Print a row for two pieces, as spectrograms (M, L) and as sounds."""
+    one, two = (stretches(mel, pipeline.mel.settings.top_db) for mel in mels)
+    within, other = (far_apart(one, one) + far_apart(two, two)) / 2, far_apart(one, two)
+    rows = [chromas(sound) for sound in sounds]
+    key, chroma = np.mean([in_one_key(r) for r in rows]), np.mean([alike(r) for r in rows])
+    print(
+        f"| {genres.genre_name(code)} | {way} | {within:.2f} dB | {other:.2f} dB "
+        f"| {within / other:.2f} | {key:.0%} | {chroma:.2f} | {seams} |", flush=True,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
