@@ -1,0 +1,48 @@
+"""How fast the dancer is filmed.
+
+    python benchmarks/film.py [--seconds 60]
+
+The bundled dance, to and fro until it is long enough, with a tone for music: drawn, coded and
+written as 720p at 30 pictures a second. Prints seconds, and how many times faster than it plays.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from lengthen import lengthened
+
+from kinetune import timebase
+from kinetune.audio.sound import Sound
+from kinetune.cli import film, video
+from kinetune.motion.formats import read_motion
+
+DANCE = Path(__file__).parent.parent / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
+
+
+def main() -> None:
+    """Film it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    options = parser.parse_args()
+    clip = lengthened(read_motion(DANCE), options.seconds)
+    beats_s = timebase.beat_times(100.0, 0.1, options.seconds)
+    rate_hz = timebase.SAMPLE_RATE_HZ
+    times_s = timebase.frame_times(timebase.samples_in(options.seconds, rate_hz), rate_hz)
+    tone = Sound((0.3 * np.sin(2.0 * np.pi * 220.0 * times_s)).astype(np.float32), rate_hz)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "dance.mp4"
+        began = time.perf_counter()
+        video.write_film(path, film.Scene(clip, beats_s, beats_s[::4], "a dance"), tone)
+        spent_s = time.perf_counter() - began
+        size_mb = path.stat().st_size / 1e6
+    print(
+        f"{options.seconds:g} s of {film.WIDTH} x {film.HEIGHT} at {film.FPS:g}: {spent_s:.1f} s, "
+        f"{options.seconds / spent_s:.2f} times as fast as it plays, {size_mb:.1f} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()
