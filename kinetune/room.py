@@ -21,6 +21,8 @@ Array = NDArray[Any]
 # Bytes; what is smaller stays in memory. Ten minutes of sound at 22.05 kHz.
 SMALL = 53_000_000
 BLOCK = 1 << 20
+# Frames of a dance or of a spectrogram that are gone through at a time.
+FRAMES = 4096
 # What is mapped from files, by where it begins.
 _MAPPED: weakref.WeakValueDictionary[int, mmap.mmap] = weakref.WeakValueDictionary()
 

@@ -22,7 +22,7 @@ from kinetune.cli.options import (
     check_options,
 )
 from kinetune.cli.place import Place
-from kinetune.errors import ConfigError
+from kinetune.errors import AudioError, ConfigError
 from kinetune.files import check_writable
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from kinetune.model.editing import Change
     from kinetune.motion.beats import BeatGrid
     from kinetune.motion.clip import MotionClip
-
-
-# Shorter music is of no genre that could be heard.
-_HEARD_IN_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -225,11 +221,13 @@ def genre_of_music(music: Path, sound: "Sound", motion: Path) -> OwnGenre:
     told = genres.genre_called(read_genre(music)) or genres.genre_told_by(motion.name)
     if told is not None:
         return OwnGenre(told)
-    if sound.duration_s < _HEARD_IN_S:
-        return OwnGenre(genres.genre_code(FALLBACK_GENRE))
     from kinetune.metrics.genre import genre_probabilities
 
-    likely = int(np.argmax(genre_probabilities(sound)))
+    try:
+        likely = int(np.argmax(genre_probabilities(sound)))
+    except AudioError:
+        # Too short to be heard as anything.
+        return OwnGenre(genres.genre_code(FALLBACK_GENRE))
     return OwnGenre(genres.CODES[likely], heard=True)
 
 

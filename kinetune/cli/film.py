@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 from kinetune import timebase
 from kinetune.motion import kinematics, skeleton
 from kinetune.motion.clip import MotionClip, resample, resampled_count
-from kinetune.room import blocks, let_go
+from kinetune.room import FRAMES, blocks, let_go
 
 Array = NDArray[np.float64]
 Colour = tuple[int, int, int]
@@ -34,7 +34,6 @@ _FLOOR_M, _TILE_M = 5.0, 0.5
 # A flash fades to a third in so long.
 _FLASH_S = 0.16
 _BONES_M = 0.035
-_POSED_AT_ONCE = 5000
 _THICK = {"pelvis": 0.06, "spine1": 0.07, "spine2": 0.075, "spine3": 0.075, "neck": 0.04}
 
 
@@ -59,7 +58,7 @@ class Scene:
         """Joint positions at the film's rate, the floor at zero, (T, 24, 3)."""
         count = resampled_count(self.clip, FPS)
         places = np.empty((count, skeleton.JOINT_COUNT, 3))
-        for part in blocks(count, _POSED_AT_ONCE):
+        for part in blocks(count, FRAMES):
             places[part] = kinematics.joint_positions(resample(self.clip, FPS, frames=part))
             let_go(self.clip.rotations)
         return places - [0.0, np.percentile(places[..., 1].min(axis=1), 2.0), 0.0]

@@ -57,15 +57,15 @@ def write_film(
         video = out.add_stream("libx264", rate=round(film.FPS))
         video.width, video.height, video.pix_fmt = film.WIDTH, film.HEIGHT, "yuv420p"
         video.options = {"preset": "veryfast", "crf": "20"}
-        blocks = _audio_packets(_audio_stream(out), sound)
+        music = _audio_packets(_audio_stream(out), sound)
         for number, picture in enumerate(film.pictures(scene)):
             out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             # The music keeps step with the pictures, so that players need not look far ahead.
-            _mux_until(out, blocks, timebase.duration_of(number + 1, film.FPS))
+            _mux_until(out, music, timebase.duration_of(number + 1, film.FPS))
             if progress is not None:
                 progress(number + 1, total)
         out.mux(video.encode(None))
-        _mux_until(out, blocks, np.inf)
+        _mux_until(out, music, np.inf)
 
 
 def write_onto(path: Path, source: Path, sound: Sound, *, offset_s: float = 0.0) -> None:
@@ -105,15 +105,15 @@ def write_onto(path: Path, source: Path, sound: Sound, *, offset_s: float = 0.0)
                 raise ConfigError(
                     f"{source}: an .mp4 can't hold its pictures ({error}); convert it first"
                 ) from error
-            blocks = _audio_packets(_audio_stream(out), sound, after_s=offset_s)
+            music = _audio_packets(_audio_stream(out), sound, after_s=offset_s)
             for packet in film_in.demux(given):
                 if packet.dts is None:
                     continue
                 now_s = float(packet.dts * packet.time_base)
                 packet.stream = video
                 out.mux(packet)
-                _mux_until(out, blocks, now_s)
-            _mux_until(out, blocks, length_s or np.inf)
+                _mux_until(out, music, now_s)
+            _mux_until(out, music, length_s or np.inf)
 
 
 def _audio_stream(out: Any) -> Any:  # noqa: ANN401 - PyAV's own types
@@ -146,8 +146,8 @@ def _audio_packets(
     yield timebase.duration_of(silent + len(samples), _AUDIO_HZ), stream.encode(None)
 
 
-def _mux_until(out: Any, blocks: Iterator[tuple[float, Any]], end_s: float) -> None:  # noqa: ANN401
-    for now_s, packets in blocks:
+def _mux_until(out: Any, music: Iterator[tuple[float, Any]], end_s: float) -> None:  # noqa: ANN401
+    for now_s, packets in music:
         out.mux(packets)
         if now_s >= end_s:
             break

@@ -16,7 +16,7 @@ from kinetune import timebase
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import MelConfig
 from kinetune.model.score import Accent, Silence
-from kinetune.room import blocks, let_go
+from kinetune.room import FRAMES, blocks, let_go
 
 # How long a hit rings, and how long before it the music makes room.
 _HIT_S, _ROOM_S = 0.35, 0.12
@@ -32,7 +32,6 @@ _SOFT_DB, _SOFT_S, _SOFTENED = 4.0, 0.15, 24
 _AROUND_S, _ROUNDS = 1.3, 32
 # Hits are not looked for so near to either end.
 _END_S = 0.3
-_LOOKED_AT_ONCE = 1 << 14
 
 
 def accented(
@@ -111,7 +110,7 @@ def _soften(mel: Tensor, config: MelConfig) -> None:
 def _rise(mel: Tensor) -> Tensor:
     """How sharply a spectrogram (M, L) rises, (L - 2,): over two frames, lest one split it."""
     rises = []
-    for part in blocks(max(0, mel.shape[-1] - 2), _LOOKED_AT_ONCE):
+    for part in blocks(max(0, mel.shape[-1] - 2), FRAMES):
         seen = mel[:, part.start : part.stop + 2]
         rises.append((seen[:, 2:] - seen[:, :-2]).clamp(min=0.0).mean(dim=0))
         let_go(mel)

@@ -16,7 +16,7 @@ from torch import Tensor
 from kinetune import timebase
 from kinetune.audio.mel import MelConfig
 from kinetune.model.phrases import BARS_IN_PHRASE
-from kinetune.room import blocks, let_go
+from kinetune.room import FRAMES, blocks, let_go
 
 Array = NDArray[np.float64]
 
@@ -30,7 +30,6 @@ _FULL_SHARE = 0.9
 LEAST_LEVEL = 0.15
 # One bar's level gives way to the next's in the last of its time, so that a downbeat is whole.
 _GIVE_WAY_S = 0.12
-_PLAYED_AT_ONCE = 1 << 14
 
 
 def levels(effort: Array, bars_s: Array) -> Array:
@@ -69,7 +68,7 @@ def played(mel: Tensor, level: Array, config: MelConfig) -> Tensor:
     times_s = timebase.frame_times(mel.shape[-1], config.frame_rate_hz)
     at = np.interp(times_s, timebase.frame_times(len(level), timebase.MOTION_FPS), level)
     softer_db = torch.from_numpy(10.0 * np.log10(at)).to(mel)
-    for part in blocks(mel.shape[-1], _PLAYED_AT_ONCE):
+    for part in blocks(mel.shape[-1], FRAMES):
         mel[..., part] += softer_db[part] / (config.top_db / 2.0)
         mel[..., part].clamp_(min=-1.0)
         let_go(mel)

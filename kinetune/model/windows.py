@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kinetune.room import blocks, let_go, room_for
+from kinetune.room import FRAMES, blocks, let_go, room_for
 
 # Windows that go through the network at once: enough to fill a CPU, little enough memory.
 BATCH_WINDOWS = 4
-_DIVIDED_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def join(plan: WindowPlan, parts: Iterable[Tensor], *, per_column: int = 1) -> T
         out.index_add_(-1, places, part * weights)
         weight.index_add_(0, places, weights)
         let_go(out)
-    for span in blocks(total, _DIVIDED_AT_ONCE):
+    for span in blocks(total, FRAMES):
         out[..., span] /= weight[span]
         let_go(out)
     return out

@@ -12,10 +12,7 @@ from numpy.typing import NDArray
 from kinetune import timebase
 from kinetune.errors import MotionError
 from kinetune.motion import rotations, skeleton
-from kinetune.room import SMALL, blocks, copied, let_go
-
-# Frames looked at together.
-_BLOCK_FRAMES = 10_000
+from kinetune.room import FRAMES, blocks, let_go
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +48,7 @@ class MotionClip:
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise MotionError(f"{self.name}: the frame rate must be positive, found {self.fps}")
         bad = np.zeros(expected[0], dtype=bool)
-        for part in blocks(expected[0], _BLOCK_FRAMES):
+        for part in blocks(expected[0], FRAMES):
             turns, places = self.rotations[part], self.root_m[part]
             bad[part] = ~(np.isfinite(turns).all(axis=(1, 2)) & np.isfinite(places).all(axis=1))
             let_go(self.rotations)
@@ -97,13 +94,6 @@ def clip_from_axis_angle(
     pose = np.asarray(pose, dtype=np.float64).reshape(len(pose), -1, 3)
     quat = rotations.continuous(rotations.quat_from_axis_angle(pose)) if len(pose) else pose
     return MotionClip(quat, np.asarray(root_m, dtype=np.float64), fps, name=name, source=source)
-
-
-def stored(clip: MotionClip) -> MotionClip:
-    """Return the clip with its rotations in a file if they are long, see :mod:`kinetune.room`."""
-    if clip.rotations.nbytes <= SMALL or isinstance(clip.rotations, np.memmap):
-        return clip
-    return replace(clip, rotations=copied(clip.rotations))
 
 
 def resampled_count(clip: MotionClip, fps: float) -> int:

@@ -6,7 +6,7 @@ as BVH.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from kinetune import timebase
@@ -16,7 +16,7 @@ from kinetune.motion.aist import read_aist
 from kinetune.motion.amass import read_amass_with_joints, write_amass
 from kinetune.motion.arrays import shapes_in
 from kinetune.motion.bvh import read_bvh, write_bvh
-from kinetune.motion.clip import MotionClip, stored
+from kinetune.motion.clip import MotionClip
 from kinetune.motion.gltf import GltfTake, read_gltf
 from kinetune.motion.joint_names import in_place, missing_joints
 from kinetune.motion.mapping import JointMapping, places_of
@@ -106,7 +106,7 @@ def read_motion_file(path: str | Path, reading: Reading | None = None) -> Motion
     except OSError as error:
         raise MotionError(f"{path}: can't be read ({error.strerror or error})") from error
     _check_sane(path, file.clip)
-    return replace(file, clip=stored(file.clip))
+    return file
 
 
 def read_take(path: str | Path, reading: Reading | None = None) -> Take:

@@ -37,7 +37,7 @@ from kinetune.motion.rig import (
     unit,
 )
 from kinetune.motion.take import Take
-from kinetune.room import blocks, let_go, room_for
+from kinetune.room import FRAMES, blocks, let_go, room_for
 
 Array = NDArray[np.float64]
 
@@ -55,8 +55,6 @@ _STEP_QUARTILE = 0.75
 _REFERENCE_FRAMES = 10
 # Share of the frames, the most upright ones, that serve as reference when the rest pose can't.
 _UPRIGHT_SHARE = 0.05
-# Frames handled at a time, so that an hour of motion needs no more memory than its result.
-_CHUNK = 4096
 # How much the rest pose and custom (y) count beside the motion when the up axis is sought.
 _REST_VOTE, _Y_VOTE = 0.6, 0.1
 
@@ -95,7 +93,7 @@ def clip_from_take(
     count = total - int(skip)
     quat = room_for((count, skeleton.JOINT_COUNT, 4), np.float64)
     root_m = np.empty((count, 3))
-    for part in blocks(count, _CHUNK):
+    for part in blocks(count, FRAMES):
         frames = np.arange(part.start, part.stop) + int(skip)
         quat[part], root_m[part] = _retargeted(rig, frames, follow, turn, scale)
         let_go(quat)

@@ -8,12 +8,9 @@ it. Every function takes any leading shape. SciPy's ``Rotation`` is the oracle i
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune.room import blocks, let_go
+from kinetune.room import FRAMES, blocks, copied, let_go
 
 Array = NDArray[np.float64]
-
-# Long dances are gone through so many frames at a time.
-_PIECE_FRAMES = 4096
 
 
 def quat_from_axis_angle(axis_angle: Array) -> Array:
@@ -120,15 +117,18 @@ def matrix_from_sixd(sixd: Array) -> Array:
 
 
 def continuous(quat: Array) -> Array:
-    """Flip signs along axis 0 (time) so that neighbouring quaternions lie close together."""
-    out = np.array(quat)
+    """Flip signs along axis 0 (time) so that neighbouring quaternions lie close together.
+
+    Long ones come back in a file, see :mod:`kinetune.room`.
+    """
+    out = copied(quat)
     flip_to_continuous(out)
     return out
 
 
 def flip_to_continuous(quat: Array) -> None:
     """Do in place what :func:`continuous` does, long ones in pieces to spare memory."""
-    for part in blocks(len(quat), _PIECE_FRAMES):
+    for part in blocks(len(quat), FRAMES):
         # One before the piece, whose signs are right already.
         seen = quat[max(0, part.start - 1) : part.stop]
         flips = np.einsum("...i,...i->...", seen[1:], seen[:-1]) < 0.0

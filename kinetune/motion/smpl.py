@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from kinetune.errors import MotionError
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.clip import MotionClip
-from kinetune.room import blocks, let_go, room_for
+from kinetune.room import FRAMES, blocks, let_go, room_for
 
 Array = NDArray[np.float64]
 
@@ -21,8 +21,6 @@ Y_UP_FROM_Z_UP.flags.writeable = False
 
 # Far beyond any angle in radians or place in metres; such a number is damage, or another unit.
 _LARGEST = 1e6
-# Long dances are turned so many frames at a time, to spare memory.
-_PIECE_FRAMES = 4096
 
 
 def numbers(value: object, where: str) -> Array:
@@ -69,7 +67,7 @@ def clip_from_smpl(
         raise MotionError(f"{path}: the motion has no frames")
     _check_finite(path, pose, root_m)
     quat = room_for((len(pose), skeleton.JOINT_COUNT, 4), np.float64)
-    for piece in blocks(len(pose), _PIECE_FRAMES):
+    for piece in blocks(len(pose), FRAMES):
         quat[piece, :, 0] = 1.0
         quat[piece, : pose.shape[1]] = rotations.quat_from_axis_angle(pose[piece])
         if z_up:
