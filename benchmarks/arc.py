@@ -8,8 +8,8 @@ music is measured over phrases of four bars: loudness (mean square) and onsets a
 what lies 40 dB under the loudest doesn't count, or the crackle of an old record would be counted
 where the music is quiet), each against the body's mean joint speed by rank (Spearman), and how much
 louder the full part is than the quiet one and the break. "window by window" is the model without
-the piece's long arc (``kinetune.model.arc``), "with the arc" what a user gets, and "composed" what
-the corpus's composer makes of the same dance, who hears its energy beat by beat.
+the piece's long arc (``kinetune.model.conditioning.dynamics``), "with the arc" what a user gets,
+and "composed" what the corpus's composer makes of the same dance, beat by beat.
 """
 
 import argparse
@@ -24,18 +24,18 @@ from scipy.stats import spearmanr
 
 from kinetune import genres, timebase
 from kinetune.audio.sound import Sound
-from kinetune.corpus.choreographer import choreograph, measured
-from kinetune.corpus.composer import compose
-from kinetune.corpus.mixer import render
-from kinetune.metrics.heard import as_loaded, hear
-from kinetune.metrics.seen import see
-from kinetune.model.bars import bar_lines
+from kinetune.corpus.choreography.choreographer import choreograph, measured
+from kinetune.corpus.composition.composer import compose
+from kinetune.corpus.rendering.mixer import render
+from kinetune.metrics.evaluation.audio_analysis import as_loaded, hear
+from kinetune.metrics.evaluation.motion_analysis import see
+from kinetune.model.conditioning.bars import bar_lines
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.motion import rotations
-from kinetune.motion.beats import BeatGrid, fixed_grid
+from kinetune.motion.beats.beat_grid import BeatGrid, fixed_grid
+from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.kinematics import joint_speeds
-from kinetune.motion.moments import ANALYSIS_FPS
 
 # Share of the piece, and size of the moves there.
 ARC = ((0.0, 0.25), (0.25, 0.25), (0.5, 0.95), (0.501, 0.2), (0.62, 0.2), (0.625, 1.0), (1.0, 1.0))

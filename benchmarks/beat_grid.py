@@ -28,13 +28,13 @@ from scipy.signal import find_peaks
 from strangers import is_stranger
 
 from kinetune import genres, timebase
-from kinetune.corpus import clips
-from kinetune.corpus.bending import bend
-from kinetune.corpus.choreographer import choreograph
+from kinetune.corpus.choreography import motion_library
+from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.time_warp import bend
 from kinetune.motion import kinematics
-from kinetune.motion.beats import BeatGrid, beat_grid, fixed_grid
+from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid, fixed_grid
 from kinetune.motion.clip import MotionClip, cut, resample
-from kinetune.motion.formats import read_motion
+from kinetune.motion.io.formats import read_motion
 
 FPS = 60.0
 FIRST_SEED = 7_000_000
@@ -95,7 +95,7 @@ def made_up(count: int, duration_s: float) -> Iterator[Danced]:
 def bent(count: int, duration_s: float, *, known: bool) -> Iterator[Danced]:
     """Real clips bent to a beat: those the network has seen, or the others. They have no bars."""
     rng = np.random.default_rng(FIRST_SEED)
-    library = [clip for clip in clips.library() if is_stranger(clip) != known]
+    library = [clip for clip in motion_library.library() if is_stranger(clip) != known]
     for k in range(count):
         bpm = float(rng.uniform(75.0, 145.0))
         dance = bend(FIRST_SEED + k, library, genre="house", bpm=bpm, duration_s=duration_s)

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from kinetune import genres
-from kinetune.corpus import clips
-from kinetune.corpus.bending import bend
-from kinetune.corpus.choreographer import Dance, choreograph
+from kinetune.corpus.choreography import motion_library
+from kinetune.corpus.choreography.choreographer import Dance, choreograph
+from kinetune.corpus.choreography.time_warp import bend
 from kinetune.motion import kinematics, rotations, skeleton
-from kinetune.motion.beats import beat_grid
+from kinetune.motion.beats.beat_grid import beat_grid
 from kinetune.motion.clip import MotionClip
 
 FIRST_SEED = 8_000_000
@@ -85,7 +85,7 @@ def made(name: str, number: int, duration_s: float) -> Dance:
     rng = np.random.default_rng([seed, 7])
     bpm = float(rng.uniform(75.0, 145.0))
     if name == "real":
-        return bend(seed, clips.library(), genre="house", bpm=bpm, duration_s=duration_s)
+        return bend(seed, motion_library.library(), genre="house", bpm=bpm, duration_s=duration_s)
     return choreograph(seed, genre=name, bpm=bpm, duration_s=duration_s)
 
 

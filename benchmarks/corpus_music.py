@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import genres
-from kinetune.corpus.choreographer import BEATS_IN_BAR, choreograph
-from kinetune.corpus.composer import compose
-from kinetune.corpus.mixer import render
-from kinetune.corpus.score import Score
+from kinetune.corpus.choreography.choreographer import BEATS_IN_BAR, choreograph
+from kinetune.corpus.composition.composer import compose
+from kinetune.corpus.composition.music_score import Score
+from kinetune.corpus.rendering.mixer import render
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,8 +15,8 @@ import numpy as np
 from beat_grid import FIRST_SEED, KINDS, Danced
 
 from kinetune import timebase
-from kinetune.motion import rotations, tempo
-from kinetune.motion.beats import beat_grid, fixed_grid
+from kinetune.motion import rotations
+from kinetune.motion.beats.beat_grid import beat_grid, fixed_grid, tempo
 from kinetune.motion.clip import MotionClip
 
 # How much quicker the end is than the beginning, or the quickest than the slowest of a wave.

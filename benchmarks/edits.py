@@ -20,13 +20,13 @@ import torch
 from kinetune import genres, timebase
 from kinetune.audio.beats import onset_envelope
 from kinetune.audio.sound import Sound
-from kinetune.corpus.choreographer import choreograph
-from kinetune.model.editing import Change, edit_music
+from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.model.conditioning.control_score import Accent, Score, Section
 from kinetune.model.pipeline import DanceToMusicPipeline
-from kinetune.model.score import Accent, Score, Section
-from kinetune.motion.beats import BeatGrid, beat_grid, fixed_grid
+from kinetune.model.sampling.editing import Change, edit_music
+from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid, fixed_grid
 from kinetune.motion.clip import MotionClip
-from kinetune.motion.formats import read_motion
+from kinetune.motion.io.formats import read_motion
 
 DANCE = Path(__file__).parent.parent / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
 PLACES_S = ((2.3, 5.1, 7.9), (1.4, 4.1, 6.77))

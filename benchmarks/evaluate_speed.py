@@ -19,7 +19,7 @@ from pathlib import Path
 
 from kinetune.audio.sound import write_sound
 from kinetune.corpus.pairs import make_pair
-from kinetune.motion.amass import write_amass
+from kinetune.motion.io.amass import write_amass
 
 # Every clip is another one; making a pair costs more than scoring it, so dances are reused.
 PAIRS = 10
@@ -39,10 +39,10 @@ def score(root: Path, workers: int) -> None:
     """Score the folders and print what it took, as JSON."""
     import resource
 
-    from kinetune.metrics.folders import Folders
-    from kinetune.metrics.networks import Networks
-    from kinetune.metrics.protocol import Settings, evaluate
-    from kinetune.metrics.report import write_report
+    from kinetune.metrics.evaluation.embedding_scores import Networks
+    from kinetune.metrics.evaluation.pairing import Folders
+    from kinetune.metrics.evaluation.protocol import Settings, evaluate
+    from kinetune.metrics.evaluation.report import write_report
 
     folders = Folders({"music": root / "music"}, root / "reference", root / "motions")
     began = time.perf_counter()

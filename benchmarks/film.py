@@ -16,8 +16,8 @@ from lengthen import lengthened
 
 from kinetune import timebase
 from kinetune.audio.sound import Sound
-from kinetune.cli import film, video
-from kinetune.motion.formats import read_motion
+from kinetune.motion.io.formats import read_motion
+from kinetune.render import mux, skeleton_video
 
 DANCE = Path(__file__).parent.parent / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
 
@@ -35,11 +35,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "dance.mp4"
         began = time.perf_counter()
-        video.write_film(path, film.Scene(clip, beats_s, beats_s[::4], "a dance"), tone)
+        mux.write_film(path, skeleton_video.Scene(clip, beats_s, beats_s[::4], "a dance"), tone)
         spent_s = time.perf_counter() - began
         size_mb = path.stat().st_size / 1e6
     print(
-        f"{options.seconds:g} s of {film.WIDTH} x {film.HEIGHT} at {film.FPS:g}: {spent_s:.1f} s, "
+        f"{options.seconds:g} s of {skeleton_video.WIDTH} x {skeleton_video.HEIGHT} at "
+        f"{skeleton_video.FPS:g}: {spent_s:.1f} s, "
         f"{options.seconds / spent_s:.2f} times as fast as it plays, {size_mb:.1f} MB"
     )
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from lengthen import lengthened
 
-from kinetune.motion.amass import write_amass
-from kinetune.motion.formats import read_motion
+from kinetune.motion.io.amass import write_amass
+from kinetune.motion.io.formats import read_motion
 
 DANCE = Path(__file__).parent.parent / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
 

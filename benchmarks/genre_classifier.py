@@ -37,7 +37,7 @@ from kinetune.metrics.genre import (
     kl_divergence,
     load_classifier,
 )
-from kinetune.metrics.genre_network import GenreNetwork
+from kinetune.metrics.networks.genre_network import GenreNetwork
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents, frames_per_column, posterior_of, scale_latents
 

@@ -30,7 +30,7 @@ from kinetune.audio.loudness import integrated_lufs, true_peak_dbtp
 from kinetune.audio.sound import read_sound
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.clip import MotionClip, resample
-from kinetune.motion.formats import read_motion, write_motion
+from kinetune.motion.io.formats import read_motion, write_motion
 
 ROOT = Path(__file__).resolve().parent.parent
 DANCE = ROOT / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"

@@ -25,13 +25,13 @@ import torch
 
 from kinetune import genres, timebase
 from kinetune.audio.sound import Sound
-from kinetune.corpus.composer import compose
-from kinetune.corpus.mixer import render
+from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.pairs import make_pair
-from kinetune.metrics.heard import as_loaded
+from kinetune.corpus.rendering.mixer import render
+from kinetune.metrics.evaluation.audio_analysis import as_loaded
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import frames_per_column
-from kinetune.motion.beats import BeatGrid
+from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.clip import MotionClip
 
 STRETCH_S = 12.0

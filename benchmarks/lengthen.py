@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kinetune.motion.clip import MotionClip, cut, resample
-from kinetune.motion.formats import read_motion, write_motion
+from kinetune.motion.io.formats import read_motion, write_motion
 
 
 def lengthened(clip: MotionClip, duration_s: float) -> MotionClip:

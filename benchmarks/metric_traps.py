@@ -17,10 +17,11 @@ import numpy as np
 
 from kinetune import genres, timebase
 from kinetune.corpus.pairs import Pair, make_pair
-from kinetune.metrics import alignment, baselines, beats, onsets
-from kinetune.metrics.heard import Heard, hear
-from kinetune.metrics.seen import Seen, see
-from kinetune.motion.moments import ANALYSIS_FPS
+from kinetune.metrics import alignment, beats, onsets
+from kinetune.metrics.evaluation import baselines
+from kinetune.metrics.evaluation.audio_analysis import Heard, hear
+from kinetune.metrics.evaluation.motion_analysis import Seen, see
+from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
 
 DURATION_S = 5.0
 FIRST_SEED = 920_000

@@ -44,15 +44,15 @@ from strangers import strange_clips
 from kinetune import genres, timebase
 from kinetune.audio.beats import music_beats
 from kinetune.audio.sound import Sound
-from kinetune.corpus.bending import bend
-from kinetune.corpus.choreographer import choreograph
-from kinetune.corpus.composer import compose
-from kinetune.corpus.mixer import render
+from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.time_warp import bend
+from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.pairs import Pair, make_pair
-from kinetune.metrics.baselines import clicks
+from kinetune.corpus.rendering.mixer import render
+from kinetune.metrics.evaluation.baselines import clicks
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents, frames_per_column, posterior_of, scale_latents
-from kinetune.motion.beats import beat_grid, fixed_grid
+from kinetune.motion.beats.beat_grid import beat_grid, fixed_grid
 from kinetune.motion.kinematics import joint_speeds
 
 DURATION_S = 12.0

@@ -15,16 +15,16 @@ from strangers import is_stranger
 from kinetune import genres
 from kinetune.audio.beats import music_beats
 from kinetune.audio.sound import Sound
-from kinetune.corpus import clips
+from kinetune.corpus.choreography import motion_library
 from kinetune.corpus.pairs import Pair, make_pair
 from kinetune.metrics.alignment import motion_to_music
-from kinetune.metrics.baselines import clicks
 from kinetune.metrics.distances import frechet_distance
-from kinetune.metrics.embeddings import embedding_named
+from kinetune.metrics.evaluation.baselines import clicks
 from kinetune.metrics.genre import genre_probabilities
+from kinetune.metrics.networks.embeddings import embedding_named
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents, frames_per_column, posterior_of, scale_latents
-from kinetune.motion.beats import beat_grid, motion_beats
+from kinetune.motion.beats.beat_grid import beat_grid, motion_beats
 
 # Seeds of corpus music that no model is trained on, away from the card's own dances.
 _ROOM_SEED = 940_000
@@ -97,7 +97,7 @@ def sound_distance(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
 def real_dances(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print the beat alignment of music for real dances."""
     del pairs
-    dances = clips.library()
+    dances = motion_library.library()
     rows: dict[str, list[float]] = {}
     heard = []
     for number, clip in enumerate(dances):

@@ -22,11 +22,11 @@ def measure(name: str, batch: int, steps: int) -> str:
     """Return one preset's row."""
     import torch
 
-    from kinetune.corpus.choreographer import choreograph
+    from kinetune.corpus.choreography.choreographer import choreograph
     from kinetune.model.condition import stack
     from kinetune.model.presets import build_pipeline, preset_config
     from kinetune.model.vae import frames_per_column
-    from kinetune.motion.beats import beat_grid
+    from kinetune.motion.beats.beat_grid import beat_grid
     from kinetune.training.diffusion import Denoiser
 
     pipeline = build_pipeline(preset_config(name))

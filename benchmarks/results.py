@@ -24,11 +24,11 @@ from kinetune import files, genres
 from kinetune.audio.sound import write_sound
 from kinetune.cli.progress import stage_bars
 from kinetune.corpus.pairs import Pair, make_pair
-from kinetune.metrics import report
-from kinetune.metrics.folders import Folders
-from kinetune.metrics.networks import Networks
-from kinetune.metrics.protocol import Evaluation, Settings, evaluate
-from kinetune.motion.amass import write_amass
+from kinetune.metrics.evaluation import report
+from kinetune.metrics.evaluation.embedding_scores import Networks
+from kinetune.metrics.evaluation.pairing import Folders
+from kinetune.metrics.evaluation.protocol import Evaluation, Settings, evaluate
+from kinetune.motion.io.amass import write_amass
 
 FIRST_SEED = 910_000
 GIVEN = "_beats_given"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kinetune.corpus import clips
+from kinetune.corpus.choreography import motion_library
 from kinetune.motion.clip import MotionClip
 from kinetune.training.beats import read_beat_config
 
@@ -17,4 +17,4 @@ def is_stranger(clip: MotionClip) -> bool:
 
 def strange_clips() -> list[MotionClip]:
     """Return those clips."""
-    return [clip for clip in clips.library() if is_stranger(clip)]
+    return [clip for clip in motion_library.library() if is_stranger(clip)]

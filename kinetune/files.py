@@ -12,6 +12,11 @@ from pathlib import Path
 
 from kinetune.errors import OutputError
 
+#: Folders of the installed package that hold data: trained weights, and the corpus' material.
+_PACKAGE = Path(__file__).parent
+WEIGHTS = _PACKAGE / "weights"
+CORPUS_DATA = _PACKAGE / "corpus" / "data"
+
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:

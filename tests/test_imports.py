@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "kinetune"
-GROUND = {"errors", "timebase", "config", "files", "genres", "room"}
+GROUND = {"errors", "timebase", "config", "files", "genres", "memmap"}
 LAYERS = {
     **dict.fromkeys(GROUND, 1),
     "motion": 3,
@@ -17,7 +17,9 @@ LAYERS = {
     "corpus": 4,
     "metrics": 4,
     "training": 5,
-    "cli": 6,
+    "render": 5,
+    "tasks": 6,
+    "cli": 7,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -67,10 +69,10 @@ def test_the_ground_floor_does_not_go_round_in_circles():
     "statement",
     [
         "import kinetune",
-        "import kinetune.motion.formats, kinetune.motion.beats, kinetune.motion.features",
+        "import kinetune.motion.io.formats, kinetune.motion.beats.beat_grid",
         "import kinetune.audio.sound",
         "import kinetune.corpus.pairs",
-        "import kinetune.metrics.protocol, kinetune.metrics.report",
+        "import kinetune.metrics.evaluation.protocol, kinetune.metrics.evaluation.report",
         "import kinetune.cli.main",
     ],
 )
@@ -78,3 +80,16 @@ def test_light_imports_do_not_load_torch(statement):
     heavy = "{'torch', 'diffusers', 'librosa', 'matplotlib'} & set(sys.modules)"
     code = f"import sys; {statement}; found = {heavy}; assert not found, found"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# More files than this, and a folder's listing no longer explains the product.
+MOST_FILES = 14
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted({path.parent for path in MODULES} - {PACKAGE / "cli"}),
+    ids=lambda path: str(path.relative_to(PACKAGE)) or ".",
+)
+def test_a_folder_holds_no_more_files_than_a_person_takes_in(folder):
+    assert len(list(folder.glob("*.py"))) <= MOST_FILES

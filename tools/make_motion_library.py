@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kinetune.corpus import clips
+from kinetune.corpus.choreography import motion_library
 from kinetune.motion.clip import resample
-from kinetune.motion.formats import read_motion
+from kinetune.motion.io.formats import read_motion
 
 SOURCES = {
     "aist": "AIST++ dataset, Google LLC, CC BY 4.0",
@@ -32,7 +32,7 @@ def main() -> None:
     """Write the library."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("motions", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=clips.LIBRARY)
+    parser.add_argument("-o", "--output", type=Path, default=motion_library.LIBRARY)
     options = parser.parse_args()
     arrays: dict[str, np.ndarray] = {}
     index = []
@@ -40,12 +40,14 @@ def main() -> None:
         for path in sorted((options.motions / folder).glob("*.[bp][vk][hl]")):
             if path.stem in LEFT_OUT:
                 continue
-            clip = resample(read_motion(path), clips.STORED_FPS)
-            arrays[f"{path.stem}.pose"], arrays[f"{path.stem}.root"] = clips.packed(clip)
+            clip = resample(read_motion(path), motion_library.STORED_FPS)
+            arrays[f"{path.stem}.pose"], arrays[f"{path.stem}.root"] = motion_library.packed(clip)
             index.append({"name": path.stem, "credit": credit})
     arrays["index"] = np.frombuffer(json.dumps(index).encode(), dtype=np.uint8)
     np.savez_compressed(options.output, **arrays)
-    seconds = sum(len(a) for k, a in arrays.items() if k.endswith("root")) / clips.STORED_FPS
+    seconds = (
+        sum(len(a) for k, a in arrays.items() if k.endswith("root")) / motion_library.STORED_FPS
+    )
     print(f"{len(index)} clips, {seconds:.0f} s, {options.output.stat().st_size / 1e6:.2f} MB")
 
 

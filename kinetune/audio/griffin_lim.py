@@ -18,7 +18,7 @@ from torch.nn.functional import pad
 
 from kinetune.audio.mel import MelConfig, filterbank, hann_window, mel_power
 from kinetune.errors import AudioError
-from kinetune.room import let_go
+from kinetune.memmap import let_go
 
 # 20 s of the paper's frames: about 100 MB of work space, whatever the length of the music.
 CHUNK_FRAMES = 860

@@ -11,7 +11,7 @@ from scipy import ndimage, signal
 from kinetune import timebase
 from kinetune.audio.sound import Sound
 from kinetune.errors import AudioError
-from kinetune.room import BLOCK, blocks, let_go, room_for
+from kinetune.memmap import BLOCK, blocks, let_go, room_for
 
 # BS.1770 measures blocks of 0.4 s; shorter sounds are measured repeated to that length.
 _BLOCK_S = 0.4

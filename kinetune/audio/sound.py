@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kinetune import timebase
 from kinetune.errors import AudioError
 from kinetune.files import whole_file
-from kinetune.room import blocks, let_go, room_for
+from kinetune.memmap import blocks, let_go, room_for
 
 _SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 _BLOCK = 1 << 16

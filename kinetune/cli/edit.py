@@ -27,8 +27,8 @@ from kinetune.files import check_writable
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
-    from kinetune.model.editing import Change
-    from kinetune.motion.beats import BeatGrid
+    from kinetune.model.sampling.editing import Change
+    from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
 
 
@@ -112,7 +112,7 @@ def command(
     ] = False,
 ) -> None:
     """Change music: make a stretch anew, go on from its end, vary it, or change its style."""
-    from kinetune.model.editing import Change
+    from kinetune.model.sampling.editing import Change
 
     change = Change(
         redo=None if redo is None else stretch(redo),
@@ -166,8 +166,8 @@ def edit(
     """
     from kinetune.audio.sound import check_suffix, read_sound, write_sound
     from kinetune.cli.progress import step_bar
-    from kinetune.model.editing import edit_music
-    from kinetune.motion.formats import read_motion_file
+    from kinetune.model.sampling.editing import edit_music
+    from kinetune.motion.io.formats import read_motion_file
 
     options = options or GenerateOptions()
     check_options(options)
@@ -185,7 +185,7 @@ def edit(
     kept = genre if change.is_whole else own.code
     write_sound(target, made.sound, genre=genres.genre_name(kept))
     if options.plot:
-        from kinetune.cli.pictures import draw_edit
+        from kinetune.render.pictures import draw_edit
 
         draw_edit(target.with_suffix(".png"), sound, made)
     done = Edited(
@@ -261,7 +261,7 @@ def _grid(asked: AskedGrid, beat_of: str, sound: "Sound", clip: "MotionClip") ->
     if beat_of == "dance" or asked != AskedGrid():
         return asked.of(clip)
     from kinetune.audio.beats import music_beats
-    from kinetune.motion.beats import grid_of_beats
+    from kinetune.motion.beats.beat_grid import grid_of_beats
 
     _, beats = music_beats(sound)
     if len(beats) < 2:

@@ -75,9 +75,9 @@ def command(
     ] = False,
 ) -> None:
     """Score folders of music, with baselines beside them."""
-    from kinetune.metrics.folders import Folders
-    from kinetune.metrics.networks import Networks
-    from kinetune.metrics.protocol import Settings
+    from kinetune.metrics.evaluation.embedding_scores import Networks
+    from kinetune.metrics.evaluation.pairing import Folders
+    from kinetune.metrics.evaluation.protocol import Settings
 
     systems = scoring.labelled(generated, name, also or [])
     folders = Folders(systems, reference, motions, genres, beats)

@@ -20,7 +20,7 @@ from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
-    from kinetune.metrics.protocol import Evaluation
+    from kinetune.metrics.evaluation.protocol import Evaluation
     from kinetune.model.pipeline import DanceToMusicPipeline
 
 # RMS level the paper's script brings its music to: -20 dBFS and 8 dB on top.
@@ -93,9 +93,9 @@ def command(
     from kinetune.cli import scoring
     from kinetune.cli.progress import item_bar
     from kinetune.files import check_writable, write_text
-    from kinetune.metrics.folders import Folders
-    from kinetune.metrics.networks import Networks, load_ears
-    from kinetune.metrics.protocol import Settings
+    from kinetune.metrics.evaluation.embedding_scores import Networks, load_ears
+    from kinetune.metrics.evaluation.pairing import Folders
+    from kinetune.metrics.evaluation.protocol import Settings
 
     networks = Networks(tuple(embedding or ()), genre, ms_sincresnet)
     load_ears(networks)
@@ -123,7 +123,7 @@ def test_slices() -> list[Slice]:
 
 def slice_named(name: str) -> Slice:
     """Return the slice of a name such as ``gPO_sBM_cAll_d11_mPO1_ch02_slice1.wav``."""
-    from kinetune.training.aist import STRIDE_S
+    from kinetune.training.data.aist import STRIDE_S
 
     stem = name.removesuffix(".wav")
     sequence, _, number = stem.rpartition("_slice")
@@ -136,7 +136,7 @@ def found_slices(root: Path) -> list[Slice]:
     Raises:
         ConfigError: The folder is missing, or none is there.
     """
-    from kinetune.training.aist import music_path
+    from kinetune.training.data.aist import music_path
 
     if not root.is_dir():
         raise ConfigError(f"{root}: no such folder; expected AIST++ with motions/ and wavs/")
@@ -174,10 +174,10 @@ def write_slices(
     """
     from kinetune.audio.sound import read_sound, write_sound
     from kinetune.genres import genre_told_by
-    from kinetune.motion.amass import write_amass
     from kinetune.motion.clip import cut
-    from kinetune.motion.formats import read_motion
-    from kinetune.training.aist import SLICE_S, music_path
+    from kinetune.motion.io.amass import write_amass
+    from kinetune.motion.io.formats import read_motion
+    from kinetune.training.data.aist import SLICE_S, music_path
 
     made = Sliced(out / "music", out / "reference", out / "motions")
     for done, part in enumerate(slices, start=1):
@@ -205,7 +205,7 @@ def sound_slice(sound: "Sound", part: Slice, *, where: Path) -> "Sound":
     from kinetune import timebase
     from kinetune.audio.sound import Sound
     from kinetune.errors import AudioError
-    from kinetune.training.aist import SLICE_S
+    from kinetune.training.data.aist import SLICE_S
 
     first = timebase.samples_in(part.start_s, sound.rate_hz)
     samples = sound.samples[first : first + timebase.samples_in(SLICE_S, sound.rate_hz)]

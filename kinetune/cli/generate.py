@@ -40,9 +40,9 @@ from kinetune.files import check_writable
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
-    from kinetune.metrics.following import Following
+    from kinetune.metrics.ranking import Following
     from kinetune.model.pipeline import DanceMusic
-    from kinetune.motion.beats import BeatGrid
+    from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
 
 # What a dance gets when neither the user nor the file's name says its genre.
@@ -214,7 +214,7 @@ def generate(
         KinetuneError: An option is impossible, the model can't be loaded, or the output place
             can't be written to: nothing was made.
     """
-    from kinetune.motion.formats import read_motion_file
+    from kinetune.motion.io.formats import read_motion_file
 
     options = options or GenerateOptions()
     check_options(options)
@@ -295,7 +295,7 @@ def _make(
     quiet: bool,
 ) -> "DanceMusic":
     from kinetune.cli.progress import step_bar
-    from kinetune.model.score import read_score
+    from kinetune.model.conditioning.control_score import read_score
 
     with step_bar(f"{clip.name}: denoising", quiet) as progress:
         return place.load()(
@@ -321,7 +321,7 @@ def _hand_over(
     quiet: bool,
 ) -> Generated:
     """Write everything that was asked for of one take."""
-    from kinetune.audio.delivery import delivered
+    from kinetune.audio.export import delivered
     from kinetune.audio.sound import write_sound
 
     sound = delivered(music.sound, delivery(options))
@@ -329,7 +329,7 @@ def _hand_over(
     write_sound(target, sound, loops=options.loop, genre=genres.genre_name(music.genre))
     _write_beat_maps(target, music, options)
     if options.plot:
-        from kinetune.cli.pictures import draw_music
+        from kinetune.render.pictures import draw_music
 
         draw_music(target.with_suffix(".png"), clip, music)
     if targets.film is not None:
@@ -381,18 +381,18 @@ def _write_film(
     quiet: bool,
 ) -> None:
     from kinetune.audio.beat_map import beat_map
-    from kinetune.cli import film, video
     from kinetune.cli.progress import step_bar
+    from kinetune.render import mux, skeleton_video
 
     if options.onto is not None:
-        video.write_onto(path, options.onto, sound, offset_s=options.offset_s)
+        mux.write_onto(path, options.onto, sound, offset_s=options.offset_s)
         return
     grid = music.grid
     beats = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, music.sound.duration_s)
     title = f"{clip.name}: {genres.genre_name(music.genre)} at {grid.bpm:.1f} bpm"
-    scene = film.Scene(clip, np.array(beats.beats_s), np.array(beats.downbeats_s), title)
+    scene = skeleton_video.Scene(clip, np.array(beats.beats_s), np.array(beats.downbeats_s), title)
     with step_bar(f"{clip.name}: filming", quiet) as progress:
-        video.write_film(path, scene, sound, progress=progress)
+        mux.write_film(path, scene, sound, progress=progress)
 
 
 def _write_beat_maps(target: Path, music: "DanceMusic", options: GenerateOptions) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kinetune.motion.beats import BeatGrid
+    from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
 
 _FACTORS = {"auto": 1.0, "half": 0.5, "double": 2.0}
@@ -50,7 +50,7 @@ class AskedGrid:
             MotionError: Its beats don't fit the dance, or a tempo is out of range.
         """
         from kinetune.audio.beat_map import read_beats
-        from kinetune.motion.beats import beat_grid, grid_of_beats
+        from kinetune.motion.beats.beat_grid import beat_grid, grid_of_beats
 
         if self.beats is not None:
             return grid_of_beats(read_beats(self.beats), clip.duration_s)

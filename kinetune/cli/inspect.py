@@ -68,8 +68,8 @@ def command(
     found = inspect(motion, asked)
     picture = Path(f"{motion.stem}.png")
     if plot:
-        from kinetune.cli.pictures import draw_dance
-        from kinetune.motion.formats import read_motion
+        from kinetune.motion.io.formats import read_motion
+        from kinetune.render.pictures import draw_dance
 
         draw_dance(picture, read_motion(motion, asked.of()))
     if as_json:
@@ -90,8 +90,8 @@ def inspect(motion: Path, asked: AskedReading | None = None) -> Inspection:
     Raises:
         KinetuneError: It can't be read, or not as asked.
     """
-    from kinetune.motion.beats import beat_grid, motion_beats
-    from kinetune.motion.formats import read_motion_file
+    from kinetune.motion.beats.beat_grid import beat_grid, motion_beats
+    from kinetune.motion.io.formats import read_motion_file
 
     file = read_motion_file(motion, (asked or AskedReading()).of())
     clip, grid = file.clip, beat_grid(file.clip)
@@ -114,8 +114,8 @@ def inspect(motion: Path, asked: AskedReading | None = None) -> Inspection:
 
 def _draft_mapping(motion: Path, target: Path, asked: AskedReading) -> None:
     from kinetune.motion import skeleton
-    from kinetune.motion.formats import read_take
-    from kinetune.motion.mapping import write_draft
+    from kinetune.motion.io.formats import read_take
+    from kinetune.motion.retargeting.joint_mapping import write_draft
 
     count = write_draft(target, read_take(motion, asked.of()), str(motion))
     print(

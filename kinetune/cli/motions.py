@@ -13,7 +13,7 @@ from kinetune.errors import ConfigError, KinetuneError
 
 if TYPE_CHECKING:
     from kinetune.cli.generate import Generated
-    from kinetune.motion.formats import Reading
+    from kinetune.motion.io.formats import Reading
 
 FILES = (
     "AIST++ or EDGE .pkl, AMASS .npz, BVH, .glb, .gltf or .vrm, .fbx, joint positions .npy or .npz"
@@ -46,8 +46,8 @@ class AskedReading:
         Raises:
             KinetuneError: The mapping can't be used, or the rate is impossible.
         """
-        from kinetune.motion.formats import Reading
-        from kinetune.motion.mapping import read_mapping
+        from kinetune.motion.io.formats import Reading
+        from kinetune.motion.retargeting.joint_mapping import read_mapping
 
         mapping = None if self.mapping is None else read_mapping(self.mapping)
         return Reading(mapping, self.animation, self.fps)
@@ -59,7 +59,7 @@ def motions_in(paths: Sequence[Path]) -> list[Path]:
     Raises:
         ConfigError: A folder holds none.
     """
-    from kinetune.motion.formats import MOTION_SUFFIXES
+    from kinetune.motion.io.formats import MOTION_SUFFIXES
 
     found: list[Path] = []
     for path in paths:

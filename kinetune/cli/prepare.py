@@ -23,7 +23,7 @@ def aist(
 ) -> None:
     """Build the AIST++ training set from the official layout."""
     from kinetune.cli.progress import item_bar
-    from kinetune.training.aist import prepare_aist
+    from kinetune.training.data.aist import prepare_aist
 
     with item_bar("preparing") as progress:
         found = prepare_aist(root, out, features=features, progress=progress)

@@ -11,8 +11,8 @@ from kinetune.errors import ConfigError
 from kinetune.files import check_writable
 
 if TYPE_CHECKING:
-    from kinetune.metrics.folders import Folders
-    from kinetune.metrics.protocol import Evaluation, Settings
+    from kinetune.metrics.evaluation.pairing import Folders
+    from kinetune.metrics.evaluation.protocol import Evaluation, Settings
 
 
 def labelled(generated: Path, name: str | None, also: list[str]) -> dict[str, Path]:
@@ -39,8 +39,8 @@ def run(folders: "Folders", settings: "Settings", out: Path) -> "Evaluation":
         KinetuneError: Something named can't be used; nothing was written.
     """
     from kinetune.cli.progress import stage_bars
-    from kinetune.metrics.protocol import evaluate
-    from kinetune.metrics.report import write_report
+    from kinetune.metrics.evaluation.protocol import evaluate
+    from kinetune.metrics.evaluation.report import write_report
 
     if settings.seed < 0:
         raise ConfigError(f"--seed must not be negative, found {settings.seed}")
@@ -53,8 +53,8 @@ def run(folders: "Folders", settings: "Settings", out: Path) -> "Evaluation":
 
 def tell(evaluation: "Evaluation", out: Path, *, as_json: bool) -> None:
     """Print the table, or the results as JSON; exit with 1 where a file could not be used."""
-    from kinetune.metrics.listening import UNUSABLE
-    from kinetune.metrics.report import limits_of, problems_of, results_of, table_of
+    from kinetune.metrics.evaluation.report import limits_of, problems_of, results_of, table_of
+    from kinetune.metrics.evaluation.runner import UNUSABLE
 
     if as_json:
         print(json.dumps(results_of(evaluation), indent=2))

@@ -13,7 +13,7 @@ from kinetune.motion import kinematics
 from kinetune.motion.clip import MotionClip
 
 if TYPE_CHECKING:
-    from kinetune.metrics.following import Following
+    from kinetune.metrics.ranking import Following
     from kinetune.model.pipeline import DanceMusic
 
 # All takes wait in memory until the best is known.
@@ -45,7 +45,7 @@ def check_takes(clip: MotionClip, count: int) -> None:
 
 def ranked(clip: MotionClip, pieces: Sequence["DanceMusic"]) -> list[Take]:
     """Return the takes of a dance, best first; among equals the earlier one."""
-    from kinetune.metrics.following import following
+    from kinetune.metrics.ranking import following
 
     takes = [Take(music, following(clip, music.sound, music.grid.beats_s)) for music in pieces]
     return sorted(takes, key=lambda take: -take.scores.total)

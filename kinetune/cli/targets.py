@@ -53,7 +53,7 @@ def film_paths(targets: Sequence[Path], asked: FilmOptions) -> list[Path]:
         ConfigError: One film is named for several dances, the suffix is not .mp4, or a film to
             put the music on is named without a place for the result, or is missing.
     """
-    from kinetune.cli.video import SUFFIX, check_suffix
+    from kinetune.render.mux import SUFFIX, check_suffix
 
     if asked.path is None:
         if asked.onto is not None:

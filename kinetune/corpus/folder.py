@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import config, files, genres, timebase
-from kinetune.audio.delivery import Delivery
+from kinetune.audio.export import Delivery
 from kinetune.audio.sound import write_sound
-from kinetune.corpus import clips as motions
+from kinetune.corpus.choreography import motion_library as motions
 from kinetune.corpus.pairs import PHRASES, Pair, make_pair
 from kinetune.errors import ConfigError
-from kinetune.motion.amass import write_amass
+from kinetune.motion.io.amass import write_amass
 
 _MANIFEST = "manifest.jsonl"
 _TERMS = """A corpus of paired dances and music, made by kinetune.

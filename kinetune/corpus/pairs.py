@@ -1,8 +1,8 @@
 """Pairs of a dance and its music.
 
-Three dances in ten are real motion bent to the beat (``corpus/bending.py``), the others are
-choreographed; of those, a quarter are danced in another genre's manner than the music's, because
-people ask for house under a dance that was never house. Seconds, Hz.
+Three dances in ten are real motion bent to the beat (``corpus/choreography/time_warp.py``), the
+others are choreographed; of those, a quarter are danced in another genre's manner than the music's,
+because people ask for house under a dance that was never house. Seconds, Hz.
 """
 
 from dataclasses import dataclass, replace
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from kinetune import genres, timebase
 from kinetune.audio.sound import Sound
-from kinetune.corpus import clips as motions
-from kinetune.corpus.bending import bend
-from kinetune.corpus.choreographer import Dance, choreograph
-from kinetune.corpus.composer import compose
-from kinetune.corpus.mixer import render
+from kinetune.corpus.choreography import motion_library as motions
+from kinetune.corpus.choreography.choreographer import Dance, choreograph
+from kinetune.corpus.choreography.time_warp import bend
+from kinetune.corpus.composition.composer import compose
+from kinetune.corpus.rendering.mixer import render
 from kinetune.errors import ConfigError
-from kinetune.motion.beats import BeatGrid, fixed_grid
+from kinetune.motion.beats.beat_grid import BeatGrid, fixed_grid
 from kinetune.motion.clip import MotionClip
 
 SLOWEST_BPM, FASTEST_BPM = 70.0, 150.0

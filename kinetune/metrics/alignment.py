@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.errors import MetricError
-from kinetune.motion.moments import ANALYSIS_FPS
+from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
 
 Times = NDArray[np.float64]
 NAN = float("nan")

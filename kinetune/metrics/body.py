@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.errors import MetricError
-from kinetune.motion.moments import ANALYSIS_FPS
+from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
 
 Array = NDArray[np.float64]
 NAN = float("nan")

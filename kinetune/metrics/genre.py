@@ -19,12 +19,16 @@ from numpy.typing import NDArray
 from scipy.special import rel_entr
 from torch import Tensor
 
-from kinetune import genres
+from kinetune import files, genres
 from kinetune.audio.sound import Sound, resample, to_mono
 from kinetune.errors import AudioError, MetricError
-from kinetune.metrics.genre_network import GenreConfig, GenreNetwork, load_network
+from kinetune.metrics.networks.genre_network import (
+    GenreConfig,
+    GenreNetwork,
+    load_network,
+)
 
-BUNDLED = Path(__file__).parent.parent / "weights" / "genre"
+BUNDLED = files.WEIGHTS / "genre"
 # Windows judged at once: about 100 MB of work space.
 _BATCH = 32
 

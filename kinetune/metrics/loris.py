@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune.metrics import onsets, statistics
-from kinetune.metrics.statistics import Difference, Estimate
+from kinetune.metrics import onsets
+from kinetune.metrics.evaluation import statistics
+from kinetune.metrics.evaluation.statistics import Difference, Estimate
 
 Array = NDArray[np.float64]
 # Columns of one row by metric.

@@ -26,7 +26,7 @@ from scipy.special import kl_div
 
 from kinetune.audio.sound import Sound
 from kinetune.errors import MetricError
-from kinetune.metrics.ms_sincresnet import WINDOW_SAMPLES, MsSincResNet
+from kinetune.metrics.networks.ms_sincresnet import WINDOW_SAMPLES, MsSincResNet
 
 # The script reads 16-bit files without scaling them.
 _FULL_SCALE = 32_768.0

@@ -20,7 +20,7 @@ from torch import nn
 from kinetune import files
 from kinetune.errors import ModelError, OutputError
 
-BUNDLED = Path(__file__).parent.parent / "weights"
+BUNDLED = files.WEIGHTS
 PIPELINE_CLASS = "DanceToMusicPipeline"
 # What every kinetune checkpoint holds, and the file that must be in each folder.
 COMPONENTS = {

@@ -38,7 +38,8 @@ class DanceInput:
         genre: Genre code.
         beats_s: Beat times, seconds, ascending; at least two, or empty if unknown.
         bar_start_s: Time of any beat that begins a bar.
-        level: The long arc, see :mod:`kinetune.model.arc`, at 30 fps, (T,); empty if there is none.
+        level: The long arc, see :mod:`kinetune.model.conditioning.dynamics`, at 30 fps, (T,);
+            empty if there is none.
     """
 
     features: Tensor

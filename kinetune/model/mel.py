@@ -8,7 +8,7 @@ from torch import Tensor
 
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import MelConfig, log_mel
-from kinetune.room import room_for
+from kinetune.memmap import room_for
 
 
 class Mel(ConfigMixin, SchedulerMixin):
@@ -57,7 +57,7 @@ class Mel(ConfigMixin, SchedulerMixin):
     def decode(self, mel: Tensor, *, n_samples: int, seed: int = 0) -> NDArray[np.float32]:
         """Return samples (B, n_samples) for log mel spectrograms (B, M, L) by Griffin-Lim.
 
-        Long ones don't lie in memory, see :mod:`kinetune.room`.
+        Long ones don't lie in memory, see :mod:`kinetune.memmap`.
         """
         out = room_for((len(mel), n_samples))
         mel_to_samples(mel, self.settings, seed=seed, length=n_samples, out=out)

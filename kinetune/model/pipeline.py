@@ -22,23 +22,15 @@ from kinetune.audio.loudness import normalise
 from kinetune.audio.sound import Sound
 from kinetune.errors import ConfigError, MotionError
 from kinetune.model import checkpoint
-from kinetune.model.accents import accented, hushed
-from kinetune.model.arc import levels, played
-from kinetune.model.bars import bar_lines
 from kinetune.model.condition import (
     ConditionBatch,
     DanceCondition,
     DanceInput,
     PaperCondition,
 )
-from kinetune.model.held import Held
-from kinetune.model.identity import SharedMean
-from kinetune.model.loops import Loop, closed, fit_loop, repeated, twice_around
-from kinetune.model.mel import Mel
-from kinetune.model.normaliser import FeatureNormaliser
-from kinetune.model.phrases import in_phrases
-from kinetune.model.rhythm import rhythm_directions
-from kinetune.model.score import (
+from kinetune.model.conditioning.accents import accented, hushed
+from kinetune.model.conditioning.bars import bar_lines
+from kinetune.model.conditioning.control_score import (
     Score,
     energy_at,
     fitted,
@@ -46,6 +38,16 @@ from kinetune.model.score import (
     silenced,
     stretched,
 )
+from kinetune.model.conditioning.dynamics import levels, played
+from kinetune.model.mel import Mel
+from kinetune.model.normaliser import FeatureNormaliser
+from kinetune.model.sampling.genre_mixing import AllTold, Told, Voice, alike, all_told, mixed
+from kinetune.model.sampling.global_mean_guidance import SharedMean
+from kinetune.model.sampling.initial_noise import in_phrases
+from kinetune.model.sampling.inpainting import Held
+from kinetune.model.sampling.loops import Loop, closed, fit_loop, repeated, twice_around
+from kinetune.model.sampling.loudness_subspace import rhythm_directions
+from kinetune.model.sampling.windows import WindowPlan, over_windows, plan_ring, plan_windows
 from kinetune.model.unet import DanceUNet
 from kinetune.model.vae import (
     MelVAE,
@@ -54,9 +56,7 @@ from kinetune.model.vae import (
     posterior_of,
     scale_latents,
 )
-from kinetune.model.voices import AllTold, Told, Voice, alike, all_told, mixed
-from kinetune.model.windows import WindowPlan, over_windows, plan_ring, plan_windows
-from kinetune.motion.beats import BeatGrid, beat_grid
+from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.features import effort_of, features_named, with_effort
 

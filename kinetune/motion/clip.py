@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.errors import MotionError
+from kinetune.memmap import FRAMES, blocks, let_go
 from kinetune.motion import rotations, skeleton
-from kinetune.room import FRAMES, blocks, let_go
 
 
 @dataclass(frozen=True, eq=False)

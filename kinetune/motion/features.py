@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from kinetune import genres, timebase
 from kinetune.errors import ConfigError
+from kinetune.memmap import let_go
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.clip import MotionClip, resample, resampled_count
-from kinetune.room import let_go
 
 Features = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ it. Every function takes any leading shape. SciPy's ``Rotation`` is the oracle i
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune.room import FRAMES, blocks, copied, let_go
+from kinetune.memmap import FRAMES, blocks, copied, let_go
 
 Array = NDArray[np.float64]
 
@@ -119,7 +119,7 @@ def matrix_from_sixd(sixd: Array) -> Array:
 def continuous(quat: Array) -> Array:
     """Flip signs along axis 0 (time) so that neighbouring quaternions lie close together.
 
-    Long ones come back in a file, see :mod:`kinetune.room`.
+    Long ones come back in a file, see :mod:`kinetune.memmap`.
     """
     out = copied(quat)
     flip_to_continuous(out)

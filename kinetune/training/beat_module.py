@@ -1,4 +1,4 @@
-"""The beat network as a module that can be trained; ``motion/beat_network.py`` runs it.
+"""The beat network as a module that can be trained; ``motion/beats/beat_network.py`` runs it.
 
 Names and shapes of the weights are the same in both, and a test holds their outputs together.
 Axes: B windows, T rows, J = 24 joints, K = 5 numbers a joint, C channels.
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinetune import config, files
-from kinetune.motion.beat_network import (
+from kinetune.motion.beats.beat_network import (
     CONFIG_FILE,
     GROUPS,
     NUMBERS_A_JOINT,

@@ -24,14 +24,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinetune import config, files, genres, timebase
-from kinetune.corpus import clips
-from kinetune.corpus.bending import bend
-from kinetune.corpus.choreographer import Dance, choreograph
-from kinetune.corpus.keyed import key
+from kinetune.corpus.choreography import motion_library
+from kinetune.corpus.choreography.choreographer import Dance, choreograph
+from kinetune.corpus.choreography.keyframed import key
+from kinetune.corpus.choreography.time_warp import bend
 from kinetune.errors import ConfigError
 from kinetune.model.checkpoint import whole_folder
 from kinetune.motion import skeleton
-from kinetune.motion.beat_network import GROUPS, BeatNetworkConfig, body_rows
+from kinetune.motion.beats.beat_network import GROUPS, BeatNetworkConfig, body_rows
 from kinetune.motion.clip import MotionClip
 from kinetune.training.beat_module import BeatModule, save_beat_module
 from kinetune.training.config import LoopConfig
@@ -336,11 +336,11 @@ def _bells(times_s: Array, count: int) -> Half:
 
 
 def _seen_clips(held_out: Sequence[str]) -> tuple[MotionClip, ...]:
-    known = {clip.name for clip in clips.library()}
+    known = {clip.name for clip in motion_library.library()}
     for name in held_out:
         if name not in known:
             raise ConfigError(f"no clip {name!r} to hold out; there are {', '.join(sorted(known))}")
-    return tuple(clip for clip in clips.library() if clip.name not in held_out)
+    return tuple(clip for clip in motion_library.library() if clip.name not in held_out)
 
 
 def _stacked(parts: list[Half]) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 from kinetune import config
 from kinetune.errors import ConfigError
 from kinetune.model.presets import ModelConfig, UNetConfig, VaeConfig, preset_config
-from kinetune.training.roughen import Roughness
+from kinetune.training.data.feature_augment import Roughness
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from kinetune.model.condition import ConditionBatch
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import build_pipeline, load_paper_vae
 from kinetune.model.vae import MelVAE, channel_strengths
-from kinetune.training import dataset
 from kinetune.training.config import DiffusionTraining, TrainConfig
+from kinetune.training.data import dataset
+from kinetune.training.data.feature_augment import roughened
+from kinetune.training.data.prepare import PreparedSet, open_source
 from kinetune.training.loop import Outcome, Report, TrainingLoop
-from kinetune.training.prepare import PreparedSet, open_source
-from kinetune.training.roughen import roughened
 
 
 def train_diffusion(

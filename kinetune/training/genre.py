@@ -13,13 +13,18 @@ from kinetune import config, genres, timebase
 from kinetune.audio.sound import Sound
 from kinetune.errors import ConfigError
 from kinetune.metrics.genre import genre_accuracy, genre_probabilities
-from kinetune.metrics.genre_network import GenreConfig, GenreNetwork, load_network, save_network
+from kinetune.metrics.networks.genre_network import (
+    GenreConfig,
+    GenreNetwork,
+    load_network,
+    save_network,
+)
 from kinetune.model.checkpoint import whole_folder
-from kinetune.training import dataset
-from kinetune.training.augment import Augmentation, augmented, no_music
 from kinetune.training.config import DataConfig, LoopConfig
+from kinetune.training.data import dataset
+from kinetune.training.data.augment import Augmentation, augmented, no_music
+from kinetune.training.data.prepare import PreparedSet, open_source
 from kinetune.training.loop import Outcome, Report, TrainingLoop
-from kinetune.training.prepare import PreparedSet, open_source
 
 # The classifier needs no motion, but a prepared set has some.
 _FEATURES = "rhythm"

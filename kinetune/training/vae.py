@@ -14,10 +14,10 @@ from kinetune.model.checkpoint import whole_folder
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import build_pipeline
 from kinetune.model.vae import MelVAE, decode_raw, posterior_of
-from kinetune.training import dataset
 from kinetune.training.config import TrainConfig, VaeTraining
+from kinetune.training.data import dataset
+from kinetune.training.data.prepare import PreparedSet, open_source
 from kinetune.training.loop import Outcome, Report, TrainingLoop
-from kinetune.training.prepare import PreparedSet, open_source
 
 
 def train_vae(

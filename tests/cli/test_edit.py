@@ -7,11 +7,11 @@ from kinetune import timebase
 from kinetune.audio.sound import Sound, read_genre, read_sound, write_sound
 from kinetune.cli.edit import OwnGenre, edit, genre_of_music, stretch
 from kinetune.cli.options import GenerateOptions
-from kinetune.corpus.composer import compose
-from kinetune.corpus.mixer import render
-from kinetune.corpus.score import Plan
+from kinetune.corpus.composition.composer import compose
+from kinetune.corpus.composition.music_score import Plan
+from kinetune.corpus.rendering.mixer import render
 from kinetune.errors import ConfigError
-from kinetune.model.editing import Change
+from kinetune.model.sampling.editing import Change
 from tests.cli.conftest import kinetune
 from tests.cli.test_generate import assert_one_clear_line, dance
 

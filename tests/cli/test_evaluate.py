@@ -8,10 +8,10 @@ from kinetune.audio.sound import write_sound
 from kinetune.cli.main import app
 from kinetune.cli.scoring import labelled, run
 from kinetune.errors import ConfigError
-from kinetune.metrics import baselines
-from kinetune.metrics.folders import Folders
-from kinetune.metrics.networks import Networks
-from kinetune.metrics.protocol import Settings
+from kinetune.metrics.evaluation import baselines
+from kinetune.metrics.evaluation.embedding_scores import Networks
+from kinetune.metrics.evaluation.pairing import Folders
+from kinetune.metrics.evaluation.protocol import Settings
 from tests.cli.conftest import kinetune
 from tests.metrics.conftest import write_world
 

@@ -8,13 +8,13 @@ from kinetune.audio.sound import Sound, read_sound
 from kinetune.cli import evaluate_aist
 from kinetune.cli.evaluate_aist import found_slices, levelled, slice_named, test_slices
 from kinetune.errors import AudioError, ConfigError
-from kinetune.metrics import baselines
+from kinetune.metrics.evaluation import baselines
 from kinetune.motion.clip import cut
-from kinetune.motion.formats import read_motion
-from kinetune.training.aist import read_names
+from kinetune.motion.io.formats import read_motion
+from kinetune.training.data.aist import read_names
 from tests.cli.test_evaluate import evaluated
 from tests.conftest import EXAMPLE, SHARED_MOTIONS
-from tests.training.test_aist import noise
+from tests.training.data.test_aist import noise
 
 # Pytest would take the function for a test.
 slices_of_the_test, test_slices = test_slices, None

@@ -14,7 +14,7 @@ from kinetune.cli.grids import AskedGrid
 from kinetune.cli.options import GenerateOptions
 from kinetune.cli.targets import output_paths
 from kinetune.errors import AudioError, OutputError
-from kinetune.motion.formats import read_motion, write_motion
+from kinetune.motion.io.formats import read_motion, write_motion
 from tests.cli.conftest import kinetune
 from tests.conftest import EXAMPLE, swaying_clip
 
@@ -294,14 +294,16 @@ def test_a_run_that_is_broken_off_leaves_nothing_half_written(tmp_path, tiny_mod
 
 def test_a_film_that_is_broken_off_leaves_nothing_half_written(tmp_path):
     from kinetune.audio.sound import Sound
-    from kinetune.cli import film, video
+    from kinetune.render import mux, skeleton_video
 
     def stop(done, total):
         if done == 5:
             raise KeyboardInterrupt
 
-    scene = film.Scene(swaying_clip(duration_s=1.0), np.array([0.5]), np.array([0.5]), "sway")
+    scene = skeleton_video.Scene(
+        swaying_clip(duration_s=1.0), np.array([0.5]), np.array([0.5]), "sway"
+    )
     sound = Sound(np.zeros(22_050, np.float32), 22_050)
     with pytest.raises(KeyboardInterrupt):
-        video.write_film(tmp_path / "a.mp4", scene, sound, progress=stop)
+        mux.write_film(tmp_path / "a.mp4", scene, sound, progress=stop)
     assert list(tmp_path.iterdir()) == []

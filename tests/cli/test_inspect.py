@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from kinetune.motion.formats import write_motion
+from kinetune.motion.io.formats import write_motion
 from tests.cli.conftest import kinetune
 from tests.conftest import EXAMPLE, swaying_clip
 

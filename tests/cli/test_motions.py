@@ -8,7 +8,7 @@ import pytest
 from kinetune.cli.motions import AskedReading, motions_in
 from kinetune.errors import ConfigError, MotionError
 from kinetune.motion import kinematics, skeleton
-from kinetune.motion.formats import write_motion
+from kinetune.motion.io.formats import write_motion
 from tests.cli.conftest import kinetune
 from tests.cli.test_generate import assert_one_clear_line
 from tests.conftest import swaying_clip

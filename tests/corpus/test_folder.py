@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from kinetune.audio.sound import read_sound
-from kinetune.corpus.choreographer import choreograph
+from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.folder import PairSettings, make_corpus, read_manifest
 from kinetune.corpus.pairs import make_pair
 from kinetune.errors import ConfigError
 from kinetune.motion import kinematics
-from kinetune.motion.amass import read_amass
-from kinetune.motion.bvh import write_bvh
+from kinetune.motion.io.amass import read_amass
+from kinetune.motion.io.bvh import write_bvh
 
 
 def contents(folder):

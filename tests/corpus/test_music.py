@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from kinetune import genres, timebase
-from kinetune.corpus import grammar
-from kinetune.corpus.composer import compose
-from kinetune.corpus.mastering import PEAK
-from kinetune.corpus.mixer import RISE_S, render
-from kinetune.corpus.score import Plan
+from kinetune.corpus.composition import grammar
+from kinetune.corpus.composition.composer import compose
+from kinetune.corpus.composition.music_score import Plan
+from kinetune.corpus.rendering.instruments_table import VOICES
+from kinetune.corpus.rendering.mastering import PEAK
+from kinetune.corpus.rendering.mixer import RISE_S, render
+from kinetune.corpus.rendering.synthesis import Strike, Timbre
 from kinetune.corpus.styles import STYLES
-from kinetune.corpus.synthesis import Strike, Timbre
-from kinetune.corpus.voices import VOICES
 from kinetune.errors import ConfigError
 
 PITCHED = (

@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from kinetune import genres
-from kinetune.corpus.choreographer import choreograph
+from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.pairs import make_pair
 from kinetune.motion import kinematics
-from kinetune.motion.bvh import write_bvh
+from kinetune.motion.io.bvh import write_bvh
 
 
 def test_the_same_seed_makes_the_same_pair():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kinetune.audio.sound import Sound, write_sound
-from kinetune.metrics import baselines
-from kinetune.motion.amass import write_amass
+from kinetune.metrics.evaluation import baselines
+from kinetune.motion.io.amass import write_amass
 from tests.conftest import swaying_clip
 
 RATE_HZ = 22_050

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from kinetune.errors import MetricError
-from kinetune.metrics import alignment, baselines
-from kinetune.metrics.heard import hear
-from kinetune.metrics.seen import see
+from kinetune.metrics import alignment
+from kinetune.metrics.evaluation import baselines
+from kinetune.metrics.evaluation.audio_analysis import hear
+from kinetune.metrics.evaluation.motion_analysis import see
 from tests.conftest import swaying_clip
 
 MOTION_S = np.array([0.5, 1.0, 2.0, 3.5])

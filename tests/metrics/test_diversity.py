@@ -4,7 +4,7 @@ import pytest
 from kinetune.audio.sound import Sound
 from kinetune.errors import MetricError
 from kinetune.metrics import diversity
-from kinetune.metrics.heard import hear
+from kinetune.metrics.evaluation.audio_analysis import hear
 from tests.metrics.conftest import bursts
 
 

@@ -7,7 +7,7 @@ from kinetune import genres
 from kinetune.audio.sound import Sound
 from kinetune.errors import AudioError, ConfigError, MetricError, ModelError
 from kinetune.metrics import genre
-from kinetune.metrics.genre_network import GenreConfig, GenreNetwork
+from kinetune.metrics.networks.genre_network import GenreConfig, GenreNetwork
 
 NAN = float("nan")
 

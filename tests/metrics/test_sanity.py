@@ -4,7 +4,8 @@ import pytest
 from kinetune.audio.loudness import integrated_lufs
 from kinetune.audio.sound import Sound
 from kinetune.errors import MetricError
-from kinetune.metrics import baselines, sanity
+from kinetune.metrics import sanity
+from kinetune.metrics.evaluation import baselines
 
 RATE_HZ = 22_050
 

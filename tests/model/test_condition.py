@@ -11,9 +11,9 @@ from kinetune.model.condition import (
     resample_rows,
     stack,
 )
-from kinetune.motion.beats import beat_grid, fixed_grid
+from kinetune.motion.beats.beat_grid import beat_grid, fixed_grid
 from kinetune.motion.features import genre_one_hot
-from tests.motion.test_beats import stepping_clip
+from tests.motion.beats.test_beat_grid import stepping_clip
 
 
 @pytest.fixture

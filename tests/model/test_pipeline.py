@@ -5,9 +5,9 @@ import pytest
 
 from kinetune import timebase
 from kinetune.errors import ConfigError, MotionError
+from kinetune.model.conditioning.control_score import Accent, Score, Section, Silence
 from kinetune.model.pipeline import DanceToMusicPipeline
-from kinetune.model.score import Accent, Score, Section, Silence
-from kinetune.motion.beats import fixed_grid
+from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.conftest import swaying_clip
 
 

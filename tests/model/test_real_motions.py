@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinetune import timebase
-from kinetune.motion.formats import MOTION_SUFFIXES, read_motion
+from kinetune.motion.io.formats import MOTION_SUFFIXES, read_motion
 from tests.conftest import SHARED_MOTIONS
 
 FILES = sorted(path for path in SHARED_MOTIONS.rglob("*") if path.suffix in MOTION_SUFFIXES)

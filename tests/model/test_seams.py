@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from kinetune import timebase
-from kinetune.corpus.choreographer import choreograph
+from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.model.pipeline import DanceToMusicPipeline
+from kinetune.model.sampling.windows import plan_windows
 from kinetune.model.vae import frames_per_column
-from kinetune.model.windows import plan_windows
-from kinetune.motion.beats import fixed_grid
+from kinetune.motion.beats.beat_grid import fixed_grid
 
 RATE_HZ = timebase.mel_rate_hz()
 BPM, DURATION_S = 122.0, 300.0

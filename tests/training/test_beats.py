@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from kinetune import timebase
 from kinetune.errors import ConfigError
-from kinetune.motion.beat_network import BeatNetworkConfig, load_beat_network
+from kinetune.motion.beats.beat_network import BeatNetworkConfig, load_beat_network
 from kinetune.training.beat_module import BeatModule, save_beat_module
 from kinetune.training.beats import (
     BeatAugmentation,

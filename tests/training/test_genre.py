@@ -8,9 +8,10 @@ from safetensors.torch import load_file
 
 from kinetune import genres
 from kinetune.errors import ConfigError
-from kinetune.metrics.genre_network import GenreConfig, load_network
-from kinetune.training.augment import Augmentation
+from kinetune.metrics.networks.genre_network import GenreConfig, load_network
 from kinetune.training.config import DataConfig, LoopConfig
+from kinetune.training.data.augment import Augmentation
+from kinetune.training.data.prepare import open_source
 from kinetune.training.genre import (
     GenreTraining,
     WindowSource,
@@ -18,7 +19,6 @@ from kinetune.training.genre import (
     seeded_network,
     train_genre,
 )
-from kinetune.training.prepare import open_source
 from tests.conftest import REPOSITORY
 
 NOTHING = Augmentation(

@@ -5,8 +5,8 @@ import torch
 
 from kinetune.model.presets import build_pipeline, preset_config
 from kinetune.model.vae import MelVAE, decode_latents, posterior_of, scale_latents
-from kinetune.training import dataset
-from kinetune.training.prepare import open_source
+from kinetune.training.data import dataset
+from kinetune.training.data.prepare import open_source
 from kinetune.training.vae import measure_latents, train_vae, vae_loss
 
 

@@ -1,0 +1,1 @@
+"""Dances from a seed, and real dances warped to a beat."""

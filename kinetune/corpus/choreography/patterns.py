@@ -1,0 +1,290 @@
+"""Four beats of movement at a time: bounce, footwork, trunk and arms, drawn from a vocabulary.
+
+Every pattern function takes a generator, a genre's vocabulary and a mood, and returns events of one
+bar for the left-handed version. Degrees, metres, beats.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetune.corpus.choreography import body
+from kinetune.corpus.choreography.moves import ARM_POSES, STEPS, Event, Vocabulary, Weights
+from kinetune.timebase import BEATS_IN_BAR
+
+Array = NDArray[np.float64]
+_PARTS = ("lift", "fore", "twist", "elbow", "wrist")
+
+
+@dataclass(frozen=True)
+class Mood:
+    """How a phrase is danced: size, sharpness, stance and handedness."""
+
+    strength: float
+    size: float
+    snap: float
+    stance_m: float
+    mirrored: bool
+
+
+def _pick(rng: np.random.Generator, weights: Weights) -> str:
+    share = np.array(list(weights.values()), dtype=float)
+    return list(weights)[int(rng.choice(len(share), p=share / share.sum()))]
+
+
+def neutral(mood: Mood) -> dict[str, float]:
+    """The pose a phrase departs from and comes home to."""
+    rest = dict.fromkeys(body.CONTROLS, 0.0)
+    rest["drop"] = 0.03
+    rest["spine_pitch"] = 5.0
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        rest[f"{side}_foot_x"] = sign * mood.stance_m
+        rest[f"{side}_foot_yaw"] = sign * 12.0
+        rest |= {f"{side}_{p}": v for p, v in zip(_PARTS, ARM_POSES["hang"], strict=True)}
+    return rest
+
+
+def bounce(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """The knees give, or the body rises, on every beat; the head and shoulders go along."""
+    depth = words.bounce_m * rng.uniform(0.6, 1.5)
+    up = rng.random() < words.upward
+    kind = rng.choice(3, p=[1 - words.double - words.half, words.double, words.half])
+    period = (1.0, 0.5, 2.0)[kind]
+    depth *= (1.0, 0.6, 1.3)[kind]
+    nod, lean = rng.uniform(2.0, 12.0), rng.uniform(-6.0, 8.0)
+    out: list[Event] = []
+    for beat in np.arange(0.0, BEATS_IN_BAR, period):
+        for at, down in ((beat, not up), (beat + 0.5 * period, up)):
+            out.append(Event("drop", at, 0.03 + depth if down else 0.03, 0.3 * mood.snap))
+            out.append(Event("head_pitch", at, nod if down else -0.4 * nod))
+            out.append(Event("hips_pitch", at, lean if down else 0.0))
+            shrug = 6.0 if not down else 0.0
+            out.extend(Event(f"{side}_shrug", at, shrug) for side in ("left", "right"))
+    return out
+
+
+def footwork(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """One of the steps the genre likes; a calm body stands."""
+    name = _pick(rng, words.steps) if mood.strength > 0.18 else "stand"
+    reach = rng.uniform(0.75, 1.2)
+    heel = rng.uniform(0.0, 22.0) * (rng.random() < 0.4)
+    out: list[Event] = []
+    for step in STEPS[name]:
+        sign = 1.0 if step.foot == "left" else -1.0
+        values = {
+            "x": sign * mood.stance_m + reach * step.x,
+            "z": reach * step.z,
+            "y": reach * step.y,
+            "yaw": sign * 12.0 + 40.0 * step.x,
+        }
+        ease = 0.35 + 0.4 * max(mood.snap, 0.0)
+        out.extend(Event(f"{step.foot}_foot_{k}", step.beat, v, ease) for k, v in values.items())
+        if heel:
+            out.append(Event(f"{step.foot}_foot_heel", step.beat + 0.5, heel))
+            out.append(Event(f"{step.foot}_foot_heel", step.beat + 1.0, 0.0))
+    return out
+
+
+def trunk(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """Spine, hips and head turn, lean and sway, each to and fro or at will."""
+    every = float(rng.choice([0.5, 1.0, 1.0, 2.0]))
+    controls = ("spine_yaw", "spine_roll", "spine_pitch", "hips_yaw", "hips_roll", "sway_x",
+                "sway_z", "head_yaw", "head_roll")  # fmt: skip
+    scale = dict.fromkeys(controls, words.trunk) | {"sway_x": 0.05, "sway_z": 0.03}
+    scale |= {"hips_roll": 0.5 * words.trunk, "head_yaw": 1.3 * words.trunk}
+    active = [c for c in controls if rng.random() < 0.6]
+    out: list[Event] = []
+    for control in active:
+        swing = scale[control] * rng.uniform(0.4, 1.3) * rng.choice([-1.0, 1.0])
+        shape = rng.choice([0, 0, 1])
+        for count, beat in enumerate(np.arange(0.0, BEATS_IN_BAR, every)):
+            value = swing * (-1) ** count if shape == 0 else swing * rng.uniform(-1.0, 1.0)
+            out.append(Event(control, float(beat), value + 5.0 * (control == "spine_pitch"),
+                             0.6 * mood.snap))  # fmt: skip
+    return out
+
+
+def _arm_events(side: str, beat: float, pose: Iterable[float], ease: float) -> list[Event]:
+    return [
+        Event(f"{side}_{part}", beat, value, ease) for part, value in zip(_PARTS, pose, strict=True)
+    ]
+
+
+def _any_pose(rng: np.random.Generator, words: Vocabulary) -> Array:
+    name = words.poses[int(rng.integers(len(words.poses)))]
+    return np.array(ARM_POSES[name]) + rng.normal(0.0, [9.0, 9.0, 8.0, 9.0, 6.0])
+
+
+def _arms_cycle(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """A pose on every beat or two, both arms together or each its own."""
+    every = float(rng.choice([1.0, 1.0, 2.0] if mood.strength < 0.75 else [0.5, 1.0, 1.0]))
+    together = rng.random() < 0.4
+    poses = [(_any_pose(rng, words), _any_pose(rng, words)) for _ in range(2)]
+    out: list[Event] = []
+    for count, beat in enumerate(np.arange(0.0, BEATS_IN_BAR, every)):
+        left, right = poses[count % 2]
+        if count >= 2 and not together:
+            left, right = right, left
+        out += _arm_events("left", beat, left, mood.snap)
+        out += _arm_events("right", beat, left if together else right, mood.snap)
+    return out
+
+
+def _arms_alternate(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """One arm on the odd beats, the other on the even ones."""
+    home, away = _any_pose(rng, words), _any_pose(rng, words)
+    out: list[Event] = []
+    for beat in range(BEATS_IN_BAR):
+        first, second = ("left", "right") if beat % 2 == 0 else ("right", "left")
+        out += _arm_events(first, beat, away, mood.snap)
+        out += _arm_events(second, beat, home, mood.snap)
+    return out
+
+
+def _arms_swing(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """Arms swing like a walker's, one forth while the other goes back."""
+    every = float(rng.choice([1.0, 1.0, 0.5, 2.0]))
+    size = rng.uniform(0.5, 1.4)
+    front, back = (np.array(ARM_POSES[n]) for n in ("swing-front", "swing-back"))
+    middle = 0.5 * (front + back)
+    out: list[Event] = []
+    for count, beat in enumerate(np.arange(0.0, BEATS_IN_BAR, every)):
+        poses = [middle + size * (p - middle) for p in (front, back)][:: 1 if count % 2 else -1]
+        out += _arm_events("left", beat, poses[0], 0.3 * mood.snap)
+        out += _arm_events("right", beat, poses[1], 0.3 * mood.snap)
+    return out
+
+
+def _arms_hit(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """Snap into a pose, hold it, snap into the next, sometimes on the half-beat."""
+    beats = np.array([0.0, 1.0, 2.0, 3.0])
+    beats += 0.5 * (rng.random(4) < 0.2)
+    beats = beats[rng.random(4) < 0.85]
+    out: list[Event] = []
+    for beat in beats if len(beats) else np.zeros(1):
+        for side in ("left", "right"):
+            if rng.random() < 0.75:
+                out += _arm_events(side, beat, _any_pose(rng, words), max(mood.snap, 0.6))
+        out.append(Event("spine_pitch", beat - 0.25, 8.0))
+        out.append(Event("spine_pitch", beat, -6.0, 0.7))
+        out.append(Event("spine_pitch", beat + 0.5, 4.0))
+    return out
+
+
+def _arms_wave(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """A wave from one hand through the shoulders to the other, over two or four beats."""
+    span = float(rng.choice([2.0, 4.0]))
+    size = rng.uniform(18.0, 45.0)
+    chain = ("wrist", "elbow", "lift", "shrug")
+    order = [("left", part) for part in chain] + [("right", part) for part in chain[::-1]]
+    base = dict(zip(_PARTS, ARM_POSES["out"], strict=True)) | {"shrug": 0.0}
+    out = _arm_events("left", 0.0, ARM_POSES["out"], 0.3)
+    out += _arm_events("right", 0.0, ARM_POSES["out"], 0.3)
+    for start in np.arange(0.0, BEATS_IN_BAR, span):
+        for place, (side, part) in enumerate(order):
+            peak = start + span * (place + 1) / 10.0
+            swing = size * (0.4 if part == "shrug" else 1.0)
+            for at, share in ((-0.3, 0.0), (0.0, 1.0), (0.3, 0.0)):
+                value = base[part] + share * swing
+                out.append(Event(f"{side}_{part}", peak + at * span / 2, value, -0.3))
+    return [e for e in out if e.beat <= BEATS_IN_BAR]
+
+
+def _arms_flow(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """Long lines from pose to pose, the hands following the elbows."""
+    every = float(rng.choice([1.0, 2.0, 2.0]))
+    lag = rng.uniform(0.0, 0.3)
+    mirror = rng.random() < 0.5
+    out: list[Event] = []
+    for beat in np.arange(0.0, BEATS_IN_BAR, every):
+        left = _any_pose(rng, words)
+        right = left if mirror else _any_pose(rng, words)
+        for side, pose in (("left", left), ("right", right)):
+            for event in _arm_events(side, beat, pose, -0.2):
+                late = lag if event.control.endswith(("elbow", "wrist")) else 0.0
+                out.append(event._replace(beat=event.beat + late))
+    return out
+
+
+def _arms_whirl(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """Waacking: the forearm whirls over the shoulder, a full turn every beat or two, then poses."""
+    turn = float(rng.choice([1.0, 1.0, 2.0]))
+    both = rng.random() < 0.5
+    radius = rng.uniform(30.0, 55.0)
+    out: list[Event] = []
+    for quarter in range(int((BEATS_IN_BAR - 1) * 4 / turn)):
+        angle = 0.5 * np.pi * quarter
+        beat = quarter * turn / 4.0
+        pose = (95 + radius * np.cos(angle), 25 + radius * np.sin(angle), 40 * np.sin(angle),
+                70 + 50 * np.cos(angle), 15 * np.sin(angle))  # fmt: skip
+        ease = 0.5 if quarter % 4 == 0 else -0.7
+        out += _arm_events("left", beat, pose, ease)
+        if both:
+            out += _arm_events("right", beat, pose, ease)
+    for side in ("left", "right"):
+        out += _arm_events(side, 3.0, _any_pose(rng, words), 0.7)
+    return out
+
+
+def _arms_lock(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """Locking: point, wrist roll, and the lock itself with the chest closed."""
+    out: list[Event] = []
+    for beat in range(BEATS_IN_BAR):
+        side, other = ("left", "right") if rng.random() < 0.5 else ("right", "left")
+        if rng.random() < 0.35:
+            for each in (side, other):
+                out += _arm_events(each, beat, ARM_POSES["square-down"], 0.8)
+            out += [Event("spine_pitch", beat, 20.0, 0.8), Event("drop", beat, 0.12, 0.8)]
+        else:
+            out += _arm_events(side, beat, ARM_POSES["guard"], 0.5)
+            out += _arm_events(side, beat + 0.5, _any_pose(rng, words), 0.85)
+            out += [Event("spine_pitch", beat + 0.5, -4.0, 0.6)]
+    return out
+
+
+def _arms_strike(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """Krump: wind up on the half-beat, strike or throw on the beat, chest popping."""
+    out: list[Event] = []
+    wind, throw = _any_pose(rng, words), _any_pose(rng, words)
+    both = rng.random() < 0.5
+    for beat in range(BEATS_IN_BAR):
+        sides = ("left", "right") if both else (("left",), ("right",))[beat % 2]
+        for side in sides:
+            out += _arm_events(side, beat - 0.5, wind, 0.3)
+            out += _arm_events(side, beat, throw, 0.85)
+        out += [Event("spine_pitch", beat - 0.4, 14.0), Event("spine_pitch", beat, -14.0, 0.8)]
+    return out
+
+
+def _arms_low(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """Arms rest and only give with the bounce."""
+    pose = np.array(ARM_POSES["low"]) + rng.normal(0.0, 8.0, 5)
+    out: list[Event] = []
+    for beat in np.arange(0.0, BEATS_IN_BAR, 0.5):
+        give = np.array([8.0, 5.0, 0.0, 14.0, 0.0]) * (beat % 1.0 == 0.0)
+        for side in ("left", "right"):
+            out += _arm_events(side, beat, pose + give, 0.0)
+    return out
+
+
+_Pattern = Callable[[np.random.Generator, Vocabulary, Mood], list[Event]]
+_ARMS: dict[str, _Pattern] = {
+    "cycle": _arms_cycle,
+    "alternate": _arms_alternate,
+    "swing": _arms_swing,
+    "hit": _arms_hit,
+    "wave": _arms_wave,
+    "flow": _arms_flow,
+    "whirl": _arms_whirl,
+    "lock": _arms_lock,
+    "strike": _arms_strike,
+    "low": _arms_low,
+}
+
+
+def arms(rng: np.random.Generator, words: Vocabulary, mood: Mood) -> list[Event]:
+    """One of the arm patterns the genre likes; calm arms rest."""
+    calm = mood.strength < 0.25
+    return (_arms_low if calm else _ARMS[_pick(rng, words.arms)])(rng, words, mood)

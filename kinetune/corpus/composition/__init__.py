@@ -1,0 +1,1 @@
+"""Music for a dance as notes."""

@@ -1,0 +1,1 @@
+"""Notes to sound: instruments, mix and master."""

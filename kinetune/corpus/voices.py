@@ -1,9 +1,0 @@
-"""Every voice by name, synthesised and recorded; scores name their instruments by these."""
-
-from collections.abc import Callable, Mapping
-
-from kinetune.corpus.instruments import SYNTHESISED
-from kinetune.corpus.sampled import SAMPLED
-from kinetune.corpus.synthesis import Strike, Wave
-
-VOICES: Mapping[str, Callable[[Strike], Wave]] = {**SYNTHESISED, **SAMPLED}

@@ -1,0 +1,1 @@
+"""From folders of music and dances to tables, intervals and pictures."""

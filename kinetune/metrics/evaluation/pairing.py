@@ -1,0 +1,266 @@
+"""Folders of sounds, and who belongs to whom.
+
+Conventions: files belong together by stem: ``music/a.wav``, ``reference/a.flac``, ``dances/a.pkl``.
+Several takes of one dance (other seeds) stand in subfolders: ``music/0/a.wav``, ``music/1/a.wav``.
+Nothing is left out silently: what has no partner or can't be used becomes a :class:`Problem`.
+"""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kinetune import genres
+from kinetune.errors import ConfigError
+from kinetune.motion.io.formats import MOTION_SUFFIXES
+
+SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
+BEAT_SUFFIXES = (".txt", ".csv", ".json", ".mid", ".midi")
+_SHOWN_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as it should be with one clip of one row.
+
+    Attributes:
+        label: The row, or ``motions``, ``genres``, ``beats``.
+        clip: The dance's name.
+        kind: What is wrong, in words that are counted: ``missing``, ``can't be used``, ``silent``.
+        detail: One line more.
+        loses_value: Whether a figure is missing because of it.
+    """
+
+    label: str
+    clip: str
+    kind: str
+    detail: str = ""
+    loses_value: bool = True
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One dance and all sounds made for it.
+
+    Attributes:
+        name: The stem its files share.
+        takes: Sound files by label, one a seed.
+        reference: The music it was danced to, if known.
+        motion: The dance, if known.
+        beats: A file of its true beats, if given.
+        genre: Genre code, if known.
+    """
+
+    name: str
+    takes: dict[str, tuple[Path, ...]]
+    reference: Path | None = None
+    motion: Path | None = None
+    beats: Path | None = None
+    genre: str | None = None
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What the user names.
+
+    Attributes:
+        systems: Folders of generated sounds by label.
+        reference: Folder of the music the dances were danced to.
+        motions: Folder of the dances.
+        genres: File of the dances' genres; names of AIST++ say their own.
+        beats: Folder of the true beats, a file a dance.
+    """
+
+    systems: dict[str, Path]
+    reference: Path | None = None
+    motions: Path | None = None
+    genres: Path | None = None
+    beats: Path | None = None
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The dances, in order of their names, and what is wrong with the folders."""
+
+    clips: list[Clip]
+    problems: list[Problem] = field(default_factory=list)
+
+
+def gather(folders: Folders) -> Gathered:
+    """Return every dance with its files.
+
+    Raises:
+        ConfigError: A folder is missing or empty, two files claim one name, no names agree, or the
+            file of genres can't be read.
+    """
+    systems = {label: takes_of(folder) for label, folder in folders.systems.items()}
+    reference, motions, beats = (
+        files_of(folder, suffixes) if folder else None
+        for folder, suffixes in (
+            (folders.reference, SOUND_SUFFIXES),
+            (folders.motions, MOTION_SUFFIXES),
+            (folders.beats, BEAT_SUFFIXES),
+        )
+    )
+    names = sorted(set().union(*systems.values()) | set(reference or {}))
+    for folder, found in ((folders.reference, reference), (folders.motions, motions),
+                          (folders.beats, beats)):  # fmt: skip
+        _check_agreement(systems, folder, found)
+    told = read_genres(folders.genres) if folders.genres else {}
+    clips = [
+        Clip(
+            name,
+            {label: files[name] for label, files in systems.items() if name in files},
+            (reference or {}).get(name),
+            (motions or {}).get(name),
+            (beats or {}).get(name),
+            told.get(name) or genres.genre_told_by(name),
+        )
+        for name in names
+    ]
+    partners = {"reference": reference, "motions": motions, "beats": beats}
+    problems = list(_missing(clips, systems, partners))
+    if folders.genres:
+        problems += [Problem("genres", clip.name, "missing") for clip in clips if not clip.genre]
+    return Gathered(clips, problems)
+
+
+def files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Return the folder's files with one of the suffixes by stem, in order.
+
+    Raises:
+        ConfigError: The folder is missing, holds none, or holds two of one stem.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise ConfigError(
+                f"{folder}: {found[path.stem].name} and {path.name} share a name; keep one of them"
+            )
+        found[path.stem] = path
+    if not found:
+        raise ConfigError(f"{folder}: no files found; expected {', '.join(suffixes)}")
+    return found
+
+
+def takes_of(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Return a folder's sounds by stem: its own, or one a subfolder where there are only those.
+
+    Raises:
+        ConfigError: As :func:`files_of`; or both sounds and subfolders of sounds.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder")
+    inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and _holds_sounds(path)]
+    if not inner:
+        return {stem: (path,) for stem, path in files_of(folder, SOUND_SUFFIXES).items()}
+    if _holds_sounds(folder):
+        raise ConfigError(
+            f"{folder}: holds sounds and subfolders of sounds ({inner[0].name}); put each take "
+            "into a subfolder, or name the subfolders as rows of their own"
+        )
+    takes: dict[str, tuple[Path, ...]] = {}
+    for take in inner:
+        for stem, path in files_of(take, SOUND_SUFFIXES).items():
+            takes[stem] = (*takes.get(stem, ()), path)
+    return dict(sorted(takes.items()))
+
+
+def _holds_sounds(folder: Path) -> bool:
+    return any(path.suffix.lower() in SOUND_SUFFIXES for path in folder.iterdir())
+
+
+def _check_agreement(
+    systems: dict[str, dict[str, tuple[Path, ...]]], folder: Path | None,
+    found: dict[str, Path] | None,
+) -> None:  # fmt: skip
+    if folder is None or found is None:
+        return
+    for label, files in systems.items():
+        if not set(files) & set(found):
+            raise ConfigError(
+                f"{folder}: no name agrees with those of {label}: "
+                f"{_some(found)} there, {_some(files)} here; files belong together by stem"
+            )
+
+
+def _some(names: Iterable[str]) -> str:
+    first = sorted(names)
+    return ", ".join(first[:_SHOWN_NAMES]) + (", ..." if len(first) > _SHOWN_NAMES else "")
+
+
+def _missing(
+    clips: list[Clip],
+    systems: dict[str, dict[str, tuple[Path, ...]]],
+    partners: dict[str, dict[str, Path] | None],
+) -> Iterable[Problem]:
+    """What a clip lacks, of all that is there for others."""
+    for label, files in systems.items():
+        most = max(len(takes) for takes in files.values())
+        for clip in clips:
+            takes = len(clip.takes.get(label, ()))
+            if takes == 0:
+                yield Problem(label, clip.name, "missing")
+            elif takes < most:
+                said = f"{takes} of {most} takes"
+                yield Problem(label, clip.name, "fewer takes", said, loses_value=False)
+    for label, found in partners.items():
+        for clip in clips:
+            if found is not None and clip.name not in found:
+                yield Problem(label, clip.name, "missing")
+
+
+def read_genres(path: Path) -> dict[str, str]:
+    """Return genre codes by name, from lines ``name,genre``, a JSON object, or a corpus manifest.
+
+    Raises:
+        ConfigError: The file can't be read, or names an unknown genre.
+    """
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file of genres")
+    try:
+        text = path.read_text(encoding="utf-8")
+        rows = _genre_rows(path.suffix.lower(), text)
+        pairs = [(Path(name).name, genre) for name, genre in rows]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: expected lines of name,genre, a JSON object, or a corpus's manifest.jsonl "
+            f"({error})"
+        ) from error
+    if not pairs:
+        raise ConfigError(f"{path}: holds no genres")
+    try:
+        return {_stem(name): genres.genre_code(genre) for name, genre in pairs}
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _genre_rows(suffix: str, text: str) -> list[tuple[str, str]]:
+    if suffix == ".json":
+        return [(str(name), str(genre)) for name, genre in json.loads(text).items()]
+    if suffix == ".jsonl":
+        items = [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [(item["id"], item["genre"]) for item in items]
+    rows = [row for row in csv.reader(text.splitlines()) if row]
+    if rows and [cell.strip().lower() for cell in rows[0]] == ["name", "genre"]:
+        rows = rows[1:]
+    if any(len(row) != 2 for row in rows):
+        raise ValueError("a line has not two columns")
+    return [(row[0].strip(), row[1].strip()) for row in rows]
+
+
+def _stem(name: str) -> str:
+    """A name without the suffix of a sound or a motion; dots in it are its own."""
+    known = (*SOUND_SUFFIXES, *MOTION_SUFFIXES)
+    return Path(name).stem if Path(name).suffix.lower() in known else name
+
+
+def counted(problems: Iterable[Problem]) -> dict[tuple[str, str], int]:
+    """Return how often each kind of problem befell each row."""
+    return dict(Counter((problem.label, problem.kind) for problem in problems))

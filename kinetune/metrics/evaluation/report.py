@@ -1,0 +1,228 @@
+"""What a run leaves behind: results for machines, a page for people, and pictures.
+
+``results.json``: {label: {metric: {value, low, high, n}}}, null where a figure can't be told.
+``results.csv``: the same, a figure a line. ``dances.csv``: every dance's own values.
+``notes.json``: settings, problems, differences and what the figures can't tell.
+``results.md``: the page. ``beats.png`` and ``distributions.png``: see ``metrics.pictures``.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from kinetune import files
+from kinetune.metrics.evaluation import registry, statistics
+from kinetune.metrics.evaluation.pairing import counted
+from kinetune.metrics.evaluation.protocol import Evaluation
+from kinetune.metrics.evaluation.statistics import Estimate
+
+_SHOWN_PROBLEMS = 20
+_DIGITS = 3
+
+
+def write_report(evaluation: Evaluation, out: Path, *, pictures: bool = True) -> None:
+    """Write everything a run leaves behind into the folder ``out``.
+
+    Raises:
+        OutputError: The folder can't be written to.
+    """
+    files.write_json(out / "results.json", results_of(evaluation))
+    files.write_text(out / "results.csv", results_csv(evaluation))
+    files.write_text(out / "dances.csv", dances_csv(evaluation))
+    files.write_json(out / "notes.json", notes_of(evaluation))
+    files.write_text(out / "results.md", page_of(evaluation, pictures=pictures))
+    if pictures:
+        from kinetune.metrics.evaluation.pictures import draw_beats, draw_distributions
+
+        draw_beats(out / "beats.png", evaluation)
+        draw_distributions(out / "distributions.png", evaluation)
+
+
+def results_of(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float | int | None]]]:
+    """Return all figures by label and metric."""
+    return {
+        label: {
+            name: {
+                "value": _finite(found.value), "low": _finite(found.low),
+                "high": _finite(found.high), "n": found.n,
+            }
+            for name, found in row.items()
+        }
+        for label, row in evaluation.estimates.items()
+    }  # fmt: skip
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def results_csv(evaluation: Evaluation) -> str:
+    """Return all figures as CSV, one a line."""
+    rows = [
+        (label, name, *(_cell(k) for k in (found.value, found.low, found.high)), found.n)
+        for label, row in evaluation.estimates.items()
+        for name, found in row.items()
+    ]
+    return _csv([("label", "metric", "value", "low", "high", "n"), *rows])
+
+
+def dances_csv(evaluation: Evaluation) -> str:
+    """Return every dance's values as CSV, one dance of one row a line."""
+    metrics = [name for name in evaluation.metrics
+               if any(name in row for row in evaluation.values.values())]  # fmt: skip
+    rows: list[Sequence[object]] = [("label", "dance", *metrics)]
+    for label, row in evaluation.values.items():
+        for number, dance in enumerate(evaluation.dances):
+            told = [_cell(float(row[name][number])) if name in row else "" for name in metrics]
+            rows.append((label, dance, *told))
+    return _csv(rows)
+
+
+def _cell(value: float) -> str:
+    return f"{value:.6g}" if math.isfinite(value) else ""
+
+
+def _csv(rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def notes_of(evaluation: Evaluation) -> dict[str, object]:
+    """Return what must be known to read the figures, as plain values."""
+    settings = evaluation.settings
+    return {
+        "against": evaluation.against,
+        "dances": len(evaluation.dances),
+        "seed": settings.seed,
+        "random_draws": settings.random_draws,
+        "embeddings": list(settings.networks.embeddings),
+        "notes": list(evaluation.notes),
+        "alike": alike(evaluation),
+        "blind": evaluation.blind,
+        "differences": {
+            name: {
+                label: {"mean": _finite(apart.mean), "p": _finite(apart.p), "n": apart.n}
+                for label, apart in row.items()
+            }
+            for name, row in evaluation.differences.items()
+        },
+        "problem_counts": [
+            {"label": label, "kind": kind, "count": count}
+            for (label, kind), count in counted(evaluation.problems).items()
+        ],
+        "problems": [asdict(problem) for problem in evaluation.problems],
+    }
+
+
+def page_of(evaluation: Evaluation, *, pictures: bool = True) -> str:
+    """Return the page for people, as Markdown."""
+    parts = [
+        f"# Evaluation of {len(evaluation.dances)} dances",
+        how_to_read(evaluation),
+        table_of(evaluation),
+        *(["![beats](beats.png)", "![distributions](distributions.png)"] if pictures else []),
+        limits_of(evaluation),
+        problems_of(evaluation),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def how_to_read(evaluation: Evaluation) -> str:
+    """Return a paragraph that says what the table's signs mean."""
+    draws = evaluation.settings.random_draws
+    return (
+        "Means over dances with 95 % intervals (bootstrap; jackknife for distances between sets). "
+        f"`=` marks what can't be told apart from **{evaluation.against}** (paired permutation "
+        f"test, Holm's correction, 5 %). `n` is given where it is not {len(evaluation.dances)}. "
+        f"Random pairs: {draws} draws a dance. What each metric is: kinetune's docs/metrics.md."
+    )
+
+
+def table_of(evaluation: Evaluation, metrics: Sequence[str] | None = None) -> str:
+    """Return a table with a metric a line and a row of the evaluation a column, as Markdown."""
+    shown = evaluation.labels
+    lines = [f"| metric | {' | '.join(shown)} |", "|---" * (len(shown) + 1) + "|"]
+    for name in metrics or evaluation.metrics:
+        cells = [_shown(evaluation, label, name) for label in shown]
+        lines.append(f"| {name}{registry.metric_named(name).arrow} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _shown(evaluation: Evaluation, label: str, name: str) -> str:
+    found = evaluation.estimates[label].get(name)
+    if found is None:
+        return ""
+    if not math.isfinite(found.value):
+        return f"not told (n {found.n})"
+    apart = evaluation.differences.get(name, {}).get(label)
+    same = " =" if apart is not None and math.isfinite(apart.p) and not apart.is_told else ""
+    fewer = f" n {found.n}" if found.n != len(evaluation.dances) else ""
+    return f"{said(found)}{same}{fewer}"
+
+
+def said(found: Estimate) -> str:
+    """Return a figure with its interval, to two or three digits."""
+    if not math.isfinite(found.low):
+        return _number(found.value)
+    return f"{_number(found.value)} ({_number(found.low)} to {_number(found.high)})"
+
+
+def _number(value: float) -> str:
+    """Three decimals below ten, fewer above."""
+    decimals = max(0, _DIGITS - max(0, math.floor(math.log10(max(abs(value), 1e-9)))))
+    text = f"{value:.{min(decimals, _DIGITS)}f}"
+    return text.replace("-0.000", "0.000") if float(text) == 0 else text
+
+
+def limits_of(evaluation: Evaluation) -> str:
+    """Return what the figures can't tell, as Markdown; empty where there is nothing to say."""
+    least = dances_to_tell(len(evaluation.labels) - 1)
+    if len(evaluation.dances) < least:
+        lines = [f"- With fewer than {least} dances no test can tell rows apart."]
+    else:
+        lines = [
+            f"- {evaluation.against} can't be told apart from {label} by {', '.join(metrics)}."
+            for label, metrics in alike(evaluation).items()
+        ]
+        lines += [
+            f"- {label} is no worse than the reference by {', '.join(metrics)}: they prove nothing."
+            for label, metrics in evaluation.blind.items()
+        ]
+    lines += [f"- {note}." for note in evaluation.notes]
+    return "\n".join(["## What these figures can't tell", "", *lines]) if lines else ""
+
+
+def alike(evaluation: Evaluation) -> dict[str, list[str]]:
+    """Return, by label, the metrics that can't tell a row apart from the chosen one."""
+    out: dict[str, list[str]] = {}
+    for name in evaluation.metrics:
+        metric = registry.metric_named(name)
+        for label, apart in evaluation.differences.get(name, {}).items():
+            if metric.better and name not in registry.SANITY and apart.n and not apart.is_told:
+                out.setdefault(label, []).append(name)
+    return {label: out[label] for label in evaluation.labels if label in out}
+
+
+def dances_to_tell(rows: int) -> int:
+    """Return the dances below which the smallest p-value, corrected for rows, is too large."""
+    return 1 + math.ceil(math.log2(max(1, rows) / statistics.LEVEL))
+
+
+def problems_of(evaluation: Evaluation) -> str:
+    """Return what could not be scored or was odd, counted and named, as Markdown."""
+    if not evaluation.problems:
+        return ""
+    lines = ["## Problems", "", "| row | what | dances |", "|---|---|---|"]
+    lines += [f"| {label} | {kind} | {count} |"
+              for (label, kind), count in counted(evaluation.problems).items()]  # fmt: skip
+    lines.append("")
+    for problem in evaluation.problems[:_SHOWN_PROBLEMS]:
+        detail = f": {' '.join(problem.detail.split())}" if problem.detail else ""
+        lines.append(f"- {problem.label}, {problem.clip}: {problem.kind}{detail}")
+    more = len(evaluation.problems) - _SHOWN_PROBLEMS
+    lines += [f"- and {more} more, all in notes.json"] * (more > 0)
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The networks some metrics need, and their weights."""

@@ -1,0 +1,59 @@
+"""How well one piece of music follows a body, in three numbers and their mean: to rank takes by.
+
+Conventions: those of :mod:`kinetune.metrics.beats` and :mod:`kinetune.metrics.body`, whose measures
+these are; seconds. What can't be measured, as the accents of a body that has none, is NaN and left
+out of the mean.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetune.audio.sound import Sound
+from kinetune.metrics.beats import f_measure
+from kinetune.metrics.body import accents_hit, energy_correlation
+from kinetune.metrics.evaluation.audio_analysis import hear
+from kinetune.metrics.evaluation.motion_analysis import see
+from kinetune.motion.clip import MotionClip
+
+
+@dataclass(frozen=True)
+class Following:
+    """How well a piece follows a body.
+
+    Attributes:
+        beats: F-measure of heard beats against the grid, 0 to 1.
+        energy: Rank correlation of body speed and loudness, -1 to 1.
+        accents: Share of the body's accents with a strong onset, 0 to 1.
+    """
+
+    beats: float
+    energy: float
+    accents: float
+
+    @property
+    def total(self) -> float:
+        """The mean of what could be measured, energy brought to 0 to 1; 0 if nothing could."""
+        parts = [self.beats, 0.5 * (1.0 + self.energy), self.accents]
+        known = [part for part in parts if np.isfinite(part)]
+        return float(np.mean(known)) if known else 0.0
+
+
+def following(clip: MotionClip, sound: Sound, beats_s: NDArray[np.float64]) -> Following:
+    """Return how well a sound follows a dance.
+
+    Args:
+        clip: The dance.
+        sound: The music, half a second or longer; it begins with the dance.
+        beats_s: Beats that it should keep, seconds, ascending.
+
+    Raises:
+        AudioError: The sound is shorter.
+    """
+    heard, seen = hear(sound), see(clip)
+    return Following(
+        f_measure(beats_s[beats_s >= 0.0], heard.beats_s),
+        energy_correlation(seen.speed, heard.power),
+        accents_hit(seen.accents_s, heard.strength),
+    )

@@ -1,0 +1,1 @@
+"""What a person asks for beside the dance: sections, accents, dynamics, bars."""

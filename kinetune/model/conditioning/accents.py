@@ -1,0 +1,167 @@
+"""Accents that stand out, made of the piece's own strongest hit; and silences in the spectrogram.
+
+The hit with the sharpest rise in the whole spectrogram is laid over the accent, and what comes just
+before it makes room, so the accent sounds like the piece. Whether it stands out is listened for: a
+spectrogram says more than the sound made of it can hold. Works on log mel spectrograms in [-1, 1];
+axes: M mel bands, L mel frames.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kinetune import timebase
+from kinetune.audio.griffin_lim import mel_to_samples
+from kinetune.audio.mel import MelConfig
+from kinetune.memmap import FRAMES, blocks, let_go
+from kinetune.model.conditioning.control_score import Accent, Silence
+
+# How long a hit rings, and how long before it the music makes room.
+_HIT_S, _ROOM_S = 0.35, 0.12
+# At strength 1: how much louder than the piece's strongest hit, and how deep the room before it.
+_LOUDER_DB, _ROOM_DB = 2.0, 14.0
+# How many times its neighbours within a second an accent of strength 1 shall be heard, how many
+# times harder it is pushed until it is, and how near it nothing counts as a neighbour.
+_STANDS, _NEAR_S, _PUSHES, _APART_S = 1.6, 1.0, (1.0, 1.5), 0.1
+# Where that is not enough, the strongest neighbour loses this much at its beginning, for so long,
+# and then the strongest that is left, so many times at most.
+_SOFT_DB, _SOFT_S, _SOFTENED = 4.0, 0.15, 24
+# What is heard of an accent is heard in so much around it, after so many rounds of Griffin-Lim.
+_AROUND_S, _ROUNDS = 1.3, 32
+# Hits are not looked for so near to either end.
+_END_S = 0.3
+
+
+def accented(
+    mel: Tensor, accents: Sequence[Accent], config: MelConfig, *, ring: bool = False
+) -> Tensor:
+    """Put accents into the spectrogram (1, M, L), in place; those of strength 0 change nothing.
+
+    Args:
+        mel: Log mel spectrogram in [-1, 1], (1, M, L).
+        accents: Where, seconds.
+        config: Figures of the spectrogram.
+        ring: It is a loop: what an accent takes before its beginning or behind its end, it takes
+            from the other end.
+    """
+    hit = strongest_hit(mel[0], config).clone() if accents else mel[0, :, :0]
+    if not hit.shape[-1]:
+        return mel
+    for accent in accents:
+        if accent.strength > 0.0:
+            # A centred frame already feels what begins half a window behind its centre.
+            felt_s = accent.at_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
+            frame = timebase.frames_in(felt_s, config.frame_rate_hz)
+            if ring:
+                middle = mel.shape[-1] // 2
+                turned = mel[0].roll(middle - frame, dims=-1)
+                _accent(turned, hit, middle, accent.strength, config)
+                mel[0] = turned.roll(frame - middle, dims=-1)
+            else:
+                _accent(mel[0], hit, max(0, frame), accent.strength, config)
+    return mel
+
+
+def _accent(mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelConfig) -> None:
+    """Put a hit into ``mel`` (M, L) at ``frame``, so that it is heard to stand out."""
+    near = timebase.frames_in(_AROUND_S, config.frame_rate_hz)
+    frame = min(frame, mel.shape[-1] - 1)
+    first = max(0, frame - near)
+    around, frame = mel[:, first : frame + near], frame - first
+    before, wanted = around.clone(), 1.0 + strength**0.5 * (_STANDS - 1.0)
+    for push in _PUSHES:
+        around.copy_(before)
+        _lay(around, hit, frame, push * strength, config)
+        stands, rival = _heard(around, frame, config)
+        if stands >= wanted:
+            return
+    for _ in range(_SOFTENED):
+        _soften(around[:, rival:], config)
+        stands, rival = _heard(around, frame, config)
+        if stands >= wanted:
+            return
+
+
+def _heard(mel: Tensor, frame: int, config: MelConfig) -> tuple[float, int]:
+    """How many times its strongest neighbour a hit is heard, and in which frame that begins."""
+    from librosa.onset import onset_strength
+
+    sound = mel_to_samples(mel[None].cpu(), config, iterations=_ROUNDS)[0].numpy()
+    strength = onset_strength(y=sound, sr=config.rate_hz, hop_length=config.hop_length)
+    # A centred frame already feels what begins half a window behind its centre.
+    felt = config.n_fft // (2 * config.hop_length)
+    away_s = np.abs(np.arange(len(strength)) - frame - felt) / config.frame_rate_hz
+    there = strength[away_s <= _APART_S / 2.0].max(initial=0.0)
+    others = np.where((away_s > _APART_S) & (away_s <= _NEAR_S), strength, 0.0)
+    rival = int(others.argmax())
+    return float(there / max(others[rival], 1e-6)), max(0, rival - felt)
+
+
+def _soften(mel: Tensor, config: MelConfig) -> None:
+    """Take the edge off the hit with which ``mel`` (M, L) begins."""
+    hit = mel[:, : timebase.frames_in(_SOFT_S, config.frame_rate_hz)]
+    fall = torch.linspace(1.0, 0.0, hit.shape[-1], device=mel.device)
+    hit -= _SOFT_DB / (config.top_db / 2.0) * fall
+    hit.clamp_(min=-1.0)
+
+
+def _rise(mel: Tensor) -> Tensor:
+    """How sharply a spectrogram (M, L) rises, (L - 2,): over two frames, lest one split it."""
+    rises = []
+    for part in blocks(max(0, mel.shape[-1] - 2), FRAMES):
+        seen = mel[:, part.start : part.stop + 2]
+        rises.append((seen[:, 2:] - seen[:, :-2]).clamp(min=0.0).mean(dim=0))
+        let_go(mel)
+    return torch.cat(rises) if rises else mel[0, :0]
+
+
+def hushed(mel: Tensor, silences: Sequence[Silence], config: MelConfig) -> Tensor:
+    """Empty the spectrogram (1, M, L), in place, where its silences are.
+
+    A frame that already feels what begins at the end of a silence keeps it.
+    """
+    for silence in silences:
+        felt_s = silence.end_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
+        first, last = (
+            timebase.frames_in(time_s, config.frame_rate_hz) for time_s in (silence.start_s, felt_s)
+        )
+        mel[..., first : max(first, last)] = -1.0
+    return mel
+
+
+def strongest_hit(mel: Tensor, config: MelConfig) -> Tensor:
+    """Return the stretch (M, n) from the sharpest rise of a spectrogram (M, L) on; n may be 0."""
+    length = timebase.frames_in(_HIT_S, config.frame_rate_hz)
+    margin = timebase.frames_in(_END_S, config.frame_rate_hz)
+    rise = _rise(mel)
+    inside = rise[margin : max(margin, mel.shape[-1] - margin - length)]
+    if not len(inside):
+        return mel[:, :0]
+    first = margin + int(inside.argmax()) + 1
+    return mel[:, first : first + length]
+
+
+def _lay(mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelConfig) -> None:
+    """Lay a hit over ``mel`` (M, L) from ``frame`` on, with room before it."""
+    unit_db = config.top_db / 2.0
+    room = timebase.frames_in(_ROOM_S, config.frame_rate_hz)
+    before = mel[:, max(0, frame - room) : frame]
+    slope = torch.linspace(0.0, 1.0, room, device=mel.device)[room - before.shape[-1] :]
+    before -= strength * _ROOM_DB / unit_db * slope
+    before.clamp_(min=-1.0)
+    over = mel[:, frame : frame + hit.shape[-1]]
+    # It rings on less and less: what the piece plays takes over again.
+    fall = torch.linspace(0.0, 1.0, hit.shape[-1], device=mel.device) ** 2
+    loud = hit + (strength * _LOUDER_DB - 30.0 * fall) / unit_db
+    over.copy_(_summed(over, loud[:, : over.shape[-1]], unit_db).clamp(max=1.0))
+
+
+def _summed(one: Tensor, two: Tensor, unit_db: float) -> Tensor:
+    """Sum of two powers given as log mels."""
+    scale = unit_db / 10.0
+    return torch.logaddexp2(one * scale * _LOG2_10, two * scale * _LOG2_10) / (scale * _LOG2_10)
+
+
+_LOG2_10 = 3.321928094887362

@@ -1,0 +1,47 @@
+"""Where bars begin on a beat grid, and the line of them that lies nearest. Seconds."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetune import timebase
+from kinetune.motion.beats.beat_grid import BeatGrid
+from kinetune.timebase import BEATS_IN_BAR
+
+Times = NDArray[np.float64]
+
+
+def beats_beyond(grid: BeatGrid, duration_s: float) -> Times:
+    """Return the grid's beats carried on at the pace of its ends: from 0 or before to the end."""
+    beats = np.asarray(grid.beats_s, dtype=np.float64)
+    if len(beats) < 2:
+        return timebase.beat_times(grid.bpm, grid.first_beat_s, duration_s + 2.0)
+    first_s, last_s = beats[1] - beats[0], beats[-1] - beats[-2]
+    before = np.arange(beats[0] - first_s, -first_s, -first_s)[::-1]
+    after = np.arange(beats[-1] + last_s, duration_s + last_s, last_s)
+    return np.concatenate([before, beats, after])
+
+
+def bar_lines(grid: BeatGrid, duration_s: float) -> Times:
+    """Return the first beats of all bars within [0, duration_s], ascending."""
+    beats = beats_beyond(grid, duration_s)
+    opens = int(np.argmin(np.abs(beats - grid.bar_start_s))) % BEATS_IN_BAR
+    lines = beats[opens::BEATS_IN_BAR]
+    return lines[(lines >= 0.0) & (lines <= duration_s)]
+
+
+def nearest_bar(grid: BeatGrid, time_s: float, duration_s: float) -> float:
+    """Return the bar line nearest to a time; the music's two ends count as lines."""
+    lines = _lines_and_ends(grid, duration_s)
+    return float(lines[np.argmin(np.abs(lines - time_s))])
+
+
+def snapped(grid: BeatGrid, start_s: float, end_s: float, duration_s: float) -> tuple[float, float]:
+    """Return a stretch moved to bar lines, one bar at least."""
+    lines = _lines_and_ends(grid, duration_s)
+    start = min(int(np.argmin(np.abs(lines - start_s))), len(lines) - 2)
+    end = max(int(np.argmin(np.abs(lines - end_s))), start + 1)
+    return float(lines[start]), float(lines[end])
+
+
+def _lines_and_ends(grid: BeatGrid, duration_s: float) -> Times:
+    return np.unique(np.concatenate([[0.0], bar_lines(grid, duration_s), [duration_s]]))

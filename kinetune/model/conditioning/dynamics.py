@@ -1,0 +1,75 @@
+"""The long arc of a dance: builds and breaks over many bars, which no window sees whole.
+
+A window of 12 s hears what is more and less within itself; whether all of it is a quiet part of the
+dance it can't know. So every bar of a long piece has a level, the body's effort there against its
+effort where it does most, as the median of five bars, so that a break begins at its bar line. The
+model is told of a quiet bar's body as even quieter, and the music plays that bar more softly.
+Axes: M mel bands, L mel frames, T motion frames.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+from torch import Tensor
+
+from kinetune import timebase
+from kinetune.audio.mel import MelConfig
+from kinetune.memmap import FRAMES, blocks, let_go
+from kinetune.model.sampling.initial_noise import BARS_IN_PHRASE
+
+Array = NDArray[np.float64]
+
+# Shorter than two phrases, a piece has no arc beyond what a window sees.
+LEAST_BARS = 2 * BARS_IN_PHRASE
+# A bar counts as the median of so many, itself in the middle.
+_BARS_ALIKE = 5
+# The effort that counts as full: that of the bar above all but a tenth.
+_FULL_SHARE = 0.9
+# The quietest level; the music plays it 8 dB more softly than a full one.
+LEAST_LEVEL = 0.15
+# One bar's level gives way to the next's in the last of its time, so that a downbeat is whole.
+_GIVE_WAY_S = 0.12
+
+
+def levels(effort: Array, bars_s: Array) -> Array:
+    """Return the level of a dance at every frame, ``LEAST_LEVEL`` to 1.
+
+    Args:
+        effort: Mean joint speed at 30 fps, m/s, (T,).
+        bars_s: Bar lines, seconds, ascending.
+
+    Returns:
+        (T,); 1 everywhere where the piece has fewer than ``LEAST_BARS`` bars, or nothing moves.
+    """
+    lines = np.round(np.asarray(bars_s) * timebase.MOTION_FPS).astype(int)
+    edges = np.unique(np.concatenate([[0], lines[(lines > 0) & (lines < len(effort))]]))
+    if len(edges) < LEAST_BARS:
+        return np.ones(len(effort))
+    widths = np.diff(np.append(edges, len(effort)))
+    bars = np.add.reduceat(effort, edges) / widths
+    smooth = median_filter(bars, _BARS_ALIKE, mode="nearest")
+    full = float(np.quantile(smooth, _FULL_SHARE))
+    if full <= 0.0:
+        return np.ones(len(effort))
+    level = np.clip(smooth / full, LEAST_LEVEL, 1.0)
+    before = np.maximum(edges[1:] - timebase.frames_in(_GIVE_WAY_S, timebase.MOTION_FPS), 0)
+    knots = np.concatenate([[0], np.stack([before, edges[1:]], axis=1).ravel()])
+    return np.interp(np.arange(len(effort)), knots, np.repeat(level, 2)[:-1])
+
+
+def played(mel: Tensor, level: Array, config: MelConfig) -> Tensor:
+    """Play the spectrogram (1, M, L), in place, as softly as the level (T,) at 30 fps has it.
+
+    Full level, 1, changes nothing; a level is a ratio of power. Returns the same spectrogram.
+    """
+    if not len(level) or level.min() >= 1.0:
+        return mel
+    times_s = timebase.frame_times(mel.shape[-1], config.frame_rate_hz)
+    at = np.interp(times_s, timebase.frame_times(len(level), timebase.MOTION_FPS), level)
+    softer_db = torch.from_numpy(10.0 * np.log10(at)).to(mel)
+    for part in blocks(mel.shape[-1], FRAMES):
+        mel[..., part] += softer_db[part] / (config.top_db / 2.0)
+        mel[..., part].clamp_(min=-1.0)
+        let_go(mel)
+    return mel

@@ -1,0 +1,1 @@
+"""How a latent is denoised: windows, loops, inpainting, what windows share."""

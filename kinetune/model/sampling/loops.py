@@ -1,0 +1,149 @@
+"""Music that loops: whole bars whose end flows into their beginning.
+
+The latent of a loop is a ring of whole columns, so the dance is stretched a little in time to fill
+whole columns with whole bars, and the sound is brought back to the dance's length afterwards (less
+than half a column, 46 ms, in all). Seconds, Hz.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import signal
+from torch import Tensor
+
+from kinetune import timebase
+from kinetune.errors import MotionError
+from kinetune.model.condition import DanceInput
+from kinetune.motion.beats.beat_grid import BeatGrid
+from kinetune.motion.clip import MotionClip, cut
+from kinetune.timebase import BEATS_IN_BAR
+
+# A found tempo may be moved so far, as a ratio, that whole bars fill the clip.
+_MOST_BENT = 1.06
+# The end of a loop melts into what stands before its beginning, over so long.
+_MELT_S = 0.03
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """A dance made ready to loop.
+
+    Attributes:
+        clip: The dance, stretched to whole columns.
+        grid: Its beats, evenly spaced, the first bar's included.
+        columns: Latent columns of the ring.
+        stretch: Length of the stretched dance over that of the loop.
+        duration_s: Length of the loop as it is heard.
+    """
+
+    clip: MotionClip
+    grid: BeatGrid
+    columns: int
+    stretch: float
+    duration_s: float
+
+    @property
+    def heard_grid(self) -> BeatGrid:
+        """The beats of the loop as it is heard."""
+        beats = self.grid.beats_s / self.stretch
+        return replace(
+            self.grid,
+            bpm=self.grid.bpm * self.stretch,
+            first_beat_s=self.grid.first_beat_s / self.stretch,
+            beats_s=beats[beats < self.duration_s - 1e-6],
+            bar_start_s=self.grid.bar_start_s / self.stretch,
+        )
+
+
+def fit_loop(
+    clip: MotionClip, grid: BeatGrid, *, column_s: float, window_s: float, hold_tempo: bool
+) -> Loop:
+    """Fit whole bars to a dance, or a dance to whole bars.
+
+    Args:
+        clip: A dance whose end is meant to lead to its beginning.
+        grid: Its beats; their mean tempo counts.
+        column_s: Seconds of a latent column.
+        window_s: Seconds of a window; the grid is carried on that far beyond the end.
+        hold_tempo: Keep the tempo and cut the dance after its last whole bar; otherwise the
+            tempo moves to the nearest with whole bars (or beats, in a short dance).
+
+    Raises:
+        MotionError: The dance is shorter than a bar of the tempo that is to be held.
+    """
+    period_s = timebase.beat_period_s(grid.bpm)
+    bar_s = BEATS_IN_BAR * period_s
+    if hold_tempo:
+        bars = int(clip.duration_s / bar_s + 1e-6)
+        if bars == 0:
+            raise MotionError(
+                f"{clip.name}: lasts {clip.duration_s:.2f} s, less than a bar of {bar_s:.2f} s at "
+                f"{grid.bpm:g} bpm; leave the tempo to the loop, or name a faster one"
+            )
+        beats, duration_s = bars * BEATS_IN_BAR, bars * bar_s
+    else:
+        duration_s = clip.duration_s
+        beats = BEATS_IN_BAR * max(1, round(duration_s / bar_s))
+        if not 1.0 / _MOST_BENT < duration_s / beats / period_s < _MOST_BENT:
+            beats = max(1, round(duration_s / period_s))
+    columns = max(1, round(duration_s / column_s))
+    stretch = columns * column_s / duration_s
+    part = cut(clip, 0.0, duration_s)
+    stretched = replace(part, fps=part.frame_count / (duration_s * stretch))
+    spacing_s = columns * column_s / beats
+    first_s = (grid.bar_start_s * stretch) % (BEATS_IN_BAR * spacing_s)
+    times = timebase.beat_times(
+        timebase.bpm_of(spacing_s), first_s, columns * column_s + window_s + spacing_s
+    )
+    even = replace(
+        grid, bpm=timebase.bpm_of(spacing_s), first_beat_s=first_s % spacing_s, beats_s=times,
+        steady=True, bar_start_s=first_s,
+    )  # fmt: skip
+    return Loop(stretched, even, columns, stretch, duration_s)
+
+
+def repeated(dance: DanceInput, *, period_s: float, window_s: float) -> DanceInput:
+    """Return a dance that goes round: its features repeat every ``period_s``, a window beyond."""
+    rows = dance.features
+    count = timebase.frames_in(period_s + window_s, timebase.MOTION_FPS) + 2
+    place = timebase.frame_times(count, timebase.MOTION_FPS) % period_s / period_s * len(rows)
+    low = torch.from_numpy(np.floor(place).astype(np.int64)) % len(rows)
+    share = torch.from_numpy(place - np.floor(place)).to(rows.dtype)[:, None]
+    return replace(dance, features=torch.lerp(rows[low], rows[(low + 1) % len(rows)], share))
+
+
+def twice_around(mel: Tensor) -> tuple[Tensor, int]:
+    """Return a ring's spectrogram (B, M, L) with as much before and behind, and how much that is.
+
+    A second is enough for the phases to settle, or the whole ring where it is shorter.
+    """
+    length = mel.shape[-1]
+    wide = min(length, round(timebase.mel_rate_hz()))
+    return torch.cat([mel[..., -wide:], mel, mel[..., :wide]], dim=-1), wide
+
+
+def closed(
+    samples: NDArray[np.float32], *, before: int, count: int, rate_hz: int, heard: int
+) -> NDArray[np.float32]:
+    """Cut a loop out of sound that goes on to both sides, and close it.
+
+    Args:
+        samples: (N,), with ``before`` samples ahead of the loop.
+        before: Samples before the loop, at least the melt's.
+        count: Samples of the loop.
+        rate_hz: Samples a second.
+        heard: Samples the loop shall have when it is heard.
+
+    Returns:
+        (heard,): its last sample leads to its first.
+    """
+    loop = samples[before : before + count].copy()
+    melt = min(timebase.samples_in(_MELT_S, rate_hz), before, count)
+    if melt:
+        fade = np.linspace(0.0, 1.0, melt, endpoint=False, dtype=np.float32)
+        lead = samples[before - melt : before]
+        loop[-melt:] = (1.0 - fade) * loop[-melt:] + fade * lead
+    # By way of its spectrum, which takes what it is given to be a ring.
+    return np.asarray(signal.resample(loop, heard), dtype=np.float32)

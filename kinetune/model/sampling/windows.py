@@ -1,0 +1,158 @@
+"""Long dances in short windows: where the windows lie, and how they are joined in the latent.
+
+At every diffusion step each window predicts on its own; where windows overlap the predictions are
+averaged with weights that fade towards a window's edges, so all windows share one latent
+(MultiDiffusion, Bar-Tal et al. 2023). Music that loops is a ring: windows go on from its end into
+its beginning. Positions are latent columns.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kinetune.memmap import FRAMES, blocks, let_go, room_for
+
+# Windows that go through the network at once: enough to fill a CPU, little enough memory.
+BATCH_WINDOWS = 4
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """How a row of columns is covered by windows.
+
+    Attributes:
+        width: Columns of a window W.
+        useful: Columns at the front of a window that carry music (the paper's pictures are
+            zero-padded behind 5 s); the rest gets hardly any weight.
+        starts: First column of each window.
+        ring: Columns of the ring that the windows go round, 0 for a row with two ends.
+    """
+
+    width: int
+    useful: int
+    starts: tuple[int, ...]
+    ring: int = 0
+
+    @property
+    def total(self) -> int:
+        """Columns of the whole latent."""
+        return self.ring or self.starts[-1] + self.width
+
+    def places(self, start: int, *, per_column: int = 1) -> Tensor:
+        """Where each value of the window at ``start`` stands in the whole, (W * per_column,)."""
+        places = torch.arange(start * per_column, (start + self.width) * per_column)
+        return places % (self.ring * per_column) if self.ring else places
+
+    def weights(self) -> Tensor:
+        """Weight of each of a window's columns in the joint prediction, (W,)."""
+        overlap = self.useful - self._stride()
+        weights = torch.full((self.width,), 1e-6)
+        weights[: self.useful] = 1.0
+        if overlap > 0:
+            ramp = (torch.arange(overlap) + 0.5) / overlap
+            weights[:overlap] *= ramp
+            weights[self.useful - overlap : self.useful] *= ramp.flip(0)
+        return weights
+
+    def _stride(self) -> int:
+        return self.starts[1] - self.starts[0] if len(self.starts) > 1 else self.useful
+
+
+def plan_windows(columns: int, *, width: int, useful: int, overlap: int) -> WindowPlan:
+    """Cover ``columns`` columns with windows of ``width``, each new one ``overlap`` columns in.
+
+    Args:
+        columns: Columns of music wanted, at least 1.
+        width: Columns of a window.
+        useful: Columns of a window that count, at most ``width``.
+        overlap: Columns shared by neighbours, less than ``useful``.
+    """
+    starts = [0]
+    while starts[-1] + useful < columns:
+        starts.append(starts[-1] + useful - overlap)
+    return WindowPlan(width, useful, tuple(starts))
+
+
+def plan_ring(columns: int, *, width: int, useful: int, overlap: int) -> WindowPlan:
+    """Cover a ring of ``columns`` columns with two windows or more, evenly spaced.
+
+    A ring shorter than a window is seen several times over in each.
+
+    Args:
+        columns: Columns of the ring, at least 1.
+        width: Columns of a window.
+        useful: Columns of a window that count.
+        overlap: Columns shared by neighbours at least.
+    """
+    count = max(2, -(-columns // (useful - overlap)))
+    starts = tuple(round(k * columns / count) for k in range(count))
+    return WindowPlan(width, useful, starts, ring=columns)
+
+
+def join(plan: WindowPlan, parts: Iterable[Tensor], *, per_column: int = 1) -> Tensor:
+    """Average the windows' values into one row.
+
+    Args:
+        plan: Where the windows lie.
+        parts: One tensor a window, (..., W * per_column), time last; each is let go when it has
+            been added.
+        per_column: Values a column: 1 for latents, mel frames a column for spectrograms.
+
+    Returns:
+        (..., total * per_column).
+    """
+    weights = plan.weights().repeat_interleave(per_column)
+    total = plan.total * per_column
+    out = weight = torch.empty(0)
+    for start, part in zip(plan.starts, parts, strict=True):
+        if not out.numel():
+            weights = weights.to(part)
+            out, weight = roomy(part, (*part.shape[:-1], total)), part.new_zeros(total)
+        places = plan.places(start, per_column=per_column).to(out.device)
+        out.index_add_(-1, places, part * weights)
+        weight.index_add_(0, places, weights)
+        let_go(out)
+    for span in blocks(total, FRAMES):
+        out[..., span] /= weight[span]
+        let_go(out)
+    return out
+
+
+def roomy(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return zeros with the type and place of ``like``; long ones on the CPU lie in a file."""
+    if like.device.type != "cpu" or like.dtype != torch.float32:
+        return like.new_zeros(shape)
+    return torch.from_numpy(room_for(shape))
+
+
+def over_windows(
+    plan: WindowPlan,
+    latents: Tensor,
+    predict: Callable[[Tensor, slice], Tensor],
+    *,
+    per_column: int = 1,
+) -> Tensor:
+    """Apply ``predict`` to every window of ``latents`` and join what it says.
+
+    Args:
+        plan: Where the windows lie.
+        latents: (1, C, H, total).
+        predict: From windows (B, C, H, W) and their places in the plan to values
+            (B, ..., W * per_column).
+        per_column: Values a column of the result.
+
+    Returns:
+        (1, ..., total * per_column).
+    """
+
+    def parts() -> Iterator[Tensor]:
+        for first in range(0, len(plan.starts), BATCH_WINDOWS):
+            places = slice(first, first + BATCH_WINDOWS)
+            windows = [
+                latents[..., plan.places(start).to(latents.device)] for start in plan.starts[places]
+            ]
+            yield from predict(torch.cat(windows), places).split(1)
+
+    return join(plan, parts(), per_column=per_column)

@@ -1,0 +1,1 @@
+"""Tempo, beats and bars of a dance, from the motion alone."""

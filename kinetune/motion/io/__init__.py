@@ -1,0 +1,1 @@
+"""Motion files read and written: BVH, glTF, FBX, AMASS, AIST++, joint positions."""

@@ -1,0 +1,218 @@
+"""The nodes of a glTF file, the pose its skins were bound in, and which bones VRM says they are.
+
+Conventions: a node's own numbers, local to its parent; quaternions (w, x, y, z). Source: the glTF
+2.0 specification (Khronos), sections 3.5 and 3.7.3; VRM 0.0, VRMC_vrm and VRMC_vrm_animation 1.0.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetune.errors import MotionError
+from kinetune.motion import rotations
+from kinetune.motion.io.gltf.document import Document, accessor, index_in
+
+Array = NDArray[np.float64]
+
+# A bone this much longer or shorter in the bind pose than between the nodes says that the bind
+# matrices are made up (all the same, or of another body).
+_BIND_RATIO = 2.0
+# Beyond any unit a body is measured in.
+_LARGEST = 1e9
+# What VRM calls our joints; the spine is found by its place.
+_VRM_BONES: dict[str, str] = {
+    f"{side}{theirs}": f"{side}_{ours}"
+    for side in ("left", "right")
+    for theirs, ours in {
+        "UpperLeg": "hip", "LowerLeg": "knee", "Foot": "ankle", "Toes": "foot",
+        "Shoulder": "collar", "UpperArm": "shoulder", "LowerArm": "elbow", "Hand": "wrist",
+    }.items()
+} | {"hips": "pelvis", "neck": "neck", "head": "head"}  # fmt: skip
+_VRM_EXTENSIONS = ("VRMC_vrm", "VRMC_vrm_animation", "VRM")
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One node.
+
+    Attributes:
+        name: As written, or made up.
+        parent: Place of the node above, -1 for none.
+        children: Places of the nodes below.
+        rotation: (4,).
+        offset: From the parent, (3,).
+        scale: (3,); mirrored where the first is negative.
+        has_mesh: Whether it shows something.
+    """
+
+    name: str
+    parent: int
+    children: tuple[int, ...]
+    rotation: Array
+    offset: Array
+    scale: Array
+    has_mesh: bool
+
+
+def nodes_of(document: Document) -> list[Node]:
+    """Return all nodes of a file.
+
+    Raises:
+        MotionError: One hangs from two others or from itself, or holds no proper transform.
+    """
+    listed, where = document.all("nodes"), document.where
+    parents = [-1] * len(listed)
+    children: list[tuple[int, ...]] = []
+    for place, entry in enumerate(listed):
+        below = entry.get("children", [])
+        if not isinstance(below, list):
+            raise MotionError(f"{where}: node {place}: expected a list of children")
+        children.append(tuple(index_in(c, len(listed), f"{where}: node {place}") for c in below))
+        for child in children[-1]:
+            if parents[child] >= 0:
+                raise MotionError(f"{where}: node {child} hangs from two nodes; it is damaged")
+            parents[child] = place
+    _check_no_circles(parents, children, where)
+    return [
+        _node(entry, place, parents[place], children[place], where)
+        for place, entry in enumerate(listed)
+    ]
+
+
+def bind_pose(
+    document: Document, nodes: list[Node], kept: list[int], skins: list[list[int]]
+) -> tuple[Array, Array]:
+    """Return rotations (J, 4) and offsets (J, 3) of the ``kept`` nodes in the skins' bind pose.
+
+    Where no skin tells (its topmost joints, and nodes that are none) the node's own stand.
+
+    Args:
+        document: The file.
+        nodes: All of them.
+        kept: The nodes asked for.
+        skins: The joints of each skin.
+    """
+    turned = {node: nodes[node].rotation for node in kept}
+    placed = {node: nodes[node].offset for node in kept}
+    for entry, joints in zip(reversed(document.all("skins")), reversed(skins), strict=True):
+        if "inverseBindMatrices" not in entry:
+            continue
+        inverse = _matrices(accessor(document, entry["inverseBindMatrices"], 16))
+        if len(inverse) < len(joints):
+            raise MotionError(f"{document.where}: a skin with fewer bind matrices than joints")
+        for node, matrix in _bound(nodes, joints, inverse).items():
+            turned[node], placed[node] = _rotation_of(matrix), matrix[:3, 3]
+    return np.array([turned[n] for n in kept]), np.array([placed[n] for n in kept])
+
+
+def human_bones(document: Document) -> dict[str, int]:
+    """Return which node is which of our joints, where a VRM extension says so; else nothing."""
+    extensions = document.json.get("extensions")
+    for name in _VRM_EXTENSIONS:
+        held = extensions.get(name) if isinstance(extensions, dict) else None
+        human = held.get("humanoid") if isinstance(held, dict) else None
+        bones = human.get("humanBones") if isinstance(human, dict) else None
+        if isinstance(bones, list):  # VRM 0
+            bones = {str(bone.get("bone")): bone for bone in bones if isinstance(bone, dict)}
+        if isinstance(bones, dict):
+            count = len(document.all("nodes"))
+            return {
+                _VRM_BONES[bone]: index_in(held.get("node"), count, f"{document.where}: {bone}")
+                for bone, held in bones.items()
+                if bone in _VRM_BONES and isinstance(held, dict)
+            }
+    return {}
+
+
+def skins_of(document: Document, node_count: int) -> list[list[int]]:
+    """Return the joints of each skin.
+
+    Raises:
+        MotionError: A skin lists no joints, or one that isn't there.
+    """
+    found = []
+    for number, skin in enumerate(document.all("skins")):
+        joints, where = skin.get("joints"), f"{document.where}: skin {number}"
+        if not isinstance(joints, list):
+            raise MotionError(f"{where}: expected a list of joints")
+        found.append([index_in(joint, node_count, where) for joint in joints])
+    return found
+
+
+def _node(
+    entry: dict[str, Any], place: int, parent: int, children: tuple[int, ...], where: str
+) -> Node:
+    at = f"{where}: node {place}"
+    if "matrix" in entry:
+        matrix = _matrices(_numbers(entry["matrix"], 16, at)[None])[0]
+        scale = np.linalg.norm(matrix[:3, :3], axis=0)
+        if np.linalg.det(matrix[:3, :3]) < 0.0:
+            scale[0] *= -1.0
+        rotation, offset = _rotation_of(matrix), matrix[:3, 3]
+    else:
+        x, y, z, w = _numbers(entry.get("rotation", [0, 0, 0, 1]), 4, at)
+        length = np.sqrt(x * x + y * y + z * z + w * w)
+        rotation = np.array([w, x, y, z]) / length if length > 0.0 else np.array([1.0, 0, 0, 0])
+        offset = _numbers(entry.get("translation", [0, 0, 0]), 3, at)
+        scale = _numbers(entry.get("scale", [1, 1, 1]), 3, at)
+    name = str(entry.get("name") or f"node {place}")
+    return Node(name, parent, children, rotation, offset, scale, "mesh" in entry)
+
+
+def _numbers(value: object, count: int, where: str) -> Array:
+    good = isinstance(value, list) and len(value) == count
+    if not good or not all(isinstance(number, int | float) for number in value):  # type: ignore[attr-defined]
+        raise MotionError(f"{where}: expected {count} numbers, found {str(value)[:60]}")
+    numbers = np.array(value, dtype=np.float64)
+    if not (np.abs(numbers) < _LARGEST).all():
+        raise MotionError(f"{where}: holds NaN, infinite or absurdly large numbers")
+    return numbers
+
+
+def _check_no_circles(parents: list[int], children: list[tuple[int, ...]], where: str) -> None:
+    # With one parent each, whatever no root leads to hangs from itself.
+    waiting = [place for place, parent in enumerate(parents) if parent < 0]
+    reached = 0
+    while waiting:
+        reached += 1
+        waiting.extend(children[waiting.pop()])
+    if reached < len(parents):
+        raise MotionError(f"{where}: some nodes hang from themselves; the file is damaged")
+
+
+def _matrices(columns: Array) -> Array:
+    """Turn glTF's columns (N, 16) into matrices (N, 4, 4)."""
+    return np.swapaxes(columns.reshape(-1, 4, 4), -1, -2)
+
+
+def _rotation_of(matrix: Array) -> Array:
+    """Return the rotation (4,) nearest to a matrix (4, 4) of rotation and scale."""
+    left, _, right = np.linalg.svd(matrix[:3, :3])
+    turn = left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
+    return rotations.quat_from_matrix(turn)
+
+
+def _bound(nodes: list[Node], joints: list[int], inverse: Array) -> dict[int, Array]:
+    """Return each joint's bind matrix from its parent, where that is a joint of the skin too.
+
+    Nothing comes back if the matrices can't be those of this skeleton.
+    """
+    place = {node: number for number, node in enumerate(joints)}
+    pairs = [node for node in place if nodes[node].parent in place]
+    if (np.abs(np.linalg.det(inverse[: len(joints)])) < np.finfo(np.float64).tiny).any():
+        return {}
+    local = {
+        node: inverse[place[nodes[node].parent]] @ np.linalg.inv(inverse[place[node]])
+        for node in pairs
+    }
+    lengths = [
+        (np.linalg.norm(local[node][:3, 3]), np.linalg.norm(nodes[node].offset)) for node in pairs
+    ]
+    fits = [
+        bound < _BIND_RATIO * own and own < _BIND_RATIO * bound
+        for bound, own in lengths
+        if bound > 0.0 or own > 0.0
+    ]
+    return local if fits and np.mean(fits) > 0.5 else {}

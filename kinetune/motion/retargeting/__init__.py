@@ -1,0 +1,1 @@
+"""Any humanoid skeleton to the 24 joints used here."""

@@ -1,0 +1,108 @@
+"""A dance keeps its promises: on the beat, on the floor, itself again from the same seed."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
+
+from kinetune import genres
+from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.errors import ConfigError
+from kinetune.motion import kinematics, skeleton
+
+TOES = [skeleton.joint_index("left_foot"), skeleton.joint_index("right_foot")]
+
+
+def dance(seed=1, genre="MH", bpm=100.0, duration_s=10.0, **options):
+    return choreograph(seed, genre=genre, bpm=bpm, duration_s=duration_s, **options)
+
+
+def test_the_same_seed_dances_the_same_dance():
+    one, two = dance(), dance()
+    assert np.array_equal(one.clip.rotations, two.clip.rotations)
+    assert np.array_equal(one.clip.root_m, two.clip.root_m)
+    assert np.array_equal(one.energy, two.energy)
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"genre": "KR"}, {"bpm": 120.0}])
+def test_another_seed_genre_or_tempo_dances_another(change):
+    assert not np.allclose(dance().clip.rotations, dance(**change).clip.rotations)
+
+
+def test_beats_are_a_steady_grid_through_the_first_beat_asked_for():
+    made = dance(bpm=120.0, first_beat_s=0.7)
+    assert np.allclose(np.diff(made.beats_s), 0.5)
+    assert np.isclose(made.downbeats_s, 0.7).any()
+    assert np.allclose(np.diff(made.downbeats_s), 2.0)
+    assert made.beats_s[0] == pytest.approx(0.2)
+    assert len(made.energy) == len(made.beats_s)
+
+
+def test_the_first_beat_of_a_bar_falls_anywhere():
+    first = [dance(seed=seed, duration_s=3.0).downbeats_s[0] for seed in range(12)]
+    assert np.ptp(first) > 1.0
+
+
+def test_length_and_rate_are_those_asked_for():
+    clip = dance(duration_s=4.0, fps=30.0).clip
+    assert (clip.frame_count, clip.fps) == (120, 30.0)
+
+
+@pytest.mark.parametrize("genre", genres.CODES)
+def test_a_body_stays_a_body(genre):
+    clip = dance(seed=3, genre=genre, duration_s=12.0).clip
+    places = kinematics.joint_positions(clip)
+    lowest = places[:, TOES, 1].min(axis=1)
+    assert np.quantile(np.abs(lowest), 0.9) < 0.06
+    assert lowest.min() > -0.05
+    assert 0.25 < places[:, 0, 1].min() < places[:, 0, 1].max() < 1.4
+    speed = kinematics.joint_speeds(clip)
+    assert 0.1 < speed.mean() < 1.5
+    assert np.quantile(speed, 0.999) < 12.0
+
+
+def test_feet_stand_still_most_of_the_time():
+    clip = dance(seed=5, genre="PO", duration_s=16.0).clip
+    places, speed = kinematics.joint_positions(clip), kinematics.joint_speeds(clip)
+    planted = places[:, TOES, 1] < 0.04
+    assert np.median(speed[:, TOES][planted]) < 0.08
+
+
+def test_the_body_slows_nearer_to_the_half_beats_than_chance():
+    offs = []
+    for seed, genre in enumerate(genres.CODES):
+        made = dance(seed=seed, genre=genre, bpm=90.0, duration_s=16.0)
+        speed = gaussian_filter1d(kinematics.joint_speeds(made.clip).mean(axis=1), 3.0)
+        minima_s = find_peaks(-speed)[0] / made.clip.fps
+        half_s = (made.beats_s[1] - made.beats_s[0]) / 2.0
+        phase = ((minima_s - made.beats_s[0]) / half_s + 0.5) % 1.0 - 0.5
+        offs.append(np.mean(np.abs(phase)))
+    # Chance is a quarter.
+    assert np.mean(offs) < 0.2
+
+
+def test_energy_tells_how_much_the_body_moves():
+    made = dance(seed=7, genre="JS", duration_s=20.0)
+    speed = kinematics.joint_speeds(made.clip).mean(axis=1)
+    frames = (made.beats_s * made.clip.fps).astype(int)
+    moved = [part.mean() for part in np.split(speed, frames)[1:]]
+    assert np.corrcoef(moved, made.energy)[0, 1] > 0.8
+    assert (made.energy >= 0).all()
+    assert (made.energy <= 1).all()
+
+
+@pytest.mark.parametrize(
+    "change", [{"genre": "polka"}, {"bpm": 0.0}, {"duration_s": 0.0}, {"fps": -1.0}]
+)
+def test_what_cannot_be_danced_is_refused(change):
+    with pytest.raises(ConfigError):
+        dance(**change)
+
+
+def test_a_foot_that_steps_is_lifted():
+    clip = dance(seed=5, genre="HO", duration_s=16.0).clip
+    places = kinematics.joint_positions(clip)[:, TOES]
+    across = np.linalg.norm(kinematics.velocity(places, clip.fps)[..., [0, 2]], axis=-1)
+    height = places[..., 1] - places[..., 1].min(axis=0)
+    assert np.median(height[across > 0.5]) > 0.03
+    assert np.quantile(height[across < 0.05], 0.75) < 0.02

@@ -1,0 +1,117 @@
+from dataclasses import fields
+
+import librosa
+import numpy as np
+import pytest
+
+from kinetune.audio.beats import music_beats, onset_times
+from kinetune.audio.sound import Sound, read_sound, write_sound
+from kinetune.errors import AudioError
+from kinetune.metrics.evaluation import baselines
+from kinetune.metrics.evaluation.audio_analysis import as_loaded, cut_to, hear, tempo_of
+from tests.metrics.conftest import bursts
+
+TIMES = ("onsets_s", "onsets_published_s", "onsets_loris_s", "beats_s", "beats_published")
+
+
+@pytest.fixture(scope="module")
+def sound():
+    return bursts(np.arange(0.3, 6.0, 0.48), 6.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        (
+            "onsets_published_s",
+            {"wait": 1, "delta": 0.2, "pre_avg": 1, "post_avg": 1, "post_max": 1},
+        ),
+        (
+            "onsets_loris_s",
+            {"wait": 1, "delta": 0.2, "pre_avg": 3, "post_avg": 3, "pre_max": 3, "post_max": 3},
+        ),
+    ],
+)
+def test_onsets_are_what_the_published_scripts_hear_bit_for_bit(sound, name, settings):
+    wanted = librosa.onset.onset_detect(y=sound.samples, sr=22_050, units="time", **settings)
+    np.testing.assert_array_equal(getattr(hear(sound), name), wanted)
+
+
+def test_beats_are_what_the_published_script_hears_bit_for_bit(sound):
+    strength = librosa.onset.onset_strength(y=sound.samples)
+    _, wanted = librosa.beat.beat_track(onset_envelope=strength, sr=22_050)
+    np.testing.assert_array_equal(hear(sound).beats_published, wanted)
+
+
+def test_beats_and_onsets_are_those_of_the_rest_of_the_house(sound):
+    heard = hear(sound)
+    np.testing.assert_array_equal(heard.beats_s, music_beats(sound)[1])
+    np.testing.assert_array_equal(heard.onsets_s, onset_times(sound))
+
+
+def test_samples_are_what_librosa_loads_bit_for_bit(tmp_path):
+    rng = np.random.default_rng(0)
+    stereo = Sound(rng.uniform(-0.5, 0.5, (44_100, 2)).astype(np.float32), 44_100)
+    write_sound(tmp_path / "a.wav", stereo)
+    wanted, _ = librosa.load(tmp_path / "a.wav", sr=22_050)
+    np.testing.assert_array_equal(as_loaded(read_sound(tmp_path / "a.wav")), wanted)
+
+
+def test_stereo_and_gain_change_nothing_but_loudness(sound):
+    heard = hear(sound)
+    stereo = hear(Sound(np.stack([sound.samples] * 2, axis=1), sound.rate_hz))
+    quiet = hear(Sound(0.25 * sound.samples, sound.rate_hz))
+    for other in (stereo, quiet):
+        for name in TIMES:
+            np.testing.assert_array_equal(getattr(other, name), getattr(heard, name))
+        np.testing.assert_allclose(other.timbre, heard.timbre, atol=0.05)
+    np.testing.assert_allclose(quiet.power, heard.power / 16.0, rtol=1e-5)
+
+
+def test_silence_has_no_beat_and_no_onset():
+    heard = hear(baselines.silence(2.0))
+    assert [len(getattr(heard, name)) for name in TIMES] == [0] * 5
+    assert heard.tempo_bpm == 0.0
+    assert heard.sanity.is_silent
+
+
+def test_too_short_is_said():
+    with pytest.raises(AudioError, match=r"expected 0.5 s of sound or more, found 0.100 s"):
+        hear(baselines.silence(0.1))
+
+
+def test_what_is_cut_is_what_is_heard_of_the_beginning(sound):
+    cut = cut_to(hear(sound), 4.0)
+    shorter = hear(Sound(sound.samples[: 4 * 22_050], 22_050))
+    assert cut.duration_s == shorter.duration_s == 4.0
+    assert len(cut.strength) == len(shorter.strength)
+    assert len(cut.power) == len(cut.strength)
+    # The last tenth of a second is heard differently where the sound ends.
+    for name in ("onsets_s", "onsets_published_s"):
+        both = [getattr(heard, name) for heard in (cut, shorter)]
+        np.testing.assert_array_equal(*(times[times < 3.9] for times in both))
+
+
+def test_what_is_cut_longer_ends_in_silence(sound):
+    heard = hear(sound)
+    longer = cut_to(heard, 8.0)
+    for name in TIMES:
+        np.testing.assert_array_equal(getattr(longer, name), getattr(heard, name))
+    assert longer.strength[len(heard.strength) :].max() == 0.0
+    assert longer.power[len(heard.power) :].max() < 1e-10
+
+
+def test_a_tempo_is_finer_than_the_frames_beats_stand_on():
+    frame_s = 512 / 22_050
+    beats = np.round(np.arange(0.3, 12.0, 60.0 / 127.0) / frame_s) * frame_s
+    assert tempo_of(beats) == pytest.approx(127.0, rel=0.003)
+    assert tempo_of(beats[:2]) == 0.0
+
+
+def test_every_field_travels_between_processes(sound):
+    import pickle
+
+    heard = hear(sound)
+    again = pickle.loads(pickle.dumps(heard))
+    for field in fields(heard):
+        np.testing.assert_equal(getattr(again, field.name), getattr(heard, field.name))

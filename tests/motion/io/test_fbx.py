@@ -1,0 +1,144 @@
+"""FBX goes through Blender in a process of its own; a stand-in for Blender stands on the path."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from kinetune.errors import MotionError
+from kinetune.motion import kinematics
+from kinetune.motion.clip import resample
+from kinetune.motion.io import fbx, fbx_to_glb
+from kinetune.motion.io.formats import Reading, read_motion, read_motion_file
+from tests.motion.glb_writer import add_animation, gltf_of
+
+HEAD = b"Kaydara FBX Binary  \x00\x1a\x00"
+# Imports "FBX" by remembering where it is, and exports by copying the .glb that follows the head.
+BLENDER = """
+import sys
+from types import SimpleNamespace as S
+
+held = []
+def fbx_import(filepath):
+    held.append(open(filepath, "rb").read()[23:])
+def export(filepath, export_format, export_animations):
+    assert export_format == "GLB" and export_animations
+    print("Blender is talkative")
+    {export}
+def reset(use_empty):
+    assert use_empty
+ops = S(
+    wm=S(read_factory_settings=reset, fbx_import=fbx_import),
+    import_scene=S({old}), export_scene=S(gltf=export),
+)
+"""
+
+EXPORT = """
+import os, sys, bpy
+bpy.ops.wm.read_factory_settings(use_empty=True)
+bpy.ops.import_anim.bvh(filepath=sys.argv[1], global_scale=0.01, update_scene_fps=True,
+                        update_scene_duration=True)
+bpy.ops.export_scene.fbx(filepath=sys.argv[2], add_leaf_bones=False, bake_anim=True)
+os._exit(0)
+"""
+
+
+@pytest.fixture
+def blender(tmp_path, monkeypatch):
+    def blender(export='open(filepath, "wb").write(held[0])', old="fbx=fbx_import"):
+        folder = tmp_path / "site"
+        folder.mkdir(exist_ok=True)
+        (folder / "bpy.py").write_text(BLENDER.format(export=export, old=old))
+        path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+        monkeypatch.setenv("PYTHONPATH", path)
+
+    return blender
+
+
+@pytest.fixture
+def file(tmp_path, dance):
+    path = tmp_path / "dance.fbx"
+    path.write_bytes(HEAD + gltf_of(dance).glb())
+    return path
+
+
+@pytest.mark.parametrize("old", ["fbx=fbx_import", ""])
+def test_blender_turns_it_into_gltf(blender, file, dance, old):
+    blender(old=old)
+    read = read_motion_file(file)
+    assert (read.format, read.joints, read.clip.name) == ("FBX", 24, "dance")
+    assert read.clip.source == "fbx"
+    np.testing.assert_allclose(read.clip.root_m, dance.root_m, atol=1e-4)
+
+
+def test_an_animation_is_chosen_by_name(blender, file, dance):
+    gltf = gltf_of(dance)
+    add_animation(gltf, [0.0, 0.5, 1.0], dance.rotations[:3], dance.root_m[:3], name="short")
+    file.write_bytes(HEAD + gltf.glb())
+    blender()
+    assert read_motion(file, Reading(animation="short")).duration_s < 1.1
+
+
+def test_a_blender_that_crashes_while_it_is_taken_down_has_done_its_work(blender, file, dance):
+    blender(
+        export="import atexit, os; atexit.register(os.abort); open(filepath, 'wb').write(held[0])"
+    )
+    np.testing.assert_allclose(read_motion(file).root_m, dance.root_m, atol=1e-4)
+
+
+@pytest.mark.skipif(find_spec("bpy") is None, reason="needs kinetune[fbx]")
+def test_blender_itself_gives_the_dance_back(tmp_path, shared_motions):
+    bvh, path = shared_motions / "animated_drawings" / "dab.bvh", tmp_path / "dab.fbx"
+    exported = [sys.executable, "-P", "-c", EXPORT, str(bvh), str(path)]
+    subprocess.run(exported, check=False, capture_output=True, timeout=300)
+    ours, theirs = (
+        kinematics.joint_positions(resample(read_motion(each), 30.0)) for each in (bvh, path)
+    )
+    count = min(len(ours), len(theirs))
+    assert abs(len(ours) - len(theirs)) <= 1
+    apart = (ours - ours[:, :1])[:count] - (theirs - theirs[:, :1])[:count]
+    assert np.abs(apart).mean() < 0.01
+
+
+def test_without_blender_one_line_says_what_to_install(tmp_path, file, monkeypatch):
+    (tmp_path / "bpy.py").write_text("raise ImportError('no Blender here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(MotionError, match=r'pip install "kinetune\[fbx\]", or export') as caught:
+        read_motion(file)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("export", "said"),
+    [
+        ('raise RuntimeError("version 6100 unsupported")', "version 6100 unsupported, exit 4"),
+        ('raise ValueError("a bug")', "a bug, exit 1"),
+        ("import os; os.abort()", "exit -6"),
+        ("pass", "Blender can't read it .*exit 0"),
+        ("open(filepath, 'wb').write(b'glTF')", "dance.fbx: the .glb is cut short"),
+    ],
+)
+def test_what_blender_cannot_read_is_one_line(blender, file, export, said):
+    blender(export=export)
+    with pytest.raises(MotionError, match=said) as caught:
+        read_motion(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_blender_that_hangs_is_stopped(blender, file):
+    blender(export="import time; time.sleep(60)")
+    with pytest.raises(MotionError, match="didn't finish reading it in 2 s"):
+        fbx.read_fbx(file, timeout_s=2.0)
+
+
+def test_fbx_written_as_text_says_so(tmp_path):
+    (tmp_path / "a.fbx").write_text("; FBX 7.7.0 project file\n")
+    with pytest.raises(MotionError, match="FBX written as text"):
+        read_motion(tmp_path / "a.fbx")
+
+
+def test_both_sides_mean_the_same_by_their_exit_codes():
+    assert (fbx.NO_BLENDER, fbx.NOT_READ) == (fbx_to_glb.NO_BLENDER, fbx_to_glb.NOT_READ)

@@ -1,0 +1,206 @@
+"""Joint positions become turns whose joints stand where they were given."""
+
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kinetune.errors import MotionError
+from kinetune.motion import kinematics, rotations, skeleton
+from kinetune.motion.clip import cut
+from kinetune.motion.io import smpl
+from kinetune.motion.io.formats import MOTION_SUFFIXES, Reading, read_motion, read_motion_file
+from kinetune.motion.io.points import clip_from_points
+from tests.motion.retargeting.test_retarget import degrees_between, directions, turned_degrees
+
+
+@pytest.fixture
+def points(dance):
+    return kinematics.joint_positions(dance)
+
+
+@pytest.mark.parametrize("joints", [22, 24])
+def test_the_joints_stand_where_they_were_given(points, joints):
+    clip = clip_from_points(points[:, :joints], fps=30.0)
+    off_m = kinematics.joint_positions(clip)[:, :joints] - points[:, :joints]
+    assert np.abs(off_m).max() < 1e-6
+    assert (clip.fps, clip.source) == (30.0, "positions")
+
+
+@pytest.mark.parametrize("unit", [0.01, 1.0, 100.0])
+def test_the_unit_does_not_matter(points, unit):
+    clip = clip_from_points(unit * points, fps=30.0)
+    assert np.abs(kinematics.joint_positions(clip) - points).max() < 1e-6
+
+
+def test_a_world_with_z_up_is_turned_upright(points):
+    clip = clip_from_points(smpl.z_up(points), fps=30.0)
+    assert np.abs(kinematics.joint_positions(clip) - points).max() < 1e-6
+
+
+def test_facing_any_way_gives_the_same_turns_but_the_first(points, dance):
+    quarter = rotations.quat_from_axis_angle(np.array([0.0, 1.2, 0.0]))
+    plain = clip_from_points(points, fps=30.0)
+    turned = clip_from_points(rotations.rotate(quarter, points), fps=30.0)
+    assert turned_degrees(turned.rotations[:, 1:], plain.rotations[:, 1:]).max() < 1e-3
+    whole = rotations.quat_multiply(quarter, plain.rotations[:, 0])
+    assert turned_degrees(turned.rotations[:, 0], whole).max() < 1e-3
+
+
+def test_pelvis_chest_and_limbs_turn_as_the_dance_does(points, dance):
+    clip = clip_from_points(points, fps=30.0)
+    ours, theirs = (kinematics.global_rotations(c.rotations) for c in (clip, dance))
+    off = np.median(turned_degrees(ours, theirs), axis=0)
+    joint = skeleton.joint_index
+    assert off[[joint("pelvis"), joint("spine3")]].max() < 1e-3
+    for part in ("hip", "knee", "shoulder", "elbow"):
+        for side in ("left", "right"):
+            assert off[joint(f"{side}_{part}")] < 35.0, (side, part)
+
+
+def test_a_bent_limb_tells_its_twist(dance):
+    """A thigh turned about its own axis, the knee bent: only the shin shows it."""
+    hip, knee = skeleton.joint_index("left_hip"), skeleton.joint_index("left_knee")
+    bone = skeleton.OFFSETS_M[knee] / np.linalg.norm(skeleton.OFFSETS_M[knee])
+    quat = np.tile([1.0, 0, 0, 0], (60, 24, 1))
+    quat[:, hip] = rotations.quat_from_axis_angle(np.radians(30.0) * bone)
+    quat[:, knee] = rotations.quat_from_axis_angle(np.array([np.radians(80.0), 0.0, 0.0]))
+    bent = replace(dance, rotations=quat, root_m=np.zeros((60, 3)))
+    clip = clip_from_points(kinematics.joint_positions(bent), fps=30.0)
+    assert turned_degrees(clip.rotations[:, hip], quat[:, hip]).max() < 10.0
+
+
+def test_a_body_of_other_proportions_keeps_its_bones_directions(dance):
+    offsets = skeleton.OFFSETS_M * np.random.default_rng(0).uniform(0.8, 1.25, (24, 1))
+    theirs = kinematics.positions_from(dance.rotations, dance.root_m, offsets)
+    clip = clip_from_points(theirs, fps=30.0)
+    assert degrees_between(directions(clip), directions(dance)).max() < 1e-3
+    world = [kinematics.global_rotations(c.rotations)[:, 0] for c in (clip, dance)]
+    assert turned_degrees(*world).max() < 8.0
+
+
+def test_feet_stay_on_the_floor_whatever_the_size(points):
+    small = clip_from_points(0.6 * points, fps=30.0)
+    lowest_m = kinematics.joint_positions(small)[..., 1].min()
+    assert lowest_m == pytest.approx(points[..., 1].min(), abs=1e-6)
+
+
+def test_straight_limbs_do_not_spin():
+    """Arms and legs held straight and trembling: nothing tells the twist, so it rests."""
+    offsets, joint = skeleton.OFFSETS_M.copy(), skeleton.joint_index
+    for upper, lower in (("left_knee", "left_ankle"), ("left_elbow", "left_wrist")):
+        offsets[joint(lower)] = offsets[joint(upper)]
+    still = np.tile([1.0, 0, 0, 0], (90, 24, 1))
+    rest = kinematics.positions_from(still, np.zeros((90, 3)), offsets)
+    trembling = rest + np.random.default_rng(1).normal(0.0, 0.002, rest.shape)
+    world = kinematics.global_rotations(clip_from_points(trembling, fps=30.0).rotations)
+    limbs = [joint(f"left_{part}") for part in ("hip", "knee", "shoulder", "elbow")]
+    assert turned_degrees(world[1:], world[:-1])[:, limbs].max() < 10.0
+
+
+@pytest.mark.parametrize("joints", [22, 24])
+def test_real_dances_stand_within_a_millimetre(shared_motions, joints):
+    for path in sorted(p for p in shared_motions.rglob("*") if p.suffix in MOTION_SUFFIXES):
+        dance = cut(read_motion(path), 0.0, 10.0)
+        given = kinematics.joint_positions(dance)[:, :joints]
+        clip = clip_from_points(smpl.z_up(given), fps=dance.fps)
+        off_m = np.linalg.norm(kinematics.joint_positions(clip)[:, :joints] - given, axis=-1)
+        assert off_m.max() < 1e-3, path.name
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_bare_array_is_read_at_20_frames_a_second_and_says_so(tmp_path, points, dtype):
+    np.save(tmp_path / "a.npy", points[:, :22].astype(dtype))
+    file = read_motion_file(tmp_path / "a.npy")
+    assert (file.format, file.joints, file.clip.fps) == ("joint positions", 22, 20.0)
+    assert "taken as 20 frames a second; --fps says another" in file.note
+    given = read_motion_file(tmp_path / "a.npy", Reading(fps=30.0))
+    assert (given.clip.fps, given.note) == (30.0, "")
+
+
+@pytest.mark.parametrize("key", ["positions", "joints", "full_pose", "whatever"])
+@pytest.mark.parametrize("rate", ["fps", "mocap_frame_rate"])
+def test_an_archive_says_its_rate(tmp_path, points, key, rate):
+    np.savez_compressed(tmp_path / "a.npz", **{key: points, rate: 60, "names": ["a", "b"]})
+    file = read_motion_file(tmp_path / "a.npz")
+    assert (file.format, file.joints, file.clip.fps) == ("joint positions", 24, 60.0)
+    assert file.note == ""
+    assert np.abs(kinematics.joint_positions(file.clip) - points).max() < 1e-6
+
+
+def test_the_stated_rate_outdoes_the_files(tmp_path, points):
+    np.savez(tmp_path / "a.npz", positions=points, fps=60)
+    assert read_motion(tmp_path / "a.npz", Reading(fps=120.0)).fps == 120.0
+
+
+def test_an_archive_of_poses_is_still_amass(tmp_path, dance, points):
+    np.savez(
+        tmp_path / "a.npz", poses=dance.axis_angle, trans=dance.root_m, mocap_framerate=30,
+        joints=points,
+    )  # fmt: skip
+    assert read_motion(tmp_path / "a.npz").source == "amass"
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros((10, 17, 3)), r"\(T, 22, 3\) or \(T, 24, 3\), found an array of shape \(10, 17"),
+        (np.zeros((10, 66)), "found an array of shape"),
+        (np.zeros((10, 22, 2)), "found an array of shape"),
+        (np.zeros((0, 22, 3)), "no frames"),
+        (np.zeros((10, 22, 3)), "legs of some length"),
+        (np.full((10, 22, 3), np.nan), "frame 0 holds NaN.*10 of 10"),
+        (np.array([{"a": 1}]), "can't be read|of shape"),
+        (np.full((10, 22, 3), "x"), "expected an array of numbers"),
+        (np.zeros((200_000, 22, 3), dtype=np.int8), "at most 7200 s, found 10000 s"),
+    ],
+)
+def test_an_array_that_is_no_dance_is_told_in_one_line(tmp_path, array, said):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(MotionError, match=said) as caught:
+        read_motion(tmp_path / "a.npy")
+    assert "\n" not in str(caught.value)
+
+
+def test_pickled_objects_are_never_loaded(tmp_path, points):
+    held = np.empty((10, 22, 3), dtype=object)
+    np.save(tmp_path / "a.npy", held)
+    np.savez(tmp_path / "a.npz", positions=held)
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(MotionError, match="can't be read .*allow_pickle"):
+            read_motion(tmp_path / name)
+
+
+@pytest.mark.parametrize("fps", [0, -1, np.nan, 1e6, "fast"])
+def test_an_impossible_rate_is_refused(tmp_path, points, fps):
+    np.savez(tmp_path / "a.npz", positions=points, fps=fps)
+    with pytest.raises(MotionError, match="expected"):
+        read_motion(tmp_path / "a.npz")
+
+
+def test_an_archive_of_wrong_points_names_them(tmp_path, points):
+    np.savez(tmp_path / "a.npz", joints=points[:, :17])
+    with pytest.raises(MotionError, match="found joints of shape"):
+        read_motion(tmp_path / "a.npz")
+
+
+def test_a_head_that_claims_terabytes_costs_nothing(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((10, 22, 3)))
+    raw = (tmp_path / "a.npy").read_bytes()
+    claimed = raw.replace(b"(10, 22, 3)", b"(10000000000000, 22, 3)").replace(b" " * 12, b"", 1)
+    (tmp_path / "a.npy").write_bytes(claimed)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("positions.npy", claimed)
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(MotionError, match=r"can't be read .*cut short"):
+            read_motion(tmp_path / name)
+
+
+def test_an_array_cut_short_is_an_error(tmp_path, points):
+    np.save(tmp_path / "a.npy", points)
+    raw = (tmp_path / "a.npy").read_bytes()
+    for kept in (7, 60, 5000):
+        (tmp_path / "a.npy").write_bytes(raw[:kept])
+        with pytest.raises(MotionError, match="can't be read"):
+            read_motion(tmp_path / "a.npy")

@@ -1,0 +1,112 @@
+"""Long sounds lie in a file, and nothing else about them is different."""
+
+import tempfile
+
+import numpy as np
+import pytest
+from scipy.signal import resample_poly
+
+from kinetune import memmap
+from kinetune.audio import sound
+from kinetune.audio.export import Delivery, delivered
+from kinetune.audio.loudness import integrated_lufs, normalise, true_peak_dbtp
+from kinetune.audio.sound import Sound, read_sound, resample, write_sound
+from kinetune.errors import OutputError
+
+
+@pytest.fixture
+def on_disk(monkeypatch):
+    """Every sound counts as long."""
+    whole = memmap.room_for
+    for module in ("audio.sound", "audio.loudness", "audio.delivery", "room"):
+        monkeypatch.setattr(f"kinetune.{module}.room_for", lambda *what: whole(*what, small=0))
+
+
+def music(seconds=70.0, rate_hz=8000, channels=None):
+    rng = np.random.default_rng(3)
+    shape = (int(seconds * rate_hz),) if channels is None else (int(seconds * rate_hz), channels)
+    return Sound((0.2 * rng.standard_normal(shape)).astype(np.float32), rate_hz)
+
+
+def in_a_file(samples):
+    return isinstance(samples, np.memmap)
+
+
+def test_small_rooms_are_in_memory_and_large_ones_in_a_file():
+    assert not in_a_file(memmap.room_for((100,)))
+    large = memmap.room_for((10, 2), small=79)
+    assert in_a_file(large)
+    assert large.shape == (10, 2)
+    assert not large.any()
+
+
+def test_what_was_let_go_is_still_there():
+    made = memmap.room_for((3 * memmap.BLOCK,), small=0)
+    made[:] = np.arange(len(made)) % 97
+    memmap.let_go(made)
+    assert np.array_equal(made, (np.arange(len(made)) % 97).astype(np.float32))
+    memmap.let_go(np.zeros(3, dtype=np.float32))
+
+
+def test_blocks_make_up_the_whole():
+    parts = list(memmap.blocks(10, 4))
+    assert [(p.start, p.stop) for p in parts] == [(0, 4), (4, 8), (8, 10)]
+    assert list(memmap.blocks(0)) == []
+
+
+def test_a_full_disk_is_one_clear_line(monkeypatch):
+    class Full:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def write(self, _):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(OutputError, match="no room for 40 MB of work.*No space left.*TMPDIR"):
+        memmap.room_for((10_000_000,), small=0)
+
+
+@pytest.mark.parametrize("channels", [None, 2])
+def test_loudness_is_the_same_wherever_the_sound_lies(on_disk, channels):
+    given = music(channels=channels)
+    far = Sound(memmap.copied(given.samples), given.rate_hz)
+    assert in_a_file(far.samples)
+    assert integrated_lufs(far) == integrated_lufs(given)
+    assert true_peak_dbtp(far) == true_peak_dbtp(given)
+    loud = normalise(far, target_lufs=-9.0)
+    assert in_a_file(loud.samples)
+    assert integrated_lufs(loud) == pytest.approx(-9.0, abs=0.3)
+    assert true_peak_dbtp(loud) <= -0.99
+
+
+def test_a_delivery_is_the_same_wherever_the_sound_lies(on_disk, monkeypatch, tmp_path):
+    given = music(seconds=20.0)
+    how = Delivery(rate_hz=11_025, channels=2, target_lufs=-18.0)
+    far = delivered(given, how)
+    assert in_a_file(far.samples)
+    write_sound(tmp_path / "far.wav", far)
+    monkeypatch.undo()
+    near = delivered(given, how)
+    assert not in_a_file(near.samples)
+    assert np.array_equal(far.samples, near.samples)
+    written = read_sound(tmp_path / "far.wav")
+    assert np.abs(written.samples - near.samples).max() < 1e-4
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), [(22_050, 44_100), (44_100, 22_050),
+                                                (22_050, 48_000), (48_000, 22_050)])  # fmt: skip
+@pytest.mark.parametrize("channels", [None, 2])
+def test_another_rate_in_stretches_is_another_rate_of_the_whole(
+    monkeypatch, from_hz, to_hz, channels
+):
+    monkeypatch.setattr(sound, "_STRETCH", 5000)
+    given = music(1.7, from_hz, channels)
+    common = np.gcd(from_hz, to_hz)
+    whole = resample_poly(given.samples, to_hz // common, from_hz // common, axis=0)
+    made = resample(given, to_hz).samples
+    assert made.shape == whole.shape
+    assert np.abs(made - whole).max() < 1e-6

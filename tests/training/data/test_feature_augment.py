@@ -1,0 +1,85 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from kinetune.motion import skeleton
+from kinetune.motion.clip import MotionClip
+from kinetune.motion.features import rhythm_features
+from kinetune.training.data.feature_augment import Roughness, roughened
+from tests.conftest import swaying_clip
+
+NONE = Roughness(noise=0.0, mirror=0.0, drop_joint=0.0, effort=0.0)
+
+
+def rows(clip):
+    return torch.from_numpy(rhythm_features(clip))[None]
+
+
+def drawn(features, told, seed=0):
+    return roughened(features, told, torch.Generator().manual_seed(seed))
+
+
+def in_a_mirror(clip):
+    """The clip seen in the plane x = 0, with left and right joints renamed."""
+    quat = clip.rotations * np.array([1.0, 1.0, -1.0, -1.0])
+    order = [
+        skeleton.joint_index(
+            name.replace("left", "x").replace("right", "left").replace("x", "right")
+            if name.startswith(("left", "right"))
+            else name
+        )
+        for name in skeleton.JOINT_NAMES
+    ]
+    return MotionClip(quat[:, order], clip.root_m * [-1.0, 1.0, 1.0], clip.fps, "mirror", "test")
+
+
+def test_nothing_asked_for_changes_nothing():
+    features = rows(swaying_clip())
+    assert torch.equal(drawn(features, NONE), features)
+
+
+def test_the_mirror_is_what_a_mirrored_dancer_gives():
+    clip = swaying_clip()
+    swapped = drawn(rows(clip), replace(NONE, mirror=1.0))
+    # The hips of the mean skeleton lean by a fifteenth themselves.
+    np.testing.assert_allclose(swapped, rows(in_a_mirror(clip)), atol=0.15)
+    assert (rows(clip) - rows(in_a_mirror(clip))).abs().max() > 0.3
+
+
+def test_twice_in_the_mirror_is_the_dancer():
+    told = replace(NONE, mirror=1.0)
+    features = torch.randn(3, 5, 58)
+    assert torch.equal(drawn(drawn(features, told), told), features)
+
+
+def test_a_lost_joint_says_its_mean():
+    out = drawn(torch.ones(50, 4, 58), replace(NONE, drop_joint=0.3))
+    lost = out == 0.0
+    assert torch.equal(lost[..., :24], lost[..., 24:48])
+    assert not lost[..., 48:].any()
+    assert lost[:, 0, :24].float().mean() == pytest.approx(0.3, abs=0.05)
+
+
+def test_effort_lifts_all_speeds_alike():
+    out = drawn(torch.zeros(4, 6, 58), replace(NONE, effort=1.0))
+    assert (out[..., :50] == out[:, :1, :1]).all()
+    assert (out[..., 50:] == 0).all()
+    assert out[:, 0, 0].std() > 0.2
+
+
+def test_noise_has_the_spread_asked_for():
+    out = drawn(torch.zeros(8, 50, 58), replace(NONE, noise=0.2))
+    assert out.std() == pytest.approx(0.2, rel=0.05)
+
+
+def test_columns_of_unknown_meaning_get_the_noise_alone():
+    features = torch.ones(2, 5, 360)
+    assert torch.equal(drawn(features, replace(Roughness(), noise=0.0)), features)
+
+
+def test_the_same_generator_roughens_alike():
+    features = torch.randn(4, 5, 58)
+    assert torch.equal(drawn(features, Roughness(), 3), drawn(features, Roughness(), 3))
+    assert not torch.equal(drawn(features, Roughness(), 3), drawn(features, Roughness(), 4))
