@@ -1,24 +1,27 @@
-# make demo    a bundled dance becomes out/demo.wav and out/demo.png
-# make test    the tests, in the same virtual environment
-# make check   format, lint, types, tests
+# make demo    a bundled dance becomes out/demo.wav, out/demo.png and out/demo.mp4
+# make test    all tests, in the same virtual environment
+# make quick   the tests that take no longer than 90 seconds together
+# make check   format, lint, types, tests, documentation
+# make docs    the documentation as a site in out/site
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DANCE := examples/gBR_sBM_cAll_d04_mBR2_ch08.pkl
 
-.PHONY: demo test check clean
+.PHONY: demo test quick check lint docs clean
 
 # The environment follows pyproject.toml and constraints.txt; each stamp is written last, so an
 # install that broke off is done again.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(PIP) torch==2.13.0
+	$(PIP) --editable ".[film,plot]"
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	$(PIP) --editable ".[test]"
 	touch $@
 
 demo: $(VENV)/.installed
@@ -27,11 +30,18 @@ demo: $(VENV)/.installed
 test: $(VENV)/.tested
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-check: $(VENV)/.tested
+quick: $(VENV)/.tested
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+
+lint: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --dist loadfile
+
+docs: $(VENV)/.tested
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir out/site
+
+check: lint test docs
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache

@@ -31,3 +31,7 @@ class MetricError(KinetuneError):
 
 class OutputError(KinetuneError):
     """A place that can't be written to."""
+
+
+class MissingExtraError(KinetuneError):
+    """An optional package that isn't installed."""

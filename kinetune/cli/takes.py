@@ -9,6 +9,7 @@ import numpy as np
 
 from kinetune import genres, timebase
 from kinetune.errors import ConfigError
+from kinetune.extras import extra
 from kinetune.motion import kinematics
 from kinetune.motion.clip import MotionClip
 
@@ -59,8 +60,9 @@ def draw_takes(path: Path, clip: MotionClip, takes: Sequence[Take]) -> None:
         clip: The dance.
         takes: Best first.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with extra("plot"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     from kinetune.audio.beats import onset_envelope
     from kinetune.files import whole_file

@@ -9,6 +9,7 @@ import numpy as np
 from kinetune import timebase
 from kinetune.audio.sound import Sound, resample
 from kinetune.errors import ConfigError
+from kinetune.extras import extra
 from kinetune.files import whole_file
 from kinetune.memmap import blocks, let_go
 from kinetune.render import skeleton_video
@@ -49,7 +50,8 @@ def write_film(
         ConfigError: The suffix is not .mp4.
         OutputError: The place can't be written to.
     """
-    import av
+    with extra("film"):
+        import av
 
     check_suffix(path)
     total = len(scene.poses)
@@ -86,7 +88,8 @@ def write_onto(path: Path, source: Path, sound: Sound, *, offset_s: float = 0.0)
             the music begins after its end.
         OutputError: The place can't be written to.
     """
-    import av
+    with extra("film"):
+        import av
 
     check_suffix(path)
     try:
@@ -134,7 +137,8 @@ def _audio_packets(
     after_s: float = 0.0,
 ) -> Iterator[tuple[float, Any]]:
     """Yield (seconds so far, packets), a block of silence and sound at a time, then the rest."""
-    import av
+    with extra("film"):
+        import av
 
     samples = resample(sound, _AUDIO_HZ).samples
     silent = timebase.samples_in(after_s, _AUDIO_HZ)

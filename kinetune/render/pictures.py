@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinetune import files, genres, timebase
+from kinetune.extras import extra
 from kinetune.model.conditioning.bars import bar_lines
 from kinetune.motion import kinematics, skeleton
 from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid, motion_beats
@@ -59,8 +60,9 @@ def draw_dance(path: Path, clip: MotionClip) -> None:
 
 
 def _figure(rows: int, heights: tuple[float, ...]) -> tuple["Figure", Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with extra("plot"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 2.2 * rows + 0.6), layout="constrained")
     FigureCanvasAgg(figure)

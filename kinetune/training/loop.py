@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from kinetune import files
 from kinetune.errors import ModelError
+from kinetune.extras import extra
 from kinetune.model.checkpoint import MARKER, whole_folder
 from kinetune.training.config import LoopConfig
 
@@ -72,6 +72,8 @@ class TrainingLoop:
     """
 
     def __init__(self, model: nn.Module, config: LoopConfig, out: Path, *, resume: bool) -> None:
+        with extra("train"):
+            from accelerate import Accelerator
         self.config, self.out = config, out
         self.accelerator = Accelerator(
             mixed_precision=config.mixed_precision,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinetune import files, timebase
+from kinetune.extras import extra
 from kinetune.metrics.evaluation import baselines, registry
 from kinetune.metrics.evaluation.protocol import Evaluation
 from kinetune.metrics.evaluation.runner import Listened
@@ -97,8 +98,9 @@ def _spread(axes: Any, evaluation: Evaluation, name: str, *, first: bool) -> Non
 
 
 def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with extra("plot"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
