@@ -27,8 +27,8 @@ from kinetune.audio.sound import Sound
 from kinetune.corpus.choreography.choreographer import choreograph, measured
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.rendering.mixer import render
-from kinetune.metrics.evaluation.audio_analysis import as_loaded, hear
-from kinetune.metrics.evaluation.motion_analysis import see
+from kinetune.metrics.evaluation.audio_analysis import analyse_audio, librosa_samples
+from kinetune.metrics.evaluation.motion_analysis import analyse_motion
 from kinetune.model.conditioning.bars import bar_lines
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.motion import rotations
@@ -70,7 +70,7 @@ def phrases_of(values: np.ndarray, rate_hz: float, edges_s: np.ndarray) -> np.nd
 
 def onsets_s(sound: Sound) -> np.ndarray:
     """Return when something begins that can be heard beside the loudest."""
-    mono = as_loaded(sound)
+    mono = librosa_samples(sound)
     power = librosa.feature.melspectrogram(y=mono, sr=timebase.SAMPLE_RATE_HZ)
     level_db = librosa.power_to_db(power, ref=np.max, top_db=AUDIBLE_DB)
     strength = librosa.onset.onset_strength(S=level_db, sr=timebase.SAMPLE_RATE_HZ)
@@ -81,7 +81,7 @@ def onsets_s(sound: Sound) -> np.ndarray:
 
 def scores(clip: MotionClip, grid: BeatGrid, sound: Sound) -> dict[str, float]:
     """Return how the music's phrases follow the body's."""
-    heard, speed = hear(sound), see(clip).speed
+    heard, speed = analyse_audio(sound), analyse_motion(clip).speed
     edges = bar_lines(grid, clip.duration_s)[::BARS]
     rate_hz = timebase.mel_rate_hz()
     body = phrases_of(speed, ANALYSIS_FPS, edges)

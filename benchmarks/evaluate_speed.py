@@ -39,14 +39,14 @@ def score(root: Path, workers: int) -> None:
     """Score the folders and print what it took, as JSON."""
     import resource
 
-    from kinetune.metrics.evaluation.embedding_scores import Networks
+    from kinetune.metrics.evaluation.embedding_scores import NetworkOptions
     from kinetune.metrics.evaluation.pairing import Folders
     from kinetune.metrics.evaluation.protocol import Settings, evaluate
     from kinetune.metrics.evaluation.report import write_report
 
     folders = Folders({"music": root / "music"}, root / "reference", root / "motions")
     began = time.perf_counter()
-    evaluation = evaluate(folders, Settings(networks=Networks(genre=False), workers=workers))
+    evaluation = evaluate(folders, Settings(networks=NetworkOptions(genre=False), workers=workers))
     write_report(evaluation, root / "report")
     spent = time.perf_counter() - began
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

@@ -28,7 +28,7 @@ from kinetune.audio.sound import Sound
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.pairs import make_pair
 from kinetune.corpus.rendering.mixer import render
-from kinetune.metrics.evaluation.audio_analysis import as_loaded
+from kinetune.metrics.evaluation.audio_analysis import librosa_samples
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import frames_per_column
 from kinetune.motion.beats.beat_grid import BeatGrid
@@ -77,7 +77,7 @@ def stretches(mel: np.ndarray, top_db: float) -> np.ndarray:
 
 def chromas(sound: Sound) -> np.ndarray:
     """Return the mean chroma of each stretch of a sound, (S, 12)."""
-    chroma = librosa.feature.chroma_stft(y=as_loaded(sound), sr=timebase.SAMPLE_RATE_HZ)
+    chroma = librosa.feature.chroma_stft(y=librosa_samples(sound), sr=timebase.SAMPLE_RATE_HZ)
     width = timebase.frames_in(STRETCH_S, timebase.mel_rate_hz())
     starts = range(0, chroma.shape[1] - width + 1, width)
     return np.array([chroma[:, k : k + width].mean(axis=1) for k in starts])

@@ -19,8 +19,8 @@ from kinetune import genres, timebase
 from kinetune.corpus.pairs import Pair, make_pair
 from kinetune.metrics import alignment, beats, onsets
 from kinetune.metrics.evaluation import baselines
-from kinetune.metrics.evaluation.audio_analysis import Heard, hear
-from kinetune.metrics.evaluation.motion_analysis import Seen, see
+from kinetune.metrics.evaluation.audio_analysis import AudioAnalysis, analyse_audio
+from kinetune.metrics.evaluation.motion_analysis import MotionAnalysis, analyse_motion
 from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
 
 DURATION_S = 5.0
@@ -36,8 +36,8 @@ class Judged:
     """A pair, heard and seen."""
 
     pair: Pair
-    heard: Heard
-    seen: Seen
+    heard: AudioAnalysis
+    seen: MotionAnalysis
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
     for number in range(options.pairs):
         pair = make_pair(FIRST_SEED + number, genre=genres.CODES[number % 10],
                          duration_s=DURATION_S)  # fmt: skip
-        judged.append(Judged(pair, hear(pair.sound), see(pair.clip)))
+        judged.append(Judged(pair, analyse_audio(pair.sound), analyse_motion(pair.clip)))
     options.plots.mkdir(parents=True, exist_ok=True)
     saturation(judged, options.plots / "saturation.png")
     chance(judged, options.plots / "alignment.png")
@@ -58,9 +58,9 @@ def main() -> None:
 
 def saturation(judged: list[Judged], path: Path) -> None:
     """Score clicks of many tempi against music they know nothing of."""
-    clicks = {
+    click_track = {
         bpm: [
-            hear(baselines.clicks(
+            analyse_audio(baselines.click_track(
                 timebase.beat_times(bpm, k * timebase.beat_period_s(bpm) / PHASES, DURATION_S),
                 DURATION_S,
             ))
@@ -73,7 +73,7 @@ def saturation(judged: list[Judged], path: Path) -> None:
     names = ("bcs_as_published", "bhs_as_published", "loris_coverage", "loris_hit", "beat_f")
     curves = {
         bpm: np.mean([[against(one.heard, click)[name] for name in names]
-                      for one in busy for click in clicks[bpm]], axis=0)
+                      for one in busy for click in click_track[bpm]], axis=0)
         for bpm in TEMPI_BPM
     }  # fmt: skip
     print(f"Clicks against {len(busy)} of {len(judged)} pieces, those with an onset each second:\n")
@@ -84,10 +84,10 @@ def saturation(judged: list[Judged], path: Path) -> None:
 
 
 def _bins(times_s: np.ndarray) -> np.ndarray:
-    return onsets.bins_of(times_s, DURATION_S)
+    return onsets.onset_bins(times_s, DURATION_S)
 
 
-def against(reference: Heard, sound: Heard) -> dict[str, float]:
+def against(reference: AudioAnalysis, sound: AudioAnalysis) -> dict[str, float]:
     """The scores of a sound against a reference."""
     found = onsets.evaluate(
         reference.onsets_published_s, sound.onsets_published_s,
@@ -150,7 +150,7 @@ def moved(times_s: np.ndarray, shift_s: float) -> np.ndarray:
     return out[(out >= 0) & (out < DURATION_S)]
 
 
-def published(seen: Seen, music_s: np.ndarray) -> float:
+def published(seen: MotionAnalysis, music_s: np.ndarray) -> float:
     """The published score of music with beats at these times."""
     frames = np.unique(np.round(music_s * timebase.mel_rate_hz()).astype(int))
     return alignment.as_published(np.round(seen.beats_s * ANALYSIS_FPS).astype(int), frames)

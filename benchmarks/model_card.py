@@ -49,7 +49,7 @@ from kinetune.corpus.choreography.time_warp import bend
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.pairs import Pair, make_pair
 from kinetune.corpus.rendering.mixer import render
-from kinetune.metrics.evaluation.baselines import clicks
+from kinetune.metrics.evaluation.baselines import click_track
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents, frames_per_column, posterior_of, scale_latents
 from kinetune.motion.beats.beat_grid import beat_grid, fixed_grid
@@ -112,7 +112,7 @@ def following(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
             ("corpus music through the codec", coded),
             ("corpus music (ceiling)", pair.sound),
             ("corpus music of another dance", other),
-            ("clicks on the dance's beats", clicks(pair.beats_s, DURATION_S)),
+            ("clicks on the dance's beats", click_track(pair.beats_s, DURATION_S)),
         ):
             rows.setdefault(name, []).append(measures(pair, sound))
     print(f"| {len(pairs)} unseen dances of {DURATION_S:g} s | beats F | tempo right | energy |")

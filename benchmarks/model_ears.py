@@ -19,7 +19,7 @@ from kinetune.corpus.choreography import motion_library
 from kinetune.corpus.pairs import Pair, make_pair
 from kinetune.metrics.alignment import motion_to_music
 from kinetune.metrics.distances import frechet_distance
-from kinetune.metrics.evaluation.baselines import clicks
+from kinetune.metrics.evaluation.baselines import click_track
 from kinetune.metrics.genre import genre_probabilities
 from kinetune.metrics.networks.embeddings import embedding_named
 from kinetune.model.pipeline import DanceToMusicPipeline
@@ -104,7 +104,7 @@ def real_dances(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
         made = pipeline(clip, genre=genres.CODES[number % 10], seed=number)
         heard.append(music_beats(made.sound)[1])
         moves, beats = motion_beats(clip), beat_grid(clip).beats_s
-        ticks = music_beats(clicks(beats, clip.duration_s))[1]
+        ticks = music_beats(click_track(beats, clip.duration_s))[1]
         rows.setdefault("the model", []).append(motion_to_music(moves, heard[-1]))
         rows.setdefault("clicks on the beats found", []).append(motion_to_music(moves, ticks))
     for number, clip in enumerate(dances):

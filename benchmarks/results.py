@@ -25,7 +25,7 @@ from kinetune.audio.sound import write_sound
 from kinetune.cli.progress import stage_bars
 from kinetune.corpus.pairs import Pair, make_pair
 from kinetune.metrics.evaluation import report
-from kinetune.metrics.evaluation.embedding_scores import Networks
+from kinetune.metrics.evaluation.embedding_scores import NetworkOptions
 from kinetune.metrics.evaluation.pairing import Folders
 from kinetune.metrics.evaluation.protocol import Evaluation, Settings, evaluate
 from kinetune.motion.io.amass import write_amass
@@ -63,7 +63,7 @@ def main() -> None:
         folders = Folders(
             systems, work / "reference", work / "motions", work / "genres.csv", work / "beats"
         )
-        networks = Networks(tuple(options.embeddings))
+        networks = NetworkOptions(tuple(options.embeddings))
         evaluation = evaluate(folders, Settings(networks=networks), progress=progress)
     report.write_report(evaluation, work / "report")
     if options.append:
@@ -125,8 +125,8 @@ def append_table(page: Path, heading: str, evaluation: Evaluation) -> None:
         before,
         f"## {heading}",
         f"Made by `{command}`.",
-        report.how_to_read(evaluation),
-        report.table_of(evaluation),
+        report.reading_notes(evaluation),
+        report.markdown_table(evaluation),
     ]
     files.write_text(page, "\n\n".join(parts) + "\n")
 
@@ -147,12 +147,12 @@ def write_page(page: Path, made: Path, evaluation: Evaluation) -> None:
         "others are made on the spot. "
         "The corpus is kinetune's own and so is the model's training music: these figures say how "
         "well the model does what the corpus does, not how people like it.",
-        report.how_to_read(evaluation),
-        report.table_of(evaluation),
+        report.reading_notes(evaluation),
+        report.markdown_table(evaluation),
         f"![beats of dance and music]({page.stem}/beats.png)",
         f"![distributions]({page.stem}/distributions.png)",
-        report.limits_of(evaluation),
-        report.problems_of(evaluation),
+        report.limits_section(evaluation),
+        report.problems_section(evaluation),
     ]
     files.write_text(page, "\n\n".join(part for part in parts if part) + "\n")
 

@@ -75,13 +75,13 @@ def command(
     ] = False,
 ) -> None:
     """Score folders of music, with baselines beside them."""
-    from kinetune.metrics.evaluation.embedding_scores import Networks
+    from kinetune.metrics.evaluation.embedding_scores import NetworkOptions
     from kinetune.metrics.evaluation.pairing import Folders
     from kinetune.metrics.evaluation.protocol import Settings
 
     systems = scoring.labelled(generated, name, also or [])
     folders = Folders(systems, reference, motions, genres, beats)
-    networks = Networks(tuple(embedding or ()), genre, ms_sincresnet)
+    networks = NetworkOptions(tuple(embedding or ()), genre, ms_sincresnet)
     evaluation = scoring.run(folders, Settings(against, networks, seed), out)
     scoring.tell(evaluation, out, as_json=as_json)
 

@@ -93,12 +93,12 @@ def command(
     from kinetune.cli import scoring
     from kinetune.cli.progress import item_bar
     from kinetune.files import check_writable, write_text
-    from kinetune.metrics.evaluation.embedding_scores import Networks, load_ears
+    from kinetune.metrics.evaluation.embedding_scores import NetworkOptions, load_embedders
     from kinetune.metrics.evaluation.pairing import Folders
     from kinetune.metrics.evaluation.protocol import Settings
 
-    networks = Networks(tuple(embedding or ()), genre, ms_sincresnet)
-    load_ears(networks)
+    networks = NetworkOptions(tuple(embedding or ()), genre, ms_sincresnet)
+    load_embedders(networks)
     slices = found_slices(root)
     check_writable(out)
     label = Path(model).name
@@ -146,10 +146,10 @@ def found_slices(root: Path) -> list[Slice]:
         if _motion_of(root, part).is_file() and music_path(root, part.sequence) is not None
     ]
     if not found:
-        wanted = test_slices()[0].sequence
+        requested = test_slices()[0].sequence
         raise ConfigError(
-            f"{root}: none of the test's sequences found; expected motions/{wanted}.pkl and its "
-            f"music as wavs/{wanted}.wav or music/{wanted.split('_')[4]}.wav"
+            f"{root}: none of the test's sequences found; expected motions/{requested}.pkl and its "
+            f"music as wavs/{requested}.wav or music/{requested.split('_')[4]}.wav"
         )
     return found
 
@@ -190,7 +190,7 @@ def write_slices(
         music = pipeline(clip, genre=genre, seed=seed).sound
         write_amass(made.motions / f"{part.name}.npz", clip)
         write_sound(made.reference / f"{part.name}.wav", reference)
-        write_sound(made.music / f"{part.name}.wav", levelled(music))
+        write_sound(made.music / f"{part.name}.wav", normalise_rms(music))
         if progress is not None:
             progress(done, len(slices))
     return made
@@ -217,7 +217,7 @@ def sound_slice(sound: "Sound", part: Slice, *, where: Path) -> "Sound":
     return Sound(samples, sound.rate_hz)
 
 
-def levelled(sound: "Sound", *, level_dbfs: float = _PUBLISHED_DBFS) -> "Sound":
+def normalise_rms(sound: "Sound", *, level_dbfs: float = _PUBLISHED_DBFS) -> "Sound":
     """Return the sound at a level (root mean square, dBFS), held at full scale as the paper's was.
 
     Silence comes back as it is.

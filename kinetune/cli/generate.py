@@ -40,7 +40,7 @@ from kinetune.files import check_writable
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
-    from kinetune.metrics.ranking import Following
+    from kinetune.metrics.ranking import MotionFit
     from kinetune.model.pipeline import DanceMusic
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
@@ -63,7 +63,7 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Scores:
-    """How well a take follows the body, see ``metrics.following``; None where it can't be said."""
+    """How well a take follows the body, see ``metrics.ranking``; None where it can't be said."""
 
     beats: float | None
     energy: float | None
@@ -363,7 +363,7 @@ def _described(
     )
 
 
-def _scores(found: "Following") -> Scores:
+def _scores(found: "MotionFit") -> Scores:
     """The scores as JSON can hold them."""
     beats, energy, accents = (
         round(part, 4) if np.isfinite(part) else None

@@ -53,13 +53,22 @@ def run(folders: "Folders", settings: "Settings", out: Path) -> "Evaluation":
 
 def tell(evaluation: "Evaluation", out: Path, *, as_json: bool) -> None:
     """Print the table, or the results as JSON; exit with 1 where a file could not be used."""
-    from kinetune.metrics.evaluation.report import limits_of, problems_of, results_of, table_of
+    from kinetune.metrics.evaluation.report import (
+        limits_section,
+        markdown_table,
+        problems_section,
+        results_table,
+    )
     from kinetune.metrics.evaluation.runner import UNUSABLE
 
     if as_json:
-        print(json.dumps(results_of(evaluation), indent=2))
+        print(json.dumps(results_table(evaluation), indent=2))
     else:
-        parts = (table_of(evaluation), limits_of(evaluation), problems_of(evaluation))
+        parts = (
+            markdown_table(evaluation),
+            limits_section(evaluation),
+            problems_section(evaluation),
+        )
         print("\n\n".join(part for part in parts if part))
         print(f"\n{out / 'results.md'}: this page, with pictures")
     failed = [p for p in evaluation.problems if p.kind == UNUSABLE]

@@ -14,7 +14,7 @@ from kinetune.motion import kinematics
 from kinetune.motion.clip import MotionClip
 
 if TYPE_CHECKING:
-    from kinetune.metrics.ranking import Following
+    from kinetune.metrics.ranking import MotionFit
     from kinetune.model.pipeline import DanceMusic
 
 # All takes wait in memory until the best is known.
@@ -28,7 +28,7 @@ class Take:
     """One take and how well it follows."""
 
     music: "DanceMusic"
-    scores: "Following"
+    scores: "MotionFit"
 
 
 def check_takes(clip: MotionClip, count: int) -> None:
@@ -46,9 +46,9 @@ def check_takes(clip: MotionClip, count: int) -> None:
 
 def ranked(clip: MotionClip, pieces: Sequence["DanceMusic"]) -> list[Take]:
     """Return the takes of a dance, best first; among equals the earlier one."""
-    from kinetune.metrics.ranking import following
+    from kinetune.metrics.ranking import motion_fit
 
-    takes = [Take(music, following(clip, music.sound, music.grid.beats_s)) for music in pieces]
+    takes = [Take(music, motion_fit(clip, music.sound, music.grid.beats_s)) for music in pieces]
     return sorted(takes, key=lambda take: -take.scores.total)
 
 

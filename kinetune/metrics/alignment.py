@@ -41,7 +41,7 @@ def validate(motion_beats_s: Times, music_beats_s: Times) -> None:
 def motion_to_music(motion_beats_s: Times, music_beats_s: Times) -> float:
     """Return how near each motion beat is to a music beat, 0 to 1; NaN without motion beats."""
     validate(motion_beats_s, music_beats_s)
-    return _nearness(motion_beats_s, music_beats_s, WIDTH_S)
+    return _mean_nearness(motion_beats_s, music_beats_s, WIDTH_S)
 
 
 def music_to_motion(motion_beats_s: Times, music_beats_s: Times) -> float:
@@ -52,7 +52,7 @@ def music_to_motion(motion_beats_s: Times, music_beats_s: Times) -> float:
     validate(motion_beats_s, music_beats_s)
     if len(motion_beats_s) == 0:
         return NAN
-    return _nearness(music_beats_s, motion_beats_s, WIDTH_S) if len(music_beats_s) else 0.0
+    return _mean_nearness(music_beats_s, motion_beats_s, WIDTH_S) if len(music_beats_s) else 0.0
 
 
 def as_published(motion_frames: NDArray[np.int64], music_frames: NDArray[np.int64]) -> float:
@@ -68,15 +68,15 @@ def as_published(motion_frames: NDArray[np.int64], music_frames: NDArray[np.int6
     validate(motion_frames.astype(np.float64), music_frames.astype(np.float64))
     if len(motion_frames) == 0 or len(music_frames) == 0:
         return NAN
-    return _nearness(music_frames.astype(float), motion_frames.astype(float), _WIDTH_FRAMES)
+    return _mean_nearness(music_frames.astype(float), motion_frames.astype(float), _WIDTH_FRAMES)
 
 
-def _nearness(counted: Times, others: Times, width: float) -> float:
-    if len(counted) == 0:
+def _mean_nearness(count_problems: Times, others: Times, width: float) -> float:
+    if len(count_problems) == 0:
         return NAN
     if len(others) == 0:
         return 0.0
-    apart = np.abs(counted[:, None] - others).min(axis=1)
+    apart = np.abs(count_problems[:, None] - others).min(axis=1)
     return float(np.exp(-(apart**2) / (2.0 * width**2)).mean())
 
 

@@ -18,77 +18,79 @@ from kinetune.errors import MetricError
 Times = NDArray[np.float64]
 NAN = float("nan")
 _TOLERANCE = 0.04
-_OCTAVES = (0.5, 1.0, 2.0)
+_METRICAL_LEVELS = (0.5, 1.0, 2.0)
 # Continuity is about steps from beat to beat.
-_LEAST_BEATS = 2
+_MIN_BEATS = 2
 
 
-def validate(true_s: Times, heard_s: Times) -> None:
+def validate(reference_s: Times, estimated_s: Times) -> None:
     """See that both are lists of beats.
 
     Raises:
         MetricError: They are not 1-D, not finite, negative, or not ascending.
     """
-    for name, beats in (("true", true_s), ("heard", heard_s)):
+    for name, beats in (("reference", reference_s), ("estimated", estimated_s)):
         if beats.ndim != 1:
             raise MetricError(f"{name} beats: expected times (K,), found shape {beats.shape}")
         if not np.isfinite(beats).all() or (beats < 0).any() or (np.diff(beats) <= 0).any():
             raise MetricError(f"{name} beats: expected ascending times of 0 s or later")
 
 
-def f_measure(true_s: Times, heard_s: Times) -> float:
+def f_measure(reference_s: Times, estimated_s: Times) -> float:
     """Return the beat F-measure at 70 ms, 0 to 1; 0 where none is heard, NaN where none is true."""
     from mir_eval import beat
 
-    validate(true_s, heard_s)
-    if len(true_s) == 0:
+    validate(reference_s, estimated_s)
+    if len(reference_s) == 0:
         return NAN
-    return float(beat.f_measure(true_s, heard_s)) if len(heard_s) else 0.0
+    return float(beat.f_measure(reference_s, estimated_s)) if len(estimated_s) else 0.0
 
 
-def cmlt(true_s: Times, heard_s: Times) -> float:
+def cmlt(reference_s: Times, estimated_s: Times) -> float:
     """Return the share of beats in correct stretches at the true metrical level, 0 to 1."""
-    return _continuity(true_s, heard_s)[1]
+    return _continuity(reference_s, estimated_s)[1]
 
 
-def amlt(true_s: Times, heard_s: Times) -> float:
+def amlt(reference_s: Times, estimated_s: Times) -> float:
     """Return the same with half, double and off-beat allowed, 0 to 1."""
-    return _continuity(true_s, heard_s)[3]
+    return _continuity(reference_s, estimated_s)[3]
 
 
-def _continuity(true_s: Times, heard_s: Times) -> tuple[float, float, float, float]:
+def _continuity(reference_s: Times, estimated_s: Times) -> tuple[float, float, float, float]:
     """CMLc, CMLt, AMLc, AMLt; NaN below two true beats, 0 below two heard."""
     from mir_eval import beat
 
-    validate(true_s, heard_s)
-    if len(true_s) < _LEAST_BEATS:
+    validate(reference_s, estimated_s)
+    if len(reference_s) < _MIN_BEATS:
         return NAN, NAN, NAN, NAN
-    if len(heard_s) < _LEAST_BEATS:
+    if len(estimated_s) < _MIN_BEATS:
         return 0.0, 0.0, 0.0, 0.0
-    one, two, three, four = (float(value) for value in beat.continuity(true_s, heard_s))
+    one, two, three, four = (float(value) for value in beat.continuity(reference_s, estimated_s))
     return one, two, three, four
 
 
-def tempo_accuracy(true_bpm: float, heard_bpm: float) -> float:
+def tempo_accuracy(reference_bpm: float, estimated_bpm: float) -> float:
     """Return 1 where the tempo is within 4 % of the true one, its half or its double, else 0.
 
     Args:
-        true_bpm: Beats a minute; NaN comes back where it is not positive (unknown).
-        heard_bpm: Beats a minute; 0 where none is heard.
+        reference_bpm: Beats a minute; NaN comes back where it is not positive (unknown).
+        estimated_bpm: Beats a minute; 0 where none was found.
     """
-    if not (np.isfinite(true_bpm) and true_bpm > 0):
+    if not (np.isfinite(reference_bpm) and reference_bpm > 0):
         return NAN
-    return float(min(abs(heard_bpm / (true_bpm * k) - 1.0) for k in _OCTAVES) < _TOLERANCE)
+    return float(
+        min(abs(estimated_bpm / (reference_bpm * k) - 1.0) for k in _METRICAL_LEVELS) < _TOLERANCE
+    )
 
 
 def evaluate(
-    true_s: Times, heard_s: Times, *, true_bpm: float, heard_bpm: float
+    reference_s: Times, estimated_s: Times, *, reference_bpm: float, estimated_bpm: float
 ) -> dict[str, float]:
     """Return all scores of one clip by name."""
-    steady = _continuity(true_s, heard_s)
+    steady = _continuity(reference_s, estimated_s)
     return {
-        "beat_f": f_measure(true_s, heard_s),
+        "beat_f": f_measure(reference_s, estimated_s),
         "cmlt": steady[1],
         "amlt": steady[3],
-        "tempo_accuracy": tempo_accuracy(true_bpm, heard_bpm),
+        "tempo_accuracy": tempo_accuracy(reference_bpm, estimated_bpm),
     }

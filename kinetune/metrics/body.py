@@ -19,11 +19,11 @@ Array = NDArray[np.float64]
 NAN = float("nan")
 WINDOW_S, STEP_S = 1.0, 0.25
 # Four windows are the least a rank correlation says anything about.
-_LEAST_WINDOWS = 4
+_MIN_WINDOWS = 4
 # An accent is hit by an onset within 50 ms that is among the strongest quarter of its clip: chance
 # is then a quarter, however busy the music.
-_REACH_S, _STRONG_SHARE = 0.05, 0.25
-CHANCE_OF_A_HIT = _STRONG_SHARE
+_HIT_RADIUS_S, _STRONG_FRACTION = 0.05, 0.25
+CHANCE_ACCENT_HIT = _STRONG_FRACTION
 
 
 def validate(speed: Array, music: Array) -> None:
@@ -75,9 +75,9 @@ def accents_hit(accents_s: Array, strength: Array) -> float:
     frames = frames[frames < len(strength)]
     if len(frames) == 0:
         return NAN
-    reach = timebase.frames_in(_REACH_S, rate_hz)
+    reach = timebase.frames_in(_HIT_RADIUS_S, rate_hz)
     near = maximum_filter1d(strength, 2 * reach + 1)
-    return float(np.mean(near[frames] > np.quantile(near, 1.0 - _STRONG_SHARE)))
+    return float(np.mean(near[frames] > np.quantile(near, 1.0 - _STRONG_FRACTION)))
 
 
 def _correlation(speed: Array, music: Array) -> float:
@@ -86,7 +86,7 @@ def _correlation(speed: Array, music: Array) -> float:
     validate(speed, music)
     body, sound = windowed(speed, ANALYSIS_FPS), windowed(music, timebase.mel_rate_hz())
     count = min(len(body), len(sound))
-    if count < _LEAST_WINDOWS or np.ptp(body[:count]) <= 1e-9:
+    if count < _MIN_WINDOWS or np.ptp(body[:count]) <= 1e-9:
         return NAN
     if np.ptp(sound[:count]) <= 1e-9 * max(1e-3, float(sound[:count].max())):
         return 0.0

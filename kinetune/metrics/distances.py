@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 # A covariance of D dimensions has D (D + 1) / 2 figures; with fewer than two rows a dimension the
 # smallest of its eigenvalues are mostly noise.
-_ROWS_A_DIMENSION = 2
+_ROWS_PER_DIMENSION = 2
 # fadtk's subset sizes: this many, evenly from 500 up to all.
 _SUBSETS = 25
 _SMALLEST_SUBSET = 500
@@ -80,7 +80,7 @@ def validate(a: NDArray, b: NDArray) -> tuple[Array, Array]:
 def sample_size_note(a: NDArray, b: NDArray) -> str:
     """Return what to say of the sample beside a Frechet distance; empty where it is enough."""
     rows, dimensions = min(len(a), len(b)), a.shape[1]
-    if rows >= _ROWS_A_DIMENSION * dimensions:
+    if rows >= _ROWS_PER_DIMENSION * dimensions:
         return ""
     return (
         f"{rows} embeddings for {dimensions} dimensions: the covariance is ill-conditioned and "
@@ -106,7 +106,7 @@ def frechet_distance(a: NDArray, b: NDArray) -> float:
     note = sample_size_note(first, second)
     if note:
         warnings.warn(note, SmallSampleWarning, stacklevel=2)
-    return _between_moments(*_moments(first), *_moments(second))
+    return _frechet_of_moments(*_moments(first), *_moments(second))
 
 
 def frechet_distance_at_infinity(a: NDArray, b: NDArray, *, seed: int = 0) -> float:
@@ -127,7 +127,7 @@ def frechet_distance_at_infinity(a: NDArray, b: NDArray, *, seed: int = 0) -> fl
         MetricError: As in :func:`validate`, or fewer than 1000 judged rows: the sizes must span a
             factor of two for a line through them to mean anything.
     """
-    return _extrapolated(a, b, seed=seed, replace=False)
+    return _extrapolate(a, b, seed=seed, replace=False)
 
 
 def frechet_distance_at_infinity_as_published(a: NDArray, b: NDArray, *, seed: int = 0) -> float:
@@ -135,7 +135,7 @@ def frechet_distance_at_infinity_as_published(a: NDArray, b: NDArray, *, seed: i
 
     Args, returns and errors as in :func:`frechet_distance_at_infinity`.
     """
-    return _extrapolated(a, b, seed=seed, replace=True)
+    return _extrapolate(a, b, seed=seed, replace=True)
 
 
 def kernel_distance(
@@ -168,12 +168,14 @@ def kernel_distance(
             "embeddings a: most rows are the same, so the kernel has no width; "
             "are the reference files silent or copies of one another?"
         )
-    within = _mean_within(first, width, clips_a) + _mean_within(second, width, clips_b)
+    within = _mean_kernel_within(first, width, clips_a) + _mean_kernel_within(
+        second, width, clips_b
+    )
     between = _kernel_sum(first, second, width) / (len(first) * len(second))
     return _KERNEL_SCALE * (within - 2.0 * between)
 
 
-def _extrapolated(a: NDArray, b: NDArray, *, seed: int, replace: bool) -> float:
+def _extrapolate(a: NDArray, b: NDArray, *, seed: int, replace: bool) -> float:
     first, second = validate(a, b)
     least = 2 * _SMALLEST_SUBSET
     if len(second) < least:
@@ -187,7 +189,7 @@ def _extrapolated(a: NDArray, b: NDArray, *, seed: int, replace: bool) -> float:
     reference, rng = _moments(first), np.random.default_rng(seed)
     sizes = np.linspace(_SMALLEST_SUBSET, len(second), _SUBSETS).astype(int)
     distances = [
-        _between_moments(*reference, *_moments(rng.choice(second, size, replace=replace)))
+        _frechet_of_moments(*reference, *_moments(rng.choice(second, size, replace=replace)))
         for size in sizes
     ]
     return float(np.polyfit(1.0 / sizes, distances, 1)[1])
@@ -198,7 +200,7 @@ def _moments(rows: Array) -> tuple[Array, Array]:
     return rows.mean(axis=0), np.atleast_2d(np.cov(rows, rowvar=False))
 
 
-def _between_moments(mean_a: Array, cov_a: Array, mean_b: Array, cov_b: Array) -> float:
+def _frechet_of_moments(mean_a: Array, cov_a: Array, mean_b: Array, cov_b: Array) -> float:
     """Squared distance of means plus that of covariances, tr(A + B - 2 sqrt(A B)).
 
     The trace of sqrt(A B) is that of sqrt(√A B √A), which is symmetric: its eigenvalues are real,
@@ -218,7 +220,7 @@ def _median_distance(rows: Array) -> float:
     return float(np.median(pdist(rows[::stride])))
 
 
-def _mean_within(rows: Array, width: float, clips: NDArray | None) -> float:
+def _mean_kernel_within(rows: Array, width: float, clips: NDArray | None) -> float:
     """Mean kernel over the pairs of a set whose rows are of different clips."""
     clip_of = np.arange(len(rows)) if clips is None else np.asarray(clips)
     if clip_of.shape != (len(rows),):

@@ -54,11 +54,11 @@ def load_classifier(path: Path | None = None) -> GenreNetwork:
     Raises:
         ModelError: The folder is not a genre classifier's.
     """
-    return _loaded(BUNDLED if path is None else Path(path))
+    return _load_cached(BUNDLED if path is None else Path(path))
 
 
 @lru_cache(maxsize=4)
-def _loaded(folder: Path) -> GenreNetwork:
+def _load_cached(folder: Path) -> GenreNetwork:
     return load_network(folder)
 
 
@@ -132,40 +132,40 @@ def kl_divergence(p: NDArray, q: NDArray) -> float:
     return float(rel_entr(reference, generated).sum(axis=1).mean())
 
 
-def genre_accuracy(probabilities: NDArray, wanted: Sequence[str]) -> float:
+def genre_accuracy(probabilities: NDArray, requested: Sequence[str]) -> float:
     """Return the share of clips whose most probable genre is the one asked for, 0 to 1.
 
     Args:
         probabilities: (n, 10).
-        wanted: n genres by code or name.
+        requested: n genres by code or name.
 
     Raises:
         MetricError: As in :func:`validate`, or the numbers differ.
         ConfigError: An unknown genre.
     """
     values = validate(probabilities)
-    places = [genres.genre_index(genres.genre_code(name)) for name in wanted]
+    places = [genres.genre_index(genres.genre_code(name)) for name in requested]
     if len(places) != len(values):
         raise MetricError(f"expected a genre a clip, found {len(places)} for {len(values)} clips")
     return float(np.mean(values.argmax(axis=1) == np.array(places)))
 
 
 def evaluate(
-    generated: NDArray, *, reference: NDArray | None = None, wanted: Sequence[str] | None = None
+    generated: NDArray, *, reference: NDArray | None = None, requested: Sequence[str] | None = None
 ) -> GenreScores:
     """Return all scores that can be had from the probabilities of a set of clips.
 
     Args:
         generated: (n, 10).
         reference: (n, 10), the reference of each clip.
-        wanted: The genre asked for of each clip.
+        requested: The genre requested for each clip.
 
     Raises:
         MetricError: As in :func:`kl_divergence` and :func:`genre_accuracy`.
     """
     values = validate(generated)
     kld = float("nan") if reference is None else kl_divergence(reference, values)
-    accuracy = float("nan") if wanted is None else genre_accuracy(values, wanted)
+    accuracy = float("nan") if requested is None else genre_accuracy(values, requested)
     return GenreScores(kld, accuracy, len(values))
 
 

@@ -22,7 +22,7 @@ Row = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
-class _Figure:
+class _PooledMetric:
     """A figure of all dances: turns (..., N, K) into (...); which columns; fewest dances."""
 
     of: Callable[[Array], Array]
@@ -40,20 +40,20 @@ def _f1(table: Array) -> Array:
 
 
 # Of the columns coverage and hit.
-_FIGURES = {
-    "loris_csd": _Figure(_deviation, (0,), 2),
-    "loris_hsd": _Figure(_deviation, (1,), 2),
-    "loris_f1": _Figure(_f1, (0, 1), 1),
+_POOLED = {
+    "loris_csd": _PooledMetric(_deviation, (0,), 2),
+    "loris_hsd": _PooledMetric(_deviation, (1,), 2),
+    "loris_f1": _PooledMetric(_f1, (0, 1), 1),
 }
 
 
 def estimates(row: Row, seed: int) -> dict[str, Estimate]:
     """Return CSD, HSD and F1 of a row with bootstrap intervals."""
     return {
-        name: statistics.estimate_of(
+        name: statistics.bootstrap_estimate(
             figure.of, _table(row)[:, figure.columns], seed=seed, least=figure.least
         )
-        for name, figure in _FIGURES.items()
+        for name, figure in _POOLED.items()
     }
 
 
@@ -69,14 +69,14 @@ def differences(values: Mapping[str, Row], against: str) -> dict[str, dict[str, 
     if chosen is None:
         return {}
     return {
-        name: statistics.corrected(
+        name: statistics.holm_corrected(
             {label: _difference(figure, table, chosen) for label, table in tables.items()}
         )
-        for name, figure in _FIGURES.items()
+        for name, figure in _POOLED.items()
     }
 
 
-def _difference(figure: _Figure, one: Array, other: Array) -> Difference:
+def _difference(figure: _PooledMetric, one: Array, other: Array) -> Difference:
     told = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
     if told.sum() < figure.least:
         return Difference(statistics.NAN, statistics.NAN, int(told.sum()))

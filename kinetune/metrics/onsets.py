@@ -2,7 +2,7 @@
 
 Conventions: onset times in seconds from the start, ascending; one bin a second, true where it holds
 any onset; S bins. They count seconds with *any* onset, so they saturate: a click track of 60 bpm
-or more sets every bin (docs/metrics.md). ``audio`` onsets come from ``metrics.heard``.
+or more sets every bin (docs/metrics.md). ``audio`` onsets come from ``metrics.audio``.
 
 Sources: Zhu et al., "Quantized GAN for Complex Music Generation from Dance Videos" (D2M-GAN), ECCV
 2022, and the same script in Tan et al. 2023: coverage = generated bins / reference bins, hit = bins
@@ -38,7 +38,7 @@ def validate(reference: Bins, generated: Bins) -> None:
         )
 
 
-def bins_of(onsets_s: Times, duration_s: float) -> Bins:
+def onset_bins(onsets_s: Times, duration_s: float) -> Bins:
     """Return which seconds hold an onset, (S,); the last second may be a part of one."""
     if not np.isfinite(onsets_s).all() or (onsets_s < 0).any():
         raise MetricError("expected onset times of 0 s or later")
@@ -95,8 +95,8 @@ def evaluate(
         generated_loris_s: Onsets of the generated sound, likewise.
         duration_s: Length of both sounds.
     """
-    ours, theirs = bins_of(reference_s, duration_s), bins_of(generated_s, duration_s)
-    loris = bins_of(reference_loris_s, duration_s), bins_of(generated_loris_s, duration_s)
+    ours, theirs = onset_bins(reference_s, duration_s), onset_bins(generated_s, duration_s)
+    loris = onset_bins(reference_loris_s, duration_s), onset_bins(generated_loris_s, duration_s)
     return {
         "bcs_as_published": coverage_as_published(ours, theirs),
         "bhs_as_published": hit_as_published(ours, theirs),

@@ -45,7 +45,7 @@ class PublishedKld:
     """
 
     value: float
-    counted: int
+    count_problems: int
     n: int
 
 

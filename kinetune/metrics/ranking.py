@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from kinetune.audio.sound import Sound
 from kinetune.metrics.beats import f_measure
 from kinetune.metrics.body import accents_hit, energy_correlation
-from kinetune.metrics.evaluation.audio_analysis import hear
-from kinetune.metrics.evaluation.motion_analysis import see
+from kinetune.metrics.evaluation.audio_analysis import analyse_audio
+from kinetune.metrics.evaluation.motion_analysis import analyse_motion
 from kinetune.motion.clip import MotionClip
 
 
 @dataclass(frozen=True)
-class Following:
+class MotionFit:
     """How well a piece follows a body.
 
     Attributes:
@@ -40,7 +40,7 @@ class Following:
         return float(np.mean(known)) if known else 0.0
 
 
-def following(clip: MotionClip, sound: Sound, beats_s: NDArray[np.float64]) -> Following:
+def motion_fit(clip: MotionClip, sound: Sound, beats_s: NDArray[np.float64]) -> MotionFit:
     """Return how well a sound follows a dance.
 
     Args:
@@ -51,8 +51,8 @@ def following(clip: MotionClip, sound: Sound, beats_s: NDArray[np.float64]) -> F
     Raises:
         AudioError: The sound is shorter.
     """
-    heard, seen = hear(sound), see(clip)
-    return Following(
+    heard, seen = analyse_audio(sound), analyse_motion(clip)
+    return MotionFit(
         f_measure(beats_s[beats_s >= 0.0], heard.beats_s),
         energy_correlation(seen.speed, heard.power),
         accents_hit(seen.accents_s, heard.strength),

@@ -22,7 +22,7 @@ _SILENT_LUFS = -70.0
 
 
 @dataclass(frozen=True)
-class Sanity:
+class RecordingQuality:
     """How a sound was recorded.
 
     Attributes:
@@ -67,15 +67,15 @@ def silent_share(sound: Sound) -> float:
     return float(np.mean(sums / counts < _SILENT_POWER))
 
 
-def sanity_of(sound: Sound) -> Sanity:
+def analyse_recording(sound: Sound) -> RecordingQuality:
     """Return how a sound was recorded."""
     validate(sound)
-    return Sanity(integrated_lufs(sound), clipped_share(sound), silent_share(sound))
+    return RecordingQuality(integrated_lufs(sound), clipped_share(sound), silent_share(sound))
 
 
 def evaluate(sound: Sound) -> dict[str, float]:
     """Return all figures by name; silence has no loudness (NaN)."""
-    found = sanity_of(sound)
+    found = analyse_recording(sound)
     loudness = found.loudness_lufs if np.isfinite(found.loudness_lufs) else float("nan")
     return {
         "loudness_lufs": loudness,

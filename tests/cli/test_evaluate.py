@@ -9,7 +9,7 @@ from kinetune.cli.main import app
 from kinetune.cli.scoring import labelled, run
 from kinetune.errors import ConfigError
 from kinetune.metrics.evaluation import baselines
-from kinetune.metrics.evaluation.embedding_scores import Networks
+from kinetune.metrics.evaluation.embedding_scores import NetworkOptions
 from kinetune.metrics.evaluation.pairing import Folders
 from kinetune.metrics.evaluation.protocol import Settings
 from tests.cli.conftest import kinetune
@@ -71,9 +71,9 @@ def test_beats_and_seed_change_the_result(world, tmp_path):
             tmp_path / "out", "--json", *options,
         )  # fmt: skip
         found.append(json.loads(done.stdout))
-    plain, listed, seeded = found
-    assert listed["system"]["beat_f"] != plain["system"]["beat_f"]
-    assert listed["reference"]["beat_f"]["value"] < 1.0
+    plain, annotated, seeded = found
+    assert annotated["system"]["beat_f"] != plain["system"]["beat_f"]
+    assert annotated["reference"]["beat_f"]["value"] < 1.0
     assert seeded["noise"]["beat_f"] != plain["noise"]["beat_f"]
     assert seeded["reference"]["beat_f"] == plain["reference"]["beat_f"]
 
@@ -106,7 +106,11 @@ def test_what_cannot_be_is_one_line_and_code_2(world, tmp_path):
     [
         ({"noise": "SYSTEM"}, Settings(), "'noise' can't be a label"),
         ({"a": "SYSTEM"}, Settings("x"), "no row 'x' to test against"),
-        ({"a": "SYSTEM"}, Settings(networks=Networks(("x",), False)), "unknown embedding 'x'"),
+        (
+            {"a": "SYSTEM"},
+            Settings(networks=NetworkOptions(("x",), False)),
+            "unknown embedding 'x'",
+        ),
         ({"a": "SYSTEM"}, Settings(seed=-1), "--seed must not be negative"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from kinetune.audio.sound import Sound, read_sound
 from kinetune.cli import evaluate_aist
-from kinetune.cli.evaluate_aist import found_slices, levelled, slice_named, test_slices
+from kinetune.cli.evaluate_aist import found_slices, normalise_rms, slice_named, test_slices
 from kinetune.errors import AudioError, ConfigError
 from kinetune.metrics.evaluation import baselines
 from kinetune.motion.clip import cut
@@ -37,9 +37,9 @@ def test_the_papers_31_slices_are_bundled():
     found = slices_of_the_test()
     assert len(found) == len({part.name for part in found}) == 31
     assert found[0] == slice_named("gPO_sBM_cAll_d11_mPO1_ch02_slice1.wav")
-    listed = SHARED_MOTIONS.parent / "aist" / "test_slices.txt"
-    if listed.is_file():
-        assert [f"{part.name}.wav" for part in found] == read_names(listed)
+    annotated = SHARED_MOTIONS.parent / "aist" / "test_slices.txt"
+    if annotated.is_file():
+        assert [f"{part.name}.wav" for part in found] == read_names(annotated)
 
 
 def test_slice_k_begins_k_half_seconds_in():
@@ -59,12 +59,12 @@ def test_slices_whose_files_are_there_are_found(root, tmp_path):
 
 
 def test_music_is_brought_to_the_papers_level():
-    loud = levelled(baselines.noise("a", 1.0), level_dbfs=-20.0)
+    loud = normalise_rms(baselines.noise("a", 1.0), level_dbfs=-20.0)
     rms = np.sqrt(np.mean(loud.samples.astype(float) ** 2))
     assert 20 * np.log10(rms) == pytest.approx(-20.0, abs=0.05)
-    held = levelled(baselines.noise("a", 1.0), level_dbfs=0.0)
+    held = normalise_rms(baselines.noise("a", 1.0), level_dbfs=0.0)
     assert np.abs(held.samples).max() == 1.0
-    assert not levelled(baselines.silence(1.0)).samples.any()
+    assert not normalise_rms(baselines.silence(1.0)).samples.any()
 
 
 def test_music_that_ends_before_its_slice_is_said():

@@ -59,4 +59,4 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="session")
 def click_sound():
     """Five seconds of clicks every half second from 0.25 s on."""
-    return baselines.clicks(np.arange(0.25, DURATION_S, 0.5), DURATION_S)
+    return baselines.click_track(np.arange(0.25, DURATION_S, 0.5), DURATION_S)

@@ -4,8 +4,8 @@ import pytest
 from kinetune.errors import MetricError
 from kinetune.metrics import alignment
 from kinetune.metrics.evaluation import baselines
-from kinetune.metrics.evaluation.audio_analysis import hear
-from kinetune.metrics.evaluation.motion_analysis import see
+from kinetune.metrics.evaluation.audio_analysis import analyse_audio
+from kinetune.metrics.evaluation.motion_analysis import analyse_motion
 from tests.conftest import swaying_clip
 
 MOTION_S = np.array([0.5, 1.0, 2.0, 3.5])
@@ -29,8 +29,8 @@ def test_the_directions_differ():
 
 def test_a_click_track_against_known_motion_beats_gives_what_the_formula_gives():
     clip = swaying_clip(duration_s=5.0, bpm=100.0)
-    seen, sound = see(clip), baselines.clicks(np.arange(0.35, 5.0, 0.6), 5.0)
-    heard = hear(sound)
+    seen, sound = analyse_motion(clip), baselines.click_track(np.arange(0.35, 5.0, 0.6), 5.0)
+    heard = analyse_audio(sound)
     apart = np.array([min(abs(m - c) for c in heard.beats_s) for m in seen.beats_s])
     by_hand = np.mean([np.exp(-(d**2) / (2 * 0.05**2)) for d in apart])
     assert alignment.motion_to_music(seen.beats_s, heard.beats_s) == pytest.approx(by_hand)

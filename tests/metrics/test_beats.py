@@ -9,8 +9,10 @@ TRUE_S = np.arange(0.4, 20.0, 0.5)
 NAMES = ("beat_f", "cmlt", "amlt", "tempo_accuracy")
 
 
-def scores(true_s, heard_s, true_bpm=120.0, heard_bpm=120.0):
-    found = beats.evaluate(true_s, heard_s, true_bpm=true_bpm, heard_bpm=heard_bpm)
+def scores(reference_s, estimated_s, reference_bpm=120.0, estimated_bpm=120.0):
+    found = beats.evaluate(
+        reference_s, estimated_s, reference_bpm=reference_bpm, estimated_bpm=estimated_bpm
+    )
     return [found[name] for name in NAMES]
 
 
@@ -34,7 +36,7 @@ def test_short_clips_count_from_their_first_beat():
 
 def test_double_time_is_another_level_and_an_allowed_one():
     double = np.arange(0.4, 20.0, 0.25)
-    found = beats.evaluate(TRUE_S, double, true_bpm=120.0, heard_bpm=240.0)
+    found = beats.evaluate(TRUE_S, double, reference_bpm=120.0, estimated_bpm=240.0)
     assert found["beat_f"] == pytest.approx(2 / 3, abs=0.01)
     assert found["cmlt"] == 0.0
     assert found["amlt"] == 1.0
@@ -53,17 +55,17 @@ def test_a_shift_of_one_side_is_heard():
 
 def test_nothing_heard_scores_nothing_and_no_truth_is_not_told():
     nothing = np.empty(0)
-    assert scores(TRUE_S, nothing, heard_bpm=0.0) == [0.0] * 4
-    assert np.isnan(scores(nothing, TRUE_S, true_bpm=0.0)).all()
+    assert scores(TRUE_S, nothing, estimated_bpm=0.0) == [0.0] * 4
+    assert np.isnan(scores(nothing, TRUE_S, reference_bpm=0.0)).all()
     assert scores(TRUE_S, TRUE_S[:1])[1:3] == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(
-    ("heard_bpm", "right"),
+    ("estimated_bpm", "right"),
     [(120.0, 1), (124.0, 1), (126.0, 0), (60.0, 1), (240.0, 1), (180.0, 0), (40.0, 0), (0.0, 0)],
 )
-def test_tempo_is_right_within_four_percent_and_octaves(heard_bpm, right):
-    assert beats.tempo_accuracy(120.0, heard_bpm) == right
+def test_tempo_is_right_within_four_percent_and_octaves(estimated_bpm, right):
+    assert beats.tempo_accuracy(120.0, estimated_bpm) == right
 
 
 @pytest.mark.parametrize(

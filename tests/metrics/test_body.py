@@ -72,7 +72,9 @@ def test_chance_is_a_quarter_however_busy_the_music():
         strength = rng.uniform(0, 0.1, frames) + rng.uniform(1, 5, frames) * (
             rng.uniform(size=frames) < busy
         )
-        assert body.accents_hit(accents, strength) == pytest.approx(body.CHANCE_OF_A_HIT, abs=0.08)
+        assert body.accents_hit(accents, strength) == pytest.approx(
+            body.CHANCE_ACCENT_HIT, abs=0.08
+        )
 
 
 def test_no_onset_hits_nothing_and_no_accent_is_not_told():

@@ -4,7 +4,7 @@ import pytest
 from kinetune.audio.sound import Sound
 from kinetune.errors import MetricError
 from kinetune.metrics import diversity
-from kinetune.metrics.evaluation.audio_analysis import hear
+from kinetune.metrics.evaluation.audio_analysis import analyse_audio
 from tests.metrics.conftest import bursts
 
 
@@ -29,10 +29,10 @@ def test_one_take_is_not_told():
 
 def test_other_music_is_farther_than_the_same_later_or_quieter():
     one = bursts(np.arange(0.2, 8.0, 0.5), 8.0, seed=1)
-    timbre = hear(one).timbre
-    quieter = hear(Sound(0.5 * one.samples, one.rate_hz)).timbre
-    later = hear(Sound(np.roll(one.samples, 4410), one.rate_hz)).timbre
-    other = hear(bursts(np.arange(0.2, 8.0, 0.5), 8.0, seed=2)).timbre
+    timbre = analyse_audio(one).timbre
+    quieter = analyse_audio(Sound(0.5 * one.samples, one.rate_hz)).timbre
+    later = analyse_audio(Sound(np.roll(one.samples, 4410), one.rate_hz)).timbre
+    other = analyse_audio(bursts(np.arange(0.2, 8.0, 0.5), 8.0, seed=2)).timbre
     near = max(diversity.distance(timbre, k) for k in (quieter, later))
     assert diversity.distance(timbre, other) > 3 * near
 

@@ -93,7 +93,7 @@ def test_accuracy_counts_clips():
 
 def test_all_scores_at_once():
     told = one_hot("BR", "HO")
-    scores = genre.evaluate(told, reference=told, wanted=["BR", "KR"])
+    scores = genre.evaluate(told, reference=told, requested=["BR", "KR"])
     assert (scores.kld, scores.accuracy, scores.n) == (0.0, 0.5, 2)
     bare = genre.evaluate(told)
     assert np.isnan(bare.kld)

@@ -29,7 +29,7 @@ def test_one_dance_has_no_deviation():
 def test_equal_rows_cannot_be_told_apart(rng):
     one = row(rng.random(30), rng.random(30))
     found = loris.differences({"a": one, "b": one}, "a")
-    assert {name: told["b"].is_told for name, told in found.items()} == {
+    assert {name: told["b"].is_significant for name, told in found.items()} == {
         "loris_csd": False, "loris_hsd": False, "loris_f1": False,
     }  # fmt: skip
     assert all(told["b"].mean == 0.0 for told in found.values())
@@ -39,7 +39,7 @@ def test_a_wider_spread_and_a_lower_score_are_told(rng):
     narrow = row(0.9 + 0.01 * rng.random(40), 0.9 + 0.01 * rng.random(40))
     wide = row(0.5 * rng.random(40), 0.5 * rng.random(40))
     found = loris.differences({"narrow": narrow, "wide": wide}, "narrow")
-    assert all(told["wide"].is_told for told in found.values())
+    assert all(told["wide"].is_significant for told in found.values())
     assert found["loris_csd"]["wide"].mean > 0.0
     assert found["loris_f1"]["wide"].mean < 0.0
 
@@ -73,5 +73,5 @@ def test_rows_without_the_scores_are_not_compared():
 def test_one_dance_in_common_tells_no_deviation():
     found = loris.differences({"a": row([0.5], [0.5]), "b": row([0.7], [0.2])}, "a")
     assert np.isnan(found["loris_csd"]["b"].p)
-    assert not found["loris_csd"]["b"].is_told
+    assert not found["loris_csd"]["b"].is_significant
     assert found["loris_csd"]["b"].n == 1

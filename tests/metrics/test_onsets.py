@@ -72,10 +72,10 @@ def test_nothing_generated_scores_nothing_and_no_reference_is_not_told(both):
 
 
 def test_a_part_of_a_second_is_a_bin():
-    np.testing.assert_array_equal(onsets.bins_of(np.array([0.0, 4.9, 5.05]), 5.1), bins(
+    np.testing.assert_array_equal(onsets.onset_bins(np.array([0.0, 4.9, 5.05]), 5.1), bins(
         1, 0, 0, 0, 1, 1))  # fmt: skip
     # An onset after the end belongs to no second.
-    assert not onsets.bins_of(np.array([5.0]), 5.0).any()
+    assert not onsets.onset_bins(np.array([5.0]), 5.0).any()
 
 
 def test_figures_over_clips():
@@ -104,4 +104,4 @@ def test_malformed_input_is_said(reference, generated, words):
 @pytest.mark.parametrize("time", [-0.1, float("nan")])
 def test_impossible_times_are_said(time):
     with pytest.raises(MetricError, match="expected onset times"):
-        onsets.bins_of(np.array([time]), 5.0)
+        onsets.onset_bins(np.array([time]), 5.0)

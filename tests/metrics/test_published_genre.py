@@ -33,9 +33,9 @@ def test_it_is_what_the_script_prints():
 
 def test_only_clips_that_share_their_least_likely_genre_count():
     reference, generated = logits(), logits(seed=1)
-    alike = reference.argmin(axis=1) == generated.argmin(axis=1)
+    indistinguishable = reference.argmin(axis=1) == generated.argmin(axis=1)
     found = genre_kld_as_published(reference, generated)
-    assert 0 < found.counted == alike.sum() < 15
+    assert 0 < found.count_problems == indistinguishable.sum() < 15
 
 
 def test_scale_and_shift_of_the_logits_change_nothing():
@@ -50,7 +50,7 @@ def test_a_clip_against_itself_is_zero_and_nothing_finite_is_nan():
     ten = np.eye(10)
     found = genre_kld_as_published(-ten[:1], -ten[1:2])
     assert np.isnan(found.value)
-    assert (found.counted, found.n) == (0, 1)
+    assert (found.count_problems, found.n) == (0, 1)
 
 
 @pytest.mark.parametrize(

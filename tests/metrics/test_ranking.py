@@ -1,7 +1,7 @@
 import numpy as np
 
 from kinetune.audio.sound import Sound
-from kinetune.metrics.ranking import Following, following
+from kinetune.metrics.ranking import MotionFit, motion_fit
 from tests.conftest import swaying_clip
 
 RATE_HZ = 22_050
@@ -11,7 +11,7 @@ def test_music_on_the_beat_ranks_above_music_off_it():
     clip = swaying_clip(duration_s=10.0, bpm=120.0)
     beats = np.arange(0.0, 10.0, 0.5)
 
-    def clicks(times):
+    def click_track(times):
         out = np.zeros(10 * RATE_HZ, np.float32)
         for at in times:
             first = int(at * RATE_HZ)
@@ -19,7 +19,7 @@ def test_music_on_the_beat_ranks_above_music_off_it():
             out[first : first + 800] += burst[: len(out[first : first + 800])].astype(np.float32)
         return Sound(0.3 * out, RATE_HZ)
 
-    on, off = (following(clip, clicks(beats + shift), beats) for shift in (0.0, 0.2))
+    on, off = (motion_fit(clip, click_track(beats + shift), beats) for shift in (0.0, 0.2))
     assert on.beats > 0.9
     assert off.beats < 0.3
     assert on.total > off.total
@@ -27,6 +27,6 @@ def test_music_on_the_beat_ranks_above_music_off_it():
 
 def test_what_is_unknown_is_left_out_of_the_mean():
     nan = float("nan")
-    assert Following(1.0, nan, nan).total == 1.0
-    assert round(Following(1.0, 1.0, 0.0).total, 6) == 0.666667
-    assert Following(nan, nan, nan).total == 0.0
+    assert MotionFit(1.0, nan, nan).total == 1.0
+    assert round(MotionFit(1.0, 1.0, 0.0).total, 6) == 0.666667
+    assert MotionFit(nan, nan, nan).total == 0.0

@@ -37,8 +37,8 @@ def test_silence_is_counted_by_blocks_and_has_no_loudness():
     found = sanity.evaluate(silence)
     assert found["silent_share"] == 1.0
     assert np.isnan(found["loudness_lufs"])
-    assert sanity.sanity_of(silence).is_silent
-    assert not sanity.sanity_of(half).is_silent
+    assert sanity.analyse_recording(silence).is_silent
+    assert not sanity.analyse_recording(half).is_silent
 
 
 def test_no_samples_are_said():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kinetune import timebase
 from kinetune.audio.sound import Sound
 from kinetune.errors import AudioError
-from kinetune.metrics.sanity import Sanity, sanity_of
+from kinetune.metrics.sanity import RecordingQuality, analyse_recording
 
 Array = NDArray[np.float64]
 # librosa.onset.onset_detect as the published scripts call it.
@@ -28,11 +28,11 @@ _FLOOR_POWER = 1e-12
 # librosa's window; shorter sounds are followed by silence.
 _WINDOW = 2048
 # Shorter than this there is no beat to hear.
-SHORTEST_S = 0.5
+MIN_DURATION_S = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class AudioAnalysis:
     """What is heard in a sound.
 
     Attributes:
@@ -53,19 +53,19 @@ class Heard:
     onsets_published_s: Array
     onsets_loris_s: Array
     beats_s: Array
-    beats_published: NDArray[np.int64]
+    beat_frames_published: NDArray[np.int64]
     strength: Array
     power: Array
     timbre: Array
-    sanity: Sanity
+    sanity: RecordingQuality
 
     @property
     def tempo_bpm(self) -> float:
         """Beats a minute of a line through the beats; 0 where fewer than three are heard."""
-        return tempo_of(self.beats_s)
+        return estimate_tempo(self.beats_s)
 
 
-def tempo_of(beats_s: Array) -> float:
+def estimate_tempo(beats_s: Array) -> float:
     """Return beats a minute of a line through beat times (K,) in seconds; 0 for fewer than 3.
 
     librosa's beats stand on a grid of 23 ms: a line through all of them is finer than any step.
@@ -75,7 +75,7 @@ def tempo_of(beats_s: Array) -> float:
     return timebase.bpm_of(float(np.polyfit(np.arange(len(beats_s)), beats_s, 1)[0]))
 
 
-def hear(sound: Sound) -> Heard:
+def analyse_audio(sound: Sound) -> AudioAnalysis:
     """Return what is heard in a sound of half a second or more.
 
     Raises:
@@ -86,11 +86,11 @@ def hear(sound: Sound) -> Heard:
     from librosa.feature import melspectrogram, mfcc
     from librosa.onset import onset_detect, onset_strength
 
-    if sound.duration_s < SHORTEST_S:
+    if sound.duration_s < MIN_DURATION_S:
         raise AudioError(
-            f"expected {SHORTEST_S:g} s of sound or more, found {sound.duration_s:.3f} s"
+            f"expected {MIN_DURATION_S:g} s of sound or more, found {sound.duration_s:.3f} s"
         )
-    mono = as_loaded(sound)
+    mono = librosa_samples(sound)
     rate_hz, hop = timebase.SAMPLE_RATE_HZ, timebase.HOP_LENGTH
     log_mel = power_to_db(melspectrogram(y=mono, sr=rate_hz, hop_length=hop))
     strength = onset_strength(S=log_mel, sr=rate_hz, hop_length=hop)
@@ -103,21 +103,21 @@ def hear(sound: Sound) -> Heard:
     beats_s = beat_track(onset_envelope=middle, units="time", **how)[1]
     published = beat_track(onset_envelope=strength, units="frames", **how)[1]
     cepstrum = mfcc(S=log_mel, n_mfcc=_MFCCS)[1:]
-    return Heard(
+    return AudioAnalysis(
         duration_s=sound.duration_s,
         onsets_s=np.asarray(onsets[0], dtype=np.float64),
         onsets_published_s=np.asarray(onsets[1], dtype=np.float64),
         onsets_loris_s=np.asarray(onsets[2], dtype=np.float64),
         beats_s=np.asarray(beats_s, dtype=np.float64),
-        beats_published=np.asarray(published, dtype=np.int64),
+        beat_frames_published=np.asarray(published, dtype=np.int64),
         strength=strength.astype(np.float64),
         power=_power(mono),
         timbre=np.concatenate([cepstrum.mean(axis=1), cepstrum.std(axis=1)]).astype(np.float64),
-        sanity=sanity_of(sound),
+        sanity=analyse_recording(sound),
     )
 
 
-def as_loaded(sound: Sound) -> NDArray[np.float32]:
+def librosa_samples(sound: Sound) -> NDArray[np.float32]:
     """Return mono samples at 22,050 Hz as ``librosa.load`` gives them, at least a window long."""
     from librosa import resample
 
@@ -134,7 +134,7 @@ def _power(mono: NDArray[np.float32]) -> Array:
     return np.maximum((filled.reshape(-1, hop) ** 2).mean(axis=1), _FLOOR_POWER)
 
 
-def cut_to(heard: Heard, duration_s: float) -> Heard:
+def crop_analysis(heard: AudioAnalysis, duration_s: float) -> AudioAnalysis:
     """Return what is heard of a sound's first ``duration_s`` seconds; beyond its end, silence."""
     frames = timebase.mel_frames_in(timebase.samples_in(duration_s, timebase.SAMPLE_RATE_HZ))
     end = timebase.frames_in(duration_s, timebase.mel_rate_hz())
@@ -142,11 +142,11 @@ def cut_to(heard: Heard, duration_s: float) -> Heard:
     kept = {name: getattr(heard, name)[getattr(heard, name) < duration_s] for name in times}
     return replace(
         heard, duration_s=duration_s, **kept,
-        beats_published=heard.beats_published[heard.beats_published < end],
-        strength=_fitted(heard.strength, frames, 0.0),
-        power=_fitted(heard.power, frames, _FLOOR_POWER),
+        beat_frames_published=heard.beat_frames_published[heard.beat_frames_published < end],
+        strength=_pad_or_crop(heard.strength, frames, 0.0),
+        power=_pad_or_crop(heard.power, frames, _FLOOR_POWER),
     )  # fmt: skip
 
 
-def _fitted(values: Array, count: int, fill: float) -> Array:
+def _pad_or_crop(values: Array, count: int, fill: float) -> Array:
     return np.pad(values[:count], (0, max(0, count - len(values))), constant_values=fill)

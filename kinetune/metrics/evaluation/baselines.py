@@ -25,7 +25,7 @@ _CLICK_DECAYS = 7.0
 _NOISE_RMS = 0.1
 
 
-def clicks(beats_s: Times, duration_s: float) -> Sound:
+def click_track(beats_s: Times, duration_s: float) -> Sound:
     """Return a click on every beat inside ``duration_s``."""
     rate_hz = timebase.SAMPLE_RATE_HZ
     samples = np.zeros(timebase.samples_in(duration_s, rate_hz), dtype=np.float32)

@@ -19,8 +19,8 @@ from kinetune.audio.sound import Sound, read_sound
 from kinetune.errors import AudioError, MetricError
 from kinetune.metrics.evaluation import baselines
 from kinetune.metrics.evaluation.pairing import Problem
-from kinetune.metrics.evaluation.runner import Listened, Progress, fitted, made_up
-from kinetune.metrics.evaluation.scores import Values, averaged, columns
+from kinetune.metrics.evaluation.runner import ClipAnalysis, Progress, baseline_audio, pad_or_crop
+from kinetune.metrics.evaluation.scores import Values, columns, mean_over_takes
 from kinetune.motion.clip import cut
 from kinetune.motion.io.formats import read_motion
 
@@ -31,11 +31,11 @@ Array = NDArray[np.float64]
 # The extrapolation starts from subsets of 500 frames, and needs twice as many.
 _FRAMES_FOR_INFINITY = 1000
 # What every ear hears, by ear, label and dance; one array a take.
-_HeardByEar = dict[str, dict[str, dict[str, list[NDArray]]]]
+_Outputs = dict[str, dict[str, dict[str, list[NDArray]]]]
 
 
 @dataclass(frozen=True)
-class Networks:
+class NetworkOptions:
     """Which networks listen.
 
     Attributes:
@@ -79,35 +79,35 @@ class NetworkScores:
     notes: list[str] = field(default_factory=list)
 
 
-def split_name(text: str) -> tuple[str, Path | None]:
+def parse_embedding(text: str) -> tuple[str, Path | None]:
     """Return an embedding's name and its weights, from ``NAME`` or ``NAME=FILE``."""
     name, _, weights = text.partition("=")
     return name, Path(weights) if weights else None
 
 
-def load_ears(networks: Networks) -> dict[str, Callable[[Sound], NDArray]]:
+def load_embedders(networks: NetworkOptions) -> dict[str, Callable[[Sound], NDArray]]:
     """Return what listens, by name: embeddings, and ``genre_kld`` and the published one.
 
     Raises:
         ConfigError: No such embedding.
         ModelError: Weights are missing or don't fit.
     """
-    ears: dict[str, Callable[[Sound], NDArray]] = {}
+    embedders: dict[str, Callable[[Sound], NDArray]] = {}
     if networks.embeddings:
         from kinetune.metrics.networks.embeddings import embedding_named
 
         for text in networks.embeddings:
-            name, weights = split_name(text)
-            ears[f"fad_{name}"] = embedding_named(name, weights=weights)
+            name, weights = parse_embedding(text)
+            embedders[f"fad_{name}"] = embedding_named(name, weights=weights)
     if networks.genre:
         from kinetune.metrics.genre import genre_probabilities
 
-        ears["genre_kld"] = genre_probabilities
+        embedders["genre_kld"] = genre_probabilities
     if networks.ms_sincresnet is not None:
         from kinetune.metrics.networks.ms_sincresnet import load_ms_sincresnet
 
-        ears["genre_kld_as_published"] = _published(load_ms_sincresnet(networks.ms_sincresnet))
-    return ears
+        embedders["genre_kld_as_published"] = _published(load_ms_sincresnet(networks.ms_sincresnet))
+    return embedders
 
 
 def _published(network: "MsSincResNet") -> Callable[[Sound], NDArray]:
@@ -116,10 +116,10 @@ def _published(network: "MsSincResNet") -> Callable[[Sound], NDArray]:
     return lambda sound: np.asarray(published_logits([sound], network)[0])
 
 
-def score_by_networks(
-    listened: Sequence[Listened],
+def network_scores(
+    analyses: Sequence[ClipAnalysis],
     labels: Sequence[str],
-    ears: dict[str, Callable[[Sound], NDArray]],
+    embedders: dict[str, Callable[[Sound], NDArray]],
     *,
     draws: int,
     seed: int,
@@ -128,71 +128,77 @@ def score_by_networks(
     """Return what the networks say of every row.
 
     Args:
-        listened: All dances.
+        analyses: All dances.
         labels: The rows; that of random pairs takes the references' figures.
-        ears: What listens, of :func:`load_ears`.
+        embedders: As of :func:`load_embedders`.
         draws: How many random partners a dance has.
         seed: Of the noise and of the random partners.
         progress: Called with (dances done, dances in all).
     """
     scores = NetworkScores()
-    if not ears:
+    if not embedders:
         return scores
-    heard: _HeardByEar = {ear: {label: {} for label in labels} for ear in ears}
-    for done, one in enumerate(listened, start=1):
-        scores.problems.extend(_listen_by(ears, one, labels, heard, seed))
+    heard: _Outputs = {embedder: {label: {} for label in labels} for embedder in embedders}
+    for done, one in enumerate(analyses, start=1):
+        scores.problems.extend(_apply_embedders(embedders, one, labels, heard, seed))
         if progress is not None:
-            progress(done, len(listened))
-    for ear, by_label in heard.items():
-        if ear.startswith("fad_"):
-            _add_sets(scores, ear.removeprefix("fad_"), by_label)
+            progress(done, len(analyses))
+    for embedder, by_label in heard.items():
+        if embedder.startswith("fad_"):
+            _add_sets(scores, embedder.removeprefix("fad_"), by_label)
         else:
-            _add_genre(scores, ear, by_label, listened, draws=draws, seed=seed)
+            _add_genre(scores, embedder, by_label, analyses, draws=draws, seed=seed)
     return scores
 
 
-def _listen_by(
-    ears: dict[str, Callable[[Sound], NDArray]],
-    one: Listened,
+def _apply_embedders(
+    embedders: dict[str, Callable[[Sound], NDArray]],
+    one: ClipAnalysis,
     labels: Sequence[str],
-    heard: _HeardByEar,
+    heard: _Outputs,
     seed: int,
 ) -> list[Problem]:
     """Add what every ear hears in a dance's sounds; return what could not be heard."""
     problems = []
-    for label, sound in sounds_of(one, labels, seed=seed):
-        for ear, hears in ears.items():
+    for label, sound in scored_sounds(one, labels, seed=seed):
+        for embedder, hears in embedders.items():
             try:
                 found = hears(sound)
-                heard[ear][label].setdefault(one.clip.name, []).append(found)
+                heard[embedder][label].setdefault(one.clip.name, []).append(found)
             except (AudioError, MetricError) as error:
-                problems.append(Problem(label, one.clip.name, f"unheard by {ear}", str(error)))
+                problems.append(Problem(label, one.clip.name, f"unheard by {embedder}", str(error)))
     return problems
 
 
-def sounds_of(one: Listened, labels: Sequence[str], *, seed: int) -> Iterator[tuple[str, Sound]]:
+def scored_sounds(
+    one: ClipAnalysis, labels: Sequence[str], *, seed: int
+) -> Iterator[tuple[str, Sound]]:
     """Yield every sound of a dance that was judged, by label, at the dance's length."""
     for label in labels:
         for path in one.paths.get(label, ()):
-            yield label, fitted(read_sound(path), one.duration_s)
-    if one.heard:
-        yield from _made_up_of(one, labels, seed)
+            yield label, pad_or_crop(read_sound(path), one.duration_s)
+    if one.audio:
+        yield from _baseline_sounds(one, labels, seed)
 
 
-def _made_up_of(one: Listened, labels: Sequence[str], seed: int) -> Iterator[tuple[str, Sound]]:
+def _baseline_sounds(
+    one: ClipAnalysis, labels: Sequence[str], seed: int
+) -> Iterator[tuple[str, Sound]]:
     motion = None
-    if one.clip.motion is not None and one.seen is not None:
+    if one.clip.motion is not None and one.motion is not None:
         motion = cut(read_motion(one.clip.motion), 0.0, one.duration_s)
-    listed = one.clip.beats is not None and one.true_beats_s is not None
-    made = made_up(one.clip.name, motion, one.true_beats_s, listed, one.duration_s, seed)
+    annotated = one.clip.beats is not None and one.reference_beats_s is not None
+    made = baseline_audio(
+        one.clip.name, motion, one.reference_beats_s, annotated, one.duration_s, seed
+    )
     yield from ((label, sound) for label, sound in made if label in labels)
 
 
 def _add_genre(
     scores: NetworkScores,
-    ear: str,
+    embedder: str,
     by_label: dict[str, dict[str, list[NDArray]]],
-    listened: Sequence[Listened],
+    analyses: Sequence[ClipAnalysis],
     *,
     draws: int,
     seed: int,
@@ -200,33 +206,35 @@ def _add_genre(
     references = {name: found[0] for name, found in by_label.get(baselines.REFERENCE, {}).items()}
     for label, by_name in by_label.items():
         rows = []
-        for one in listened:
+        for one in analyses:
             name = one.clip.name
             takes = by_name.get(name, [])
-            if label == baselines.RANDOM and one.heard:
+            if label == baselines.RANDOM and one.audio:
                 partners = baselines.random_partners(
                     sorted(references), name, draws=draws, seed=seed
                 )
                 takes = [references[partner] for partner in partners]
-            said = [_genre_of(ear, take, references.get(name), one.clip.genre) for take in takes]
-            rows.append(averaged(said))
+            said = [
+                _score_genre(embedder, take, references.get(name), one.clip.genre) for take in takes
+            ]
+            rows.append(mean_over_takes(said))
         scores.values.setdefault(label, {}).update(columns(rows))
 
 
-def _genre_of(
-    ear: str, found: NDArray, reference: NDArray | None, genre: str | None
+def _score_genre(
+    embedder: str, found: NDArray, reference: NDArray | None, genre: str | None
 ) -> dict[str, float]:
     out: dict[str, float] = {}
-    if ear == "genre_kld_as_published":
+    if embedder == "genre_kld_as_published":
         if reference is not None:
             from kinetune.metrics.published_genre import genre_kld_as_published
 
-            out[ear] = genre_kld_as_published(reference[None], found[None]).value
+            out[embedder] = genre_kld_as_published(reference[None], found[None]).value
         return out
     from kinetune.metrics.genre import kl_divergence
 
     if reference is not None:
-        out[ear] = kl_divergence(reference, found)
+        out[embedder] = kl_divergence(reference, found)
     if genre is not None:
         out["genre_accuracy"] = float(int(np.argmax(found)) == genres.genre_index(genre))
     return out

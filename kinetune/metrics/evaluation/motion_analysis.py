@@ -23,11 +23,11 @@ Array = NDArray[np.float64]
 _PUBLISHED_SIGMA_FRAMES = 5
 # Accents: smoothing of the speed, and two closer than this are one.
 _ACCENT_SIGMA_S = 4.0 / 60.0
-_ACCENT_APART_S = 0.15
+_ACCENT_MIN_GAP_S = 0.15
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class MotionAnalysis:
     """What is seen in a dance.
 
     Attributes:
@@ -40,20 +40,22 @@ class Seen:
 
     duration_s: float
     beats_s: Array
-    beats_published: NDArray[np.int64]
+    beat_frames_published: NDArray[np.int64]
     speed: Array
     accents_s: Array
 
 
-def see(clip: MotionClip) -> Seen:
+def analyse_motion(clip: MotionClip) -> MotionAnalysis:
     """Return what is seen in a dance."""
     fine = resample(clip, ANALYSIS_FPS)
     places = kinematics.joint_positions(fine)
     speed = np.linalg.norm(kinematics.velocity(places, ANALYSIS_FPS), axis=-1).mean(axis=1)
-    return Seen(clip.duration_s, motion_beats(clip), published_beats(places), speed, accents(speed))
+    return MotionAnalysis(
+        clip.duration_s, motion_beats(clip), published_beat_frames(places), speed, accents(speed)
+    )
 
 
-def published_beats(places: Array) -> NDArray[np.int64]:
+def published_beat_frames(places: Array) -> NDArray[np.int64]:
     """Return kinematic beats as the paper's script finds them, in frames at 60 fps.
 
     Args:
@@ -76,12 +78,12 @@ def accents(speed: Array) -> Array:
         return np.empty(0)
     smooth = gaussian_filter1d(speed, _ACCENT_SIGMA_S * ANALYSIS_FPS)
     braking = -np.gradient(smooth)
-    apart = max(1, int(_ACCENT_APART_S * ANALYSIS_FPS))
+    apart = max(1, int(_ACCENT_MIN_GAP_S * ANALYSIS_FPS))
     # A braking must stand out by as much as brakings usually differ; a still body has none.
     spread = max(float(braking.std()), 1e-9)
     hardest = find_peaks(braking, prominence=spread, distance=apart)[0]
     rests = find_peaks(-smooth)[0]
-    following = np.searchsorted(rests, hardest)
-    told = following < len(rests)
-    middle = 0.5 * (hardest[told] + rests[following[told]])
+    motion_fit = np.searchsorted(rests, hardest)
+    told = motion_fit < len(rests)
+    middle = 0.5 * (hardest[told] + rests[motion_fit[told]])
     return np.asarray(middle / ANALYSIS_FPS, dtype=np.float64)

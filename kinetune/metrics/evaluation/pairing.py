@@ -18,7 +18,7 @@ from kinetune.motion.io.formats import MOTION_SUFFIXES
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 BEAT_SUFFIXES = (".txt", ".csv", ".json", ".mid", ".midi")
-_SHOWN_NAMES = 3
+_MAX_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -81,23 +81,23 @@ class Folders:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class PairedFolders:
     """The dances, in order of their names, and what is wrong with the folders."""
 
     clips: list[Clip]
     problems: list[Problem] = field(default_factory=list)
 
 
-def gather(folders: Folders) -> Gathered:
+def pair_folders(folders: Folders) -> PairedFolders:
     """Return every dance with its files.
 
     Raises:
         ConfigError: A folder is missing or empty, two files claim one name, no names agree, or the
             file of genres can't be read.
     """
-    systems = {label: takes_of(folder) for label, folder in folders.systems.items()}
+    systems = {label: takes_by_stem(folder) for label, folder in folders.systems.items()}
     reference, motions, beats = (
-        files_of(folder, suffixes) if folder else None
+        files_by_stem(folder, suffixes) if folder else None
         for folder, suffixes in (
             (folders.reference, SOUND_SUFFIXES),
             (folders.motions, MOTION_SUFFIXES),
@@ -107,7 +107,7 @@ def gather(folders: Folders) -> Gathered:
     names = sorted(set().union(*systems.values()) | set(reference or {}))
     for folder, found in ((folders.reference, reference), (folders.motions, motions),
                           (folders.beats, beats)):  # fmt: skip
-        _check_agreement(systems, folder, found)
+        _check_common_stems(systems, folder, found)
     told = read_genres(folders.genres) if folders.genres else {}
     clips = [
         Clip(
@@ -121,13 +121,13 @@ def gather(folders: Folders) -> Gathered:
         for name in names
     ]
     partners = {"reference": reference, "motions": motions, "beats": beats}
-    problems = list(_missing(clips, systems, partners))
+    problems = list(_missing_files(clips, systems, partners))
     if folders.genres:
         problems += [Problem("genres", clip.name, "missing") for clip in clips if not clip.genre]
-    return Gathered(clips, problems)
+    return PairedFolders(clips, problems)
 
 
-def files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     """Return the folder's files with one of the suffixes by stem, in order.
 
     Raises:
@@ -149,7 +149,7 @@ def files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     return found
 
 
-def takes_of(folder: Path) -> dict[str, tuple[Path, ...]]:
+def takes_by_stem(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Return a folder's sounds by stem: its own, or one a subfolder where there are only those.
 
     Raises:
@@ -159,7 +159,7 @@ def takes_of(folder: Path) -> dict[str, tuple[Path, ...]]:
         raise ConfigError(f"{folder}: no such folder")
     inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and _holds_sounds(path)]
     if not inner:
-        return {stem: (path,) for stem, path in files_of(folder, SOUND_SUFFIXES).items()}
+        return {stem: (path,) for stem, path in files_by_stem(folder, SOUND_SUFFIXES).items()}
     if _holds_sounds(folder):
         raise ConfigError(
             f"{folder}: holds sounds and subfolders of sounds ({inner[0].name}); put each take "
@@ -167,7 +167,7 @@ def takes_of(folder: Path) -> dict[str, tuple[Path, ...]]:
         )
     takes: dict[str, tuple[Path, ...]] = {}
     for take in inner:
-        for stem, path in files_of(take, SOUND_SUFFIXES).items():
+        for stem, path in files_by_stem(take, SOUND_SUFFIXES).items():
             takes[stem] = (*takes.get(stem, ()), path)
     return dict(sorted(takes.items()))
 
@@ -176,7 +176,7 @@ def _holds_sounds(folder: Path) -> bool:
     return any(path.suffix.lower() in SOUND_SUFFIXES for path in folder.iterdir())
 
 
-def _check_agreement(
+def _check_common_stems(
     systems: dict[str, dict[str, tuple[Path, ...]]], folder: Path | None,
     found: dict[str, Path] | None,
 ) -> None:  # fmt: skip
@@ -186,16 +186,16 @@ def _check_agreement(
         if not set(files) & set(found):
             raise ConfigError(
                 f"{folder}: no name agrees with those of {label}: "
-                f"{_some(found)} there, {_some(files)} here; files belong together by stem"
+                f"{_examples(found)} there, {_examples(files)} here; files belong together by stem"
             )
 
 
-def _some(names: Iterable[str]) -> str:
+def _examples(names: Iterable[str]) -> str:
     first = sorted(names)
-    return ", ".join(first[:_SHOWN_NAMES]) + (", ..." if len(first) > _SHOWN_NAMES else "")
+    return ", ".join(first[:_MAX_NAMES]) + (", ..." if len(first) > _MAX_NAMES else "")
 
 
-def _missing(
+def _missing_files(
     clips: list[Clip],
     systems: dict[str, dict[str, tuple[Path, ...]]],
     partners: dict[str, dict[str, Path] | None],
@@ -261,6 +261,6 @@ def _stem(name: str) -> str:
     return Path(name).stem if Path(name).suffix.lower() in known else name
 
 
-def counted(problems: Iterable[Problem]) -> dict[tuple[str, str], int]:
+def count_problems(problems: Iterable[Problem]) -> dict[tuple[str, str], int]:
     """Return how often each kind of problem befell each row."""
     return dict(Counter((problem.label, problem.kind) for problem in problems))

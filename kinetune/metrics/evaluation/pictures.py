@@ -12,14 +12,14 @@ from kinetune import files, timebase
 from kinetune.extras import extra
 from kinetune.metrics.evaluation import baselines, registry
 from kinetune.metrics.evaluation.protocol import Evaluation
-from kinetune.metrics.evaluation.runner import Listened
+from kinetune.metrics.evaluation.runner import ClipAnalysis
 from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SHOWN_DANCES = 4
-_SHOWN_S = 20.0
+_MAX_DANCES = 4
+_MAX_SHOWN_S = 20.0
 _DANCE, _TRUTH, _ROWS = "#d1495b", "#8d99ae", "#2a6f97"
 _COLUMNS = 4
 _SEED = 0
@@ -27,35 +27,35 @@ _SEED = 0
 
 def draw_beats(path: Path, evaluation: Evaluation) -> None:
     """Draw a few dances, evenly chosen: body speed, motion beats, and every row's music beats."""
-    usable = [one for one in evaluation.listened if one.heard]
-    chosen = usable[:: max(1, len(usable) // _SHOWN_DANCES)][:_SHOWN_DANCES]
-    labels = [label for label in evaluation.labels if label not in _BEATLESS]
+    usable = [one for one in evaluation.analyses if one.audio]
+    chosen = usable[:: max(1, len(usable) // _MAX_DANCES)][:_MAX_DANCES]
+    labels = [label for label in evaluation.labels if label not in _ROWS_WITHOUT_BEATS]
     figure = _figure(11.0, max(1.5, len(chosen) * (0.9 + 0.28 * len(labels))))
     if not chosen:
         figure.text(0.5, 0.5, "no dance could be used", ha="center")
     for number, one in enumerate(chosen):
         axes = figure.add_subplot(len(chosen), 1, number + 1)
-        _beats_of(axes, one, labels)
+        _draw_clip_beats(axes, one, labels)
     figure.suptitle("beats of the dance (red, above) and of the music made for it", fontsize=11)
     _write(figure, path)
 
 
 # Noise and silence have no beats to look at, and random pairs no one sound.
-_BEATLESS = (baselines.NOISE, baselines.SILENCE, baselines.RANDOM)
+_ROWS_WITHOUT_BEATS = (baselines.NOISE, baselines.SILENCE, baselines.RANDOM)
 
 
-def _beats_of(axes: Any, one: Listened, labels: list[str]) -> None:  # noqa: ANN401
-    shown_s = min(_SHOWN_S, one.duration_s)
-    rows = [label for label in labels if one.heard.get(label)]
-    if one.seen is not None:
-        times = timebase.frame_times(len(one.seen.speed), ANALYSIS_FPS)
-        height = one.seen.speed / max(float(one.seen.speed.max()), 1e-9)
+def _draw_clip_beats(axes: Any, one: ClipAnalysis, labels: list[str]) -> None:  # noqa: ANN401
+    shown_s = min(_MAX_SHOWN_S, one.duration_s)
+    rows = [label for label in labels if one.audio.get(label)]
+    if one.motion is not None:
+        times = timebase.frame_times(len(one.motion.speed), ANALYSIS_FPS)
+        height = one.motion.speed / max(float(one.motion.speed.max()), 1e-9)
         axes.fill_between(times, len(rows), len(rows) + height, color=_DANCE, alpha=0.15, lw=0)
-        axes.vlines(one.seen.beats_s, len(rows), len(rows) + 1, color=_DANCE, lw=1.5)
-        axes.vlines(one.seen.beats_s, 0, len(rows), color=_DANCE, lw=0.6, alpha=0.5)
+        axes.vlines(one.motion.beats_s, len(rows), len(rows) + 1, color=_DANCE, lw=1.5)
+        axes.vlines(one.motion.beats_s, 0, len(rows), color=_DANCE, lw=0.6, alpha=0.5)
     for place, label in enumerate(reversed(rows)):
         color = _TRUTH if label in baselines.LABELS else _ROWS
-        beats_s = one.heard[label][0].beats_s
+        beats_s = one.audio[label][0].beats_s
         axes.vlines(beats_s, place + 0.1, place + 0.9, color=color, lw=2.0)
     ticks = [k + 0.5 for k in range(len(rows) + 1)]
     axes.set_yticks(ticks, [*reversed(rows), "dance"], fontsize=8)
@@ -76,12 +76,12 @@ def draw_distributions(path: Path, evaluation: Evaluation) -> None:
     figure = _figure(3.3 * _COLUMNS, 0.7 + rows * (0.9 + 0.24 * len(evaluation.labels)))
     for number, name in enumerate(metrics):
         axes = figure.add_subplot(rows, _COLUMNS, number + 1)
-        _spread(axes, evaluation, name, first=number % _COLUMNS == 0)
+        _draw_distribution(axes, evaluation, name, first=number % _COLUMNS == 0)
     figure.suptitle("a dot a dance, a bar for the mean", fontsize=11)
     _write(figure, path)
 
 
-def _spread(axes: Any, evaluation: Evaluation, name: str, *, first: bool) -> None:  # noqa: ANN401
+def _draw_distribution(axes: Any, evaluation: Evaluation, name: str, *, first: bool) -> None:  # noqa: ANN401
     rng = np.random.default_rng(_SEED)
     labels = list(reversed(evaluation.labels))
     for place, label in enumerate(labels):

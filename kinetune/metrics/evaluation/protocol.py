@@ -16,14 +16,14 @@ from kinetune.errors import ConfigError
 from kinetune.metrics import loris
 from kinetune.metrics.evaluation import baselines, registry, statistics
 from kinetune.metrics.evaluation.embedding_scores import (
-    Networks,
+    NetworkOptions,
     NetworkScores,
-    load_ears,
-    score_by_networks,
+    load_embedders,
+    network_scores,
 )
-from kinetune.metrics.evaluation.pairing import Folders, Problem, gather
-from kinetune.metrics.evaluation.runner import Listened, listen_to_all
-from kinetune.metrics.evaluation.scores import Values, values_of
+from kinetune.metrics.evaluation.pairing import Folders, Problem, pair_folders
+from kinetune.metrics.evaluation.runner import ClipAnalysis, analyse_clips
+from kinetune.metrics.evaluation.scores import Values, clip_scores
 from kinetune.metrics.evaluation.statistics import Difference, Estimate
 
 Array = NDArray[np.float64]
@@ -46,7 +46,7 @@ class Settings:
     """
 
     against: str | None = None
-    networks: Networks = field(default_factory=Networks)
+    networks: NetworkOptions = field(default_factory=NetworkOptions)
     seed: int = 0
     random_draws: int = 3
     workers: int | None = None
@@ -76,16 +76,16 @@ class Evaluation:
     estimates: dict[str, dict[str, Estimate]]
     differences: dict[str, dict[str, Difference]]
     against: str
-    blind: dict[str, list[str]]
+    uninformative: dict[str, list[str]]
     notes: tuple[str, ...]
     problems: tuple[Problem, ...]
-    listened: tuple[Listened, ...]
+    analyses: tuple[ClipAnalysis, ...]
     settings: Settings
 
     @property
     def metrics(self) -> list[str]:
         """All metrics of the table, in order."""
-        return registry.in_order({name for row in self.estimates.values() for name in row})
+        return registry.sort_metrics({name for row in self.estimates.values() for name in row})
 
 
 def evaluate(
@@ -104,32 +104,33 @@ def evaluate(
     """
     settings = settings or Settings()
     against = _check_labels(folders.systems, settings.against)
-    gathered = gather(folders)
-    ears = load_ears(settings.networks)
+    paired = pair_folders(folders)
+    embedders = load_embedders(settings.networks)
     draws, seed = settings.random_draws, settings.seed
-    listened = tuple(
-        listen_to_all(
-            gathered.clips, seed=seed, workers=settings.workers,
+    analyses = tuple(
+        analyse_clips(
+            paired.clips, seed=seed, workers=settings.workers,
             progress=_stage(progress, "listening"),
         )
     )  # fmt: skip
-    labels = tuple(_labels(folders, listened))
+    labels = tuple(_labels(folders, analyses))
     if against not in labels:
         raise ConfigError(f"no row {against!r} to test against; the rows are {', '.join(labels)}")
-    values = values_of(listened, labels, draws=draws, seed=seed)
-    heard = score_by_networks(
-        listened, labels, ears, draws=draws, seed=seed, progress=_stage(progress, "networks")
+    values = clip_scores(analyses, labels, draws=draws, seed=seed)
+    heard = network_scores(
+        analyses, labels, embedders, draws=draws, seed=seed, progress=_stage(progress, "networks")
     )
     for label, row in heard.values.items():
         values[label].update(row)
-    values = _only_asked(values, folders)
-    problems = [*gathered.problems, *(p for one in listened for p in one.problems)]
+    values = _applicable(values, folders)
+    problems = [*paired.problems, *(p for one in analyses for p in one.problems)]
     estimates = {label: _estimates(values[label], heard.sets.get(label, {}), seed)
                  for label in labels}  # fmt: skip
     differences = _differences(values, heard, against, seed)
     return Evaluation(
-        labels, tuple(one.clip.name for one in listened), values, estimates, differences, against,
-        _blind(values, seed), tuple(heard.notes), (*problems, *heard.problems), listened, settings,
+        labels, tuple(one.clip.name for one in analyses), values, estimates, differences, against,
+        _uninformative(values, seed), tuple(heard.notes), (*problems, *heard.problems), analyses,
+        settings,
     )  # fmt: skip
 
 
@@ -153,15 +154,15 @@ def _check_labels(systems: Iterable[str], against: str | None) -> str:
     return against or labels[0]
 
 
-def _labels(folders: Folders, listened: Sequence[Listened]) -> list[str]:
+def _labels(folders: Folders, analyses: Sequence[ClipAnalysis]) -> list[str]:
     """The rows there are sounds for."""
-    heard = {label for one in listened for label in one.heard}
-    pairs = sum(baselines.REFERENCE in one.heard for one in listened)
+    heard = {label for one in analyses for label in one.audio}
+    pairs = sum(baselines.REFERENCE in one.audio for one in analyses)
     made = heard | ({baselines.RANDOM} if pairs > 1 else set())
     return [*folders.systems, *(label for label in baselines.LABELS if label in made)]
 
 
-def _only_asked(values: Values, folders: Folders) -> Values:
+def _applicable(values: Values, folders: Folders) -> Values:
     """Leave out metrics for which nothing was named: they are not missing, they don't apply."""
     named = {
         "reference": folders.reference is not None,
@@ -174,7 +175,7 @@ def _only_asked(values: Values, folders: Folders) -> Values:
         label: {
             name: column
             for name, column in row.items()
-            if named[registry.metric_named(name).needs]
+            if named[registry.metric_named(name).requires]
             and (name != "diversity" or np.isfinite(column).any())
         }
         for label, row in values.items()
@@ -182,12 +183,12 @@ def _only_asked(values: Values, folders: Folders) -> Values:
 
 
 def _estimates(row: dict[str, Array], sets: dict, seed: int) -> dict[str, Estimate]:
-    found = {name: statistics.estimate_mean(column, seed=seed) for name, column in row.items()}
+    found = {name: statistics.bootstrap_mean(column, seed=seed) for name, column in row.items()}
     if "loris_coverage" in row:
         found |= loris.estimates(row, seed)
     for name, distance in sets.items():
-        found[name] = statistics.estimate_jackknife(distance.distance, len(distance.names))
-    return {name: found[name] for name in registry.in_order(set(found))}
+        found[name] = statistics.jackknife_estimate(distance.distance, len(distance.names))
+    return {name: found[name] for name in registry.sort_metrics(set(found))}
 
 
 def _differences(
@@ -198,7 +199,7 @@ def _differences(
     for name, column in values[against].items():
         rows = {label: row[name] for label, row in values.items()
                 if label != against and name in row}  # fmt: skip
-        out[name] = statistics.corrected(
+        out[name] = statistics.holm_corrected(
             {
                 label: statistics.paired_difference(other, column, seed=seed)
                 for label, other in rows.items()
@@ -212,7 +213,7 @@ def _differences(
             for label, row in heard.sets.items()
             if label != against and name in row and row[name].names == ours.names
         }
-        out[name] = statistics.corrected(
+        out[name] = statistics.holm_corrected(
             {
                 label: statistics.jackknife_difference(other.distance, ours.distance, count)
                 for label, other in rivals.items()
@@ -222,26 +223,26 @@ def _differences(
 
 
 # Rows that a metric worth its name puts below real music with its own dance.
-_WORSE = (baselines.RANDOM, baselines.CLICK, baselines.NOISE)
+_INFERIOR = (baselines.RANDOM, baselines.CLICK, baselines.NOISE)
 
 
-def _blind(values: Values, seed: int) -> dict[str, list[str]]:
+def _uninformative(values: Values, seed: int) -> dict[str, list[str]]:
     """By what is plainly worse than the reference, the metrics that don't say so."""
     reference = values.get(baselines.REFERENCE)
     out: dict[str, list[str]] = {}
-    for name in registry.in_order(set(reference or {})):
+    for name in registry.sort_metrics(set(reference or {})):
         metric = registry.metric_named(name)
         if reference is None or not metric.better or name in registry.SANITY:
             continue
         sign = 1.0 if metric.better == registry.HIGHER else -1.0
-        told = statistics.corrected(
+        told = statistics.holm_corrected(
             {
                 label: statistics.paired_difference(reference[name], values[label][name], seed=seed)
-                for label in _WORSE
+                for label in _INFERIOR
                 if name in values.get(label, {})
             }
         )
         for label, apart in told.items():
-            if apart.n and not (apart.is_told and sign * apart.mean > 0):
+            if apart.n and not (apart.is_significant and sign * apart.mean > 0):
                 out.setdefault(label, []).append(name)
     return out

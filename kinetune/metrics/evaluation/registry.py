@@ -22,8 +22,8 @@ class Metric:
 
     name: str
     better: str
-    asks: str
-    needs: str = ""
+    description: str
+    requires: str = ""
     title: str = ""
 
     @property
@@ -83,10 +83,10 @@ def metric_named(name: str) -> Metric:
     if kind is None:
         known = ", ".join((*_BY_NAME, *(f"{prefix}EMBEDDING" for prefix in _SETS)))
         raise MetricError(f"unknown metric {name!r}; choose one of {known}")
-    return Metric(name, kind.better, kind.asks, kind.needs, kind.title)
+    return Metric(name, kind.better, kind.description, kind.requires, kind.title)
 
 
-def in_order(names: set[str]) -> list[str]:
+def sort_metrics(names: set[str]) -> list[str]:
     """Return metric names as a table has them: rhythm, body, genre, sets, diversity, sanity."""
     sets = sorted(name for name in names if name[:4] in _SETS)
     plain = [name for name in _BY_NAME if name in names]

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from kinetune import files
 from kinetune.metrics.evaluation import registry, statistics
-from kinetune.metrics.evaluation.pairing import counted
+from kinetune.metrics.evaluation.pairing import count_problems
 from kinetune.metrics.evaluation.protocol import Evaluation
 from kinetune.metrics.evaluation.statistics import Estimate
 
-_SHOWN_PROBLEMS = 20
+_MAX_PROBLEMS = 20
 _DIGITS = 3
 
 
@@ -29,11 +29,11 @@ def write_report(evaluation: Evaluation, out: Path, *, pictures: bool = True) ->
     Raises:
         OutputError: The folder can't be written to.
     """
-    files.write_json(out / "results.json", results_of(evaluation))
+    files.write_json(out / "results.json", results_table(evaluation))
     files.write_text(out / "results.csv", results_csv(evaluation))
     files.write_text(out / "dances.csv", dances_csv(evaluation))
-    files.write_json(out / "notes.json", notes_of(evaluation))
-    files.write_text(out / "results.md", page_of(evaluation, pictures=pictures))
+    files.write_json(out / "notes.json", notes_table(evaluation))
+    files.write_text(out / "results.md", markdown_page(evaluation, pictures=pictures))
     if pictures:
         from kinetune.metrics.evaluation.pictures import draw_beats, draw_distributions
 
@@ -41,7 +41,7 @@ def write_report(evaluation: Evaluation, out: Path, *, pictures: bool = True) ->
         draw_distributions(out / "distributions.png", evaluation)
 
 
-def results_of(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float | int | None]]]:
+def results_table(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float | int | None]]]:
     """Return all figures by label and metric."""
     return {
         label: {
@@ -91,7 +91,7 @@ def _csv(rows: Sequence[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def notes_of(evaluation: Evaluation) -> dict[str, object]:
+def notes_table(evaluation: Evaluation) -> dict[str, object]:
     """Return what must be known to read the figures, as plain values."""
     settings = evaluation.settings
     return {
@@ -101,8 +101,8 @@ def notes_of(evaluation: Evaluation) -> dict[str, object]:
         "random_draws": settings.random_draws,
         "embeddings": list(settings.networks.embeddings),
         "notes": list(evaluation.notes),
-        "alike": alike(evaluation),
-        "blind": evaluation.blind,
+        "indistinguishable": indistinguishable(evaluation),
+        "uninformative": evaluation.uninformative,
         "differences": {
             name: {
                 label: {"mean": _finite(apart.mean), "p": _finite(apart.p), "n": apart.n}
@@ -112,26 +112,26 @@ def notes_of(evaluation: Evaluation) -> dict[str, object]:
         },
         "problem_counts": [
             {"label": label, "kind": kind, "count": count}
-            for (label, kind), count in counted(evaluation.problems).items()
+            for (label, kind), count in count_problems(evaluation.problems).items()
         ],
         "problems": [asdict(problem) for problem in evaluation.problems],
     }
 
 
-def page_of(evaluation: Evaluation, *, pictures: bool = True) -> str:
+def markdown_page(evaluation: Evaluation, *, pictures: bool = True) -> str:
     """Return the page for people, as Markdown."""
     parts = [
         f"# Evaluation of {len(evaluation.dances)} dances",
-        how_to_read(evaluation),
-        table_of(evaluation),
+        reading_notes(evaluation),
+        markdown_table(evaluation),
         *(["![beats](beats.png)", "![distributions](distributions.png)"] if pictures else []),
-        limits_of(evaluation),
-        problems_of(evaluation),
+        limits_section(evaluation),
+        problems_section(evaluation),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def how_to_read(evaluation: Evaluation) -> str:
+def reading_notes(evaluation: Evaluation) -> str:
     """Return a paragraph that says what the table's signs mean."""
     draws = evaluation.settings.random_draws
     return (
@@ -142,29 +142,29 @@ def how_to_read(evaluation: Evaluation) -> str:
     )
 
 
-def table_of(evaluation: Evaluation, metrics: Sequence[str] | None = None) -> str:
+def markdown_table(evaluation: Evaluation, metrics: Sequence[str] | None = None) -> str:
     """Return a table with a metric a line and a row of the evaluation a column, as Markdown."""
     shown = evaluation.labels
     lines = [f"| metric | {' | '.join(shown)} |", "|---" * (len(shown) + 1) + "|"]
     for name in metrics or evaluation.metrics:
-        cells = [_shown(evaluation, label, name) for label in shown]
+        cells = [_format_cell(evaluation, label, name) for label in shown]
         lines.append(f"| {name}{registry.metric_named(name).arrow} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _shown(evaluation: Evaluation, label: str, name: str) -> str:
+def _format_cell(evaluation: Evaluation, label: str, name: str) -> str:
     found = evaluation.estimates[label].get(name)
     if found is None:
         return ""
     if not math.isfinite(found.value):
         return f"not told (n {found.n})"
     apart = evaluation.differences.get(name, {}).get(label)
-    same = " =" if apart is not None and math.isfinite(apart.p) and not apart.is_told else ""
+    same = " =" if apart is not None and math.isfinite(apart.p) and not apart.is_significant else ""
     fewer = f" n {found.n}" if found.n != len(evaluation.dances) else ""
-    return f"{said(found)}{same}{fewer}"
+    return f"{format_estimate(found)}{same}{fewer}"
 
 
-def said(found: Estimate) -> str:
+def format_estimate(found: Estimate) -> str:
     """Return a figure with its interval, to two or three digits."""
     if not math.isfinite(found.low):
         return _number(found.value)
@@ -178,51 +178,56 @@ def _number(value: float) -> str:
     return text.replace("-0.000", "0.000") if float(text) == 0 else text
 
 
-def limits_of(evaluation: Evaluation) -> str:
+def limits_section(evaluation: Evaluation) -> str:
     """Return what the figures can't tell, as Markdown; empty where there is nothing to say."""
-    least = dances_to_tell(len(evaluation.labels) - 1)
+    least = min_dances_for_significance(len(evaluation.labels) - 1)
     if len(evaluation.dances) < least:
         lines = [f"- With fewer than {least} dances no test can tell rows apart."]
     else:
         lines = [
             f"- {evaluation.against} can't be told apart from {label} by {', '.join(metrics)}."
-            for label, metrics in alike(evaluation).items()
+            for label, metrics in indistinguishable(evaluation).items()
         ]
         lines += [
             f"- {label} is no worse than the reference by {', '.join(metrics)}: they prove nothing."
-            for label, metrics in evaluation.blind.items()
+            for label, metrics in evaluation.uninformative.items()
         ]
     lines += [f"- {note}." for note in evaluation.notes]
     return "\n".join(["## What these figures can't tell", "", *lines]) if lines else ""
 
 
-def alike(evaluation: Evaluation) -> dict[str, list[str]]:
+def indistinguishable(evaluation: Evaluation) -> dict[str, list[str]]:
     """Return, by label, the metrics that can't tell a row apart from the chosen one."""
     out: dict[str, list[str]] = {}
     for name in evaluation.metrics:
         metric = registry.metric_named(name)
         for label, apart in evaluation.differences.get(name, {}).items():
-            if metric.better and name not in registry.SANITY and apart.n and not apart.is_told:
+            if (
+                metric.better
+                and name not in registry.SANITY
+                and apart.n
+                and not apart.is_significant
+            ):
                 out.setdefault(label, []).append(name)
     return {label: out[label] for label in evaluation.labels if label in out}
 
 
-def dances_to_tell(rows: int) -> int:
+def min_dances_for_significance(rows: int) -> int:
     """Return the dances below which the smallest p-value, corrected for rows, is too large."""
     return 1 + math.ceil(math.log2(max(1, rows) / statistics.LEVEL))
 
 
-def problems_of(evaluation: Evaluation) -> str:
+def problems_section(evaluation: Evaluation) -> str:
     """Return what could not be scored or was odd, counted and named, as Markdown."""
     if not evaluation.problems:
         return ""
     lines = ["## Problems", "", "| row | what | dances |", "|---|---|---|"]
     lines += [f"| {label} | {kind} | {count} |"
-              for (label, kind), count in counted(evaluation.problems).items()]  # fmt: skip
+              for (label, kind), count in count_problems(evaluation.problems).items()]  # fmt: skip
     lines.append("")
-    for problem in evaluation.problems[:_SHOWN_PROBLEMS]:
+    for problem in evaluation.problems[:_MAX_PROBLEMS]:
         detail = f": {' '.join(problem.detail.split())}" if problem.detail else ""
         lines.append(f"- {problem.label}, {problem.clip}: {problem.kind}{detail}")
-    more = len(evaluation.problems) - _SHOWN_PROBLEMS
+    more = len(evaluation.problems) - _MAX_PROBLEMS
     lines += [f"- and {more} more, all in notes.json"] * (more > 0)
     return "\n".join(lines)

@@ -23,8 +23,13 @@ from kinetune.audio.beat_map import read_beats
 from kinetune.audio.sound import Sound, read_sound
 from kinetune.errors import AudioError, KinetuneError
 from kinetune.metrics.evaluation import baselines
-from kinetune.metrics.evaluation.audio_analysis import SHORTEST_S, Heard, hear, tempo_of
-from kinetune.metrics.evaluation.motion_analysis import Seen, see
+from kinetune.metrics.evaluation.audio_analysis import (
+    MIN_DURATION_S,
+    AudioAnalysis,
+    analyse_audio,
+    estimate_tempo,
+)
+from kinetune.metrics.evaluation.motion_analysis import MotionAnalysis, analyse_motion
 from kinetune.metrics.evaluation.pairing import Clip, Problem
 from kinetune.motion.beats.beat_grid import beat_grid
 from kinetune.motion.clip import MotionClip, cut
@@ -33,32 +38,32 @@ from kinetune.motion.io.formats import read_motion
 Times = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 # Lengths that differ by less are one length, told in frames of another rate.
-_SAME_LENGTH_S = 0.1
+_LENGTH_TOLERANCE_S = 0.1
 # A worker takes seconds to start, a clip a fraction of one.
-_WORTH_A_WORKER = 12
+_CLIPS_PER_WORKER = 12
 UNUSABLE, SILENT, LENGTH = "can't be used", "silent", "another length"
 
 
 @dataclass(frozen=True, eq=False)
-class Listened:
+class ClipAnalysis:
     """All that is known of one dance and the sounds made for it.
 
     Attributes:
         clip: Its files.
         duration_s: The span that was judged; 0 where nothing could be.
-        heard: What is heard by label, one a take; baselines are among the labels.
-        paths: The files it was heard in.
-        seen: What is seen of the dance.
-        true_beats_s: Its true beats: listed, or else heard in the reference.
+        audio: Audio analyses by label, one a take; baselines are among the labels.
+        paths: The files that were analysed, by label.
+        motion: Motion analysis of the dance.
+        reference_beats_s: Its reference beats: annotated, else tracked in the reference music.
         problems: What was wrong.
     """
 
     clip: Clip
     duration_s: float
-    heard: dict[str, tuple[Heard, ...]] = field(default_factory=dict)
+    audio: dict[str, tuple[AudioAnalysis, ...]] = field(default_factory=dict)
     paths: dict[str, tuple[Path, ...]] = field(default_factory=dict)
-    seen: Seen | None = None
-    true_beats_s: Times | None = None
+    motion: MotionAnalysis | None = None
+    reference_beats_s: Times | None = None
     problems: tuple[Problem, ...] = ()
 
 
@@ -68,9 +73,9 @@ class _Job:
     seed: int
 
 
-def listen_to_all(
+def analyse_clips(
     clips: list[Clip], *, seed: int, workers: int | None = None, progress: Progress | None = None
-) -> Iterator[Listened]:
+) -> Iterator[ClipAnalysis]:
     """Yield what is known of every clip, in order.
 
     Args:
@@ -80,21 +85,23 @@ def listen_to_all(
         progress: Called with (clips done, clips in all).
     """
     jobs = [_Job(clip, seed) for clip in clips]
-    count = workers or min(os.cpu_count() or 1, len(jobs) // _WORTH_A_WORKER)
+    count = workers or min(os.cpu_count() or 1, len(jobs) // _CLIPS_PER_WORKER)
     if count <= 1:
         with threadpool_limits(1):
-            yield from _told(map(_listen, jobs), len(jobs), progress)
+            yield from _with_progress(map(_run_job, jobs), len(jobs), progress)
         return
     # A fresh interpreter for each worker: safe with threads and the same on every system.
     with ProcessPoolExecutor(count, get_context("spawn"), initializer=_one_thread) as pool:
-        yield from _told(pool.map(_listen, jobs), len(jobs), progress)
+        yield from _with_progress(pool.map(_run_job, jobs), len(jobs), progress)
 
 
-def _told(found: Iterator[Listened], total: int, progress: Progress | None) -> Iterator[Listened]:
-    for done, listened in enumerate(found, start=1):
+def _with_progress(
+    found: Iterator[ClipAnalysis], total: int, progress: Progress | None
+) -> Iterator[ClipAnalysis]:
+    for done, analyses in enumerate(found, start=1):
         if progress is not None:
             progress(done, total)
-        yield listened
+        yield analyses
 
 
 def _one_thread() -> None:
@@ -103,7 +110,7 @@ def _one_thread() -> None:
 
 
 @dataclass
-class _Files:
+class _ClipFiles:
     """Reads a clip's files and notes what can't be used."""
 
     clip: Clip
@@ -113,7 +120,7 @@ class _Files:
         """Return a sound of half a second or more, or None."""
         try:
             sound = read_sound(path) if path else None
-            if sound is not None and sound.duration_s < SHORTEST_S:
+            if sound is not None and sound.duration_s < MIN_DURATION_S:
                 raise AudioError(f"{path}: {sound.duration_s:.3f} s is too short to judge")
         except KinetuneError as error:
             self.note(label, UNUSABLE, str(error))
@@ -141,15 +148,15 @@ class _Files:
         self.problems.append(Problem(label, self.clip.name, kind, detail, loses_value))
 
 
-def _listen(job: _Job) -> Listened:
+def _run_job(job: _Job) -> ClipAnalysis:
     with warnings.catch_warnings():
         # librosa warns of silence, which is told as a problem here.
         warnings.simplefilter("ignore")
-        return _listened(job.clip, job.seed)
+        return _analyse(job.clip, job.seed)
 
 
-def _listened(clip: Clip, seed: int) -> Listened:
-    files = _Files(clip)
+def _analyse(clip: Clip, seed: int) -> ClipAnalysis:
+    files = _ClipFiles(clip)
     named = dict(clip.takes)
     if clip.reference is not None:
         named[baselines.REFERENCE] = (clip.reference,)
@@ -159,20 +166,22 @@ def _listened(clip: Clip, seed: int) -> Listened:
     }
     motion = files.motion()
     duration_s = _span_s(sounds, motion)
-    if duration_s < SHORTEST_S:
-        return Listened(clip, 0.0, problems=tuple(files.problems))
+    if duration_s < MIN_DURATION_S:
+        return ClipAnalysis(clip, 0.0, problems=tuple(files.problems))
     heard = {
-        label: tuple(_heard(files, label, sound, duration_s) for sound in takes.values())
+        label: tuple(_analyse_take(files, label, sound, duration_s) for sound in takes.values())
         for label, takes in sounds.items()
     }
     motion = cut(motion, 0.0, duration_s) if motion is not None else None
-    listed = files.beats()
-    truth = _true_beats(listed, heard.get(baselines.REFERENCE), duration_s)
-    for label, sound in made_up(clip.name, motion, truth, listed is not None, duration_s, seed):
-        heard[label] = (hear(sound),)
-    return Listened(
+    annotated = files.beats()
+    truth = _reference_beats(annotated, heard.get(baselines.REFERENCE), duration_s)
+    for label, sound in baseline_audio(
+        clip.name, motion, truth, annotated is not None, duration_s, seed
+    ):
+        heard[label] = (analyse_audio(sound),)
+    return ClipAnalysis(
         clip, duration_s, heard, {label: tuple(takes) for label, takes in sounds.items()},
-        see(motion) if motion is not None else None, truth, tuple(files.problems),
+        analyse_motion(motion) if motion is not None else None, truth, tuple(files.problems),
     )  # fmt: skip
 
 
@@ -185,20 +194,20 @@ def _span_s(sounds: dict[str, dict[Path, Sound]], motion: MotionClip | None) -> 
     return min(deciding or made, default=0.0) if made else 0.0
 
 
-def _heard(files: _Files, label: str, sound: Sound, duration_s: float) -> Heard:
+def _analyse_take(files: _ClipFiles, label: str, sound: Sound, duration_s: float) -> AudioAnalysis:
     """What is heard in a sound brought to the dance's length; what is odd about it is noted."""
     apart_s = sound.duration_s - duration_s
-    if abs(apart_s) > _SAME_LENGTH_S:
+    if abs(apart_s) > _LENGTH_TOLERANCE_S:
         said = "cut" if apart_s > 0 else "the rest judged as silence"
         detail = f"{sound.duration_s:.2f} s for {duration_s:.2f} s: {said}"
         files.note(label, LENGTH, detail, loses_value=False)
-    found = hear(fitted(sound, duration_s))
+    found = analyse_audio(pad_or_crop(sound, duration_s))
     if found.sanity.is_silent:
         files.note(label, SILENT, "below -70 LUFS", loses_value=False)
     return found
 
 
-def fitted(sound: Sound, duration_s: float) -> Sound:
+def pad_or_crop(sound: Sound, duration_s: float) -> Sound:
     """Return the sound cut, or followed by silence, to last ``duration_s``."""
     count = timebase.samples_in(duration_s, sound.rate_hz)
     samples = sound.samples[:count]
@@ -206,19 +215,19 @@ def fitted(sound: Sound, duration_s: float) -> Sound:
     return Sound(np.pad(samples, lacking), sound.rate_hz)
 
 
-def _true_beats(
-    listed: Times | None, reference: tuple[Heard, ...] | None, duration_s: float
+def _reference_beats(
+    annotated: Times | None, reference: tuple[AudioAnalysis, ...] | None, duration_s: float
 ) -> Times | None:
-    if listed is not None:
-        return listed[listed < duration_s]
+    if annotated is not None:
+        return annotated[annotated < duration_s]
     return reference[0].beats_s if reference else None
 
 
-def made_up(
+def baseline_audio(
     name: str,
     motion: MotionClip | None,
-    true_beats_s: Times | None,
-    listed: bool,
+    reference_beats_s: Times | None,
+    annotated: bool,
     duration_s: float,
     seed: int,
 ) -> Iterator[tuple[str, Sound]]:
@@ -227,12 +236,16 @@ def made_up(
     The clicks stand on the listed beats; else on the beat found in the body; else on a steady grid
     at the reference's tempo.
     """
-    beats_s = true_beats_s if listed else None
+    beats_s = reference_beats_s if annotated else None
     if beats_s is None and motion is not None:
         beats_s = beat_grid(motion).beats_s
-    if beats_s is None and true_beats_s is not None and (tempo := tempo_of(true_beats_s)) > 0:
-        beats_s = timebase.beat_times(tempo, float(true_beats_s[0]), duration_s)
+    if (
+        beats_s is None
+        and reference_beats_s is not None
+        and (tempo := estimate_tempo(reference_beats_s)) > 0
+    ):
+        beats_s = timebase.beat_times(tempo, float(reference_beats_s[0]), duration_s)
     if beats_s is not None:
-        yield baselines.CLICK, baselines.clicks(beats_s, duration_s)
+        yield baselines.CLICK, baselines.click_track(beats_s, duration_s)
     yield baselines.NOISE, baselines.noise(name, duration_s, seed=seed)
     yield baselines.SILENCE, baselines.silence(duration_s)

@@ -54,17 +54,17 @@ class Difference:
     n: int
 
     @property
-    def is_told(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether the rows can be told apart."""
         return self.p < LEVEL
 
 
-def estimate_mean(values: Array, *, seed: int = 0) -> Estimate:
+def bootstrap_mean(values: Array, *, seed: int = 0) -> Estimate:
     """Return the mean of values (N,) with its bootstrap interval."""
-    return estimate_of(lambda table: table[..., 0].mean(axis=-1), values[:, None], seed=seed)
+    return bootstrap_estimate(lambda table: table[..., 0].mean(axis=-1), values[:, None], seed=seed)
 
 
-def estimate_of(
+def bootstrap_estimate(
     statistic: Callable[[Array], Array], table: Array, *, seed: int = 0, least: int = 1
 ) -> Estimate:
     """Return a statistic of rows with its bootstrap interval; rows with NaN are left out.
@@ -91,7 +91,7 @@ def estimate_of(
     return Estimate(value, float(low), float(high), count)
 
 
-def estimate_jackknife(statistic: Callable[[NDArray[np.int64]], float], count: int) -> Estimate:
+def jackknife_estimate(statistic: Callable[[NDArray[np.int64]], float], count: int) -> Estimate:
     """Return a statistic of a set of dances with its jackknife interval.
 
     Args:
@@ -143,7 +143,7 @@ def _signs(count: int, seed: int) -> Array:
     return np.asarray(1.0 - 2.0 * drawn, dtype=np.float64)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm_adjust(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for their number (Holm 1979); NaN is not counted."""
     raw = np.asarray(p_values, dtype=np.float64)
     out = np.full(len(raw), NAN)
@@ -155,9 +155,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in out]
 
 
-def corrected(differences: dict[str, Difference]) -> dict[str, Difference]:
+def holm_corrected(differences: dict[str, Difference]) -> dict[str, Difference]:
     """Return differences with p-values corrected for their number."""
-    p_values = holm([apart.p for apart in differences.values()])
+    p_values = holm_adjust([apart.p for apart in differences.values()])
     return {
         label: replace(apart, p=p)
         for (label, apart), p in zip(differences.items(), p_values, strict=True)
@@ -174,7 +174,7 @@ def jackknife_difference(
     def apart(chosen: NDArray[np.int64]) -> float:
         return one(chosen) - other(chosen)
 
-    found = estimate_jackknife(apart, count)
+    found = jackknife_estimate(apart, count)
     error = (found.high - found.low) / (2.0 * _NORMAL_95)
     if not np.isfinite(error):
         return Difference(found.value, NAN, count)

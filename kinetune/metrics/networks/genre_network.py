@@ -23,7 +23,7 @@ from kinetune.metrics.networks.weights import fit_weights, read_weights
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 # -20 dB full scale, a little under mastered music: its mel stays within the fixed range.
-_RMS = 0.1
+_TARGET_RMS = 0.1
 # -100 dB full scale; what is quieter counts as silence and is not raised.
 _QUIETEST_RMS = 1e-5
 
@@ -102,7 +102,7 @@ class GenreNetwork(nn.Module):
 
     def embed(self, samples: Tensor) -> Tensor:
         """Return embeddings (B, D) of windows (B, N), before the activation."""
-        mel = log_mel(levelled(samples), self.settings.mel)
+        mel = log_mel(normalise_rms(samples), self.settings.mel)
         return self.embed_mel(mel)
 
     def embed_mel(self, mel: Tensor) -> Tensor:
@@ -118,10 +118,12 @@ class GenreNetwork(nn.Module):
         return found
 
 
-def levelled(samples: Tensor) -> Tensor:
+def normalise_rms(samples: Tensor) -> Tensor:
     """Return windows (B, N) at one root mean square; silence stays as it is."""
     level = samples.square().mean(dim=1, keepdim=True).sqrt()
-    return torch.where(level < _QUIETEST_RMS, samples, samples * (_RMS / level.clamp(min=1e-9)))
+    return torch.where(
+        level < _QUIETEST_RMS, samples, samples * (_TARGET_RMS / level.clamp(min=1e-9))
+    )
 
 
 def save_network(network: GenreNetwork, folder: Path) -> None:

@@ -32,10 +32,10 @@ GTZAN = (
 _FILTERS = 160
 _KERNELS = (251, 501, 1001)
 _COLUMNS = 1024
-_LEAST_LOW_HZ = _LEAST_BAND_HZ = 50.0
+_MIN_LOW_HZ = _MIN_BAND_HZ = 50.0
 _FIRST_HZ = 30.0
 # Where the published weights' names differ from ours.
-_RENAMED = (
+_NAME_PATTERNS = (
     (r"^module\.", ""),
     (r"^layerNorm\.", "norm."),
     (r"^sincNet([123])\.", lambda m: f"banks.{int(m[1]) - 1}."),
@@ -57,7 +57,7 @@ class SincFilters(nn.Module):
 
     def __init__(self, kernel_size: int) -> None:
         super().__init__()
-        highest = RATE_HZ / 2 - (_LEAST_LOW_HZ + _LEAST_BAND_HZ)
+        highest = RATE_HZ / 2 - (_MIN_LOW_HZ + _MIN_BAND_HZ)
         mels = np.linspace(_mel(_FIRST_HZ), _mel(highest), _FILTERS + 1)
         edges = torch.from_numpy(700.0 * (10.0 ** (mels / 2595.0) - 1.0)).float()
         self.low_hz = nn.Parameter(edges[:-1, None])
@@ -71,8 +71,8 @@ class SincFilters(nn.Module):
 
     def filters(self) -> Tensor:
         """Return the impulse responses, (160, taps), 1 in the middle."""
-        low = _LEAST_LOW_HZ + self.low_hz.abs()
-        high = (low + _LEAST_BAND_HZ + self.band_hz.abs()).clamp(_LEAST_LOW_HZ, RATE_HZ / 2)
+        low = _MIN_LOW_HZ + self.low_hz.abs()
+        high = (low + _MIN_BAND_HZ + self.band_hz.abs()).clamp(_MIN_LOW_HZ, RATE_HZ / 2)
         ideal = (torch.sin(high * self.times) - torch.sin(low * self.times)) / (self.times / 2.0)
         left = ideal * self.window / (2.0 * (high - low))
         return torch.cat([left, torch.ones_like(low), left.flip(1)], dim=1)
@@ -98,9 +98,9 @@ class _Block(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        way_round = x if self.downsample is None else self.downsample(x)
+        shortcut = x if self.downsample is None else self.downsample(x)
         x = functional.relu(self.bn1(self.conv1(x)))
-        return functional.relu(self.bn2(self.conv2(x)) + way_round)
+        return functional.relu(self.bn2(self.conv2(x)) + shortcut)
 
 
 class ResNet18(nn.Module):
@@ -161,13 +161,13 @@ def load_ms_sincresnet(weights: Path) -> MsSincResNet:
         ModelError: The file can't be read or is another network's.
     """
     network = MsSincResNet()
-    given = {_our_name(name): tensor for name, tensor in read_weights(weights).items()}
+    given = {_translate_name(name): tensor for name, tensor in read_weights(weights).items()}
     fit_weights(network, given, where=str(weights))
     return network
 
 
-def _our_name(name: str) -> str:
-    for pattern, ours in _RENAMED:
+def _translate_name(name: str) -> str:
+    for pattern, ours in _NAME_PATTERNS:
         name = re.sub(pattern, ours, name)
     return name
 

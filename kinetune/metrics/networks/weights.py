@@ -51,17 +51,17 @@ def fit_weights(network: nn.Module, weights: dict[str, Tensor], *, where: str) -
     Raises:
         ModelError: A weight is missing, left over, of another shape, or not finite.
     """
-    wanted = {name: t for name, t in network.state_dict().items() if t.is_floating_point()}
+    requested = {name: t for name, t in network.state_dict().items() if t.is_floating_point()}
     given = {name: t for name, t in weights.items() if t.is_floating_point()}
-    odd = sorted(set(wanted) ^ set(given))
+    odd = sorted(set(requested) ^ set(given))
     if odd:
-        kind = "lacks" if odd[0] in wanted else "has an unknown"
+        kind = "lacks" if odd[0] in requested else "has an unknown"
         raise ModelError(
             f"{where}: {kind} weight {odd[0]!r} ({len(odd)} do not fit); is it another network's?"
         )
     for name, tensor in given.items():
-        if tensor.shape != wanted[name].shape:
-            shapes = f"expected {tuple(wanted[name].shape)}, found {tuple(tensor.shape)}"
+        if tensor.shape != requested[name].shape:
+            shapes = f"expected {tuple(requested[name].shape)}, found {tuple(tensor.shape)}"
             raise ModelError(f"{where}: weight {name!r}: {shapes}; is it another network's?")
         if not tensor.isfinite().all():
             raise ModelError(f"{where}: weight {name!r} holds NaN or infinity; copy the file again")

@@ -2,20 +2,20 @@ import numpy as np
 import pytest
 
 from kinetune.metrics.evaluation import baselines
-from kinetune.metrics.evaluation.audio_analysis import hear
+from kinetune.metrics.evaluation.audio_analysis import analyse_audio
 
 
 def test_clicks_are_where_the_beats_are():
     beats = np.arange(0.4, 12.0, 0.6)
-    sound = baselines.clicks(beats, 12.0)
+    sound = baselines.click_track(beats, 12.0)
     assert sound.duration_s == 12.0
-    heard = hear(sound)
+    heard = analyse_audio(sound)
     assert np.abs(heard.onsets_s[:, None] - beats).min(axis=1).max() < 0.03
     assert heard.tempo_bpm == pytest.approx(100.0, rel=0.02)
 
 
 def test_beats_outside_are_left_out_and_a_click_at_the_end_is_cut():
-    sound = baselines.clicks(np.array([-1.0, 1.99, 2.0, 3.0]), 2.0)
+    sound = baselines.click_track(np.array([-1.0, 1.99, 2.0, 3.0]), 2.0)
     assert np.abs(sound.samples[: int(1.98 * 22_050)]).max() == 0.0
     assert np.abs(sound.samples).max() > 0.1
 

@@ -4,7 +4,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from kinetune.metrics.evaluation.motion_analysis import accents, published_beats, see
+from kinetune.metrics.evaluation.motion_analysis import (
+    accents,
+    analyse_motion,
+    published_beat_frames,
+)
 from kinetune.motion import kinematics
 from kinetune.motion.beats.beat_grid import motion_beats
 from kinetune.motion.clip import resample
@@ -28,14 +32,14 @@ def by_the_script(places):
 def test_published_motion_beats_are_the_scripts():
     places = kinematics.joint_positions(swaying_clip(duration_s=5.0, bpm=110.0))
     assert len(places) == 300
-    found = published_beats(places).tolist()
+    found = published_beat_frames(places).tolist()
     assert len(found) > 5
     assert found == by_the_script(places)
 
 
 def test_beats_are_the_rests_of_the_body():
     clip = swaying_clip(duration_s=5.0, bpm=120.0)
-    seen = see(clip)
+    seen = analyse_motion(clip)
     np.testing.assert_array_equal(seen.beats_s, motion_beats(clip))
     inner = np.arange(0.5, 4.9, 0.5)
     assert np.abs(inner[:, None] - seen.beats_s).min(axis=1).max() < 0.05
@@ -43,7 +47,7 @@ def test_beats_are_the_rests_of_the_body():
 
 def test_the_frame_rate_does_not_matter():
     clip = swaying_clip(duration_s=5.0)
-    one, other = see(clip), see(resample(clip, 120.0))
+    one, other = analyse_motion(clip), analyse_motion(resample(clip, 120.0))
     np.testing.assert_allclose(one.beats_s, other.beats_s, atol=0.02)
     np.testing.assert_allclose(one.speed, other.speed, atol=0.05)
 
@@ -69,6 +73,6 @@ def test_a_still_body_has_neither_beats_nor_accents(frames):
         rotations=clip.rotations[:1].repeat(frames, 0),
         root_m=clip.root_m[:1].repeat(frames, 0),
     )
-    seen = see(still)
-    assert len(seen.beats_s) == len(seen.beats_published) == len(seen.accents_s) == 0
+    seen = analyse_motion(still)
+    assert len(seen.beats_s) == len(seen.beat_frames_published) == len(seen.accents_s) == 0
     assert seen.speed.shape == (frames,)

@@ -6,10 +6,10 @@ from kinetune.errors import ConfigError
 from kinetune.metrics.evaluation.pairing import (
     Folders,
     Problem,
-    counted,
-    gather,
+    count_problems,
+    pair_folders,
     read_genres,
-    takes_of,
+    takes_by_stem,
 )
 
 
@@ -30,7 +30,7 @@ def folders(tmp_path):
 
 
 def test_files_belong_together_by_stem_whatever_their_format(folders):
-    found = gather(folders)
+    found = pair_folders(folders)
     assert [clip.name for clip in found.clips] == ["a", "b"]
     one = found.clips[1]
     assert one.takes["ours"][0].name == "b.flac"
@@ -41,44 +41,44 @@ def test_files_belong_together_by_stem_whatever_their_format(folders):
 def test_what_is_missing_is_said_and_counted(folders):
     (folders.systems["ours"] / "b.flac").unlink()
     touch(folders.systems["ours"], "c.wav")
-    found = gather(folders)
+    found = pair_folders(folders)
     assert [clip.name for clip in found.clips] == ["a", "b", "c"]
     assert set(found.problems) == {
         Problem("ours", "b", "missing"),
         Problem("reference", "c", "missing"),
         Problem("motions", "c", "missing"),
     }
-    assert counted(found.problems)[("ours", "missing")] == 1
+    assert count_problems(found.problems)[("ours", "missing")] == 1
 
 
 def test_subfolders_are_takes(tmp_path):
     for take, names in (("0", ("a.wav", "b.wav")), ("1", ("a.wav",))):
         touch(tmp_path / "ours" / take, *names)
-    takes = takes_of(tmp_path / "ours")
+    takes = takes_by_stem(tmp_path / "ours")
     assert [len(takes[name]) for name in ("a", "b")] == [2, 1]
-    (problem,) = gather(Folders({"ours": tmp_path / "ours"})).problems
+    (problem,) = pair_folders(Folders({"ours": tmp_path / "ours"})).problems
     assert (problem.clip, problem.kind, problem.detail) == ("b", "fewer takes", "1 of 2 takes")
     assert not problem.loses_value
 
 
 def test_a_subfolder_without_sounds_is_no_take(tmp_path):
     touch(tmp_path / "ours" / "pictures", "a.png")
-    assert list(takes_of(touch(tmp_path / "ours", "a.wav"))) == ["a"]
+    assert list(takes_by_stem(touch(tmp_path / "ours", "a.wav"))) == ["a"]
 
 
 def test_genres_come_from_the_file_or_from_an_aist_name(tmp_path):
     ours = touch(tmp_path / "ours", "a.wav", "gKR_sBM_cAll_d30_mKR2_ch02_slice1.wav")
     (tmp_path / "genres.csv").write_text("name,genre\na.wav,House\n")
-    found = gather(Folders({"ours": ours}, genres=tmp_path / "genres.csv"))
+    found = pair_folders(Folders({"ours": ours}, genres=tmp_path / "genres.csv"))
     assert [clip.genre for clip in found.clips] == ["HO", "KR"]
     assert found.problems == []
-    assert [clip.genre for clip in gather(Folders({"ours": ours})).clips] == [None, "KR"]
+    assert [clip.genre for clip in pair_folders(Folders({"ours": ours})).clips] == [None, "KR"]
 
 
 def test_a_clip_without_genre_is_said(tmp_path):
     ours = touch(tmp_path / "ours", "a.wav", "b.wav")
     (tmp_path / "genres.csv").write_text("a,BR\n")
-    found = gather(Folders({"ours": ours}, genres=tmp_path / "genres.csv"))
+    found = pair_folders(Folders({"ours": ours}, genres=tmp_path / "genres.csv"))
     assert found.problems == [Problem("genres", "b", "missing")]
 
 
@@ -115,26 +115,26 @@ def test_a_file_that_holds_no_genres_is_said(tmp_path, name, text, words):
 
 def test_missing_and_empty_folders_are_said(folders, tmp_path):
     with pytest.raises(ConfigError, match="nowhere: no such folder"):
-        gather(Folders({"ours": tmp_path / "nowhere"}))
+        pair_folders(Folders({"ours": tmp_path / "nowhere"}))
     with pytest.raises(ConfigError, match=r"empty: no files found; expected .wav"):
-        gather(Folders({"ours": touch(tmp_path / "empty")}))
+        pair_folders(Folders({"ours": touch(tmp_path / "empty")}))
     with pytest.raises(ConfigError, match="genres.csv: no such file of genres"):
-        gather(Folders(folders.systems, genres=tmp_path / "genres.csv"))
+        pair_folders(Folders(folders.systems, genres=tmp_path / "genres.csv"))
 
 
 def test_names_that_nowhere_agree_are_said(folders, tmp_path):
     other = touch(tmp_path / "other", "x.wav", "y.wav")
     with pytest.raises(ConfigError, match=r"other: no name agrees with those of ours: x, y there"):
-        gather(Folders(folders.systems, other))
+        pair_folders(Folders(folders.systems, other))
 
 
 def test_two_files_of_one_name_are_said(folders):
     touch(folders.systems["ours"], "a.flac")
     with pytest.raises(ConfigError, match="a.flac and a.wav share a name"):
-        gather(folders)
+        pair_folders(folders)
 
 
 def test_sounds_beside_subfolders_of_sounds_are_said(folders):
     touch(folders.systems["ours"] / "more", "a.wav")
     with pytest.raises(ConfigError, match="holds sounds and subfolders"):
-        gather(folders)
+        pair_folders(folders)

@@ -7,13 +7,13 @@ import pytest
 from kinetune.audio.sound import Sound, read_sound, write_sound
 from kinetune.errors import ConfigError
 from kinetune.metrics.evaluation import protocol, scores
-from kinetune.metrics.evaluation.embedding_scores import Networks
+from kinetune.metrics.evaluation.embedding_scores import NetworkOptions
 from kinetune.metrics.evaluation.pairing import Folders
 from kinetune.metrics.evaluation.protocol import Settings, evaluate
-from kinetune.metrics.evaluation.runner import listen_to_all
+from kinetune.metrics.evaluation.runner import analyse_clips
 from tests.metrics.conftest import BPMS
 
-ALONE = Networks(genre=False)
+ALONE = NetworkOptions(genre=False)
 QUICK = Settings(networks=ALONE, workers=1)
 
 
@@ -64,7 +64,7 @@ def test_rows_are_tested_against_the_first_or_a_chosen_one(evaluation, world):
     assert evaluation.against == "ours"
     apart = evaluation.differences["beat_f"]
     assert set(apart) == set(evaluation.labels) - {"ours"}
-    assert apart["silence"].is_told
+    assert apart["silence"].is_significant
     folders = Folders({"ours": world.system}, world.reference)
     other = evaluate(folders, Settings("reference", ALONE, workers=1))
     assert other.differences["beat_f"]["ours"].mean == pytest.approx(
@@ -73,9 +73,9 @@ def test_rows_are_tested_against_the_first_or_a_chosen_one(evaluation, world):
 
 
 def test_what_a_metric_cannot_tell_is_said(evaluation):
-    assert "bas_as_published" in evaluation.blind["random_pairing"]
-    assert "loris_coverage" in evaluation.blind["noise"]
-    assert "beat_f" not in evaluation.blind["random_pairing"]
+    assert "bas_as_published" in evaluation.uninformative["random_pairing"]
+    assert "loris_coverage" in evaluation.uninformative["noise"]
+    assert "beat_f" not in evaluation.uninformative["random_pairing"]
     assert evaluation.notes == ()
 
 
@@ -147,10 +147,10 @@ def _same(one, other):
 
 
 def test_more_random_draws_are_heard(world):
-    clips = protocol.gather(Folders({}, world.reference)).clips
-    found = list(listen_to_all(clips, seed=0, workers=1))
+    clips = protocol.pair_folders(Folders({}, world.reference)).clips
+    found = list(analyse_clips(clips, seed=0, workers=1))
     one, many = (
-        scores.values_of(found, ["random_pairing"], draws=draws, seed=0)["random_pairing"]
+        scores.clip_scores(found, ["random_pairing"], draws=draws, seed=0)["random_pairing"]
         for draws in (1, 5)
     )
     assert not np.allclose(one["beat_f"], many["beat_f"])

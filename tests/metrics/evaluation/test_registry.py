@@ -30,6 +30,6 @@ def test_an_unknown_name_is_said():
 
 def test_a_table_goes_from_rhythm_to_sanity_with_sets_between():
     shuffled = {"silent_share", "kad_x", "fad_x", "genre_kld", "beat_f", "energy_correlation"}
-    assert registry.in_order(shuffled) == [
+    assert registry.sort_metrics(shuffled) == [
         "beat_f", "energy_correlation", "fad_x", "kad_x", "genre_kld", "silent_share",
     ]  # fmt: skip

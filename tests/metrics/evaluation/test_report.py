@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kinetune.metrics.evaluation import report
-from kinetune.metrics.evaluation.embedding_scores import Networks
+from kinetune.metrics.evaluation.embedding_scores import NetworkOptions
 from kinetune.metrics.evaluation.pairing import Folders
 from kinetune.metrics.evaluation.protocol import Settings, evaluate
 from kinetune.metrics.evaluation.statistics import Estimate
@@ -19,7 +19,7 @@ def evaluation(tmp_path_factory):
     world = write_world(tmp_path_factory.mktemp("report"))
     (world.system / "dance2.wav").write_bytes(b"broken")
     folders = Folders({"ours": world.system}, world.reference, world.motions)
-    return evaluate(folders, Settings(networks=Networks(genre=False), workers=1))
+    return evaluate(folders, Settings(networks=NetworkOptions(genre=False), workers=1))
 
 
 @pytest.fixture(scope="module")
@@ -92,15 +92,17 @@ def test_notes_are_for_machines(written):
     notes = json.loads((written / "notes.json").read_text())
     assert notes["against"] == "ours"
     assert notes["problem_counts"] == [{"label": "ours", "kind": "can't be used", "count": 1}]
-    assert "bas_as_published" in notes["alike"]["random_pairing"]
-    assert "bas_as_published" in notes["blind"]["random_pairing"]
+    assert "bas_as_published" in notes["indistinguishable"]["random_pairing"]
+    assert "bas_as_published" in notes["uninformative"]["random_pairing"]
     assert set(notes["differences"]["beat_f"]["noise"]) == {"mean", "p", "n"}
     assert notes["problems"][0]["clip"] == "dance2"
 
 
 def test_rows_that_cannot_be_told_apart_are_marked(evaluation):
     line = next(
-        k for k in report.table_of(evaluation).splitlines() if k.startswith("| bas_as_published")
+        k
+        for k in report.markdown_table(evaluation).splitlines()
+        if k.startswith("| bas_as_published")
     )
     cells = line.split(" | ")
     assert cells[2].endswith("=")
@@ -117,7 +119,7 @@ def test_rows_that_cannot_be_told_apart_are_marked(evaluation):
     ],
 )
 def test_figures_are_said_to_three_digits(found, text):
-    assert report.said(found) == text
+    assert report.format_estimate(found) == text
 
 
 def test_pictures_can_be_left_out(evaluation, tmp_path):
@@ -128,11 +130,11 @@ def test_pictures_can_be_left_out(evaluation, tmp_path):
 
 def test_the_fewest_dances_that_can_tell_anything():
     # 2^(1 - n) is the smallest p-value of n dances: 1/32 of six, 1/128 of eight.
-    assert report.dances_to_tell(1) == 6
-    assert report.dances_to_tell(5) == 8
+    assert report.min_dances_for_significance(1) == 6
+    assert report.min_dances_for_significance(5) == 8
 
 
 def test_too_few_dances_are_said_in_place_of_what_they_can_not_tell(evaluation):
     few = replace(evaluation, dances=evaluation.dances[:7])
-    assert "With fewer than 8 dances no test can tell rows apart" in report.limits_of(few)
-    assert "can't be told apart" not in report.limits_of(few)
+    assert "With fewer than 8 dances no test can tell rows apart" in report.limits_section(few)
+    assert "can't be told apart" not in report.limits_section(few)

@@ -8,8 +8,8 @@ from kinetune.errors import ConfigError, ModelError
 from kinetune.metrics.networks.genre_network import (
     GenreConfig,
     GenreNetwork,
-    levelled,
     load_network,
+    normalise_rms,
     save_network,
 )
 
@@ -47,7 +47,7 @@ def test_windows_do_not_see_each_other():
 
 
 def test_silence_stays_silent():
-    assert torch.equal(levelled(torch.zeros(1, 9)), torch.zeros(1, 9))
+    assert torch.equal(normalise_rms(torch.zeros(1, 9)), torch.zeros(1, 9))
 
 
 @torch.no_grad()
@@ -83,8 +83,8 @@ def test_dropout_counts_while_training():
     network = small(replace(SMALL, dropout=0.9)).train()
     embedded = torch.ones(50, 5)
     assert network.logits(embedded).std(dim=0).max() > 0.0
-    alike = small(replace(SMALL, dropout=0.0)).train().logits(embedded)
-    assert alike.std(dim=0).max() < 1e-6
+    indistinguishable = small(replace(SMALL, dropout=0.0)).train().logits(embedded)
+    assert indistinguishable.std(dim=0).max() < 1e-6
 
 
 @pytest.mark.parametrize("change", [{"n_mels": 0}, {"channels": ()}, {"codes": ("BR",)}])

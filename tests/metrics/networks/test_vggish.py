@@ -34,8 +34,8 @@ def test_the_front_end_is_the_originals():
 def test_another_rate_and_two_channels_are_heard_alike():
     mono = sweep(48_000)
     both = Sound(np.stack([mono.samples, mono.samples], axis=1), mono.rate_hz)
-    wanted = vggish.vggish_patches(sweep()).numpy()
-    np.testing.assert_allclose(vggish.vggish_patches(both).numpy(), wanted, atol=0.15)
+    requested = vggish.vggish_patches(sweep()).numpy()
+    np.testing.assert_allclose(vggish.vggish_patches(both).numpy(), requested, atol=0.15)
 
 
 def test_five_seconds_are_five_patches():
