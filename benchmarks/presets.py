@@ -27,7 +27,7 @@ def measure(name: str, batch: int, steps: int) -> str:
     from kinetune.model.presets import build_pipeline, preset_config
     from kinetune.model.vae import frames_per_column
     from kinetune.motion.beats.beat_grid import beat_grid
-    from kinetune.training.diffusion import Denoiser
+    from kinetune.training.diffusion import DenoisingObjective
 
     pipeline = build_pipeline(preset_config(name))
     clip = choreograph(1, genre="house", bpm=120.0, duration_s=CLIP_S).clip
@@ -39,7 +39,7 @@ def measure(name: str, batch: int, steps: int) -> str:
     columns = pipeline.config.settings["window_frames"] // frames_per_column(pipeline.vae)
     height = columns if name == "paper" else 1
     clean = torch.randn(batch, pipeline.unet.config.in_channels, height, columns)
-    denoiser = Denoiser(pipeline)
+    denoiser = DenoisingObjective(pipeline)
     optimizer = torch.optim.AdamW(denoiser.parameters(), lr=1e-4)
     spent = []
     for step in range(steps + 1):

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from kinetune.errors import OutputError
-from kinetune.files import check_writable, whole_file, write_json
+from kinetune.files import atomic_file, check_writable, write_json
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -14,7 +14,7 @@ def test_a_file_appears_whole(tmp_path):
 def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(KeyError), whole_file(path) as aside:  # noqa: PT012
+    with pytest.raises(KeyError), atomic_file(path) as aside:  # noqa: PT012
         aside.write_text("half")
         raise KeyError
     assert path.read_text() == "old"
@@ -25,7 +25,10 @@ def test_a_file_where_a_folder_should_be_is_said(tmp_path):
     (tmp_path / "a").write_text("")
     with pytest.raises(OutputError, match="can't be written"):
         check_writable(tmp_path / "a" / "b")
-    with pytest.raises(OutputError, match="can't be written"), whole_file(tmp_path / "a" / "b.txt"):
+    with (
+        pytest.raises(OutputError, match="can't be written"),
+        atomic_file(tmp_path / "a" / "b.txt"),
+    ):
         pass
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune.errors import AudioError
-from kinetune.files import whole_file, write_json, write_text
+from kinetune.files import atomic_file, write_json, write_text
 from kinetune.timebase import BEATS_IN_BAR
 
 _TICKS_A_BEAT = 480
@@ -137,7 +137,7 @@ def _write_midi(path: Path, made: BeatMap) -> None:
     track.append(mido.MetaMessage("end_of_track", time=_TICKS_A_BEAT))
     midi = mido.MidiFile(type=0, ticks_per_beat=_TICKS_A_BEAT)
     midi.tracks.append(track)
-    with whole_file(path) as aside:
+    with atomic_file(path) as aside:
         midi.save(aside)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.errors import AudioError
-from kinetune.files import whole_file
+from kinetune.files import atomic_file
 from kinetune.memmap import blocks, let_go, room_for
 
 _SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
@@ -128,7 +128,7 @@ def write_sound(path: Path, sound: Sound, *, loops: bool = False, genre: str = "
     if suffix == ".mp3" and sound.rate_hz not in _MP3_RATES_HZ:
         known = ", ".join(map(str, _MP3_RATES_HZ))
         raise AudioError(f"{path}: MP3 knows {known} Hz, found {sound.rate_hz}")
-    with whole_file(Path(path)) as aside:
+    with atomic_file(Path(path)) as aside:
         try:
             _write_blocks(aside, sound, _SUBTYPES[suffix], genre)
             if loops and suffix == ".wav":

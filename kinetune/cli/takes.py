@@ -65,7 +65,7 @@ def draw_takes(path: Path, clip: MotionClip, takes: Sequence[Take]) -> None:
         from matplotlib.figure import Figure
 
     from kinetune.audio.beats import onset_envelope
-    from kinetune.files import whole_file
+    from kinetune.files import atomic_file
 
     shown = takes[:_SHOWN_TAKES]
     figure = Figure(figsize=(12, 1.2 + 1.05 * (len(shown) + 1)), layout="constrained")
@@ -100,7 +100,7 @@ def draw_takes(path: Path, clip: MotionClip, takes: Sequence[Take]) -> None:
         f"{clip.name}: {len(takes)} takes, {genres.genre_name(takes[0].music.genre)} at "
         f"{grid.bpm:.1f} bpm, best first", fontsize=10,
     )  # fmt: skip
-    with whole_file(path) as aside:
+    with atomic_file(path) as aside:
         figure.savefig(aside, dpi=100, format="png")
 
 

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kinetune.training.loop import Outcome, Report
+    from kinetune.training.loop import StepReport, TrainingResult
 
 app = typer.Typer(
     help="Train the VAE, then the denoiser; the genre classifier; the beat network.",
@@ -81,7 +81,7 @@ def beats(config: _CONFIG, out: _OUT, minutes: _MINUTES = None, resume: _RESUME 
     _tell(outcome, out / "beats" / "model")
 
 
-def _tell(outcome: "Outcome", where: Path) -> None:
+def _tell(outcome: "TrainingResult", where: Path) -> None:
     state = "finished" if outcome.finished else "stopped, --resume goes on"
     print(f"{where}: {outcome.step} steps ({state}), loss {outcome.loss:.4f}")
 
@@ -102,13 +102,13 @@ class _bar:
         )
         self._task = self._bar.add_task(title, total=steps, loss=float("nan"), left="?")
 
-    def __enter__(self) -> "Callable[[Report], None]":
+    def __enter__(self) -> "Callable[[StepReport], None]":
         return self._update
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def _update(self, report: "Report") -> None:
+    def _update(self, report: "StepReport") -> None:
         self._bar.start()
         minutes, seconds = divmod(int(report.seconds_left), 60)
         self._bar.update(

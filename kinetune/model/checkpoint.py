@@ -152,7 +152,7 @@ def as_float16(networks: Sequence[nn.Module]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield a folder aside; on a clean exit it takes the place of ``folder``.
 
     Raises:

@@ -211,7 +211,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Save everything as JSON and safetensors; networks as float16, the normaliser as is."""
         networks = [self.vae, self.unet, self.condition_encoder]
-        with checkpoint.as_float16(networks), checkpoint.whole_folder(Path(folder)) as aside:
+        with checkpoint.as_float16(networks), checkpoint.atomic_folder(Path(folder)) as aside:
             super().save_pretrained(aside, safe_serialization=True, **options)
             checkpoint.forget_origins(aside)
 

@@ -10,7 +10,7 @@ from kinetune import timebase
 from kinetune.audio.sound import Sound, resample
 from kinetune.errors import ConfigError
 from kinetune.extras import extra
-from kinetune.files import whole_file
+from kinetune.files import atomic_file
 from kinetune.memmap import blocks, let_go
 from kinetune.render import skeleton_video
 
@@ -55,7 +55,7 @@ def write_film(
 
     check_suffix(path)
     total = len(scene.poses)
-    with whole_file(path) as aside, av.open(str(aside), "w") as out:
+    with atomic_file(path) as aside, av.open(str(aside), "w") as out:
         video = out.add_stream("libx264", rate=round(skeleton_video.FPS))
         video.width, video.height, video.pix_fmt = (
             skeleton_video.WIDTH,
@@ -105,7 +105,7 @@ def write_onto(path: Path, source: Path, sound: Sound, *, offset_s: float = 0.0)
             raise ConfigError(
                 f"the music can't begin at {offset_s:g} s of {source}, which lasts {length_s:.1f} s"
             )
-        with whole_file(path) as aside, av.open(str(aside), "w") as out:
+        with atomic_file(path) as aside, av.open(str(aside), "w") as out:
             try:
                 video = out.add_stream_from_template(given)
             except (av.FFmpegError, ValueError) as error:

@@ -124,7 +124,7 @@ def _spectrogram(axes: "Axes", music: "DanceMusic", heard: Any, shown_s: float) 
 
 
 def _write(figure: "Figure", path: Path) -> None:
-    with files.whole_file(path) as aside:
+    with files.atomic_file(path) as aside:
         figure.savefig(aside, dpi=110, format="png")
 
 

@@ -29,13 +29,13 @@ from kinetune.corpus.choreography.choreographer import Dance, choreograph
 from kinetune.corpus.choreography.keyframed import key
 from kinetune.corpus.choreography.time_warp import bend
 from kinetune.errors import ConfigError
-from kinetune.model.checkpoint import whole_folder
+from kinetune.model.checkpoint import atomic_folder
 from kinetune.motion import skeleton
 from kinetune.motion.beats.beat_network import GROUPS, BeatNetworkConfig, body_rows
 from kinetune.motion.clip import MotionClip
 from kinetune.training.beat_module import BeatModule, save_beat_module
 from kinetune.training.config import LoopConfig
-from kinetune.training.loop import Outcome, Report, TrainingLoop
+from kinetune.training.loop import StepReport, TrainingLoop, TrainingResult
 
 Array = NDArray[np.float64]
 Half = NDArray[np.float16]
@@ -164,8 +164,8 @@ def train_beats(
     *,
     minutes: float | None = None,
     resume: bool = False,
-    on_step: Callable[[Report], None] | None = None,
-) -> Outcome:
+    on_step: Callable[[StepReport], None] | None = None,
+) -> TrainingResult:
     """Train the network and leave it in ``out/beats/model``.
 
     Args:
@@ -188,13 +188,13 @@ def train_beats(
     def loss(step: int, number: int) -> dict[str, Tensor]:
         batch = step * training.loop.gradient_accumulation + number
         rows, beats, downbeats, has_bars = drawn(bodies, training, batch)
-        logits = loop.seeded(rows, training.loop.seed + batch)
+        logits = loop.forward_seeded(rows, training.loop.seed + batch)
         told = beats.to(device), downbeats.to(device), has_bars.to(device)
         return beat_loss(logits, *told, downbeat_weight=training.downbeat_weight)
 
     outcome = loop.run(loss, minutes=minutes, on_step=on_step)
-    loop.average_into_model()
-    with whole_folder(out / "beats" / "model") as aside:
+    loop.copy_ema_to_model()
+    with atomic_folder(out / "beats" / "model") as aside:
         save_beat_module(module.cpu(), aside)
     return outcome
 
@@ -268,7 +268,7 @@ def open_bodies(
     names = [each.name for each in fields(Bodies)]
     kept = out / f"bodies-{_name_of(dances)}"
     if not kept.is_dir():
-        with whole_folder(kept) as aside:
+        with atomic_folder(kept) as aside:
             made = _made(dances, on_dance)
             for name in names:
                 np.save(aside / f"{name}.npy", getattr(made, name))

@@ -7,7 +7,7 @@ from typing import Any
 from kinetune import config
 from kinetune.errors import ConfigError
 from kinetune.model.presets import ModelConfig, UNetConfig, VaeConfig, preset_config
-from kinetune.training.data.feature_augment import Roughness
+from kinetune.training.data.feature_augment import FeatureAugmentation
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class DiffusionTraining:
         drop_motion: How often the motion alone is withheld.
         drop_grid: How often the beat grid alone is withheld.
         drop_genre: How often the genre alone is withheld.
-        rough: How much the motion features are roughened.
+        augment: Random changes of the motion features.
         grid_jitter_s: Deviation of a shift of the whole beat grid, seconds.
     """
 
@@ -111,7 +111,7 @@ class DiffusionTraining:
     drop_motion: float = 0.1
     drop_grid: float = 0.1
     drop_genre: float = 0.05
-    rough: Roughness = field(default_factory=Roughness)
+    augment: FeatureAugmentation = field(default_factory=FeatureAugmentation)
     grid_jitter_s: float = 0.005
 
 

@@ -20,9 +20,9 @@ from kinetune.model.presets import build_pipeline, load_paper_vae
 from kinetune.model.vae import MelVAE, channel_strengths
 from kinetune.training.config import DiffusionTraining, TrainConfig
 from kinetune.training.data import dataset
-from kinetune.training.data.feature_augment import roughened
-from kinetune.training.data.prepare import PreparedSet, open_source
-from kinetune.training.loop import Outcome, Report, TrainingLoop
+from kinetune.training.data.feature_augment import augment_features
+from kinetune.training.data.prepare import PreparedSet, open_dataset
+from kinetune.training.loop import StepReport, TrainingLoop, TrainingResult
 
 
 def train_diffusion(
@@ -31,8 +31,8 @@ def train_diffusion(
     *,
     minutes: float | None = None,
     resume: bool = False,
-    on_step: Callable[[Report], None] | None = None,
-) -> Outcome:
+    on_step: Callable[[StepReport], None] | None = None,
+) -> TrainingResult:
     """Train the denoiser of a run and leave the whole pipeline in ``out/model``.
 
     Args:
@@ -49,17 +49,17 @@ def train_diffusion(
     settings = config.diffusion
     pipeline = build_pipeline(config.model, seed=settings.loop.seed)
     if settings.start:
-        _start_from(settings.start, pipeline)
+        _load_start_model(settings.start, pipeline)
     if settings.vae or not settings.start:
-        pipeline.register_modules(vae=_trained_vae(config, out))
+        pipeline.register_modules(vae=_load_vae(config, out))
     features = pipeline.normaliser.config.features
-    prepared = open_source(config.data, out, features=features)
+    prepared = open_dataset(config.data, out, features=features)
     if not settings.start:
         dataset.fit_normaliser(prepared, pipeline)
     shape = dataset.window_shape(pipeline)
-    windows = dataset.windows_of(prepared, shape, stride_s=config.data.stride_s, held_out=False)
+    windows = dataset.list_windows(prepared, shape, stride_s=config.data.stride_s, held_out=False)
     conditions = dataset.Conditions(prepared, pipeline)
-    denoiser = Denoiser(pipeline, strength_weight=settings.strength_weight)
+    denoiser = DenoisingObjective(pipeline, strength_weight=settings.strength_weight)
     loop = TrainingLoop(denoiser, settings.loop, out / "diffusion", resume=resume)
     pipeline.to(loop.accelerator.device)
     latents = cached_latents(prepared, windows, pipeline, out)
@@ -67,22 +67,22 @@ def train_diffusion(
 
     def loss(step: int, number: int) -> dict[str, Tensor]:
         batch = step * accumulation + number
-        chosen = dataset.draw(settings.loop.seed, batch, len(windows), size)
+        chosen = dataset.sample_batch(settings.loop.seed, batch, len(windows), size)
         generator = torch.Generator().manual_seed(settings.loop.seed * 1_000_003 + batch)
         shifts = (settings.grid_jitter_s * torch.randn(size, generator=generator)).tolist()
         told = conditions.batch([windows[i] for i in chosen], shift_s=shifts)
-        told = withhold(told, settings, generator)
+        told = drop_conditions(told, settings, generator)
         clean = latents[0][chosen].float()
         clean = clean + latents[1][chosen].float() * torch.randn(clean.shape, generator=generator)
         return denoiser(clean, told, settings.min_snr_gamma, generator)
 
     outcome = loop.run(loss, minutes=minutes, on_step=on_step)
-    loop.average_into_model()
+    loop.copy_ema_to_model()
     pipeline.save_pretrained(out / "model")
     return outcome
 
 
-class Denoiser(nn.Module):
+class DenoisingObjective(nn.Module):
     """The trained parts of a pipeline and their loss.
 
     Args:
@@ -141,7 +141,7 @@ class Denoiser(nn.Module):
         return ratio.clamp(max=gamma) / (ratio + 1.0 if velocity else ratio.clamp(min=1e-8))
 
 
-def withhold(
+def drop_conditions(
     told: ConditionBatch, settings: DiffusionTraining, generator: torch.Generator
 ) -> ConditionBatch:
     """Drop conditions at random and roughen the features, so that none is leant on too hard."""
@@ -153,7 +153,7 @@ def withhold(
     everything = kept(settings.drop_all)
     return replace(
         told,
-        features=roughened(told.features, settings.rough, generator),
+        features=augment_features(told.features, settings.augment, generator),
         keep_motion=told.keep_motion * everything * kept(settings.drop_motion),
         keep_grid=told.keep_grid * everything * kept(settings.drop_grid),
         keep_genre=told.keep_genre * everything * kept(settings.drop_genre),
@@ -180,12 +180,12 @@ def cached_latents(
     pipeline.vae.eval()
     encoded = list(dataset.encode_windows(prepared, windows, pipeline))
     mean, std = (torch.cat(parts) for parts in zip(*encoded, strict=True))
-    with files.whole_file(path) as aside:
+    with files.atomic_file(path) as aside:
         save_file({"mean": mean, "std": std}, aside)
     return mean, std
 
 
-def _start_from(name: str, pipeline: DanceToMusicPipeline) -> None:
+def _load_start_model(name: str, pipeline: DanceToMusicPipeline) -> None:
     """Put a trained model's networks, VAE and normaliser into ``pipeline``."""
     trained = DanceToMusicPipeline.from_pretrained(name)
     for part in ("unet", "condition_encoder", "normaliser"):
@@ -199,7 +199,7 @@ def _start_from(name: str, pipeline: DanceToMusicPipeline) -> None:
     pipeline.register_modules(vae=trained.vae)
 
 
-def _trained_vae(config: TrainConfig, out: Path) -> MelVAE | AutoencoderKL:
+def _load_vae(config: TrainConfig, out: Path) -> MelVAE | AutoencoderKL:
     kind = MelVAE if config.model.preset == "default" else AutoencoderKL
     folder = Path(config.diffusion.vae) if config.diffusion.vae else out / "vae" / "model"
     if (folder / "config.json").is_file():

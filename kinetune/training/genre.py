@@ -19,12 +19,12 @@ from kinetune.metrics.networks.genre_network import (
     load_network,
     save_network,
 )
-from kinetune.model.checkpoint import whole_folder
+from kinetune.model.checkpoint import atomic_folder
 from kinetune.training.config import DataConfig, LoopConfig
 from kinetune.training.data import dataset
-from kinetune.training.data.augment import Augmentation, augmented, no_music
-from kinetune.training.data.prepare import PreparedSet, open_source
-from kinetune.training.loop import Outcome, Report, TrainingLoop
+from kinetune.training.data.audio_augment import AudioAugmentation, augment_audio, non_music
+from kinetune.training.data.prepare import PreparedSet, open_dataset
+from kinetune.training.loop import StepReport, TrainingLoop, TrainingResult
 
 # The classifier needs no motion, but a prepared set has some.
 _FEATURES = "rhythm"
@@ -46,7 +46,7 @@ class GenreTraining:
     network: GenreConfig = field(default_factory=GenreConfig)
     data: DataConfig = field(default_factory=DataConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(ema_decay=0.0))
-    augment: Augmentation = field(default_factory=Augmentation)
+    augment: AudioAugmentation = field(default_factory=AudioAugmentation)
     smoothing: float = 0.05
 
     def __post_init__(self) -> None:
@@ -57,7 +57,7 @@ class GenreTraining:
 
 
 @dataclass(frozen=True)
-class TrainedGenre:
+class GenreResult:
     """What came of a run.
 
     Attributes:
@@ -66,7 +66,7 @@ class TrainedGenre:
         held_out: How many those are.
     """
 
-    outcome: Outcome
+    outcome: TrainingResult
     accuracy: float
     held_out: int
 
@@ -88,8 +88,8 @@ def train_genre(
     *,
     minutes: float | None = None,
     resume: bool = False,
-    on_step: Callable[[Report], None] | None = None,
-) -> TrainedGenre:
+    on_step: Callable[[StepReport], None] | None = None,
+) -> GenreResult:
     """Train the classifier and leave it in ``out/genre/model``.
 
     Args:
@@ -99,38 +99,38 @@ def train_genre(
         resume: Go on from ``out/genre/state``.
         on_step: Called after every step.
     """
-    prepared = open_source(training.data, out, features=_FEATURES)
+    prepared = open_dataset(training.data, out, features=_FEATURES)
     if prepared.rate_hz != training.network.rate_hz:
         raise ConfigError(
             f"{prepared.folder}: prepared at {prepared.rate_hz} Hz, but the classifier listens at "
             f"{training.network.rate_hz} Hz"
         )
-    windows = WindowSource(prepared, training)
-    network = seeded_network(training)
+    windows = GenreBatches(prepared, training)
+    network = build_network(training)
     loop = TrainingLoop(network, training.loop, out / "genre", resume=resume)
     device, size = loop.accelerator.device, training.loop.batch_size
 
     def loss(step: int, number: int) -> dict[str, Tensor]:
         batch = step * training.loop.gradient_accumulation + number
         samples, targets = windows.batch(batch, size)
-        logits = loop.seeded(samples, training.loop.seed + batch)
+        logits = loop.forward_seeded(samples, training.loop.seed + batch)
         return genre_loss(logits, targets.to(device))
 
     outcome = loop.run(loss, minutes=minutes, on_step=on_step)
-    with whole_folder(out / "genre" / "model") as aside:
+    with atomic_folder(out / "genre" / "model") as aside:
         save_network(network.cpu(), aside)
     accuracy, count = held_out_accuracy(load_network(out / "genre" / "model"), prepared)
-    return TrainedGenre(outcome, accuracy, count)
+    return GenreResult(outcome, accuracy, count)
 
 
-def seeded_network(training: GenreTraining) -> GenreNetwork:
+def build_network(training: GenreTraining) -> GenreNetwork:
     """Return a new network, its weights drawn from the run's seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.loop.seed)
         return GenreNetwork(training.network)
 
 
-class WindowSource:
+class GenreBatches:
     """Batches of spoilt windows with their targets, every draw from the seed and the number.
 
     Args:
@@ -145,22 +145,22 @@ class WindowSource:
         self._taken = int(np.ceil(wanted * (1.0 + training.augment.speed))) + 1
         shape = dataset.WindowShape(self._taken, self._taken, training.network.rate_hz)
         stride_s = training.data.stride_s
-        self._windows = dataset.windows_of(prepared, shape, stride_s=stride_s, held_out=False)
+        self._windows = dataset.list_windows(prepared, shape, stride_s=stride_s, held_out=False)
 
     def batch(self, number: int, size: int) -> tuple[Tensor, Tensor]:
         """Return windows (B, N) and targets (B, 10) of the batch of that number."""
         training = self._training
         rng = np.random.default_rng([training.loop.seed, number])
-        chosen = dataset.draw(training.loop.seed, number, len(self._windows), size)
+        chosen = dataset.sample_batch(training.loop.seed, number, len(self._windows), size)
         windows = [self._windows[i] for i in chosen]
         music = torch.stack([self._music(window, rng) for window in windows])
         length, rate_hz = training.network.window_samples, training.network.rate_hz
-        samples = augmented(music, length, rate_hz, training.augment, rng)
+        samples = augment_audio(music, length, rate_hz, training.augment, rng)
         places = [genres.genre_index(self._prepared.items[w.item].genre) for w in windows]
         sure = functional.one_hot(torch.tensor(places), len(genres.CODES)).float()
         targets = (1.0 - training.smoothing) * sure + training.smoothing / len(genres.CODES)
-        for row in np.flatnonzero(rng.random(size) < training.augment.nothing_share):
-            samples[row] = no_music(length, rate_hz, rng)
+        for row in np.flatnonzero(rng.random(size) < training.augment.non_music_share):
+            samples[row] = non_music(length, rate_hz, rng)
             targets[row] = 1.0 / len(genres.CODES)
         return samples, targets
 

@@ -21,15 +21,15 @@ from torch import Tensor, nn
 from kinetune import files
 from kinetune.errors import ModelError
 from kinetune.extras import extra
-from kinetune.model.checkpoint import MARKER, whole_folder
+from kinetune.model.checkpoint import MARKER, atomic_folder
 from kinetune.training.config import LoopConfig
 
 # The loss of one batch: called with the optimiser step and the batch's number within it.
-Loss = Callable[[int, int], dict[str, Tensor]]
+LossFunction = Callable[[int, int], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class Report:
+class StepReport:
     """Where a run stands, for a progress bar.
 
     Attributes:
@@ -44,7 +44,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """How a run ended.
 
     Attributes:
@@ -80,7 +80,7 @@ class TrainingLoop:
             gradient_accumulation_steps=config.gradient_accumulation,
         )
         self.model = model.to(self.accelerator.device)
-        self.ema = _moving_average(self.model, config)
+        self.ema = _build_ema(self.model, config)
         optimizer = torch.optim.AdamW(
             [p for p in self.model.parameters() if p.requires_grad],
             lr=config.learning_rate,
@@ -95,11 +95,11 @@ class TrainingLoop:
 
     def run(
         self,
-        loss: Loss,
+        loss: LossFunction,
         *,
         minutes: float | None = None,
-        on_step: Callable[[Report], None] | None = None,
-    ) -> Outcome:
+        on_step: Callable[[StepReport], None] | None = None,
+    ) -> TrainingResult:
         """Train until all steps are done or ``minutes`` have passed; always ends saved.
 
         Args:
@@ -121,9 +121,9 @@ class TrainingLoop:
                     self.save()
                     saved = time.monotonic()
         self.save()
-        return Outcome(self.step, self.step >= self.config.steps, self._smoothed)
+        return TrainingResult(self.step, self.step >= self.config.steps, self._smoothed)
 
-    def seeded(self, inputs: Tensor, seed: int) -> Tensor:
+    def forward_seeded(self, inputs: Tensor, seed: int) -> Tensor:
         """Return what the model makes of inputs, its dropout drawn from a seed alone."""
         # Dropout knows no other generator than torch's own.
         with torch.random.fork_rng():
@@ -140,17 +140,17 @@ class TrainingLoop:
         if self.ema is not None:
             tensors |= {f"ema.{i}": p for i, p in enumerate(self.ema.shadow_params)}
             record["ema_step"] = self.ema.optimization_step
-        with whole_folder(self.out / "state") as aside:
+        with atomic_folder(self.out / "state") as aside:
             whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
             save_file(whole, aside / "state.safetensors")
             files.write_json(aside / MARKER, record)
 
-    def average_into_model(self) -> None:
+    def copy_ema_to_model(self) -> None:
         """Put the moving average's weights into the model, for saving or judging it."""
         if self.ema is not None:
             self.ema.copy_to(self.model.parameters())
 
-    def _one_step(self, loss: Loss) -> dict[str, float]:
+    def _one_step(self, loss: LossFunction) -> dict[str, float]:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         totals: dict[str, float] = {}
@@ -182,37 +182,37 @@ class TrainingLoop:
         done = (self.step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
         return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
 
-    def _report(self, first: int, began: float, deadline: float) -> Report:
+    def _report(self, first: int, began: float, deadline: float) -> StepReport:
         now = time.monotonic()
         pace = (now - began) / max(1, self.step - first)
         left = min((self.config.steps - self.step) * pace, deadline - now)
-        return Report(self.step, self._smoothed, max(0.0, left))
+        return StepReport(self.step, self._smoothed, max(0.0, left))
 
     def _load(self, optimizer: torch.optim.Optimizer) -> None:
         folder = self.out / "state"
         try:
             record = json.loads((folder / MARKER).read_text(encoding="utf-8"))
             tensors = load_file(folder / "state.safetensors")
-            self._put_back(record, tensors, optimizer)
+            self._restore(record, tensors, optimizer)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ModelError(
                 f"{folder}: no training state to go on from ({error}); leave out --resume"
             ) from error
 
-    def _put_back(
+    def _restore(
         self, record: dict, tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer
     ) -> None:
         self.step, self._smoothed = int(record["step"]), float(record["loss"])
-        self.model.load_state_dict(_under("model.", tensors))
+        self.model.load_state_dict(_with_prefix("model.", tensors))
         state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _under("optimizer.", tensors).items():
+        for name, tensor in _with_prefix("optimizer.", tensors).items():
             number, key = name.split(".", 1)
             state.setdefault(int(number), {})[key] = tensor
         optimizer.load_state_dict(
             {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
         )
         if self.ema is not None:
-            shadow = _under("ema.", tensors)
+            shadow = _with_prefix("ema.", tensors)
             self.ema.optimization_step = int(record["ema_step"])
             self.ema.shadow_params = [
                 shadow[str(i)].to(self.accelerator.device) for i in range(len(shadow))
@@ -248,7 +248,7 @@ class _EventLog:
                 self._board.add_scalar(name, value, step)
 
 
-def _moving_average(model: nn.Module, config: LoopConfig) -> EMAModel | None:
+def _build_ema(model: nn.Module, config: LoopConfig) -> EMAModel | None:
     if config.ema_decay == 0:
         return None
     return EMAModel(
@@ -265,5 +265,5 @@ def _smooth(old: float, new: float) -> float:
     return new if math.isnan(old) else old + 0.02 * (new - old)
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

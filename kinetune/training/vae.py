@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kinetune.model.checkpoint import whole_folder
+from kinetune.model.checkpoint import atomic_folder
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import build_pipeline
 from kinetune.model.vae import MelVAE, decode_raw, posterior_of
 from kinetune.training.config import TrainConfig, VaeTraining
 from kinetune.training.data import dataset
-from kinetune.training.data.prepare import PreparedSet, open_source
-from kinetune.training.loop import Outcome, Report, TrainingLoop
+from kinetune.training.data.prepare import PreparedSet, open_dataset
+from kinetune.training.loop import StepReport, TrainingLoop, TrainingResult
 
 
 def train_vae(
@@ -26,8 +26,8 @@ def train_vae(
     *,
     minutes: float | None = None,
     resume: bool = False,
-    on_step: Callable[[Report], None] | None = None,
-) -> Outcome:
+    on_step: Callable[[StepReport], None] | None = None,
+) -> TrainingResult:
     """Train the VAE of a run and leave it in ``out/vae/model``.
 
     Args:
@@ -39,9 +39,9 @@ def train_vae(
     """
     pipeline = build_pipeline(config.model, seed=config.vae.loop.seed)
     features = pipeline.normaliser.config.features
-    prepared = open_source(config.data, out, features=features)
+    prepared = open_dataset(config.data, out, features=features)
     shape = dataset.window_shape(pipeline)
-    windows = dataset.windows_of(prepared, shape, stride_s=config.data.stride_s, held_out=False)
+    windows = dataset.list_windows(prepared, shape, stride_s=config.data.stride_s, held_out=False)
     if isinstance(pipeline.vae, MelVAE) and not resume:
         # A few hundred windows hold far more patches than a patch has values.
         sample = windows[:: max(1, len(windows) // 300)]
@@ -52,14 +52,14 @@ def train_vae(
 
     def loss(step: int, number: int) -> dict[str, Tensor]:
         batch = step * accumulation + number
-        chosen = dataset.draw(config.vae.loop.seed, batch, len(windows), size)
+        chosen = dataset.sample_batch(config.vae.loop.seed, batch, len(windows), size)
         mel = dataset.window_mel(prepared, [windows[i] for i in chosen], shape, pipeline)
         return vae_loss(pipeline, mel, config.vae, seed=batch)
 
     outcome = loop.run(loss, minutes=minutes, on_step=on_step)
-    loop.average_into_model()
-    measure_latents(pipeline, prepared, windows)
-    with whole_folder(out / "vae" / "model") as aside:
+    loop.copy_ema_to_model()
+    measure_latent_statistics(pipeline, prepared, windows)
+    with atomic_folder(out / "vae" / "model") as aside:
         pipeline.vae.save_pretrained(aside)
     return outcome
 
@@ -81,7 +81,7 @@ def vae_loss(
 
 
 @torch.no_grad()
-def measure_latents(
+def measure_latent_statistics(
     pipeline: DanceToMusicPipeline, prepared: PreparedSet, windows: list[dataset.Window]
 ) -> None:
     """Measure mean and deviation of every latent channel and write them into the VAE's config.

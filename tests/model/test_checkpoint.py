@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from kinetune.errors import ModelError, OutputError
-from kinetune.model.checkpoint import check_folder, resolve, whole_folder
+from kinetune.model.checkpoint import atomic_folder, check_folder, resolve
 from kinetune.model.pipeline import DanceToMusicPipeline
 
 
@@ -82,7 +82,7 @@ def test_a_name_that_is_nothing_lists_what_there_is():
 def test_a_folder_with_other_files_is_not_replaced(saved, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match="other files"), whole_folder(tmp_path / "mine"):
+    with pytest.raises(OutputError, match="other files"), atomic_folder(tmp_path / "mine"):
         pass
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 

@@ -14,7 +14,7 @@ def test_the_bundled_configs_are_whole():
     assert (loop.learning_rate, loop.betas, loop.weight_decay) == (1e-4, (0.95, 0.999), 1e-6)
     assert (loop.batch_size, loop.warmup_steps, loop.clip_norm) == (8, 500, 1.0)
     assert (loop.ema_decay, loop.ema_power) == (0.9999, 0.75)
-    assert paper.diffusion.drop_all == paper.diffusion.rough.noise == 0.0
+    assert paper.diffusion.drop_all == paper.diffusion.augment.noise == 0.0
     assert paper.diffusion.min_snr_gamma == 0.0
 
 

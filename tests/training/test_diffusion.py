@@ -10,7 +10,7 @@ from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import UNetConfig, VaeConfig, build_pipeline
 from kinetune.model.vae import channel_strengths
 from kinetune.training.config import DiffusionTraining, read_train_config
-from kinetune.training.diffusion import Denoiser, train_diffusion, withhold
+from kinetune.training.diffusion import DenoisingObjective, drop_conditions, train_diffusion
 from kinetune.training.vae import train_vae
 from tests.conftest import REPOSITORY, swaying_clip
 from tests.model.conftest import tiny_default
@@ -70,16 +70,16 @@ def test_a_missing_vae_is_said(tiny, tmp_path):
 
 def test_conditions_are_withheld_as_often_as_asked():
     settings = DiffusionTraining(drop_all=0.1, drop_motion=0.3, drop_grid=0.0, drop_genre=0.0)
-    held = withhold(some_conditions(), settings, torch.Generator().manual_seed(0))
+    held = drop_conditions(some_conditions(), settings, torch.Generator().manual_seed(0))
     assert held.keep_motion.mean() == pytest.approx(0.9 * 0.7, abs=0.04)
     assert held.keep_grid.mean() == pytest.approx(0.9, abs=0.03)
     assert torch.equal(held.keep_grid, held.keep_genre)
-    assert held.features.std() == pytest.approx(settings.rough.noise, rel=0.05)
+    assert held.features.std() == pytest.approx(settings.augment.noise, rel=0.05)
 
 
 @pytest.mark.parametrize("velocity", [True, False])
 def test_min_snr_weights_are_the_formula(velocity):
-    denoiser = Denoiser(tiny_default())
+    denoiser = DenoisingObjective(tiny_default())
     steps = torch.tensor([1, 500, 900])
     kept = denoiser.schedule.alphas_cumprod[steps]
     ratio = kept / (1 - kept)
@@ -91,7 +91,7 @@ def test_min_snr_weights_are_the_formula(velocity):
 def test_it_can_learn_a_few_clips_by_heart():
     """The loss on two fixed latents falls to a fraction."""
     torch.manual_seed(0)
-    denoiser = Denoiser(tiny_default())
+    denoiser = DenoisingObjective(tiny_default())
     generator = torch.Generator().manual_seed(0)
     clean = torch.randn(2, 4, 1, 32, generator=generator)
     told = ConditionBatch(
@@ -182,7 +182,9 @@ def test_strong_channels_count_for_more():
     with torch.no_grad():
         weight[0] *= 10.0
     strengths = channel_strengths(pipeline.vae)
-    plain, weighted = (Denoiser(pipeline, strength_weight=w).channel_weights for w in (0.0, 1.0))
+    plain, weighted = (
+        DenoisingObjective(pipeline, strength_weight=w).channel_weights for w in (0.0, 1.0)
+    )
     assert (plain == 1).all()
     assert weighted.mean().item() == pytest.approx(1.0)
     torch.testing.assert_close(weighted / weighted[1], strengths / strengths[1])

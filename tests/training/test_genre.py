@@ -10,19 +10,19 @@ from kinetune import genres
 from kinetune.errors import ConfigError
 from kinetune.metrics.networks.genre_network import GenreConfig, load_network
 from kinetune.training.config import DataConfig, LoopConfig
-from kinetune.training.data.augment import Augmentation
-from kinetune.training.data.prepare import open_source
+from kinetune.training.data.audio_augment import AudioAugmentation
+from kinetune.training.data.prepare import open_dataset
 from kinetune.training.genre import (
+    GenreBatches,
     GenreTraining,
-    WindowSource,
+    build_network,
     read_genre_config,
-    seeded_network,
     train_genre,
 )
 from tests.conftest import REPOSITORY
 
-NOTHING = Augmentation(
-    speed=0.0, tilt_db=0.0, cut_share=0.0, noise_share=0.0, codec_share=0.0, nothing_share=0.0
+NOTHING = AudioAugmentation(
+    speed=0.0, tilt_db=0.0, lowpass_share=0.0, noise_share=0.0, codec_share=0.0, non_music_share=0.0
 )
 
 
@@ -89,8 +89,8 @@ def test_minutes_stop_it(training, tmp_path):
 
 
 def test_a_batch_holds_the_music_and_its_genre(training, tmp_path):
-    prepared = open_source(training.data, tmp_path, features="rhythm")
-    source = WindowSource(prepared, replace(training, smoothing=0.2))
+    prepared = open_dataset(training.data, tmp_path, features="rhythm")
+    source = GenreBatches(prepared, replace(training, smoothing=0.2))
     samples, targets = source.batch(0, 6)
     assert samples.shape == (6, 22_050)
     known = {
@@ -108,20 +108,22 @@ def test_a_batch_holds_the_music_and_its_genre(training, tmp_path):
 
 
 def test_batches_are_drawn_by_their_number_and_the_seed(training, tmp_path):
-    prepared = open_source(training.data, tmp_path, features="rhythm")
-    source = WindowSource(prepared, training)
+    prepared = open_dataset(training.data, tmp_path, features="rhythm")
+    source = GenreBatches(prepared, training)
     assert torch.equal(source.batch(3, 4)[0], source.batch(3, 4)[0])
     assert not torch.equal(source.batch(3, 4)[0], source.batch(4, 4)[0])
     other = replace(training, loop=replace(training.loop, seed=1))
-    assert not torch.equal(source.batch(3, 4)[0], WindowSource(prepared, other).batch(3, 4)[0])
-    states = [seeded_network(t).projection.weight for t in (training, training, other)]
+    assert not torch.equal(source.batch(3, 4)[0], GenreBatches(prepared, other).batch(3, 4)[0])
+    states = [build_network(t).projection.weight for t in (training, training, other)]
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2])
 
 
 def test_what_is_no_music_is_of_no_genre(training, tmp_path):
-    prepared = open_source(training.data, tmp_path, features="rhythm")
-    source = WindowSource(prepared, replace(training, augment=replace(NOTHING, nothing_share=1.0)))
+    prepared = open_dataset(training.data, tmp_path, features="rhythm")
+    source = GenreBatches(
+        prepared, replace(training, augment=replace(NOTHING, non_music_share=1.0))
+    )
     _, targets = source.batch(0, 6)
     torch.testing.assert_close(targets, torch.full((6, 10), 0.1))
 
@@ -129,7 +131,7 @@ def test_what_is_no_music_is_of_no_genre(training, tmp_path):
 def test_the_bundled_run_can_be_read():
     training = read_genre_config(REPOSITORY / "configs" / "genre.toml")
     assert training.network == GenreConfig()
-    assert training.augment == Augmentation()
+    assert training.augment == AudioAugmentation()
 
 
 def test_bad_configs_are_said(training, tmp_path):

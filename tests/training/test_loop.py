@@ -99,7 +99,7 @@ def test_accumulated_batches_are_one_larger_batch(tmp_path):
 def test_the_moving_average_lags_behind_and_is_put_in(tmp_path):
     loop, _ = trained(tmp_path)
     before = loop.model.weight.clone()
-    loop.average_into_model()
+    loop.copy_ema_to_model()
     assert not torch.allclose(before, loop.model.weight)
     torch.testing.assert_close(loop.model.weight, loop.ema.shadow_params[0])
 

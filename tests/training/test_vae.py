@@ -6,8 +6,8 @@ import torch
 from kinetune.model.presets import build_pipeline, preset_config
 from kinetune.model.vae import MelVAE, decode_latents, posterior_of, scale_latents
 from kinetune.training.data import dataset
-from kinetune.training.data.prepare import open_source
-from kinetune.training.vae import measure_latents, train_vae, vae_loss
+from kinetune.training.data.prepare import open_dataset
+from kinetune.training.vae import measure_latent_statistics, train_vae, vae_loss
 
 
 def test_the_vae_learns_and_measures_its_latents(tiny, tmp_path):
@@ -24,9 +24,9 @@ def test_the_vae_learns_and_measures_its_latents(tiny, tmp_path):
 def error_of(vae, config, cache):
     """Mean error of spectrograms brought through the VAE, over all windows."""
     pipeline = build_pipeline(config.model)
-    prepared = open_source(config.data, cache, features="rhythm")
+    prepared = open_dataset(config.data, cache, features="rhythm")
     shape = dataset.window_shape(pipeline)
-    windows = dataset.windows_of(prepared, shape, stride_s=2.0, held_out=False)
+    windows = dataset.list_windows(prepared, shape, stride_s=2.0, held_out=False)
     mel = dataset.window_mel(prepared, windows, shape, pipeline)
     with torch.no_grad():
         back = decode_latents(vae, scale_latents(vae, posterior_of(vae, mel)[0]))
@@ -35,10 +35,10 @@ def error_of(vae, config, cache):
 
 def test_measured_latents_have_unit_scale(tiny, tmp_path):
     pipeline = build_pipeline(tiny.model)
-    prepared = open_source(tiny.data, tmp_path, features="rhythm")
+    prepared = open_dataset(tiny.data, tmp_path, features="rhythm")
     shape = dataset.window_shape(pipeline)
-    windows = dataset.windows_of(prepared, shape, stride_s=2.0, held_out=False)
-    measure_latents(pipeline, prepared, windows)
+    windows = dataset.list_windows(prepared, shape, stride_s=2.0, held_out=False)
+    measure_latent_statistics(pipeline, prepared, windows)
     mel = dataset.window_mel(prepared, windows, shape, pipeline)
     mean, std = posterior_of(pipeline.vae, mel)
     drawn = scale_latents(pipeline.vae, mean + std * torch.randn(mean.shape))
@@ -51,10 +51,10 @@ def test_latents_of_a_vae_of_the_papers_kind_have_unit_power(tiny, tmp_path):
     vae = replace(paper.vae, block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=4)
     unet = replace(paper.unet, block_out_channels=(8, 8), layers_per_block=1)
     pipeline = build_pipeline(replace(paper, vae=vae, unet=unet))
-    prepared = open_source(tiny.data, tmp_path, features="paper")
+    prepared = open_dataset(tiny.data, tmp_path, features="paper")
     shape = dataset.window_shape(pipeline)
-    windows = dataset.windows_of(prepared, shape, stride_s=2.0, held_out=False)
-    measure_latents(pipeline, prepared, windows)
+    windows = dataset.list_windows(prepared, shape, stride_s=2.0, held_out=False)
+    measure_latent_statistics(pipeline, prepared, windows)
     mean, std = posterior_of(pipeline.vae, dataset.window_mel(prepared, windows, shape, pipeline))
     drawn = scale_latents(pipeline.vae, mean + std * torch.randn(mean.shape))
     assert drawn.square().mean().item() == pytest.approx(1.0, abs=0.05)

@@ -108,5 +108,5 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _write(figure: "Figure", path: Path) -> None:
-    with files.whole_file(path) as aside:
+    with files.atomic_file(path) as aside:
         figure.savefig(aside, dpi=100, format="png")

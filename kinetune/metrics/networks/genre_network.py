@@ -135,7 +135,7 @@ def save_network(network: GenreNetwork, folder: Path) -> None:
         for name, tensor in network.state_dict().items()
         if tensor.is_floating_point()
     }
-    with files.whole_file(folder / WEIGHTS_FILE) as aside:
+    with files.atomic_file(folder / WEIGHTS_FILE) as aside:
         save_file(weights, aside)
 
 

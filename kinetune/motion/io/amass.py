@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune.errors import MotionError
-from kinetune.files import whole_file
+from kinetune.files import atomic_file
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.io import smpl
@@ -67,7 +67,7 @@ def write_amass(path: Path, clip: MotionClip) -> None:
     axis_angle = rotations.axis_angle_from_quat(upright)
     poses = np.zeros((clip.frame_count, _SMPLH_COLUMNS))
     poses[:, : BODY_JOINTS * 3] = axis_angle[:, :BODY_JOINTS].reshape(clip.frame_count, -1)
-    with whole_file(path) as aside, aside.open("wb") as file:
+    with atomic_file(path) as aside, aside.open("wb") as file:
         np.savez_compressed(
             file,
             poses=poses,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.errors import MotionError
-from kinetune.files import whole_file
+from kinetune.files import atomic_file
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.io.bvh_text import Hierarchy, Table, parse_hierarchy
@@ -174,7 +174,7 @@ def write_bvh(path: Path, clip: MotionClip) -> None:
         [clip.root_m * _CM_PER_M, angles[:, _depth_first(0)].reshape(clip.frame_count, -1)], axis=1
     )
     frame_time_s = timebase.duration_of(1, clip.fps)
-    with whole_file(path) as aside, aside.open("w", encoding="utf-8", newline="\n") as file:
+    with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="\n") as file:
         file.write("HIERARCHY\n" + "\n".join(_joint_lines(0, 0)) + "\n")
         file.write(f"MOTION\nFrames: {clip.frame_count}\nFrame Time: {frame_time_s:.12g}\n")
         np.savetxt(file, columns, fmt="%.6f")

@@ -19,7 +19,7 @@ from kinetune import timebase
 from kinetune.audio.sound import read_sound
 from kinetune.errors import ConfigError
 from kinetune.motion.io.formats import read_motion
-from kinetune.training.data.prepare import Dance, PreparedSet, Progress, write_prepared
+from kinetune.training.data.prepare import PreparedSet, Progress, TrainingPair, write_prepared
 
 # 5 s slices every 0.5 s (paper, section 4.1, and its code).
 SLICE_S = 5.0
@@ -28,7 +28,7 @@ _MUSIC_FOLDERS = ("wavs", "music", "audio", ".")
 
 
 @dataclass(frozen=True)
-class AistPrepared:
+class AistSummary:
     """What came of preparing AIST++.
 
     Attributes:
@@ -46,7 +46,7 @@ class AistPrepared:
 
 def prepare_aist(
     root: Path, out: Path, *, features: str = "paper", progress: Progress | None = None
-) -> AistPrepared:
+) -> AistSummary:
     """Build the AIST++ training set from the official layout.
 
     Args:
@@ -60,10 +60,10 @@ def prepare_aist(
     """
     if not root.is_dir():
         raise ConfigError(f"{root}: no such folder; expected AIST++ with motions/ and splits/")
-    train = read_names(_found(root, "crossmodal_train.txt"))
-    test = read_names(_found(root, "crossmodal_test.txt"))
-    ignore = set(read_names(_found(root, "ignore_list.txt")))
-    readers: list[Callable[[], Dance]] = []
+    train = read_names(_find_list(root, "crossmodal_train.txt"))
+    test = read_names(_find_list(root, "crossmodal_test.txt"))
+    ignore = set(read_names(_find_list(root, "ignore_list.txt")))
+    readers: list[Callable[[], TrainingPair]] = []
     ignored = missing = 0
     for name, held_out in [(n, False) for n in train] + [(n, True) for n in test]:
         motion, music = root / "motions" / f"{name}.pkl", music_path(root, name)
@@ -75,7 +75,7 @@ def prepare_aist(
             readers.append(_reader(name, motion, music, held_out))
     prepared = write_prepared(readers, out, features=features, progress=progress)
     slices = sum(slice_count(item.duration_s) for item in prepared.items if not item.held_out)
-    return AistPrepared(prepared, slices, ignored, missing)
+    return AistSummary(prepared, slices, ignored, missing)
 
 
 def read_names(path: Path) -> list[str]:
@@ -93,7 +93,7 @@ def music_path(root: Path, name: str) -> Path | None:
     return None
 
 
-def tempo_of(name: str) -> float:
+def tempo_from_name(name: str) -> float:
     """Return the tempo of a sequence's music, beats a minute, told by its name."""
     music = name.split("_")[4]
     digit = int(music[-1])
@@ -105,20 +105,24 @@ def slice_count(duration_s: float) -> int:
     return max(0, int((duration_s - SLICE_S + 1e-6) // STRIDE_S) + 1)
 
 
-def _reader(name: str, motion: Path, music: Path, held_out: bool) -> Callable[[], Dance]:
-    def read() -> Dance:
+def _reader(name: str, motion: Path, music: Path, held_out: bool) -> Callable[[], TrainingPair]:
+    def read() -> TrainingPair:
         clip = read_motion(motion)
         # Basic dances begin on a beat; for the others only the tempo is known, not the phase.
         basic = "_sBM_" in name
-        beats = timebase.beat_times(tempo_of(name), 0.0, clip.duration_s) if basic else np.empty(0)
+        beats = (
+            timebase.beat_times(tempo_from_name(name), 0.0, clip.duration_s)
+            if basic
+            else np.empty(0)
+        )
         sound = read_sound(music)
         beats_s = tuple(beats.tolist())
-        return Dance(name, name[1:3], clip, sound, beats_s, 0.0, held_out)
+        return TrainingPair(name, name[1:3], clip, sound, beats_s, 0.0, held_out)
 
     return read
 
 
-def _found(root: Path, name: str) -> Path:
+def _find_list(root: Path, name: str) -> Path:
     for path in (root / "splits" / name, root / name, root / "motions" / name):
         if path.is_file():
             return path

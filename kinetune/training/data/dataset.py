@@ -65,7 +65,7 @@ def window_shape(pipeline: DanceToMusicPipeline) -> WindowShape:
     return WindowShape(whole, music, mel.rate_hz)
 
 
-def windows_of(
+def list_windows(
     prepared: PreparedSet, shape: WindowShape, *, stride_s: float, held_out: bool
 ) -> list[Window]:
     """List the windows of the training items, or of the held-out ones.
@@ -144,7 +144,7 @@ class Conditions:
         """Return the windows' conditions, each beat grid shifted by so many seconds."""
         return stack(
             [
-                self._encoder.gather(_shifted(self._dances[window.item], shift), window.start_s)
+                self._encoder.gather(_shift_beats(self._dances[window.item], shift), window.start_s)
                 for window, shift in zip(windows, shift_s, strict=True)
             ]
         )
@@ -156,7 +156,7 @@ def fit_normaliser(prepared: PreparedSet, pipeline: DanceToMusicPipeline) -> Non
     pipeline.normaliser.fit(torch.cat(rows))
 
 
-def draw(seed: int, step: int, count: int, batch_size: int) -> list[int]:
+def sample_batch(seed: int, step: int, count: int, batch_size: int) -> list[int]:
     """Return which windows a step sees: every epoch is a new shuffle of all ``count``."""
     chosen: list[int] = []
     place = step * batch_size
@@ -171,5 +171,5 @@ def _training_items(prepared: PreparedSet) -> list[PreparedItem]:
     return [item for item in prepared.items if not item.held_out]
 
 
-def _shifted(dance: DanceInput, shift_s: float) -> DanceInput:
+def _shift_beats(dance: DanceInput, shift_s: float) -> DanceInput:
     return replace(dance, beats_s=dance.beats_s + shift_s, bar_start_s=dance.bar_start_s + shift_s)

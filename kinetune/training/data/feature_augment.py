@@ -17,37 +17,39 @@ from kinetune.motion.features import RHYTHM_FEATURE_COUNT
 _JOINTS = skeleton.JOINT_COUNT
 # Whole-body columns after the joints' speeds and spins, see ``rhythm_features``.
 _LEFT_FOOT, _RIGHT_FOOT, _SIDE_LEAN = 2 * _JOINTS + 6, 2 * _JOINTS + 7, 2 * _JOINTS + 9
-_EFFORT = (*range(2 * _JOINTS), 2 * _JOINTS, 2 * _JOINTS + 1)
+_SPEED_COLUMNS = (*range(2 * _JOINTS), 2 * _JOINTS, 2 * _JOINTS + 1)
 
 
 @dataclass(frozen=True)
-class Roughness:
-    """How much the features of a window are roughened.
+class FeatureAugmentation:
+    """How much the features of a window are augment_features.
 
     Attributes:
         noise: Deviation of the noise on every value.
         mirror: How often left and right are swapped.
         drop_joint: How often a joint's two columns are lost, joint by joint.
-        effort: Deviation of a window's liveliness: one number added to all speeds.
+        speed_shift: Deviation of a window's liveliness: one number added to all speeds.
     """
 
     noise: float = 0.1
     mirror: float = 0.5
     drop_joint: float = 0.03
-    effort: float = 0.15
+    speed_shift: float = 0.15
 
 
-def roughened(features: Tensor, told: Roughness, generator: torch.Generator) -> Tensor:
+def augment_features(
+    features: Tensor, told: FeatureAugmentation, generator: torch.Generator
+) -> Tensor:
     """Return features (B, L, F) as another body or capture might have given them."""
     out = features
     if features.shape[-1] == RHYTHM_FEATURE_COUNT:
-        out = _mirrored(out, told.mirror, generator)
-        out = _livelier(out, told.effort, generator)
-        out = _without_joints(out, told.drop_joint, generator)
+        out = _mirror(out, told.mirror, generator)
+        out = _shift_speeds(out, told.speed_shift, generator)
+        out = _drop_joints(out, told.drop_joint, generator)
     return out + told.noise * torch.randn(out.shape, generator=generator)
 
 
-def _mirrored(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
+def _mirror(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Swap left and right in about ``share`` of the windows."""
     swapped = features[..., torch.tensor(_mirror_columns())].clone()
     swapped[..., _SIDE_LEAN] *= -1.0
@@ -55,15 +57,15 @@ def _mirrored(features: Tensor, share: float, generator: torch.Generator) -> Ten
     return torch.where(chosen[:, None, None], swapped, features)
 
 
-def _livelier(features: Tensor, spread: float, generator: torch.Generator) -> Tensor:
+def _shift_speeds(features: Tensor, spread: float, generator: torch.Generator) -> Tensor:
     """Add one number a window to all columns that tell of effort."""
     lift = spread * torch.randn(len(features), generator=generator)
     effort = torch.zeros(features.shape[-1])
-    effort[list(_EFFORT)] = 1.0
+    effort[list(_SPEED_COLUMNS)] = 1.0
     return features + lift[:, None, None] * effort
 
 
-def _without_joints(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
+def _drop_joints(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Bring both columns of lost joints to their mean."""
     kept = (torch.rand(len(features), _JOINTS, generator=generator) >= share).to(features.dtype)
     whole = torch.ones(len(features), features.shape[-1] - 2 * _JOINTS)

@@ -82,7 +82,7 @@ class PreparedSet:
 
 
 @dataclass(frozen=True, eq=False)
-class Dance:
+class TrainingPair:
     """A dance with its music before it is written.
 
     Attributes: as in :class:`PreparedItem`, with the clip and the sound themselves.
@@ -117,7 +117,7 @@ def open_prepared(folder: Path) -> PreparedSet:
 
 
 def write_prepared(
-    dances: Iterable[Callable[[], Dance]],
+    dances: Iterable[Callable[[], TrainingPair]],
     out: Path,
     *,
     features: str,
@@ -152,20 +152,22 @@ def write_prepared(
     return open_prepared(out)
 
 
-def corpus_dances(source: Path, *, held_out_every: int) -> Iterator[Callable[[], Dance]]:
+def corpus_pairs(source: Path, *, held_out_every: int) -> Iterator[Callable[[], TrainingPair]]:
     """Yield a reader for every pair of a corpus folder; about one in so many is held out."""
     for item in read_manifest(source):
         yield partial(_read_pair, source, item, _is_held_out(item.id, held_out_every))
 
 
-def made_dances(minutes: float, seed: int, *, held_out_every: int) -> Iterator[Callable[[], Dance]]:
+def generated_pairs(
+    minutes: float, seed: int, *, held_out_every: int
+) -> Iterator[Callable[[], TrainingPair]]:
     """Yield a maker for every pair of a corpus that is never written; the same pairs as on disk."""
     settings = PairSettings()
     for planned in plan_pairs(settings, minutes=minutes, seed=seed):
         yield partial(_make_pair, planned, settings, _is_held_out(planned.name, held_out_every))
 
 
-def open_source(data: DataConfig, cache: Path, *, features: str) -> PreparedSet:
+def open_dataset(data: DataConfig, cache: Path, *, features: str) -> PreparedSet:
     """Open a training source: a prepared folder as it is, a corpus through a cache.
 
     The cache's name is a digest of what it was made from, so that no other corpus's cache is ever
@@ -181,23 +183,23 @@ def open_source(data: DataConfig, cache: Path, *, features: str) -> PreparedSet:
     """
     if not data.source:
         told = f"made by {kinetune.__version__}: {data.minutes} min, seed {data.seed}".encode()
-        dances = made_dances(data.minutes, data.seed, held_out_every=data.held_out)
-        return _cached(dances, told, cache, data, features)
+        dances = generated_pairs(data.minutes, data.seed, held_out_every=data.held_out)
+        return _open_cached(dances, told, cache, data, features)
     source = Path(data.source)
     if (source / "prepared.json").is_file():
-        return _matching(open_prepared(source), features)
+        return _check_features(open_prepared(source), features)
     manifest = source / "manifest.jsonl"
     if not manifest.is_file():
         raise ConfigError(
             f"{source}: neither a corpus (manifest.jsonl) nor a prepared folder (prepared.json); "
             "make one with 'kinetune corpus make' or 'kinetune prepare aist'"
         )
-    dances = corpus_dances(source, held_out_every=data.held_out)
-    return _cached(dances, manifest.read_bytes(), cache, data, features)
+    dances = corpus_pairs(source, held_out_every=data.held_out)
+    return _open_cached(dances, manifest.read_bytes(), cache, data, features)
 
 
-def _cached(
-    dances: Iterable[Callable[[], Dance]],
+def _open_cached(
+    dances: Iterable[Callable[[], TrainingPair]],
     told: bytes,
     cache: Path,
     data: DataConfig,
@@ -216,9 +218,9 @@ def _is_held_out(name: str, every: int) -> bool:
     return every > 0 and draw % every == 0
 
 
-def _make_pair(planned: PlannedPair, settings: PairSettings, held_out: bool) -> Dance:
+def _make_pair(planned: PlannedPair, settings: PairSettings, held_out: bool) -> TrainingPair:
     pair = planned.make(settings)
-    return Dance(
+    return TrainingPair(
         name=planned.name,
         genre=pair.genre,
         clip=pair.clip,
@@ -229,7 +231,7 @@ def _make_pair(planned: PlannedPair, settings: PairSettings, held_out: bool) -> 
     )
 
 
-def _matching(prepared: PreparedSet, features: str) -> PreparedSet:
+def _check_features(prepared: PreparedSet, features: str) -> PreparedSet:
     if prepared.features != features:
         raise ConfigError(
             f"{prepared.folder}: prepared with {prepared.features!r} features, but the preset "
@@ -238,8 +240,8 @@ def _matching(prepared: PreparedSet, features: str) -> PreparedSet:
     return prepared
 
 
-def _read_pair(source: Path, item: CorpusItem, held_out: bool) -> Dance:
-    return Dance(
+def _read_pair(source: Path, item: CorpusItem, held_out: bool) -> TrainingPair:
+    return TrainingPair(
         name=item.id,
         genre=item.genre,
         clip=read_motion(source / item.motion),
@@ -250,7 +252,7 @@ def _read_pair(source: Path, item: CorpusItem, held_out: bool) -> Dance:
     )
 
 
-def _write_item(dance: Dance, out: Path, features: str, rate_hz: int) -> PreparedItem:
+def _write_item(dance: TrainingPair, out: Path, features: str, rate_hz: int) -> PreparedItem:
     mono = resample(to_mono(dance.sound), rate_hz).samples
     duration_s = min(timebase.duration_of(len(mono), rate_hz), dance.clip.duration_s)
     mono = mono[: timebase.samples_in(duration_s, rate_hz)]
@@ -263,5 +265,5 @@ def _write_item(dance: Dance, out: Path, features: str, rate_hz: int) -> Prepare
 
 
 def _save(path: Path, values: NDArray) -> None:
-    with files.whole_file(path) as aside:
+    with files.atomic_file(path) as aside:
         np.save(aside, values)

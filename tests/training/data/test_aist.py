@@ -79,7 +79,7 @@ def test_beats_are_known_for_basic_dances_only(root, tmp_path):
     [("gBR_sBM_cAll_d04_mBR2_ch08", 100), ("gHO_sBM_cAll_d20_mHO5_ch01", 135)],
 )
 def test_the_name_tells_the_tempo(name, bpm):
-    assert aist.tempo_of(name) == bpm
+    assert aist.tempo_from_name(name) == bpm
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(4.9, 0), (5.0, 1), (5.4, 1), (5.5, 2), (9.6, 10)])

@@ -7,26 +7,26 @@ from kinetune.errors import ConfigError
 from kinetune.model.presets import build_pipeline, preset_config
 from kinetune.training.config import DataConfig
 from kinetune.training.data import dataset
-from kinetune.training.data.prepare import open_source
+from kinetune.training.data.prepare import open_dataset
 
 
 @pytest.fixture
 def prepared(tiny, tmp_path):
-    return open_source(tiny.data, tmp_path, features="rhythm")
+    return open_dataset(tiny.data, tmp_path, features="rhythm")
 
 
 def test_every_epoch_sees_every_window_once():
-    seen = [i for step in range(5) for i in dataset.draw(0, step, 20, 4)]
+    seen = [i for step in range(5) for i in dataset.sample_batch(0, step, 20, 4)]
     assert sorted(seen) == list(range(20))
-    again = [i for step in range(5, 10) for i in dataset.draw(0, step, 20, 4)]
+    again = [i for step in range(5, 10) for i in dataset.sample_batch(0, step, 20, 4)]
     assert sorted(again) == list(range(20))
     assert again != seen
 
 
 def test_a_draw_depends_on_the_step_alone():
-    assert dataset.draw(1, 7, 30, 4) == dataset.draw(1, 7, 30, 4)
-    assert dataset.draw(1, 7, 30, 4) != dataset.draw(2, 7, 30, 4)
-    assert len(dataset.draw(0, 3, 3, 16)) == 16
+    assert dataset.sample_batch(1, 7, 30, 4) == dataset.sample_batch(1, 7, 30, 4)
+    assert dataset.sample_batch(1, 7, 30, 4) != dataset.sample_batch(2, 7, 30, 4)
+    assert len(dataset.sample_batch(0, 3, 3, 16)) == 16
 
 
 def test_the_papers_windows_are_five_seconds_in_a_picture_of_six():
@@ -39,7 +39,7 @@ def test_the_papers_windows_are_five_seconds_in_a_picture_of_six():
 def test_windows_lie_inside_their_items(tiny, prepared):
     pipeline = build_pipeline(tiny.model)
     shape = dataset.window_shape(pipeline)
-    windows = dataset.windows_of(prepared, shape, stride_s=2.0, held_out=False)
+    windows = dataset.list_windows(prepared, shape, stride_s=2.0, held_out=False)
     assert len(windows) == len(prepared.items) * 3
     for window in windows:
         end = window.start_s + shape.music_s
@@ -49,7 +49,7 @@ def test_windows_lie_inside_their_items(tiny, prepared):
 def test_too_short_items_are_said(prepared):
     shape = dataset.WindowShape(22_050 * 60, 22_050 * 60, 22_050)
     with pytest.raises(ConfigError, match="no training item lasts 60"):
-        dataset.windows_of(prepared, shape, stride_s=1.0, held_out=False)
+        dataset.list_windows(prepared, shape, stride_s=1.0, held_out=False)
 
 
 def test_a_windows_spectrogram_is_that_of_its_samples(tiny, prepared):
@@ -73,10 +73,10 @@ def test_the_beat_grid_is_shifted_with_the_condition(tiny, prepared):
 
 def test_pairs_made_on_the_fly_are_those_of_the_corpus(tmp_path):
     make_corpus(tmp_path / "corpus", minutes=0.7, seed=3, workers=1)
-    read = open_source(
+    read = open_dataset(
         DataConfig(source=str(tmp_path / "corpus")), tmp_path / "a", features="rhythm"
     )
-    made = open_source(
+    made = open_dataset(
         DataConfig(source="", minutes=0.7, seed=3), tmp_path / "b", features="rhythm"
     )
     assert [item.name for item in made.items] == [item.name for item in read.items]
@@ -90,4 +90,4 @@ def test_pairs_made_on_the_fly_are_those_of_the_corpus(tmp_path):
 
 def test_nothing_to_make_on_the_fly_is_said(tmp_path):
     with pytest.raises(ConfigError, match="minutes must be positive"):
-        open_source(DataConfig(source=""), tmp_path, features="rhythm")
+        open_dataset(DataConfig(source=""), tmp_path, features="rhythm")

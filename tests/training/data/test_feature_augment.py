@@ -7,10 +7,10 @@ import torch
 from kinetune.motion import skeleton
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.features import rhythm_features
-from kinetune.training.data.feature_augment import Roughness, roughened
+from kinetune.training.data.feature_augment import FeatureAugmentation, augment_features
 from tests.conftest import swaying_clip
 
-NONE = Roughness(noise=0.0, mirror=0.0, drop_joint=0.0, effort=0.0)
+NONE = FeatureAugmentation(noise=0.0, mirror=0.0, drop_joint=0.0, speed_shift=0.0)
 
 
 def rows(clip):
@@ -18,7 +18,7 @@ def rows(clip):
 
 
 def drawn(features, told, seed=0):
-    return roughened(features, told, torch.Generator().manual_seed(seed))
+    return augment_features(features, told, torch.Generator().manual_seed(seed))
 
 
 def in_a_mirror(clip):
@@ -63,7 +63,7 @@ def test_a_lost_joint_says_its_mean():
 
 
 def test_effort_lifts_all_speeds_alike():
-    out = drawn(torch.zeros(4, 6, 58), replace(NONE, effort=1.0))
+    out = drawn(torch.zeros(4, 6, 58), replace(NONE, speed_shift=1.0))
     assert (out[..., :50] == out[:, :1, :1]).all()
     assert (out[..., 50:] == 0).all()
     assert out[:, 0, 0].std() > 0.2
@@ -76,10 +76,14 @@ def test_noise_has_the_spread_asked_for():
 
 def test_columns_of_unknown_meaning_get_the_noise_alone():
     features = torch.ones(2, 5, 360)
-    assert torch.equal(drawn(features, replace(Roughness(), noise=0.0)), features)
+    assert torch.equal(drawn(features, replace(FeatureAugmentation(), noise=0.0)), features)
 
 
 def test_the_same_generator_roughens_alike():
     features = torch.randn(4, 5, 58)
-    assert torch.equal(drawn(features, Roughness(), 3), drawn(features, Roughness(), 3))
-    assert not torch.equal(drawn(features, Roughness(), 3), drawn(features, Roughness(), 4))
+    assert torch.equal(
+        drawn(features, FeatureAugmentation(), 3), drawn(features, FeatureAugmentation(), 3)
+    )
+    assert not torch.equal(
+        drawn(features, FeatureAugmentation(), 3), drawn(features, FeatureAugmentation(), 4)
+    )

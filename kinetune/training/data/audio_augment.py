@@ -31,16 +31,16 @@ _CODEC_NOISE_DB = 3.0
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class AudioAugmentation:
     """How much of what.
 
     Attributes:
         speed: Largest change of speed, as a share: 0.08 is 0.92 to 1.08.
         tilt_db: Largest tilt of the spectrum, decibels an octave.
-        cut_share: Share of windows without treble.
+        lowpass_share: Share of windows without treble.
         noise_share: Share of windows with noise.
         codec_share: Share of windows that went through a mel codec.
-        nothing_share: Share of windows that are no music at all; their target is all genres alike.
+        non_music_share: Share of windows that are not music; their target is uniform over genres.
 
     Raises:
         ConfigError: A share is not within 0 to 1, the speed not below a half, the tilt negative.
@@ -48,21 +48,25 @@ class Augmentation:
 
     speed: float = 0.08
     tilt_db: float = 2.0
-    cut_share: float = 0.25
+    lowpass_share: float = 0.25
     noise_share: float = 0.25
     codec_share: float = 0.25
-    nothing_share: float = 0.04
+    non_music_share: float = 0.04
 
     def __post_init__(self) -> None:
-        shares = (self.cut_share, self.noise_share, self.codec_share, self.nothing_share)
+        shares = (self.lowpass_share, self.noise_share, self.codec_share, self.non_music_share)
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise ConfigError(f"shares of an augmentation must be 0 to 1, found {self}")
         if not 0.0 <= self.speed < 0.5 or self.tilt_db < 0.0:
             raise ConfigError(f"expected a speed of 0 to 0.5 and a tilt of 0 or more, found {self}")
 
 
-def augmented(
-    samples: Tensor, length: int, rate_hz: int, settings: Augmentation, rng: np.random.Generator
+def augment_audio(
+    samples: Tensor,
+    length: int,
+    rate_hz: int,
+    settings: AudioAugmentation,
+    rng: np.random.Generator,
 ) -> Tensor:
     """Return windows (B, ``length``) of music that suffered.
 
@@ -75,32 +79,32 @@ def augmented(
     """
     speeds = rng.uniform(1.0 - settings.speed, 1.0 + settings.speed, len(samples))
     out = torch.stack(
-        [at_speed(row, speed, length) for row, speed in zip(samples, speeds, strict=True)]
+        [change_speed(row, speed, length) for row, speed in zip(samples, speeds, strict=True)]
     )
-    out = coloured(out, rate_hz, settings, rng)
-    chosen = _chosen(len(out), settings.codec_share, rng)
+    out = filter_spectrum(out, rate_hz, settings, rng)
+    chosen = _random_rows(len(out), settings.codec_share, rng)
     if len(chosen):
-        out[chosen] = through_codec(out[chosen], rate_hz, rng)
-    for row in _chosen(len(out), settings.noise_share, rng):
-        out[row] = noisy(out[row], float(rng.uniform(*_NOISE_DB)), rng)
+        out[chosen] = simulate_codec(out[chosen], rate_hz, rng)
+    for row in _random_rows(len(out), settings.noise_share, rng):
+        out[row] = add_noise(out[row], float(rng.uniform(*_NOISE_DB)), rng)
     return out
 
 
-def at_speed(samples: Tensor, speed: float, length: int) -> Tensor:
+def change_speed(samples: Tensor, speed: float, length: int) -> Tensor:
     """Return the first ``length`` samples of a sound (L,) played at another speed."""
     taken = samples[: round(length * speed)][None, None]
     return functional.interpolate(taken, size=length, mode="linear", align_corners=True)[0, 0]
 
 
-def coloured(
-    samples: Tensor, rate_hz: int, settings: Augmentation, rng: np.random.Generator
+def filter_spectrum(
+    samples: Tensor, rate_hz: int, settings: AudioAugmentation, rng: np.random.Generator
 ) -> Tensor:
     """Return sounds (B, L) whose spectrum is tilted, and cut in some."""
     hz = torch.fft.rfftfreq(samples.shape[1], 1.0 / rate_hz)
     octaves = (hz.clamp(min=_LOWEST_HZ) / _PIVOT_HZ).log2()
     tilts = rng.uniform(-settings.tilt_db, settings.tilt_db, (len(samples), 1))
     decibels = torch.from_numpy(tilts.astype(np.float32)) * octaves
-    for row in _chosen(len(samples), settings.cut_share, rng):
+    for row in _random_rows(len(samples), settings.lowpass_share, rng):
         cut_hz = np.exp(rng.uniform(*np.log(_CUTS_HZ)))
         # 48 dB an octave, as steep as the filters of codecs and loudspeakers.
         decibels[row] -= 48.0 * (hz.clamp(min=cut_hz) / cut_hz).log2()
@@ -108,14 +112,14 @@ def coloured(
     return torch.fft.irfft(torch.fft.rfft(samples) * gains, n=samples.shape[1])
 
 
-def noisy(samples: Tensor, music_over_noise_db: float, rng: np.random.Generator) -> Tensor:
+def add_noise(samples: Tensor, music_over_noise_db: float, rng: np.random.Generator) -> Tensor:
     """Return a sound (L,) with white noise so many decibels below it."""
     noise = torch.from_numpy(rng.standard_normal(len(samples), dtype=np.float32))
     level = samples.square().mean().sqrt() * 10.0 ** (-music_over_noise_db / 20.0)
     return samples + level * noise
 
 
-def through_codec(samples: Tensor, rate_hz: int, rng: np.random.Generator) -> Tensor:
+def simulate_codec(samples: Tensor, rate_hz: int, rng: np.random.Generator) -> Tensor:
     """Return sounds (B, L) from their blurred, noised mel spectrograms by Griffin-Lim."""
     settings = MelConfig(rate_hz=rate_hz, n_mels=128, reference="fixed")
     mel = log_mel(samples, settings)
@@ -137,7 +141,7 @@ def through_codec(samples: Tensor, rate_hz: int, rng: np.random.Generator) -> Te
     )
 
 
-def no_music(length: int, rate_hz: int, rng: np.random.Generator) -> Tensor:
+def non_music(length: int, rate_hz: int, rng: np.random.Generator) -> Tensor:
     """Return silence, noise, a hum or clicks, (``length``,): nothing of any genre."""
     kinds: tuple[Callable[[int, int, np.random.Generator], Tensor], ...] = (
         _silence, _noise, _hum, _clicks,
@@ -171,5 +175,5 @@ def _clicks(length: int, rate_hz: int, rng: np.random.Generator) -> Tensor:
     return torch.from_numpy(clicks.astype(np.float32))
 
 
-def _chosen(count: int, share: float, rng: np.random.Generator) -> list[int]:
+def _random_rows(count: int, share: float, rng: np.random.Generator) -> list[int]:
     return np.flatnonzero(rng.random(count) < share).tolist()

@@ -6,19 +6,19 @@ import torch
 
 from kinetune.audio.mel import MelConfig, log_mel
 from kinetune.errors import ConfigError
-from kinetune.training.data.augment import (
-    Augmentation,
-    at_speed,
-    augmented,
-    coloured,
-    no_music,
-    noisy,
-    through_codec,
+from kinetune.training.data.audio_augment import (
+    AudioAugmentation,
+    add_noise,
+    augment_audio,
+    change_speed,
+    filter_spectrum,
+    non_music,
+    simulate_codec,
 )
 
 RATE_HZ, LENGTH = 22_050, 22_050
-UNTOUCHED = Augmentation(
-    speed=0.0, tilt_db=0.0, cut_share=0.0, noise_share=0.0, codec_share=0.0, nothing_share=0.0
+UNTOUCHED = AudioAugmentation(
+    speed=0.0, tilt_db=0.0, lowpass_share=0.0, noise_share=0.0, codec_share=0.0, non_music_share=0.0
 )
 
 
@@ -34,31 +34,35 @@ def music(batch=4, length=25_000):
 
 
 def test_nothing_asked_for_changes_nothing():
-    out = augmented(music(), LENGTH, RATE_HZ, UNTOUCHED, rng())
+    out = augment_audio(music(), LENGTH, RATE_HZ, UNTOUCHED, rng())
     torch.testing.assert_close(out, music()[:, :LENGTH], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"speed": 0.1}, {"tilt_db": 3.0}, {"cut_share": 1.0}, {"noise_share": 1.0},
+    [{"speed": 0.1}, {"tilt_db": 3.0}, {"lowpass_share": 1.0}, {"noise_share": 1.0},
      {"codec_share": 1.0}],
 )  # fmt: skip
 def test_each_figure_changes_the_music(change):
-    out = augmented(music(), LENGTH, RATE_HZ, replace(UNTOUCHED, **change), rng())
+    out = augment_audio(music(), LENGTH, RATE_HZ, replace(UNTOUCHED, **change), rng())
     assert out.shape == (4, LENGTH)
     assert out.isfinite().all()
     assert (out - music()[:, :LENGTH]).abs().max() > 0.01
 
 
 def test_the_same_draws_give_the_same_windows():
-    one, two = (augmented(music(), LENGTH, RATE_HZ, Augmentation(), rng(3)) for _ in range(2))
+    one, two = (
+        augment_audio(music(), LENGTH, RATE_HZ, AudioAugmentation(), rng(3)) for _ in range(2)
+    )
     assert torch.equal(one, two)
-    assert not torch.equal(one, augmented(music(), LENGTH, RATE_HZ, Augmentation(), rng(4)))
+    assert not torch.equal(
+        one, augment_audio(music(), LENGTH, RATE_HZ, AudioAugmentation(), rng(4))
+    )
 
 
 def test_speed_moves_pitch():
     t = torch.arange(25_000) / RATE_HZ
-    faster = at_speed(torch.sin(2 * np.pi * 1000.0 * t), 1.1, LENGTH)
+    faster = change_speed(torch.sin(2 * np.pi * 1000.0 * t), 1.1, LENGTH)
     peak = torch.fft.rfft(faster).abs().argmax() * RATE_HZ / LENGTH
     assert peak.item() == pytest.approx(1100.0, abs=2.0)
 
@@ -69,7 +73,7 @@ def test_a_tilt_is_as_steep_as_drawn():
     t = torch.arange(LENGTH) / RATE_HZ
     octaves = np.array([-2.0, 0.0, 2.0])
     tones = sum(torch.sin(2 * np.pi * 1000.0 * 2.0**k * t) for k in octaves)
-    spectrum = torch.fft.rfft(coloured(tones[None], RATE_HZ, settings, rng()))[0].abs()
+    spectrum = torch.fft.rfft(filter_spectrum(tones[None], RATE_HZ, settings, rng()))[0].abs()
     levels = 20 * np.log10([spectrum[round(1000 * 2.0**k)].item() / (LENGTH / 2) for k in octaves])
     assert levels[1] == pytest.approx(0.0, abs=0.01)
     assert levels[2] == pytest.approx(-levels[0], abs=0.01)
@@ -78,7 +82,7 @@ def test_a_tilt_is_as_steep_as_drawn():
 
 def test_noise_stands_as_far_below_as_asked():
     clean = music(1)[0]
-    added = noisy(clean, 20.0, rng()) - clean
+    added = add_noise(clean, 20.0, rng()) - clean
     ratio = clean.square().mean() / added.square().mean()
     assert 10 * np.log10(ratio.item()) == pytest.approx(20.0, abs=0.2)
 
@@ -86,14 +90,14 @@ def test_noise_stands_as_far_below_as_asked():
 def test_the_codec_leaves_the_picture_and_not_the_samples():
     config = MelConfig(n_mels=64, reference="fixed")
     clean = music(1)
-    coded = through_codec(clean, RATE_HZ, rng())
+    coded = simulate_codec(clean, RATE_HZ, rng())
     apart = (log_mel(coded, config) - log_mel(clean, config)).abs().mean() * config.top_db / 2
     assert 0.3 < apart < 6.0
     assert (coded - clean).square().mean() > 0.1 * clean.square().mean()
 
 
 def test_no_music_is_of_several_kinds():
-    windows = [no_music(LENGTH, RATE_HZ, rng(seed)) for seed in range(20)]
+    windows = [non_music(LENGTH, RATE_HZ, rng(seed)) for seed in range(20)]
     assert all(w.shape == (LENGTH,) and w.isfinite().all() for w in windows)
     assert any(w.abs().max() == 0.0 for w in windows)
     crests = [(w.abs().max() / w.square().mean().sqrt()).item() for w in windows if w.any()]
@@ -104,4 +108,4 @@ def test_no_music_is_of_several_kinds():
 @pytest.mark.parametrize("change", [{"codec_share": 1.5}, {"speed": 0.5}, {"tilt_db": -1.0}])
 def test_impossible_figures_are_said(change):
     with pytest.raises(ConfigError):
-        Augmentation(**change)
+        AudioAugmentation(**change)
