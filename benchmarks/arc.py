@@ -105,7 +105,7 @@ def made_flat(pipeline: DanceToMusicPipeline, clip: MotionClip, code: str, grid:
     def flat(effort: np.ndarray, bars_s: np.ndarray) -> np.ndarray:
         return np.ones(len(effort))
 
-    with patch("kinetune.model.pipeline.levels", flat):
+    with patch("kinetune.model.pipeline.bar_dynamics", flat):
         return pipeline(clip, genre=code, seed=1, grid=grid).sound
 
 

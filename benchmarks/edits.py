@@ -21,9 +21,9 @@ from kinetune import genres, timebase
 from kinetune.audio.beats import onset_envelope
 from kinetune.audio.sound import Sound
 from kinetune.corpus.choreography.choreographer import choreograph
-from kinetune.model.conditioning.control_score import Accent, Score, Section
+from kinetune.model.conditioning.control_score import Accent, ControlScore, Section
 from kinetune.model.pipeline import DanceToMusicPipeline
-from kinetune.model.sampling.editing import Change, edit_music
+from kinetune.model.sampling.editing import EditSpec, edit_music
 from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid, fixed_grid
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.io.formats import read_motion
@@ -49,11 +49,11 @@ def changes(pipeline: DanceToMusicPipeline, clip: MotionClip, grid: BeatGrid) ->
     }  # fmt: skip
     base, onsets = mel_db(pipeline, music), onset_envelope(music)
     print("| genre | change | onsets alike | mel apart | from the style |\n|---|---|---|---|---|")
-    wishes = [("BR", Change(strength=s)) for s in (0.1, 0.3, 0.5, 1.0)]
-    wishes += [(code, Change(strength=1.0, keep_rhythm=keep))
+    wishes = [("BR", EditSpec(strength=s)) for s in (0.1, 0.3, 0.5, 1.0)]
+    wishes += [(code, EditSpec(strength=1.0, keep_rhythm=keep))
                for code in ("HO", "JB") for keep in (True, False)]  # fmt: skip
     for code, change in wishes:
-        sampling = pipeline.sampling(5)
+        sampling = pipeline.sampling_options(5)
         made = edit_music(pipeline, music, clip, change, genre=code, sampling=sampling, grid=grid)
         mel = mel_db(pipeline, made.sound)
         alike = np.corrcoef(onset_envelope(made.sound), onsets)[0, 1]
@@ -73,9 +73,15 @@ def joins(
     span_s: tuple[float, float], seed: int,
 ) -> list[float]:  # fmt: skip
     """Return how usual the change of the spectrum is at the ends of a stretch made anew."""
-    change = Change(redo=span_s, exact=True)
+    change = EditSpec(redo=span_s, exact=True)
     made = edit_music(
-        pipeline, music, clip, change, genre="BR", sampling=pipeline.sampling(seed), grid=grid
+        pipeline,
+        music,
+        clip,
+        change,
+        genre="BR",
+        sampling=pipeline.sampling_options(seed),
+        grid=grid,
     )
     before, after = (
         np.abs(np.diff(mel_db(pipeline, sound), axis=1)).mean(axis=0)
@@ -94,7 +100,7 @@ def accents(pipeline: DanceToMusicPipeline, clip: MotionClip, grid: BeatGrid) ->
         found = []
         for seed in (1, 2, 3):
             for places in PLACES_S:
-                score = Score(accents=tuple(Accent(t, strength) for t in places))
+                score = ControlScore(accents=tuple(Accent(t, strength) for t in places))
                 sound = pipeline(clip, genre="BR", seed=seed, score=score, grid=grid).sound
                 found += [standing(sound, t) for t in places]
         print(f"| {strength:g} | {np.median(found):.2f} | {min(found):.2f} |", flush=True)
@@ -105,7 +111,7 @@ def energy(pipeline: DanceToMusicPipeline, clip: MotionClip, grid: BeatGrid) -> 
     print("| energy | first half against the second, three seeds |\n|---|---|")
     middle_s = clip.duration_s / 2.0
     for factor in (0.5, 2.0):
-        score = Score((Section(0.0, middle_s, "", factor),))
+        score = ControlScore((Section(0.0, middle_s, "", factor),))
         louder = [
             balance_db(pipeline(clip, genre="BR", seed=s, score=score, grid=grid).sound)
             - balance_db(pipeline(clip, genre="BR", seed=s, grid=grid).sound)
@@ -137,8 +143,8 @@ def loudness(pipeline: DanceToMusicPipeline, clip: MotionClip, grid: BeatGrid) -
         beats = fixed_grid(110.0, float(dance.downbeats_s[0]), 20.0)
         music = pipeline(dance.clip, genre=code, seed=seed, grid=beats).sound
         made = edit_music(
-            pipeline, music, dance.clip, Change(redo=(6.0, 12.0)), genre=code,
-            sampling=pipeline.sampling(100 + seed), grid=beats,
+            pipeline, music, dance.clip, EditSpec(redo=(6.0, 12.0)), genre=code,
+            sampling=pipeline.sampling_options(100 + seed), grid=beats,
         )  # fmt: skip
         span = [timebase.samples_in(t, music.rate_hz) for t in (made.start_s, made.end_s)]
         power = [np.square(sound.mono[slice(*span)]).mean() for sound in (made.sound, music)]

@@ -56,14 +56,14 @@ def mel_of(
 ) -> np.ndarray:  # fmt: skip
     """Return the spectrogram (M, L) of a piece."""
     plan = pipeline.plan(clip.duration_s)
-    heard = pipeline.hear(clip, grid, genre, plan, guided=True)
+    conditions = pipeline.prepare_conditions(clip, grid, genre, plan, guided=True)
     if not phrased:
-        heard = replace(heard, bars_s=np.empty(0))
+        conditions = replace(conditions, bars_s=np.empty(0))
     with contextlib.ExitStack() as stack:
         if not agreed:
-            alone = patch.object(DanceToMusicPipeline, "_shared_mean", lambda *_: None)
+            alone = patch.object(DanceToMusicPipeline, "_mean_guidance", lambda *_: None)
             stack.enter_context(alone)
-        latents = pipeline.denoise(plan, heard, pipeline.sampling(seed))
+        latents = pipeline.denoise(plan, conditions, pipeline.sampling_options(seed))
     return pipeline.decode(plan, latents, clip.duration_s)[0].numpy()
 
 

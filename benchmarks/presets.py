@@ -34,7 +34,7 @@ def measure(name: str, batch: int, steps: int) -> str:
     seconds = pipeline(clip, genre="house").seconds
     made_mb = peak_mb()
 
-    dance = pipeline.read_dance(clip, "house", beat_grid(clip))
+    dance = pipeline.dance_input(clip, "house", beat_grid(clip))
     told = stack([pipeline.condition_encoder.gather(dance, 0.0)] * batch)
     columns = pipeline.config.settings["window_frames"] // frames_per_column(pipeline.vae)
     height = columns if name == "paper" else 1

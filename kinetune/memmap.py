@@ -19,16 +19,16 @@ from kinetune.errors import OutputError
 Array = NDArray[Any]
 
 # Bytes; what is smaller stays in memory. Ten minutes of sound at 22.05 kHz.
-SMALL = 53_000_000
-BLOCK = 1 << 20
+SPILL_BYTES = 53_000_000
+CHUNK_SIZE = 1 << 20
 # Frames of a dance or of a spectrogram that are gone through at a time.
-FRAMES = 4096
+CHUNK_FRAMES = 4096
 # What is mapped from files, by where it begins.
 _MAPPED: weakref.WeakValueDictionary[int, mmap.mmap] = weakref.WeakValueDictionary()
 
 
-def room_for(
-    shape: tuple[int, ...], dtype: type[np.floating] = np.float32, *, small: int = SMALL
+def zeros_or_memmap(
+    shape: tuple[int, ...], dtype: type[np.floating] = np.float32, *, small: int = SPILL_BYTES
 ) -> Array:
     """Return an array of zeros, in memory up to ``small`` bytes and in a temporary file beyond.
 
@@ -41,8 +41,8 @@ def room_for(
     try:
         with tempfile.TemporaryFile(prefix="kinetune-") as file:
             # Written, not left sparse: a full disk is met here, where it can be told.
-            empty = bytes(BLOCK)
-            for part in blocks(size):
+            empty = bytes(CHUNK_SIZE)
+            for part in slices(size):
                 file.write(memoryview(empty)[: part.stop - part.start])
             file.flush()
             array = np.memmap(file, dtype=dtype, mode="r+", shape=shape)
@@ -56,22 +56,22 @@ def room_for(
     return array
 
 
-def blocks(count: int, size: int = BLOCK) -> Iterator[slice]:
+def slices(count: int, size: int = CHUNK_SIZE) -> Iterator[slice]:
     """Yield the stretches of ``size``, the last one shorter, that make up ``count``."""
     for first in range(0, count, size):
         yield slice(first, min(first + size, count))
 
 
-def copied(array: Array) -> Array:
+def copy(array: Array) -> Array:
     """Return a copy, in a file of its own if it is long."""
-    copy = room_for(array.shape, array.dtype.type)
-    for part in blocks(len(copy), max(1, BLOCK * len(copy) // max(1, copy.size))):
+    copy = zeros_or_memmap(array.shape, array.dtype.type)
+    for part in slices(len(copy), max(1, CHUNK_SIZE * len(copy) // max(1, copy.size))):
         copy[part] = array[part]
-        let_go(array, copy)
+        release_pages(array, copy)
     return copy
 
 
-def let_go(*arrays: Any) -> None:
+def release_pages(*arrays: Any) -> None:
     """Give back the memory of what was read and written; what lies in memory stays there.
 
     Args:

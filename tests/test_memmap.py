@@ -8,8 +8,8 @@ from scipy.signal import resample_poly
 
 from kinetune import memmap
 from kinetune.audio import sound
-from kinetune.audio.export import Delivery, delivered
-from kinetune.audio.loudness import integrated_lufs, normalise, true_peak_dbtp
+from kinetune.audio.export import ExportFormat, export
+from kinetune.audio.loudness import integrated_lufs, normalise_loudness, true_peak_dbtp
 from kinetune.audio.sound import Sound, read_sound, resample, write_sound
 from kinetune.errors import OutputError
 
@@ -17,9 +17,9 @@ from kinetune.errors import OutputError
 @pytest.fixture
 def on_disk(monkeypatch):
     """Every sound counts as long."""
-    whole = memmap.room_for
+    whole = memmap.zeros_or_memmap
     for module in ("audio.sound", "audio.loudness", "audio.delivery", "room"):
-        monkeypatch.setattr(f"kinetune.{module}.room_for", lambda *what: whole(*what, small=0))
+        monkeypatch.setattr(f"kinetune.{module}.zeros_or_memmap", lambda *what: whole(*what, small=0))
 
 
 def music(seconds=70.0, rate_hz=8000, channels=None):
@@ -33,25 +33,25 @@ def in_a_file(samples):
 
 
 def test_small_rooms_are_in_memory_and_large_ones_in_a_file():
-    assert not in_a_file(memmap.room_for((100,)))
-    large = memmap.room_for((10, 2), small=79)
+    assert not in_a_file(memmap.zeros_or_memmap((100,)))
+    large = memmap.zeros_or_memmap((10, 2), small=79)
     assert in_a_file(large)
     assert large.shape == (10, 2)
     assert not large.any()
 
 
 def test_what_was_let_go_is_still_there():
-    made = memmap.room_for((3 * memmap.BLOCK,), small=0)
+    made = memmap.zeros_or_memmap((3 * memmap.CHUNK_SIZE,), small=0)
     made[:] = np.arange(len(made)) % 97
-    memmap.let_go(made)
+    memmap.release_pages(made)
     assert np.array_equal(made, (np.arange(len(made)) % 97).astype(np.float32))
-    memmap.let_go(np.zeros(3, dtype=np.float32))
+    memmap.release_pages(np.zeros(3, dtype=np.float32))
 
 
 def test_blocks_make_up_the_whole():
-    parts = list(memmap.blocks(10, 4))
+    parts = list(memmap.slices(10, 4))
     assert [(p.start, p.stop) for p in parts] == [(0, 4), (4, 8), (8, 10)]
-    assert list(memmap.blocks(0)) == []
+    assert list(memmap.slices(0)) == []
 
 
 def test_a_full_disk_is_one_clear_line(monkeypatch):
@@ -67,17 +67,17 @@ def test_a_full_disk_is_one_clear_line(monkeypatch):
 
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
     with pytest.raises(OutputError, match="no room for 40 MB of work.*No space left.*TMPDIR"):
-        memmap.room_for((10_000_000,), small=0)
+        memmap.zeros_or_memmap((10_000_000,), small=0)
 
 
 @pytest.mark.parametrize("channels", [None, 2])
 def test_loudness_is_the_same_wherever_the_sound_lies(on_disk, channels):
     given = music(channels=channels)
-    far = Sound(memmap.copied(given.samples), given.rate_hz)
+    far = Sound(memmap.copy(given.samples), given.rate_hz)
     assert in_a_file(far.samples)
     assert integrated_lufs(far) == integrated_lufs(given)
     assert true_peak_dbtp(far) == true_peak_dbtp(given)
-    loud = normalise(far, target_lufs=-9.0)
+    loud = normalise_loudness(far, target_lufs=-9.0)
     assert in_a_file(loud.samples)
     assert integrated_lufs(loud) == pytest.approx(-9.0, abs=0.3)
     assert true_peak_dbtp(loud) <= -0.99
@@ -85,12 +85,12 @@ def test_loudness_is_the_same_wherever_the_sound_lies(on_disk, channels):
 
 def test_a_delivery_is_the_same_wherever_the_sound_lies(on_disk, monkeypatch, tmp_path):
     given = music(seconds=20.0)
-    how = Delivery(rate_hz=11_025, channels=2, target_lufs=-18.0)
-    far = delivered(given, how)
+    how = ExportFormat(rate_hz=11_025, channels=2, target_lufs=-18.0)
+    far = export(given, how)
     assert in_a_file(far.samples)
     write_sound(tmp_path / "far.wav", far)
     monkeypatch.undo()
-    near = delivered(given, how)
+    near = export(given, how)
     assert not in_a_file(near.samples)
     assert np.array_equal(far.samples, near.samples)
     written = read_sound(tmp_path / "far.wav")

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 
 from kinetune import timebase
-from kinetune.audio.loudness import normalise
+from kinetune.audio.loudness import normalise_loudness
 from kinetune.audio.sound import Sound, resample
 from kinetune.errors import ConfigError
-from kinetune.memmap import blocks, let_go, room_for
+from kinetune.memmap import release_pages, slices, zeros_or_memmap
 
 SLOWEST_HZ, FASTEST_HZ = 8_000, 192_000
 _QUIETEST_LUFS, _LOUDEST_LUFS = -40.0, -6.0
 
 
 @dataclass(frozen=True)
-class Delivery:
+class ExportFormat:
     """What a listener or an editor asks for.
 
     Attributes:
@@ -43,20 +43,20 @@ class Delivery:
             )
 
 
-def delivered(sound: Sound, how: Delivery) -> Sound:
+def export(sound: Sound, how: ExportFormat) -> Sound:
     """Return a mono sound as asked; one that is so already comes back as it is."""
-    if how == Delivery(rate_hz=sound.rate_hz):
+    if how == ExportFormat(rate_hz=sound.rate_hz):
         return sound
     at_rate = resample(sound, how.rate_hz)
     if how.channels == 2:
         at_rate = _on_both(at_rate)
-    return normalise(at_rate, target_lufs=how.target_lufs)
+    return normalise_loudness(at_rate, target_lufs=how.target_lufs)
 
 
 def _on_both(sound: Sound) -> Sound:
     """The same on two channels."""
-    both = room_for((len(sound.samples), 2))
-    for part in blocks(len(both)):
+    both = zeros_or_memmap((len(sound.samples), 2))
+    for part in slices(len(both)):
         both[part] = sound.samples[part, None]
-        let_go(sound.samples, both)
+        release_pages(sound.samples, both)
     return Sound(both, sound.rate_hz)

@@ -18,7 +18,7 @@ from torch.nn.functional import pad
 
 from kinetune.audio.mel import MelConfig, filterbank, hann_window, mel_power
 from kinetune.errors import AudioError
-from kinetune.memmap import let_go
+from kinetune.memmap import release_pages
 
 # 20 s of the paper's frames: about 100 MB of work space, whatever the length of the music.
 CHUNK_FRAMES = 860
@@ -158,7 +158,7 @@ def mel_to_samples(
     made = mel.new_zeros((len(mel), wanted)).float() if out is None else torch.from_numpy(out)
     for chunk in plan_chunks(mel.shape[-1], config, chunk_frames):
         _lay(chunk, mel_power(mel[:, :, chunk.first : chunk.end], config), made, config, search)
-        let_go(mel, made)
+        release_pages(mel, made)
     return made
 
 

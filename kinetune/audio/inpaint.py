@@ -13,7 +13,9 @@ from kinetune.audio.mel import MelConfig, hann_window, mel_power
 _ROUNDS = 40
 
 
-def filled(known: Tensor, gap: slice, mel: Tensor, config: MelConfig, *, seed: int = 0) -> Tensor:
+def inpaint_gap(
+    known: Tensor, gap: slice, mel: Tensor, config: MelConfig, *, seed: int = 0
+) -> Tensor:
     """Return ``known`` with the samples of ``gap`` made new.
 
     Args:

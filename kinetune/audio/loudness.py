@@ -11,9 +11,9 @@ from scipy import ndimage, signal
 from kinetune import timebase
 from kinetune.audio.sound import Sound
 from kinetune.errors import AudioError
-from kinetune.memmap import BLOCK, blocks, let_go, room_for
+from kinetune.memmap import CHUNK_SIZE, release_pages, slices, zeros_or_memmap
 
-# BS.1770 measures blocks of 0.4 s; shorter sounds are measured repeated to that length.
+# BS.1770 measures slices of 0.4 s; shorter sounds are measured repeated to that length.
 _BLOCK_S = 0.4
 _OVERSAMPLING = 4
 # Long sounds are measured a minute at a time.
@@ -40,7 +40,7 @@ def integrated_lufs(sound: Sound) -> float:
             f"loudness is defined for {_MOST_CHANNELS} channels or fewer, "
             f"found {samples.shape[1]}; mix them down"
         )
-    if not any(np.any(samples[part]) for part in blocks(len(samples))):
+    if not any(np.any(samples[part]) for part in slices(len(samples))):
         return float("-inf")
     shortest = timebase.samples_in(_BLOCK_S, sound.rate_hz) + 1
     if len(samples) < shortest:
@@ -62,7 +62,7 @@ def _block_levels(samples: NDArray[np.float32], rate_hz: int) -> list[NDArray[np
             with np.errstate(divide="ignore"):
                 meter.integrated_loudness(piece)
             levels.append(np.asarray(meter.blockwise_loudness, dtype=np.float64))
-        let_go(samples)
+        release_pages(samples)
     return levels
 
 
@@ -85,7 +85,9 @@ def true_peak_dbtp(sound: Sound) -> float:
     return 20.0 * float(np.log10(peak)) if peak > 0 else float("-inf")
 
 
-def normalise(sound: Sound, *, target_lufs: float = -14.0, ceiling_dbtp: float = -1.0) -> Sound:
+def normalise_loudness(
+    sound: Sound, *, target_lufs: float = -14.0, ceiling_dbtp: float = -1.0
+) -> Sound:
     """Return the sound at a target loudness, its true peaks no higher than a ceiling.
 
     Where both can't be had, as with a few clicks in silence, the ceiling is kept and the sound
@@ -99,7 +101,7 @@ def normalise(sound: Sound, *, target_lufs: float = -14.0, ceiling_dbtp: float =
     loudness = integrated_lufs(sound)
     if loudness < _SILENCE_LUFS:
         return sound
-    gain_db, levelled = 0.0, Sound(room_for(sound.samples.shape), sound.rate_hz)
+    gain_db, levelled = 0.0, Sound(zeros_or_memmap(sound.samples.shape), sound.rate_hz)
     for _ in range(_ROUNDS):
         gain_db += target_lufs - loudness
         _raise(sound, levelled.samples, _amplitude(gain_db), _amplitude(ceiling_dbtp))
@@ -109,9 +111,9 @@ def normalise(sound: Sound, *, target_lufs: float = -14.0, ceiling_dbtp: float =
     return levelled
 
 
-def limited(sound: Sound, *, ceiling_dbtp: float = -0.3) -> Sound:
+def limit_peaks(sound: Sound, *, ceiling_dbtp: float = -0.3) -> Sound:
     """Return the sound with true peaks above a ceiling held under it, all else as it is."""
-    out = Sound(room_for(sound.samples.shape), sound.rate_hz)
+    out = Sound(zeros_or_memmap(sound.samples.shape), sound.rate_hz)
     _raise(sound, out.samples, 1.0, _amplitude(ceiling_dbtp))
     return out
 
@@ -122,25 +124,25 @@ def _amplitude(level_db: float) -> float:
 
 def _raise(sound: Sound, out: NDArray[np.float32], gain: float, ceiling: float) -> None:
     """Write the sound times ``gain`` into ``out``, its true peaks held under ``ceiling``."""
-    for part in blocks(len(out)):
+    for part in slices(len(out)):
         np.multiply(sound.samples[part], np.float32(gain), out=out[part])
-        let_go(sound.samples, out)
+        release_pages(sound.samples, out)
     if _true_peak(out) <= ceiling:
         return
     reach = max(1, timebase.samples_in(_REACH_S, sound.rate_hz))
     margin = 4 * reach
-    for part in blocks(len(out)):
+    for part in slices(len(out)):
         start = max(0, part.start - margin)
         piece = sound.samples[start : part.stop + margin] * np.float32(gain)
         hold = _holding_gain(_peak_envelope(piece), reach, ceiling)
         held = piece * (hold if piece.ndim == 1 else hold[:, None])
-        out[part] = held[part.start - start :][:BLOCK]
-        let_go(sound.samples, out)
+        out[part] = held[part.start - start :][:CHUNK_SIZE]
+        release_pages(sound.samples, out)
     # A hair under, so that rounding to float32 does not carry it over.
     down = np.float32(min(1.0, 0.9999 * ceiling / _true_peak(out)))
-    for part in blocks(len(out)):
+    for part in slices(len(out)):
         out[part] *= down
-        let_go(out)
+        release_pages(out)
 
 
 def _holding_gain(peaks: NDArray[np.float32], reach: int, ceiling: float) -> NDArray[np.float32]:
@@ -154,10 +156,10 @@ def _holding_gain(peaks: NDArray[np.float32], reach: int, ceiling: float) -> NDA
 def _true_peak(samples: NDArray[np.float32]) -> float:
     """Largest oversampled magnitude over all channels; 0 for no samples."""
     peak, margin = 0.0, 64
-    for part in blocks(len(samples), 1 << 18):
+    for part in slices(len(samples), 1 << 18):
         piece = samples[max(0, part.start - margin) : part.stop + margin]
         peak = max(peak, float(_peak_envelope(piece).max()))
-        let_go(samples)
+        release_pages(samples)
     return peak
 
 

@@ -27,7 +27,7 @@ from kinetune.files import check_writable
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
-    from kinetune.model.sampling.editing import Change
+    from kinetune.model.sampling.editing import EditSpec
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
 
@@ -112,11 +112,11 @@ def command(
     ] = False,
 ) -> None:
     """Change music: make a stretch anew, go on from its end, vary it, or change its style."""
-    from kinetune.model.sampling.editing import Change
+    from kinetune.model.sampling.editing import EditSpec
 
-    change = Change(
+    change = EditSpec(
         redo=None if redo is None else stretch(redo),
-        go_on_s=go_on,
+        continue_s=go_on,
         strength=strength,
         keep_rhythm=_keeps_rhythm(keep_rhythm, genre, redo, go_on),
         exact=exact,
@@ -139,7 +139,7 @@ def command(
 def edit(
     music: Path,
     motion: Path,
-    change: "Change",
+    change: "EditSpec",
     *,
     output: Path | None = None,
     options: GenerateOptions | None = None,
@@ -180,7 +180,9 @@ def edit(
     check_writable(target.parent)
     pipeline = Place(model, device).load()
     with step_bar(f"{music.name}: denoising", quiet) as progress:
-        sampling = pipeline.sampling(options.seed, options.steps, options.guidance, progress)
+        sampling = pipeline.sampling_options(
+            options.seed, options.steps, options.guidance, progress
+        )
         made = edit_music(pipeline, sound, clip, change, genre=genre, sampling=sampling, grid=grid)
     kept = genre if change.is_whole else own.code
     write_sound(target, made.sound, genre=genres.genre_name(kept))
@@ -269,7 +271,7 @@ def _grid(asked: AskedGrid, beat_of: str, sound: "Sound", clip: "MotionClip") ->
     return grid_of_beats(beats, max(sound.duration_s, clip.duration_s))
 
 
-def _tell(done: Edited, change: "Change") -> None:
+def _tell(done: Edited, change: "EditSpec") -> None:
     what = f"{done.strength:.0%} new" if change.is_whole else "new"
     print(
         f"{done.output}: {done.start_s:.2f} to {done.end_s:.2f} s {what}, "

@@ -295,7 +295,7 @@ def _make(
     quiet: bool,
 ) -> "DanceMusic":
     from kinetune.cli.progress import step_bar
-    from kinetune.model.conditioning.control_score import read_score
+    from kinetune.model.conditioning.control_score import read_control_score
 
     with step_bar(f"{clip.name}: denoising", quiet) as progress:
         return place.load()(
@@ -306,7 +306,7 @@ def _make(
             guidance_scale=options.guidance,
             grid=grid,
             loop=options.loop,
-            score=None if options.score is None else read_score(options.score),
+            score=None if options.score is None else read_control_score(options.score),
             progress=progress,
         )
 
@@ -321,10 +321,10 @@ def _hand_over(
     quiet: bool,
 ) -> Generated:
     """Write everything that was asked for of one take."""
-    from kinetune.audio.export import delivered
+    from kinetune.audio.export import export
     from kinetune.audio.sound import write_sound
 
-    sound = delivered(music.sound, delivery(options))
+    sound = export(music.sound, delivery(options))
     target = targets.sound
     write_sound(target, sound, loops=options.loop, genre=genres.genre_name(music.genre))
     _write_beat_maps(target, music, options)

@@ -12,7 +12,7 @@ from kinetune.cli.motions import AskedReading
 from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kinetune.audio.export import Delivery
+    from kinetune.audio.export import ExportFormat
 
 # What several verbs ask for, word for word.
 StepsOption = Annotated[
@@ -101,13 +101,13 @@ def _check_score(options: GenerateOptions) -> None:
             f"--variations must be 1 to {MOST_VARIATIONS}, found {options.variations}"
         )
     if options.score is not None:
-        from kinetune.model.conditioning.control_score import read_score
+        from kinetune.model.conditioning.control_score import read_control_score
 
-        read_score(options.score)
+        read_control_score(options.score)
 
 
-def delivery(options: GenerateOptions) -> "Delivery":
+def delivery(options: GenerateOptions) -> "ExportFormat":
     """Return how the sound is handed over."""
-    from kinetune.audio.export import Delivery
+    from kinetune.audio.export import ExportFormat
 
-    return Delivery(options.rate_hz, options.channels, options.loudness_lufs)
+    return ExportFormat(options.rate_hz, options.channels, options.loudness_lufs)

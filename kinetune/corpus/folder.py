@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import config, files, genres, timebase
-from kinetune.audio.export import Delivery
+from kinetune.audio.export import ExportFormat
 from kinetune.audio.sound import write_sound
 from kinetune.corpus.choreography import motion_library as motions
 from kinetune.corpus.pairs import PHRASES, Pair, make_pair
@@ -187,7 +187,7 @@ def plan_pairs(settings: PairSettings, *, minutes: float, seed: int) -> list[Pla
     if seed < 0:
         raise ConfigError(f"the seed must not be negative, found {seed}")
     # Out of range they would be found only when the first pair is rendered.
-    Delivery(settings.rate_hz, settings.channels)
+    ExportFormat(settings.rate_hz, settings.channels)
     codes = genres.CODES if settings.genre is None else (genres.genre_code(settings.genre),)
     count = int(np.ceil(minutes * 60.0 / settings.duration_s))
     mark = settings.mark

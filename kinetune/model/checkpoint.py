@@ -114,7 +114,7 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise ModelError(f"{path}: damaged weights ({error}); copy the folder again") from error
 
 
-def forget_origins(folder: Path) -> None:
+def strip_origins(folder: Path) -> None:
     """Take out of a checkpoint's settings the paths its parts were once loaded from."""
     for path in folder.rglob("*.json"):
         table = read_json(path)
@@ -123,7 +123,7 @@ def forget_origins(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def reading(name: str) -> Iterator[None]:
+def loading_errors(name: str) -> Iterator[None]:
     """Turn what diffusers raises over a checkpoint into a ModelError that names it."""
     # Loading takes a blink; a bar that flashes by only hides what is said before and after.
     logging.disable_progress_bar()

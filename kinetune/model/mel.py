@@ -8,7 +8,7 @@ from torch import Tensor
 
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import MelConfig, log_mel
-from kinetune.memmap import room_for
+from kinetune.memmap import zeros_or_memmap
 
 
 class Mel(ConfigMixin, SchedulerMixin):
@@ -59,6 +59,6 @@ class Mel(ConfigMixin, SchedulerMixin):
 
         Long ones don't lie in memory, see :mod:`kinetune.memmap`.
         """
-        out = room_for((len(mel), n_samples))
+        out = zeros_or_memmap((len(mel), n_samples))
         mel_to_samples(mel, self.settings, seed=seed, length=n_samples, out=out)
         return out

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinetune import genres, timebase
-from kinetune.audio.loudness import normalise
+from kinetune.audio.loudness import normalise_loudness
 from kinetune.audio.sound import Sound
 from kinetune.errors import ConfigError, MotionError
 from kinetune.model import checkpoint
@@ -28,26 +28,39 @@ from kinetune.model.condition import (
     DanceInput,
     PaperCondition,
 )
-from kinetune.model.conditioning.accents import accented, hushed
+from kinetune.model.conditioning.accents import add_accents, mute
 from kinetune.model.conditioning.bars import bar_lines
 from kinetune.model.conditioning.control_score import (
-    Score,
+    ControlScore,
+    apply_silences,
     energy_at,
-    fitted,
-    genre_shares,
-    silenced,
-    stretched,
+    fit_score,
+    genre_weights,
+    scale_times,
 )
-from kinetune.model.conditioning.dynamics import levels, played
+from kinetune.model.conditioning.dynamics import apply_dynamics, bar_dynamics
 from kinetune.model.mel import Mel
 from kinetune.model.normaliser import FeatureNormaliser
-from kinetune.model.sampling.genre_mixing import AllTold, Told, Voice, alike, all_told, mixed
-from kinetune.model.sampling.global_mean_guidance import SharedMean
-from kinetune.model.sampling.initial_noise import in_phrases
-from kinetune.model.sampling.inpainting import Held
-from kinetune.model.sampling.loops import Loop, closed, fit_loop, repeated, twice_around
-from kinetune.model.sampling.loudness_subspace import rhythm_directions
-from kinetune.model.sampling.windows import WindowPlan, over_windows, plan_ring, plan_windows
+from kinetune.model.sampling.genre_mixing import (
+    BatchedConditioning,
+    Conditioning,
+    WeightedCondition,
+    blend_predictions,
+    expand,
+    stack_conditioning,
+)
+from kinetune.model.sampling.global_mean_guidance import GlobalMeanGuidance
+from kinetune.model.sampling.initial_noise import phrase_locked_noise
+from kinetune.model.sampling.inpainting import KnownLatents
+from kinetune.model.sampling.loops import (
+    Loop,
+    crossfade_loop,
+    fit_loop,
+    pad_circular,
+    tile_features,
+)
+from kinetune.model.sampling.loudness_subspace import loudness_directions
+from kinetune.model.sampling.windows import WindowPlan, map_windows, plan_loop, plan_windows
 from kinetune.model.unet import DanceUNet
 from kinetune.model.vae import (
     MelVAE,
@@ -69,7 +82,7 @@ LONGEST_S = 2 * 3600.0
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingOptions:
     """How the latent is denoised.
 
     Attributes:
@@ -100,20 +113,21 @@ class Sampling:
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """What all windows are told of the dance.
+class WindowConditions:
+    """The conditions of all windows of a plan.
 
     Attributes:
-        voices: One a genre.
-        untold: What any window is told without the dance; None means no guidance.
+        genres: One condition a genre, with the genre's weight in each column.
+        uncond: The unconditional input for classifier-free guidance; None without guidance.
         bars_s: Bar lines, seconds from the first column, ascending; none in a loop.
-        level: The dance's long arc from its first frame on, at 30 fps; empty in a loop.
+        bar_level: Level of each bar, see :mod:`kinetune.model.conditioning.dynamics`, from the
+            dance's first frame on, at 30 fps; empty in a loop.
     """
 
-    voices: list[Voice]
-    untold: Told | None
+    genres: list[WeightedCondition]
+    uncond: Conditioning | None
     bars_s: NDArray[np.float64]
-    level: NDArray[np.float64]
+    bar_level: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -202,7 +216,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
             ModelError: It is missing, damaged, or not a kinetune checkpoint.
         """
         folder = checkpoint.resolve(name_or_path)
-        with checkpoint.reading(folder):
+        with checkpoint.loading_errors(folder):
             pipeline = super().from_pretrained(folder, use_safetensors=True, **options)
             for network in checkpoint.NETWORKS:
                 getattr(pipeline, network).float()
@@ -213,7 +227,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         networks = [self.vae, self.unet, self.condition_encoder]
         with checkpoint.as_float16(networks), checkpoint.atomic_folder(Path(folder)) as aside:
             super().save_pretrained(aside, safe_serialization=True, **options)
-            checkpoint.forget_origins(aside)
+            checkpoint.strip_origins(aside)
 
     @torch.no_grad()
     def __call__(  # noqa: PLR0913 - options by name, as diffusers' pipelines take them
@@ -226,7 +240,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         guidance_scale: float | None = None,
         grid: BeatGrid | None = None,
         loop: bool = False,
-        score: Score | None = None,
+        score: ControlScore | None = None,
         progress: Progress | None = None,
     ) -> DanceMusic:
         """Return music for ``clip``.
@@ -249,59 +263,63 @@ class DanceToMusicPipeline(DiffusionPipeline):
             ConfigError: An unknown genre, an impossible number, or a score that doesn't fit.
             MotionError: The clip is too short or too long.
         """
-        sampling = self.sampling(seed, num_inference_steps, guidance_scale, progress)
+        options = self.sampling_options(seed, num_inference_steps, guidance_scale, progress)
         check_length(clip)
         clock = [time.perf_counter()]
         beats = beat_grid(clip) if grid is None else grid
-        ring = self._loop(clip, beats, hold_tempo=grid is not None) if loop else None
-        score = _score_of(score, beats, clip.duration_s, ring)
-        # A loop is made a little longer or shorter than it is heard.
-        drawn = score if ring is None else stretched(score, ring.stretch)
-        plan = self.plan(clip.duration_s, ring)
-        if ring is None:
-            heard = self.hear(clip, beats, genre, plan, score=score, guided=sampling.guided)
+        fitted = self._fit_loop(clip, beats, hold_tempo=grid is not None) if loop else None
+        score = _score_of(score, beats, clip.duration_s, fitted)
+        # A loop is generated on whole latent columns, a little longer or shorter than its output.
+        stretched = score if fitted is None else scale_times(score, fitted.stretch)
+        plan = self.plan(clip.duration_s, fitted)
+        if fitted is None:
+            conditions = self.prepare_conditions(
+                clip, beats, genre, plan, score=score, guided=options.guided
+            )
         else:
-            heard = self._hear_ring(ring, genre, plan, score=drawn, guided=sampling.guided)
+            conditions = self._prepare_loop_conditions(
+                fitted, genre, plan, score=stretched, guided=options.guided
+            )
         clock.append(time.perf_counter())
-        latents = self.denoise(plan, heard, sampling)
+        latents = self.denoise(plan, conditions, options)
         clock.append(time.perf_counter())
         mel = self.decode(plan, latents, clip.duration_s)
-        mel = played(mel, heard.level, self.mel.settings)
-        mel = accented(mel, drawn.accents, self.mel.settings, ring=loop)
-        mel = hushed(mel, drawn.silences, self.mel.settings)
+        mel = apply_dynamics(mel, conditions.bar_level, self.mel.settings)
+        mel = add_accents(mel, stretched.accents, self.mel.settings, loop=loop)
+        mel = mute(mel, stretched.silences, self.mel.settings)
         clock.append(time.perf_counter())
-        sound = self.vocode(mel, clip.duration_s, seed=seed, ring=ring)
+        sound = self.vocode(mel, clip.duration_s, seed=seed, loop=fitted)
         clock.append(time.perf_counter())
         return DanceMusic(
-            silenced(sound, score.silences, ring=loop),
+            apply_silences(sound, score.silences, loop=loop),
             mel[0].cpu().numpy(),
-            beats if ring is None else ring.heard_grid,
+            beats if fitted is None else fitted.output_grid,
             genres.genre_code(genre),
             StageSeconds(*np.diff(clock).tolist()),
             seed,
         )
 
-    def sampling(
+    def sampling_options(
         self,
         seed: int = 0,
         steps: int | None = None,
         guidance: float | None = None,
         progress: Progress | None = None,
-    ) -> Sampling:
+    ) -> SamplingOptions:
         """Return how to denoise; the checkpoint's own numbers where none are given."""
         settings = self.config.settings
-        return Sampling(
+        return SamplingOptions(
             seed,
             settings["inference_steps"] if steps is None else steps,
             settings["guidance_scale"] if guidance is None else guidance,
             progress,
         )
 
-    def _loop(self, clip: MotionClip, grid: BeatGrid, *, hold_tempo: bool) -> Loop:
+    def _fit_loop(self, clip: MotionClip, grid: BeatGrid, *, hold_tempo: bool) -> Loop:
         column_s, window_s = self.seconds_of(1), self.seconds_of(self._columns("window_frames"))
         return fit_loop(clip, grid, column_s=column_s, window_s=window_s, hold_tempo=hold_tempo)
 
-    def hear(
+    def prepare_conditions(
         self,
         clip: MotionClip,
         grid: BeatGrid,
@@ -310,64 +328,66 @@ class DanceToMusicPipeline(DiffusionPipeline):
         *,
         guided: bool,
         from_s: float = 0.0,
-        score: Score | None = None,
-    ) -> Heard:
-        """Return what every window is told of the dance.
+        score: ControlScore | None = None,
+    ) -> WindowConditions:
+        """Return the conditions of every window of a plan.
 
         Args:
             clip: The dance.
             grid: Its beats.
             genre: Name or code.
             plan: The windows.
-            guided: Whether to say what a window is told without the dance.
+            guided: Whether to add the unconditional input.
             from_s: Time in the dance of the plan's first column.
             score: A fitted score.
         """
-        score = score or Score()
-        dance = self.read_dance(clip, genre, grid, score)
-        shares = genre_shares(score, dance.genre, from_s + self._column_times(plan))
-        voices, untold = self._voices(dance, shares, plan, guided=guided, from_s=from_s)
+        score = score or ControlScore()
+        dance = self.dance_input(clip, genre, grid, score)
+        shares = genre_weights(score, dance.genre, from_s + self._column_times(plan))
+        conditions, uncond = self._genre_conditions(
+            dance, shares, plan, guided=guided, from_s=from_s
+        )
         bars_s = bar_lines(grid, from_s + self.seconds_of(plan.total)) - from_s
-        return Heard(voices, untold, bars_s, dance.level)
+        return WindowConditions(conditions, uncond, bars_s, dance.level)
 
-    def _hear_ring(
-        self, ring: Loop, genre: str, plan: WindowPlan, *, score: Score, guided: bool
-    ) -> Heard:
+    def _prepare_loop_conditions(
+        self, loop: Loop, genre: str, plan: WindowPlan, *, score: ControlScore, guided: bool
+    ) -> WindowConditions:
         round_s, window_s = self.seconds_of(plan.total), self.seconds_of(plan.width)
-        dance = self.read_dance(ring.clip, genre, ring.grid, score, round_s=round_s)
-        dance = repeated(dance, period_s=round_s, window_s=window_s)
-        shares = genre_shares(score, dance.genre, self._column_times(plan), round_s=round_s)
-        voices, untold = self._voices(dance, shares, plan, guided=guided)
-        return Heard(voices, untold, np.empty(0), np.empty(0))
+        dance = self.dance_input(loop.clip, genre, loop.grid, score, round_s=round_s)
+        dance = tile_features(dance, period_s=round_s, window_s=window_s)
+        shares = genre_weights(score, dance.genre, self._column_times(plan), round_s=round_s)
+        conditions, uncond = self._genre_conditions(dance, shares, plan, guided=guided)
+        return WindowConditions(conditions, uncond, np.empty(0), np.empty(0))
 
     def _column_times(self, plan: WindowPlan) -> NDArray[np.float64]:
         """Middle of every column, seconds from the first column's beginning."""
         return timebase.frame_times(plan.total, 1.0 / self.seconds_of(1)) + 0.5 * self.seconds_of(1)
 
-    def _voices(
+    def _genre_conditions(
         self, dance: DanceInput, shares: dict[str, NDArray[np.float64]], plan: WindowPlan,
         *, guided: bool, from_s: float = 0.0,
-    ) -> tuple[list[Voice], Told | None]:  # fmt: skip
-        """A voice for every genre that has a say somewhere; and what is told without a dance."""
-        voices: list[Voice] = []
-        untold: Told | None = None
+    ) -> tuple[list[WeightedCondition], Conditioning | None]:  # fmt: skip
+        """Return a weighted condition for every genre in use, and the unconditional input."""
+        conditions: list[WeightedCondition] = []
+        uncond: Conditioning | None = None
         for code, share in shares.items():
             if share.any():
-                heard = replace(dance, genre=code)
-                told, untold = self.conditions(heard, plan, guided=guided, from_s=from_s)
-                voices.append(Voice(told, torch.from_numpy(share).float()))
-        return voices, untold
+                in_genre = replace(dance, genre=code)
+                encoded, uncond = self.encode_windows(in_genre, plan, guided=guided, from_s=from_s)
+                conditions.append(WeightedCondition(encoded, torch.from_numpy(share).float()))
+        return conditions, uncond
 
-    def read_dance(
+    def dance_input(
         self,
         clip: MotionClip,
         genre: str,
         grid: BeatGrid,
-        score: Score | None = None,
+        score: ControlScore | None = None,
         *,
         round_s: float | None = None,
     ) -> DanceInput:
-        """Return what the model is told of the dance, its effort as score and long arc have it.
+        """Return the model's input: features scaled by score and bar dynamics, and beats.
 
         Args:
             clip: The dance.
@@ -383,16 +403,16 @@ class DanceToMusicPipeline(DiffusionPipeline):
             rows = with_effort(rows, energy_at(score, times_s, round_s=round_s), name)
         level = np.empty(0)
         if round_s is None:
-            level = levels(effort_of(rows, name), bar_lines(grid, clip.duration_s))
+            level = bar_dynamics(effort_of(rows, name), bar_lines(grid, clip.duration_s))
             rows = with_effort(rows, level, name) if level.min() < 1.0 else rows
         features = self.normaliser(torch.from_numpy(rows).to(self.device)).cpu()
         code = genres.genre_code(genre)
         return DanceInput(features, code, grid.beats_s, grid.bar_start_s, level)
 
-    def plan(self, duration_s: float, ring: Loop | None = None) -> WindowPlan:
+    def plan(self, duration_s: float, loop: Loop | None = None) -> WindowPlan:
         """Return the windows that cover ``duration_s`` seconds, or a loop."""
-        if ring is not None:
-            return plan_ring(ring.columns, **self._window_shape())
+        if loop is not None:
+            return plan_loop(loop.columns, **self._window_shape())
         frames = timebase.mel_frames_in(
             timebase.samples_in(duration_s, self.mel.settings.rate_hz), self.mel.settings.hop_length
         )
@@ -423,63 +443,77 @@ class DanceToMusicPipeline(DiffusionPipeline):
         rate = timebase.mel_rate_hz(self.mel.settings.rate_hz, self.mel.settings.hop_length)
         return timebase.duration_of(columns * frames_per_column(self.vae), rate)
 
-    def conditions(
+    def encode_windows(
         self, dance: DanceInput, plan: WindowPlan, *, guided: bool, from_s: float = 0.0
-    ) -> tuple[AllTold, Told | None]:
-        """Encode the condition of every window, and of any window that is told nothing."""
+    ) -> tuple[BatchedConditioning, Conditioning | None]:
+        """Encode the condition of every window, and the unconditional input if guided."""
 
         def gathered(start: int) -> ConditionBatch:
             start_s = from_s + self.seconds_of(start)
             batch: ConditionBatch = self.condition_encoder.gather(dance, start_s)
             return batch.to(self.device)
 
-        told = (self.condition_encoder(gathered(start)) for start in plan.starts)
-        untold = self.condition_encoder(gathered(0).dropped()) if guided else None
-        return all_told(told, len(plan.starts)), untold
+        windows = (self.condition_encoder(gathered(start)) for start in plan.starts)
+        uncond = self.condition_encoder(gathered(0).dropped()) if guided else None
+        return stack_conditioning(windows, len(plan.starts)), uncond
 
     def denoise(
-        self, plan: WindowPlan, heard: Heard, sampling: Sampling, held: Held | None = None
+        self,
+        plan: WindowPlan,
+        conditions: WindowConditions,
+        options: SamplingOptions,
+        known: KnownLatents | None = None,
     ) -> Tensor:
-        """Return the clean latent (1, C, H, total); what is held stays as it is."""
-        noise = self._noise(plan, sampling.seed, heard.bars_s)
-        if held is None:
-            nothing = torch.zeros(plan.total, device=self.device)
-            held = Held(torch.zeros_like(noise), nothing)
-        shared = self._shared_mean(plan, heard)
-        timesteps = held.steps_of(self.scheduler, sampling.steps)
-        latents = held.started(self.scheduler, noise, timesteps[0])
-
+        """Return the clean latent (1, C, H, total); known columns keep their values."""
+        noise = self._noise(plan, options.seed, conditions.bars_s)
+        if known is None:
+            known = KnownLatents(
+                torch.zeros_like(noise), torch.zeros(plan.total, device=self.device)
+            )
+        mean_guidance = self._mean_guidance(plan, conditions)
+        timesteps = known.set_timesteps(self.scheduler, options.steps)
+        latents = known.init_latents(self.scheduler, noise, timesteps[0])
         for done, timestep in enumerate(timesteps, start=1):
 
-            def predict(windows: Tensor, places: slice, step: Tensor = timestep) -> Tensor:
-                def ask(some: Tensor, told: Told) -> Tensor:
-                    answer: Tensor = self.unet(some, step, **told).sample
-                    return answer
+            def predict(windows: Tensor, indices: slice, step: Tensor = timestep) -> Tensor:
+                return self._guided(plan, conditions, options.guidance, windows, indices, step)
 
-                given = mixed(heard.voices, plan, places, windows, ask)
-                if heard.untold is None:
-                    return given
-                free = ask(windows, alike(heard.untold, len(windows)))
-                return free + sampling.guidance * (given - free)
-
-            latents = held.put_back(self.scheduler, latents, noise, timestep)
+            latents = known.reinject_known(self.scheduler, latents, noise, timestep)
             scaled = self.scheduler.scale_model_input(latents, timestep)
-            joint = over_windows(plan, scaled, predict)
-            if shared is not None:
-                joint = shared.of(self.scheduler, joint, latents, timestep)
-            latents = self.scheduler.step(joint, timestep, latents).prev_sample
-            if sampling.progress is not None:
-                sampling.progress(done, len(timesteps))
-        return held.finished(latents)
+            predicted = map_windows(plan, scaled, predict)
+            if mean_guidance is not None:
+                predicted = mean_guidance.correct(self.scheduler, predicted, latents, timestep)
+            latents = self.scheduler.step(predicted, timestep, latents).prev_sample
+            if options.progress is not None:
+                options.progress(done, len(timesteps))
+        return known.compose(latents)
 
-    def _shared_mean(self, plan: WindowPlan, heard: Heard) -> SharedMean | None:
-        """What brings the windows of a piece together; nothing for one window, or the paper's."""
+    def _guided(
+        self, plan: WindowPlan, conditions: WindowConditions, guidance: float,
+        windows: Tensor, indices: slice, timestep: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """Classifier-free guidance, uncond + w (cond - uncond) (Ho & Salimans 2022)."""
+
+        def predict(rows: Tensor, conditioning: Conditioning) -> Tensor:
+            output: Tensor = self.unet(rows, timestep, **conditioning).sample
+            return output
+
+        cond = blend_predictions(conditions.genres, plan, indices, windows, predict)
+        if conditions.uncond is None:
+            return cond
+        uncond = predict(windows, expand(conditions.uncond, len(windows)))
+        return uncond + guidance * (cond - uncond)
+
+    def _mean_guidance(
+        self, plan: WindowPlan, conditions: WindowConditions
+    ) -> GlobalMeanGuidance | None:
+        """Return the guidance to a common mean; None for one window, or the paper's preset."""
         if len(plan.starts) < 2 or self.scheduler.config.prediction_type != "v_prediction":
             return None
         channels, height = self.unet.config.in_channels, self._height
-        loudness = rhythm_directions(self.vae, channels=channels, height=height)
-        shares = [voice.share for voice in heard.voices]
-        return SharedMean(shares, loudness, width=plan.width, ring=bool(plan.ring))
+        loudness = loudness_directions(self.vae, channels=channels, height=height)
+        weights = [genre.weight for genre in conditions.genres]
+        return GlobalMeanGuidance(weights, loudness, width=plan.width, loop=bool(plan.loop_columns))
 
     def encode(self, plan: WindowPlan, mel: Tensor) -> Tensor:
         """Return the latent (1, C, H, total) of a spectrogram (1, M, total * frames a column).
@@ -493,39 +527,41 @@ class DanceToMusicPipeline(DiffusionPipeline):
             mel = windows.permute(0, 1, 3, 2).flatten(2)
             return scale_latents(self.vae, posterior_of(self.vae, mel)[0])
 
-        return over_windows(plan, folded, encoded)
+        return map_windows(plan, folded, encoded)
 
     def decode(self, plan: WindowPlan, latents: Tensor, duration_s: float) -> Tensor:
         """Return the mel spectrogram (1, M, L) of a latent; a row is cut to the dance's length."""
-        mel = over_windows(
+        mel = map_windows(
             plan,
             latents,
             lambda windows, _: decode_latents(self.vae, windows),
             per_column=frames_per_column(self.vae),
         )
-        if plan.ring:
+        if plan.loop_columns:
             return mel
         count = timebase.samples_in(duration_s, self.mel.settings.rate_hz)
         return mel[..., : timebase.mel_frames_in(count, self.mel.settings.hop_length)]
 
     def vocode(
-        self, mel: Tensor, duration_s: float, *, seed: int = 0, ring: Loop | None = None
+        self, mel: Tensor, duration_s: float, *, seed: int = 0, loop: Loop | None = None
     ) -> Sound:
         """Return loudness-matched sound for a mel spectrogram (1, M, L)."""
         rate_hz, hop = self.mel.settings.rate_hz, self.mel.settings.hop_length
-        if ring is None:
+        if loop is None:
             count = timebase.samples_in(duration_s, rate_hz)
-            return normalise(Sound(self.mel.decode(mel, n_samples=count, seed=seed)[0], rate_hz))
-        wide, before = twice_around(mel)
+            return normalise_loudness(
+                Sound(self.mel.decode(mel, n_samples=count, seed=seed)[0], rate_hz)
+            )
+        wide, before = pad_circular(mel)
         count = timebase.samples_of_mel_frames(wide.shape[-1], hop)
-        samples = closed(
+        samples = crossfade_loop(
             self.mel.decode(wide, n_samples=count, seed=seed)[0],
             before=timebase.samples_of_mel_frames(before, hop),
             count=timebase.samples_of_mel_frames(mel.shape[-1], hop),
             rate_hz=rate_hz,
-            heard=timebase.samples_in(ring.duration_s, rate_hz),
+            output=timebase.samples_in(loop.duration_s, rate_hz),
         )
-        return normalise(Sound(samples, rate_hz))
+        return normalise_loudness(Sound(samples, rate_hz))
 
     @property
     def _height(self) -> int:
@@ -539,7 +575,9 @@ class DanceToMusicPipeline(DiffusionPipeline):
         shape = (1, self.unet.config.in_channels, self._height, plan.total)
         fresh = torch.randn(shape, generator=generator)
         column_s = self.seconds_of(1)
-        phrased = in_phrases(fresh, bars_s, column_s=column_s, window=plan.width, seed=seed)
+        phrased = phrase_locked_noise(
+            fresh, bars_s, column_s=column_s, window=plan.width, seed=seed
+        )
         return phrased.to(self.device)
 
 
@@ -556,10 +594,12 @@ def check_length(clip: MotionClip) -> None:
         )
 
 
-def _score_of(score: Score | None, grid: BeatGrid, duration_s: float, ring: Loop | None) -> Score:
-    """The score as it is played, or an empty one."""
+def _score_of(
+    score: ControlScore | None, grid: BeatGrid, duration_s: float, loop: Loop | None
+) -> ControlScore:
+    """The score as it is applied, or an empty one."""
     if score is None:
-        return Score()
-    if ring is None:
-        return fitted(score, grid, duration_s)
-    return fitted(score, ring.heard_grid, ring.duration_s, piece="loop")
+        return ControlScore()
+    if loop is None:
+        return fit_score(score, grid, duration_s)
+    return fit_score(score, loop.output_grid, loop.duration_s, piece="loop")

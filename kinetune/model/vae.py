@@ -148,7 +148,7 @@ def unscale_latents(vae: "MelVAE | AutoencoderKL", latents: Tensor) -> Tensor:
     return latents * scale + shift
 
 
-def channel_strengths(vae: "MelVAE | AutoencoderKL") -> Tensor:
+def channel_gains(vae: "MelVAE | AutoencoderKL") -> Tensor:
     """Return how much a unit of each scaled latent channel weighs in the spectrogram, (C,).
 
     Told of our VAE by its linear path; the paper's has one channel, and that weighs 1.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kinetune import genres, timebase
 from kinetune.errors import ConfigError
-from kinetune.memmap import let_go
+from kinetune.memmap import release_pages
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.clip import MotionClip, resample, resampled_count
 
@@ -137,7 +137,7 @@ def _by_pieces(clip: MotionClip, rows_of: Callable[[MotionClip], Features]) -> F
         seen = slice(start, min(count, first + _PIECE_FRAMES + _SEEN_BEYOND))
         rows = rows_of(resample(clip, timebase.MOTION_FPS, frames=seen))
         parts.append(rows[first - start :][:_PIECE_FRAMES])
-        let_go(clip.rotations)
+        release_pages(clip.rotations)
     return np.concatenate(parts)
 
 

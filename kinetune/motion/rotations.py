@@ -8,7 +8,7 @@ it. Every function takes any leading shape. SciPy's ``Rotation`` is the oracle i
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune.memmap import FRAMES, blocks, copied, let_go
+from kinetune.memmap import CHUNK_FRAMES, copy, release_pages, slices
 
 Array = NDArray[np.float64]
 
@@ -121,19 +121,19 @@ def continuous(quat: Array) -> Array:
 
     Long ones come back in a file, see :mod:`kinetune.memmap`.
     """
-    out = copied(quat)
+    out = copy(quat)
     flip_to_continuous(out)
     return out
 
 
 def flip_to_continuous(quat: Array) -> None:
     """Do in place what :func:`continuous` does, long ones in pieces to spare memory."""
-    for part in blocks(len(quat), FRAMES):
+    for part in slices(len(quat), CHUNK_FRAMES):
         # One before the piece, whose signs are right already.
         seen = quat[max(0, part.start - 1) : part.stop]
         flips = np.einsum("...i,...i->...", seen[1:], seen[:-1]) < 0.0
         seen[1:] *= np.where(np.cumsum(flips, axis=0) % 2, -1.0, 1.0)[..., None]
-        let_go(quat)
+        release_pages(quat)
 
 
 def slerp(start: Array, end: Array, fraction: Array) -> Array:

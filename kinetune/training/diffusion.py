@@ -17,7 +17,7 @@ from kinetune.model import checkpoint
 from kinetune.model.condition import ConditionBatch
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import build_pipeline, load_paper_vae
-from kinetune.model.vae import MelVAE, channel_strengths
+from kinetune.model.vae import MelVAE, channel_gains
 from kinetune.training.config import DiffusionTraining, TrainConfig
 from kinetune.training.data import dataset
 from kinetune.training.data.feature_augment import augment_features
@@ -94,7 +94,7 @@ class DenoisingObjective(nn.Module):
 
     def __init__(self, pipeline: DanceToMusicPipeline, *, strength_weight: float = 0.0) -> None:
         super().__init__()
-        weights = channel_strengths(pipeline.vae) ** strength_weight
+        weights = channel_gains(pipeline.vae) ** strength_weight
         self.register_buffer("channel_weights", weights / weights.mean(), persistent=False)
         self.unet, self.condition_encoder = pipeline.unet, pipeline.condition_encoder
         self.schedule = DDPMScheduler.from_config(
@@ -203,7 +203,7 @@ def _load_vae(config: TrainConfig, out: Path) -> MelVAE | AutoencoderKL:
     kind = MelVAE if config.model.preset == "default" else AutoencoderKL
     folder = Path(config.diffusion.vae) if config.diffusion.vae else out / "vae" / "model"
     if (folder / "config.json").is_file():
-        with checkpoint.reading(str(folder)):
+        with checkpoint.loading_errors(str(folder)):
             return kind.from_pretrained(folder).float()
     if config.model.preset == "paper":
         return load_paper_vae(*([config.diffusion.vae] if config.diffusion.vae else []))

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from kinetune.audio.inpaint import filled
+from kinetune.audio.inpaint import inpaint_gap
 from kinetune.audio.mel import MelConfig, log_mel
 
 CONFIG = MelConfig(n_mels=128, reference="fixed")
@@ -15,7 +15,7 @@ def chord():
 
 def test_the_samples_outside_the_gap_are_the_very_same():
     known, gap = chord(), slice(15_000, 30_000)
-    out = filled(known, gap, log_mel(known[None], CONFIG)[0], CONFIG)
+    out = inpaint_gap(known, gap, log_mel(known[None], CONFIG)[0], CONFIG)
     torch.testing.assert_close(out[: gap.start], known[: gap.start], rtol=0, atol=0)
     torch.testing.assert_close(out[gap.stop :], known[gap.stop :], rtol=0, atol=0)
     assert not torch.allclose(out[gap], known[gap], atol=1e-3)
@@ -26,13 +26,15 @@ def test_what_lies_in_the_gap_does_not_count():
     mel = log_mel(known[None], CONFIG)[0]
     noisy = known.clone()
     noisy[gap] = torch.randn(gap.stop - gap.start)
-    torch.testing.assert_close(filled(noisy, gap, mel, CONFIG), filled(known, gap, mel, CONFIG))
+    torch.testing.assert_close(
+        inpaint_gap(noisy, gap, mel, CONFIG), inpaint_gap(known, gap, mel, CONFIG)
+    )
 
 
 def test_a_held_chord_goes_on_through_the_gap_without_a_click():
     known, gap = chord(), slice(15_000, 30_000)
     mel = log_mel(known[None], CONFIG)[0]
-    out = filled(known, gap, mel, CONFIG)
+    out = inpaint_gap(known, gap, mel, CONFIG)
     steps = out.diff().abs()
     for join in (gap.start, gap.stop):
         assert steps[join - 2 : join + 1].max() < 1.5 * known.diff().abs().max()
@@ -45,5 +47,5 @@ def test_a_held_chord_goes_on_through_the_gap_without_a_click():
 def test_another_seed_is_another_filling():
     known, gap = chord(), slice(15_000, 30_000)
     mel = log_mel(known[None], CONFIG)[0]
-    one, two = (filled(known, gap, mel, CONFIG, seed=seed) for seed in (0, 1))
+    one, two = (inpaint_gap(known, gap, mel, CONFIG, seed=seed) for seed in (0, 1))
     assert not torch.allclose(one, two, atol=1e-4)

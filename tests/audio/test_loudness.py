@@ -2,7 +2,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 
-from kinetune.audio.loudness import integrated_lufs, normalise, true_peak_dbtp
+from kinetune.audio.loudness import integrated_lufs, normalise_loudness, true_peak_dbtp
 from kinetune.audio.sound import Sound
 from kinetune.errors import AudioError
 from tests.audio.conftest import chord_and_clicks
@@ -43,7 +43,7 @@ def test_a_long_sounds_true_peak_is_found_across_blocks():
 def test_the_target_is_met_under_the_ceiling(target, channels):
     mono = chord_and_clicks(4.0) * np.float32(0.05)
     samples = mono if channels == 1 else np.stack([mono, 0.5 * mono], axis=1)
-    found = normalise(Sound(samples, 22_050), target_lufs=target)
+    found = normalise_loudness(Sound(samples, 22_050), target_lufs=target)
     assert found.samples.dtype == np.float32
     assert found.samples.shape == samples.shape
     assert integrated_lufs(found) == pytest.approx(target, abs=0.2)
@@ -52,8 +52,8 @@ def test_the_target_is_met_under_the_ceiling(target, channels):
 
 def test_a_lower_ceiling_is_kept_and_only_the_peaks_are_touched():
     sound = Sound(chord_and_clicks(4.0), 22_050)
-    free = normalise(sound, target_lufs=-20.0, ceiling_dbtp=6.0)
-    held = normalise(sound, target_lufs=-20.0, ceiling_dbtp=-6.0)
+    free = normalise_loudness(sound, target_lufs=-20.0, ceiling_dbtp=6.0)
+    held = normalise_loudness(sound, target_lufs=-20.0, ceiling_dbtp=-6.0)
     assert true_peak_dbtp(free) > -6.0 >= true_peak_dbtp(held)
     assert integrated_lufs(held) == pytest.approx(-20.0, abs=0.2)
     # Between two clicks both differ by a steady gain.
@@ -65,19 +65,19 @@ def test_a_lower_ceiling_is_kept_and_only_the_peaks_are_touched():
 def test_clicks_that_can_not_be_that_loud_stay_under_the_ceiling():
     samples = np.zeros(44_100, np.float32)
     samples[::11_025] = 0.9
-    assert true_peak_dbtp(normalise(Sound(samples, 22_050))) <= -1.0
+    assert true_peak_dbtp(normalise_loudness(Sound(samples, 22_050))) <= -1.0
 
 
 @pytest.mark.parametrize("length", [0, 10, 44_100])
 def test_silence_comes_back_as_it_is(length):
     silence = Sound(np.zeros(length, np.float32), 44_100)
-    assert normalise(silence) is silence
+    assert normalise_loudness(silence) is silence
     assert integrated_lufs(silence) == true_peak_dbtp(silence) == float("-inf")
 
 
 def test_a_sound_shorter_than_a_block_is_brought_to_level():
     short = Sound(0.01 * chord_and_clicks(0.1), 22_050)
-    assert integrated_lufs(normalise(short)) == pytest.approx(-14.0, abs=0.2)
+    assert integrated_lufs(normalise_loudness(short)) == pytest.approx(-14.0, abs=0.2)
 
 
 def test_more_channels_than_the_standard_knows_are_refused():

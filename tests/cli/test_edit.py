@@ -11,7 +11,7 @@ from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.composition.music_score import Plan
 from kinetune.corpus.rendering.mixer import render
 from kinetune.errors import ConfigError
-from kinetune.model.sampling.editing import Change
+from kinetune.model.sampling.editing import EditSpec
 from tests.cli.conftest import kinetune
 from tests.cli.test_generate import assert_one_clear_line, dance
 
@@ -50,7 +50,7 @@ def test_a_stretch_is_made_anew_and_told_as_json(tmp_path, tiny_model):
 def test_music_is_gone_on_from(tmp_path, tiny_model):
     target = tmp_path / "longer.flac"
     made = edit(
-        tune(tmp_path, 1.0), dance(tmp_path), Change(go_on_s=0.8, exact=True), output=target,
+        tune(tmp_path, 1.0), dance(tmp_path), EditSpec(continue_s=0.8, exact=True), output=target,
         model=str(tiny_model), quiet=True,
     )  # fmt: skip
     assert made.duration_s == pytest.approx(1.8, abs=0.01)
@@ -88,18 +88,18 @@ def test_a_change_keeps_the_genre_of_the_music(tmp_path, tiny_model):
     write_sound(music, read_sound(music), genre="waacking")
     out = tmp_path / "out.wav"
     how = {"output": out, "model": str(tiny_model), "quiet": True}
-    assert edit(music, motion, Change(redo=(0.5, 1.0), exact=True), **how).genre == "WA"
+    assert edit(music, motion, EditSpec(redo=(0.5, 1.0), exact=True), **how).genre == "WA"
     assert read_genre(out) == "waacking"
     other = GenerateOptions(genre="krump")
-    edit(music, motion, Change(redo=(0.5, 1.0), exact=True), options=other, **how)
+    edit(music, motion, EditSpec(redo=(0.5, 1.0), exact=True), options=other, **how)
     assert read_genre(out) == "waacking", "a stretch does not make a style"
-    edit(music, motion, Change(strength=0.5), options=other, **how)
+    edit(music, motion, EditSpec(strength=0.5), options=other, **how)
     assert read_genre(out) == "krump"
 
 
 def test_the_beat_may_be_the_musics_own(tmp_path, tiny_model):
     music, motion = tune(tmp_path, 8.0), dance(tmp_path)
-    change = Change(redo=(0.4, 1.6))
+    change = EditSpec(redo=(0.4, 1.6))
     tempi = [
         edit(music, motion, change, output=tmp_path / "a.wav", beat_of=whose,
              model=str(tiny_model), quiet=True).bpm

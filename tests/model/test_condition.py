@@ -97,7 +97,7 @@ def test_a_tempo_that_drifts_reaches_every_window(default_pipeline):
     clip, beats = stepping_clip(100.0, duration_s=60.0, drift=0.12)
     grid = beat_grid(clip)
     assert not grid.steady
-    dance = default_pipeline.read_dance(clip, "HO", grid)
+    dance = default_pipeline.dance_input(clip, "HO", grid)
     encoder = default_pipeline.condition_encoder
     tempi = [
         105.0 * 2.0 ** float(encoder.gather(dance, start_s).grid[0, :, 5].median())
@@ -113,7 +113,7 @@ def test_a_tempo_that_drifts_reaches_every_window(default_pipeline):
 
 def test_what_is_told_without_the_dance_is_kept_once(default_pipeline, clip):
     plan = default_pipeline.plan(30.0)
-    dance = default_pipeline.read_dance(clip, "HO", fixed_grid(120.0, 0.0, clip.duration_s))
+    dance = default_pipeline.dance_input(clip, "HO", fixed_grid(120.0, 0.0, clip.duration_s))
     told, untold = default_pipeline.conditions(dance, plan, guided=True)
     assert {len(rows) for rows in told.stacked.values()} == {len(plan.starts)}
     assert {len(rows) for rows in untold.values()} == {1}

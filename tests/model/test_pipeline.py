@@ -5,7 +5,7 @@ import pytest
 
 from kinetune import timebase
 from kinetune.errors import ConfigError, MotionError
-from kinetune.model.conditioning.control_score import Accent, Score, Section, Silence
+from kinetune.model.conditioning.control_score import Accent, ControlScore, Section, Silence
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.conftest import swaying_clip
@@ -122,8 +122,8 @@ GRID = fixed_grid(120.0, 0.0, 4.0)
 @pytest.mark.parametrize(
     ("score", "changed_s", "kept_s"),
     [
-        (Score(accents=(Accent(3.0),)), (2.85, 3.3), (0.0, 2.7)),
-        (Score(silences=(Silence(2.0, 2.9),), exact=True), (2.0, 2.8), (3.1, 4.0)),
+        (ControlScore(accents=(Accent(3.0),)), (2.85, 3.3), (0.0, 2.7)),
+        (ControlScore(silences=(Silence(2.0, 2.9),), exact=True), (2.0, 2.8), (3.1, 4.0)),
     ],
 )
 def test_accents_and_silences_change_the_mel_where_they_are(
@@ -141,7 +141,7 @@ def test_accents_and_silences_change_the_mel_where_they_are(
 
 
 def test_a_silence_is_silent(default_pipeline, dance):
-    score = Score(silences=(Silence(2.0, 2.9),), exact=True)
+    score = ControlScore(silences=(Silence(2.0, 2.9),), exact=True)
     sound = default_pipeline(dance, genre="HO", grid=GRID, score=score).sound
     assert (sound.samples[44_100 : int(2.89 * 22_050)] == 0.0).all()
     assert np.abs(sound.samples[int(2.95 * 22_050) :]).max() > 0.0
@@ -149,7 +149,7 @@ def test_a_silence_is_silent(default_pipeline, dance):
 
 @pytest.mark.parametrize("change", [{"genre": "krump"}, {"energy": 2.0}, {"energy": 0.4}])
 def test_a_section_has_its_own_genre_and_energy(default_pipeline, dance, change):
-    score = Score((Section(2.0, 4.0, **change),))
+    score = ControlScore((Section(2.0, 4.0, **change),))
     one, two = (
         default_pipeline(dance, genre="HO", grid=GRID, score=wish).mel for wish in (None, score)
     )
@@ -157,7 +157,7 @@ def test_a_section_has_its_own_genre_and_energy(default_pipeline, dance, change)
 
 
 def test_a_section_over_everything_is_another_genre(default_pipeline, dance):
-    score = Score((Section(0.0, 60.0, "krump"),), exact=True)
+    score = ControlScore((Section(0.0, 60.0, "krump"),), exact=True)
     one = default_pipeline(dance, genre="HO", grid=GRID, score=score).mel
     two = default_pipeline(dance, genre="KR", grid=GRID).mel
     # The shares are the genre's own everywhere, so it is the very same.
@@ -165,14 +165,14 @@ def test_a_section_over_everything_is_another_genre(default_pipeline, dance):
 
 
 def test_the_papers_design_takes_a_score_too(paper_pipeline):
-    score = Score((Section(2.0, 4.0, "krump", 2.0),), (Accent(1.0),), (Silence(4.0, 4.5),))
+    score = ControlScore((Section(2.0, 4.0, "krump", 2.0),), (Accent(1.0),), (Silence(4.0, 4.5),))
     sound = paper_pipeline(swaying_clip(duration_s=5.0), genre="BR", score=score).sound
     assert np.isfinite(sound.samples).all()
 
 
 def test_a_score_that_does_not_fit_is_said(default_pipeline, dance):
     with pytest.raises(ConfigError, match="the music lasts 4.00 s"):
-        default_pipeline(dance, genre="HO", score=Score(accents=(Accent(9.0),)))
+        default_pipeline(dance, genre="HO", score=ControlScore(accents=(Accent(9.0),)))
     with pytest.raises(ConfigError, match="an accent at 3 s, but the loop lasts 2.40 s"):
         default_pipeline(dance, genre="HO", grid=fixed_grid(100.0, 0.0, 4.0),
-                         score=Score(accents=(Accent(3.0),)), loop=True)  # fmt: skip
+                         score=ControlScore(accents=(Accent(3.0),)), loop=True)  # fmt: skip

@@ -47,8 +47,8 @@ def pieces():
 
     def made(plan, places):
         with torch.no_grad():
-            heard = pipeline.hear(dance.clip, grid, "HO", plan, guided=True)
-            latents = pipeline.denoise(plan, heard, pipeline.sampling(5, steps=4))
+            conditions = pipeline.prepare_conditions(dance.clip, grid, "HO", plan, guided=True)
+            latents = pipeline.denoise(plan, conditions, pipeline.sampling_options(5, steps=4))
             mel = pipeline.decode(plan, latents, DURATION_S)[0].numpy()
         starts = np.add.outer(plan.starts[1:], places).ravel() * frames_per_column(pipeline.vae)
         return Piece(mel, starts[starts < mel.shape[1] - SPAN_FRAMES], grid.beats_s)

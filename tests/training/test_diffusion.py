@@ -8,7 +8,7 @@ from kinetune.errors import ModelError
 from kinetune.model.condition import ConditionBatch
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import UNetConfig, VaeConfig, build_pipeline
-from kinetune.model.vae import channel_strengths
+from kinetune.model.vae import channel_gains
 from kinetune.training.config import DiffusionTraining, read_train_config
 from kinetune.training.diffusion import DenoisingObjective, drop_conditions, train_diffusion
 from kinetune.training.vae import train_vae
@@ -181,7 +181,7 @@ def test_strong_channels_count_for_more():
     weight = pipeline.vae.synthesis.weight
     with torch.no_grad():
         weight[0] *= 10.0
-    strengths = channel_strengths(pipeline.vae)
+    strengths = channel_gains(pipeline.vae)
     plain, weighted = (
         DenoisingObjective(pipeline, strength_weight=w).channel_weights for w in (0.0, 1.0)
     )

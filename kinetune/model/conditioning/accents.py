@@ -15,7 +15,7 @@ from torch import Tensor
 from kinetune import timebase
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import MelConfig
-from kinetune.memmap import FRAMES, blocks, let_go
+from kinetune.memmap import CHUNK_FRAMES, release_pages, slices
 from kinetune.model.conditioning.control_score import Accent, Silence
 
 # How long a hit rings, and how long before it the music makes room.
@@ -34,8 +34,8 @@ _AROUND_S, _ROUNDS = 1.3, 32
 _END_S = 0.3
 
 
-def accented(
-    mel: Tensor, accents: Sequence[Accent], config: MelConfig, *, ring: bool = False
+def add_accents(
+    mel: Tensor, accents: Sequence[Accent], config: MelConfig, *, loop: bool = False
 ) -> Tensor:
     """Put accents into the spectrogram (1, M, L), in place; those of strength 0 change nothing.
 
@@ -43,7 +43,7 @@ def accented(
         mel: Log mel spectrogram in [-1, 1], (1, M, L).
         accents: Where, seconds.
         config: Figures of the spectrogram.
-        ring: It is a loop: what an accent takes before its beginning or behind its end, it takes
+        loop: It is a loop: what an accent takes before its beginning or behind its end, it takes
             from the other end.
     """
     hit = strongest_hit(mel[0], config).clone() if accents else mel[0, :, :0]
@@ -54,7 +54,7 @@ def accented(
             # A centred frame already feels what begins half a window behind its centre.
             felt_s = accent.at_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
             frame = timebase.frames_in(felt_s, config.frame_rate_hz)
-            if ring:
+            if loop:
                 middle = mel.shape[-1] // 2
                 turned = mel[0].roll(middle - frame, dims=-1)
                 _accent(turned, hit, middle, accent.strength, config)
@@ -110,14 +110,14 @@ def _soften(mel: Tensor, config: MelConfig) -> None:
 def _rise(mel: Tensor) -> Tensor:
     """How sharply a spectrogram (M, L) rises, (L - 2,): over two frames, lest one split it."""
     rises = []
-    for part in blocks(max(0, mel.shape[-1] - 2), FRAMES):
+    for part in slices(max(0, mel.shape[-1] - 2), CHUNK_FRAMES):
         seen = mel[:, part.start : part.stop + 2]
         rises.append((seen[:, 2:] - seen[:, :-2]).clamp(min=0.0).mean(dim=0))
-        let_go(mel)
+        release_pages(mel)
     return torch.cat(rises) if rises else mel[0, :0]
 
 
-def hushed(mel: Tensor, silences: Sequence[Silence], config: MelConfig) -> Tensor:
+def mute(mel: Tensor, silences: Sequence[Silence], config: MelConfig) -> Tensor:
     """Empty the spectrogram (1, M, L), in place, where its silences are.
 
     A frame that already feels what begins at the end of a silence keeps it.

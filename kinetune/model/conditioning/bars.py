@@ -10,7 +10,7 @@ from kinetune.timebase import BEATS_IN_BAR
 Times = NDArray[np.float64]
 
 
-def beats_beyond(grid: BeatGrid, duration_s: float) -> Times:
+def extrapolate_beats(grid: BeatGrid, duration_s: float) -> Times:
     """Return the grid's beats carried on at the pace of its ends: from 0 or before to the end."""
     beats = np.asarray(grid.beats_s, dtype=np.float64)
     if len(beats) < 2:
@@ -23,7 +23,7 @@ def beats_beyond(grid: BeatGrid, duration_s: float) -> Times:
 
 def bar_lines(grid: BeatGrid, duration_s: float) -> Times:
     """Return the first beats of all bars within [0, duration_s], ascending."""
-    beats = beats_beyond(grid, duration_s)
+    beats = extrapolate_beats(grid, duration_s)
     opens = int(np.argmin(np.abs(beats - grid.bar_start_s))) % BEATS_IN_BAR
     lines = beats[opens::BEATS_IN_BAR]
     return lines[(lines >= 0.0) & (lines <= duration_s)]
@@ -35,7 +35,9 @@ def nearest_bar(grid: BeatGrid, time_s: float, duration_s: float) -> float:
     return float(lines[np.argmin(np.abs(lines - time_s))])
 
 
-def snapped(grid: BeatGrid, start_s: float, end_s: float, duration_s: float) -> tuple[float, float]:
+def snap_to_bars(
+    grid: BeatGrid, start_s: float, end_s: float, duration_s: float
+) -> tuple[float, float]:
     """Return a stretch moved to bar lines, one bar at least."""
     lines = _lines_and_ends(grid, duration_s)
     start = min(int(np.argmin(np.abs(lines - start_s))), len(lines) - 2)

@@ -33,7 +33,7 @@ from kinetune import genres, timebase
 from kinetune.audio.sound import Sound
 from kinetune.config import build, read_toml
 from kinetune.errors import ConfigError
-from kinetune.memmap import copied
+from kinetune.memmap import copy
 from kinetune.model.conditioning.bars import nearest_bar
 from kinetune.motion.beats.beat_grid import BeatGrid
 
@@ -85,7 +85,7 @@ class Silence:
 
 
 @dataclass(frozen=True)
-class Score:
+class ControlScore:
     """What a person wants where; see the module.
 
     Attributes:
@@ -101,13 +101,13 @@ class Score:
     exact: bool = False
 
 
-def read_score(path: Path) -> Score:
+def read_control_score(path: Path) -> ControlScore:
     """Read a score from a TOML file.
 
     Raises:
         ConfigError: It can't be read, a key is unknown, or it contradicts itself.
     """
-    score = build(Score, read_toml(path), where=str(path))
+    score = build(ControlScore, read_toml(path), where=str(path))
     try:
         check_score(score)
     except ConfigError as error:
@@ -115,7 +115,9 @@ def read_score(path: Path) -> Score:
     return score
 
 
-def check_score(score: Score, duration_s: float | None = None, *, piece: str = "music") -> None:
+def check_score(
+    score: ControlScore, duration_s: float | None = None, *, piece: str = "music"
+) -> None:
     """See that a score makes sense, and fits a ``piece`` of ``duration_s`` if that is named.
 
     Raises:
@@ -168,7 +170,7 @@ def _check_stretches(name: str, stretches: Sequence[Section | Silence]) -> None:
             )
 
 
-def _check_within(score: Score, duration_s: float, piece: str) -> None:
+def _check_within(score: ControlScore, duration_s: float, piece: str) -> None:
     ends = [("section", s.start_s) for s in score.sections]
     ends += [("accent", a.at_s) for a in score.accents]
     ends += [("silence", s.start_s) for s in score.silences]
@@ -182,7 +184,9 @@ def _check_within(score: Score, duration_s: float, piece: str) -> None:
             )
 
 
-def fitted(score: Score, grid: BeatGrid, duration_s: float, *, piece: str = "music") -> Score:
+def fit_score(
+    score: ControlScore, grid: BeatGrid, duration_s: float, *, piece: str = "music"
+) -> ControlScore:
     """Return the score as it will be played: checked, moved to bar lines unless it is exact.
 
     A stretch shorter than half a bar is left as it is, lest it vanish.
@@ -211,7 +215,7 @@ def fitted(score: Score, grid: BeatGrid, duration_s: float, *, piece: str = "mus
     )
 
 
-def stretched(score: Score, factor: float) -> Score:
+def scale_times(score: ControlScore, factor: float) -> ControlScore:
     """Return the score with all its times so many times as late."""
 
     def moved(part: Section | Silence) -> Section | Silence:
@@ -225,8 +229,8 @@ def stretched(score: Score, factor: float) -> Score:
     )
 
 
-def genre_shares(
-    score: Score, genre: str, times_s: Array, *, round_s: float | None = None
+def genre_weights(
+    score: ControlScore, genre: str, times_s: Array, *, round_s: float | None = None
 ) -> dict[str, Array]:
     """Return each genre's say at each time, 0 to 1, all together 1.
 
@@ -248,8 +252,8 @@ def genre_shares(
     return {genre: rest, **shares}
 
 
-def energy_at(score: Score, times_s: Array, *, round_s: float | None = None) -> Array:
-    """Return the factor on the body's effort at each time, (n,); see :func:`genre_shares`."""
+def energy_at(score: ControlScore, times_s: Array, *, round_s: float | None = None) -> Array:
+    """Return the factor on the body's effort at each time, (n,); see :func:`genre_weights`."""
     factor = np.zeros(len(times_s))
     for section in score.sections:
         inside = _inside(section, times_s, round_s)
@@ -276,17 +280,17 @@ def _ramped(start_s: float, end_s: float, times_s: Array) -> Array:
     return np.clip(np.minimum(begun, ended) + 0.5, 0.0, 1.0)
 
 
-def silenced(sound: Sound, silences: Sequence[Silence], *, ring: bool = False) -> Sound:
+def apply_silences(sound: Sound, silences: Sequence[Silence], *, loop: bool = False) -> Sound:
     """Return the sound with its silences: exact zeros but for the fade that ends each.
 
     Args:
         sound: Any sound.
         silences: Of a fitted score.
-        ring: The sound is a loop: a silence at its beginning fades in from its end.
+        loop: The sound is a loop: a silence at its beginning fades in from its end.
     """
     if not silences:
         return sound
-    samples = copied(sound.samples)
+    samples = copy(sound.samples)
     rows = samples[:, None] if samples.ndim == 1 else samples
     out, back = (timebase.samples_in(t, sound.rate_hz) for t in (_FADE_OUT_S, _FADE_IN_S))
     for silence in silences:
@@ -295,11 +299,11 @@ def silenced(sound: Sound, silences: Sequence[Silence], *, ring: bool = False) -
             for t in (silence.start_s, silence.end_s)
         )
         fall = np.linspace(1.0, 0.0, out, dtype=np.float32)
-        before = np.arange(0 if ring else max(0, out - first), out)
+        before = np.arange(0 if loop else max(0, out - first), out)
         rows[(first - out + before) % len(rows)] *= fall[before, None]
         back = min(back, last - first)
         rise = np.linspace(0.0, 1.0, back, endpoint=False, dtype=np.float32)[:, None]
-        ends_here = ring or last < len(rows)
+        ends_here = loop or last < len(rows)
         rows[first : last - back if ends_here else last] = 0.0
         if ends_here:
             rows[last - back : last] *= rise

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kinetune import timebase
 from kinetune.audio.mel import MelConfig
-from kinetune.memmap import FRAMES, blocks, let_go
+from kinetune.memmap import CHUNK_FRAMES, release_pages, slices
 from kinetune.model.sampling.initial_noise import BARS_IN_PHRASE
 
 Array = NDArray[np.float64]
@@ -32,7 +32,7 @@ LEAST_LEVEL = 0.15
 _GIVE_WAY_S = 0.12
 
 
-def levels(effort: Array, bars_s: Array) -> Array:
+def bar_dynamics(effort: Array, bars_s: Array) -> Array:
     """Return the level of a dance at every frame, ``LEAST_LEVEL`` to 1.
 
     Args:
@@ -58,7 +58,7 @@ def levels(effort: Array, bars_s: Array) -> Array:
     return np.interp(np.arange(len(effort)), knots, np.repeat(level, 2)[:-1])
 
 
-def played(mel: Tensor, level: Array, config: MelConfig) -> Tensor:
+def apply_dynamics(mel: Tensor, level: Array, config: MelConfig) -> Tensor:
     """Play the spectrogram (1, M, L), in place, as softly as the level (T,) at 30 fps has it.
 
     Full level, 1, changes nothing; a level is a ratio of power. Returns the same spectrogram.
@@ -68,8 +68,8 @@ def played(mel: Tensor, level: Array, config: MelConfig) -> Tensor:
     times_s = timebase.frame_times(mel.shape[-1], config.frame_rate_hz)
     at = np.interp(times_s, timebase.frame_times(len(level), timebase.MOTION_FPS), level)
     softer_db = torch.from_numpy(10.0 * np.log10(at)).to(mel)
-    for part in blocks(mel.shape[-1], FRAMES):
+    for part in slices(mel.shape[-1], CHUNK_FRAMES):
         mel[..., part] += softer_db[part] / (config.top_db / 2.0)
         mel[..., part].clamp_(min=-1.0)
-        let_go(mel)
+        release_pages(mel)
     return mel

@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinetune import genres, timebase
-from kinetune.audio.inpaint import filled
-from kinetune.audio.loudness import integrated_lufs, limited, normalise
+from kinetune.audio.inpaint import inpaint_gap
+from kinetune.audio.loudness import integrated_lufs, limit_peaks, normalise_loudness
 from kinetune.audio.mel import loudest_power
 from kinetune.audio.sound import Sound, resample, to_mono
 from kinetune.errors import AudioError, ConfigError
-from kinetune.model.conditioning.bars import bar_lines, nearest_bar, snapped
-from kinetune.model.sampling.inpainting import Held, check_strength
-from kinetune.model.sampling.loudness_subspace import rhythm_directions
+from kinetune.model.conditioning.bars import bar_lines, nearest_bar, snap_to_bars
+from kinetune.model.sampling.inpainting import KnownLatents, check_strength
+from kinetune.model.sampling.loudness_subspace import loudness_directions
 from kinetune.model.sampling.windows import WindowPlan
 from kinetune.model.vae import frames_per_column
 from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid
 from kinetune.motion.clip import MotionClip
 
 if TYPE_CHECKING:
-    from kinetune.model.pipeline import DanceToMusicPipeline, Sampling
+    from kinetune.model.pipeline import DanceToMusicPipeline, SamplingOptions
 
 # The loudness of what the model learned from (the corpus, docs/results.md), and so what it goes on
 # from as loudly as it was: heard 5 dB louder, it would answer 2.5 dB too softly.
@@ -42,38 +42,40 @@ _SHORTEST_S, _MOST_BEYOND_S = 0.2, 0.5
 
 
 @dataclass(frozen=True)
-class Change:
+class EditSpec:
     """What is to be changed.
 
     Attributes:
         redo: Start and end of a stretch to make anew.
-        go_on_s: Go on from the end for so long.
+        continue_s: Go on from the end for so long.
         strength: How much of it is new, 0 to 1; None is all of a stretch or of one whose rhythm
             is kept, 0.3 of a whole.
         keep_rhythm: Keep its loudness from moment to moment, however new its sound is.
         exact: Take times as they are, not moved to bar lines.
 
     Raises:
-        ConfigError: A number is impossible, or both ``redo`` and ``go_on_s`` are named.
+        ConfigError: A number is impossible, or both ``redo`` and ``continue_s`` are named.
     """
 
     redo: tuple[float, float] | None = None
-    go_on_s: float | None = None
+    continue_s: float | None = None
     strength: float | None = None
     keep_rhythm: bool = False
     exact: bool = False
 
     def __post_init__(self) -> None:
-        if self.redo is not None and self.go_on_s is not None:
+        if self.redo is not None and self.continue_s is not None:
             raise ConfigError("redo a stretch or continue the music, not both at once")
         if self.redo is not None and not 0.0 <= self.redo[0] < self.redo[1] < np.inf:
             raise ConfigError(
                 f"a stretch must begin at 0 s or later and before it ends, found "
                 f"{self.redo[0]:g} to {self.redo[1]:g} s"
             )
-        if self.go_on_s is not None and not _SHORTEST_S <= self.go_on_s < np.inf:
-            raise ConfigError(f"continue for {_SHORTEST_S:g} s or more, found {self.go_on_s:g} s")
-        if self.go_on_s is not None and (self.keep_rhythm or self.strength not in (None, 1.0)):
+        if self.continue_s is not None and not _SHORTEST_S <= self.continue_s < np.inf:
+            raise ConfigError(
+                f"continue for {_SHORTEST_S:g} s or more, found {self.continue_s:g} s"
+            )
+        if self.continue_s is not None and (self.keep_rhythm or self.strength not in (None, 1.0)):
             raise ConfigError(
                 "what comes after the end is all new: there is no strength and no rhythm to keep"
             )
@@ -82,7 +84,7 @@ class Change:
     @property
     def is_whole(self) -> bool:
         """Whether the whole piece is varied."""
-        return self.redo is None and self.go_on_s is None
+        return self.redo is None and self.continue_s is None
 
     @property
     def amount(self) -> float:
@@ -118,10 +120,10 @@ def edit_music(
     pipeline: "DanceToMusicPipeline",
     sound: Sound,
     clip: MotionClip,
-    change: Change,
+    change: EditSpec,
     *,
     genre: str,
-    sampling: "Sampling",
+    sampling: "SamplingOptions",
     grid: BeatGrid | None = None,
 ) -> EditedMusic:
     """Return music that is there, changed.
@@ -141,12 +143,12 @@ def edit_music(
     """
     began = time.perf_counter()
     beats = beat_grid(clip) if grid is None else grid
-    start_s, end_s = stretch_of(change, sound.duration_s, clip, beats)
+    start_s, end_s = edit_span(change, sound.duration_s, clip, beats)
     gain = _gain_to_model(sound)
     mono = Sound(to_mono(sound).samples * gain, sound.rate_hz)
     samples = resample(mono, pipeline.mel.settings.rate_hz).samples
     piece = _piece(pipeline, (start_s, end_s), sound.duration_s)
-    heard = pipeline.hear(
+    heard = pipeline.prepare_conditions(
         clip, beats, genre, piece.plan, guided=sampling.guided, from_s=piece.start_s
     )
     held = piece.held(samples, change)
@@ -162,8 +164,8 @@ def edit_music(
     return EditedMusic(out, start_s, end_s, beats, code, time.perf_counter() - began)
 
 
-def stretch_of(
-    change: Change, music_s: float, clip: MotionClip, grid: BeatGrid
+def edit_span(
+    change: EditSpec, music_s: float, clip: MotionClip, grid: BeatGrid
 ) -> tuple[float, float]:
     """Return where what is new begins and ends, at bar lines unless it shall be exact.
 
@@ -177,8 +179,8 @@ def stretch_of(
         ConfigError: It would lie outside the music or the dance.
     """
     dance_s = clip.duration_s
-    if change.go_on_s is not None:
-        return _beyond(change.go_on_s, music_s, clip, grid, exact=change.exact)
+    if change.continue_s is not None:
+        return _beyond(change.continue_s, music_s, clip, grid, exact=change.exact)
     if change.redo is None:
         if music_s > dance_s + _MOST_BEYOND_S:
             raise ConfigError(
@@ -193,25 +195,25 @@ def stretch_of(
         what, length_s = ("music", music_s) if music_s <= dance_s else ("dance", dance_s)
         raise ConfigError(f"the stretch ends at {end_s:g} s, but the {what} lasts {length_s:.2f} s")
     if not change.exact:
-        return snapped(grid, start_s, end_s, reach_s)
+        return snap_to_bars(grid, start_s, end_s, reach_s)
     return start_s, min(end_s, reach_s)
 
 
 def _beyond(
-    go_on_s: float, music_s: float, clip: MotionClip, grid: BeatGrid, *, exact: bool
+    continue_s: float, music_s: float, clip: MotionClip, grid: BeatGrid, *, exact: bool
 ) -> tuple[float, float]:
     dance_s = clip.duration_s
-    if music_s + go_on_s > dance_s + _MOST_BEYOND_S:
+    if music_s + continue_s > dance_s + _MOST_BEYOND_S:
         raise ConfigError(
             f"{clip.name}: the dance lasts {dance_s:.2f} s; music of {music_s:.2f} s with "
-            f"{go_on_s:g} s more needs {music_s + go_on_s:.2f} s of it"
+            f"{continue_s:g} s more needs {music_s + continue_s:.2f} s of it"
         )
     if exact:
-        return music_s, music_s + go_on_s
+        return music_s, music_s + continue_s
     # The last bar line of the music, unless that would throw a whole bar away.
     lines = bar_lines(grid, music_s)
     start_s = float(lines[-1]) if len(lines) and lines[-1] > 0.0 else music_s
-    end_s = nearest_bar(grid, music_s + go_on_s, dance_s)
+    end_s = nearest_bar(grid, music_s + continue_s, dance_s)
     return start_s, max(end_s, start_s + _SHORTEST_S)
 
 
@@ -271,7 +273,7 @@ class _Piece:
         padded = np.pad(part, (max(0, -first), 0))
         return torch.from_numpy(np.pad(padded, (0, last - first - len(padded))))
 
-    def held(self, samples: NDArray[np.float32], change: Change) -> Held:
+    def held(self, samples: NDArray[np.float32], change: EditSpec) -> KnownLatents:
         """Return the music as the denoiser finds it."""
         frames = frames_per_column(self.pipeline.vae)
         known = self.cut(samples, self.plan.total, margin=1).to(self.pipeline.device)
@@ -281,8 +283,8 @@ class _Piece:
         directions = None
         if change.keep_rhythm:
             _, channels, height, _ = latents.shape
-            directions = rhythm_directions(self.pipeline.vae, channels=channels, height=height)
-        return Held(latents, self._kept(len(samples)), change.amount, directions)
+            directions = loudness_directions(self.pipeline.vae, channels=channels, height=height)
+        return KnownLatents(latents, self._kept(len(samples)), change.amount, directions)
 
     def _kept(self, n_samples: int) -> Tensor:
         """1 where a column holds nothing new and lies within the music of ``n_samples``."""
@@ -304,7 +306,7 @@ class _Piece:
         frames = slice(*(edge // config.hop_length for edge in (self.gap.start, self.gap.stop)))
         count = min(frames.stop, mel.shape[-1]) - frames.start
         wanted[:, frames.start : frames.start + count] = mel[:, frames.start :][:, :count]
-        out = filled(known, self.gap, wanted, config, seed=seed) * scale
+        out = inpaint_gap(known, self.gap, wanted, config, seed=seed) * scale
         return Sound(out.cpu().numpy().astype(np.float32), config.rate_hz)
 
     def _samples_of(self, columns: int) -> int:
@@ -339,7 +341,7 @@ def _set_in(sound: Sound, piece: Sound, piece_s: float, new_s: tuple[float, floa
     out = np.array(sound.samples)
     if end > len(out):
         out = np.concatenate([out, np.zeros((end - len(out), *out.shape[1:]), np.float32)])
-    fresh = limited(resample(piece, rate_hz)).samples
+    fresh = limit_peaks(resample(piece, rate_hz)).samples
     part = slice(max(first, start - timebase.samples_in(_MELT_S, rate_hz), 0), end)
     fresh = np.pad(fresh, (0, max(0, end - first - len(fresh))))[part.start - first : end - first]
     weight = _melting(part, start, end if end < len(sound.samples) else None, rate_hz)
@@ -366,4 +368,4 @@ def _whole(made: Sound, sound: Sound) -> Sound:
     samples = np.pad(at_rate, (0, max(0, count - len(at_rate))))[:count]
     if sound.samples.ndim == 2:
         samples = np.repeat(samples[:, None], sound.samples.shape[1], axis=1)
-    return normalise(Sound(samples, sound.rate_hz), target_lufs=integrated_lufs(sound))
+    return normalise_loudness(Sound(samples, sound.rate_hz), target_lufs=integrated_lufs(sound))

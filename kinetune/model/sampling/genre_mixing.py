@@ -1,7 +1,7 @@
-"""Several ways to hear one dance, each with its say in some columns.
+"""One dance conditioned on several genres, each with its own weight in each column.
 
-A voice is what the denoiser is told, window by window, under one genre. Where a genre gives way to
-another, each predicts and the predictions are mixed column by column. B windows of W columns.
+Where one genre gives way to another, the network predicts once for each and the predictions are
+blended column by column. Axes: B windows of W columns.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,82 +10,83 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kinetune.memmap import let_go
-from kinetune.model.sampling.windows import WindowPlan, roomy
+from kinetune.memmap import release_pages
+from kinetune.model.sampling.windows import WindowPlan, zeros_like_spill
 
-Told = dict[str, Tensor]
+# The denoiser's keyword arguments for a batch of windows, each (B, ...).
+Conditioning = dict[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class AllTold:
-    """What every window of a plan is told.
+class BatchedConditioning:
+    """The conditioning of every window of a plan.
 
     Attributes:
-        stacked: Tensors with a row a window; those of a long dance lie in files.
+        stacked: Tensors with one row a window; those of a long dance lie in files.
     """
 
-    stacked: Told
+    stacked: Conditioning
 
-    def of(self, numbers: Sequence[int]) -> Told:
-        """Return what some windows are told, along B."""
-        rows = {name: whole[list(numbers)] for name, whole in self.stacked.items()}
-        let_go(*self.stacked.values())
+    def select(self, indices: Sequence[int]) -> Conditioning:
+        """Return the conditioning of some windows, along B."""
+        rows = {name: whole[list(indices)] for name, whole in self.stacked.items()}
+        release_pages(*self.stacked.values())
         return rows
 
 
-def all_told(windows: Iterable[Told], count: int) -> AllTold:
-    """Gather what ``count`` windows are told, one of each; that of a long dance in files."""
-    stacked: Told = {}
-    for number, told in enumerate(windows):
-        for name, value in told.items():
+def stack_conditioning(windows: Iterable[Conditioning], count: int) -> BatchedConditioning:
+    """Stack the conditioning of ``count`` windows (B = 1 each); that of a long dance in files."""
+    stacked: Conditioning = {}
+    for index, conditioning in enumerate(windows):
+        for name, value in conditioning.items():
             if name not in stacked:
-                stacked[name] = roomy(value, (count, *value.shape[1:]))
-            stacked[name][number] = value[0]
-        let_go(*stacked.values())
-    return AllTold(stacked)
+                stacked[name] = zeros_like_spill(value, (count, *value.shape[1:]))
+            stacked[name][index] = value[0]
+        release_pages(*stacked.values())
+    return BatchedConditioning(stacked)
 
 
 @dataclass(frozen=True, eq=False)
-class Voice:
-    """One way to hear the dance.
+class WeightedCondition:
+    """The conditioning under one genre, and the genre's weight.
 
     Attributes:
-        told: What each window of the plan is told.
-        share: Its say in each column, (total,), 0 to 1; all voices' shares sum to one.
+        conditioning: Of each window of the plan.
+        weight: In each column, (total,), 0 to 1; the weights of all genres sum to one.
     """
 
-    told: AllTold
-    share: Tensor
+    conditioning: BatchedConditioning
+    weight: Tensor
 
 
-def mixed(
-    voices: Sequence[Voice],
+def blend_predictions(
+    conditions: Sequence[WeightedCondition],
     plan: WindowPlan,
-    places: slice,
+    indices: slice,
     windows: Tensor,
-    predict: Callable[[Tensor, Told], Tensor],
+    predict: Callable[[Tensor, Conditioning], Tensor],
 ) -> Tensor:
-    """Return the voices' joint prediction for some windows.
+    """Return the weighted sum of the predictions under all genres for some windows.
 
     Args:
-        voices: Shares sum to one in every column.
-        plan: Where the windows lie.
-        places: Which windows of the plan they are.
+        conditions: Weights sum to one in every column.
+        plan: The windows.
+        indices: Which windows of the plan these are.
         windows: (B, C, H, W).
-        predict: From windows and what they are told to a prediction of the same shape.
+        predict: From windows and their conditioning to a prediction of the same shape.
     """
-    joint, first = torch.zeros_like(windows), places.start
-    for voice in voices:
-        shares = [voice.share[plan.places(start)] for start in plan.starts[places]]
-        heard = [number for number, share in enumerate(shares) if bool((share > 0).any())]
-        if not heard:
+    blended, first = torch.zeros_like(windows), indices.start
+    for condition in conditions:
+        weights = [condition.weight[plan.column_indices(start)] for start in plan.starts[indices]]
+        rows = [row for row, weight in enumerate(weights) if bool((weight > 0).any())]
+        if not rows:
             continue
-        told = voice.told.of([first + number for number in heard])
-        weight = torch.stack([shares[number] for number in heard])[:, None, None]
-        joint[heard] += weight.to(windows) * predict(windows[heard], told)
-    return joint
+        conditioning = condition.conditioning.select([first + row for row in rows])
+        weight = torch.stack([weights[row] for row in rows])[:, None, None]
+        blended[rows] += weight.to(windows) * predict(windows[rows], conditioning)
+    return blended
 
 
-def alike(told: Told, count: int) -> Told:
-    """Return what one window is told as what ``count`` windows are told, along B."""
-    return {name: value.expand(count, *value.shape[1:]) for name, value in told.items()}
+def expand(conditioning: Conditioning, count: int) -> Conditioning:
+    """Return one window's conditioning repeated for ``count`` windows, along B."""
+    return {name: value.expand(count, *value.shape[1:]) for name, value in conditioning.items()}

@@ -21,25 +21,25 @@ from torch.nn import functional
 _SHARED, _UNTIL = 0.9, 0.5
 
 
-class SharedMean:
+class GlobalMeanGuidance:
     """Brings the windows of one piece together.
 
     Args:
-        shares: Say of each genre in each column, (total,) each; all sum to one.
+        weights: Weight of each genre in each column, (total,) each; all sum to one.
         loudness: Directions in which a column gets louder, orthonormal, (C * H, k).
         width: Columns of a window.
-        ring: Whether the columns go round.
+        loop: Whether the columns go round.
     """
 
     def __init__(
-        self, shares: Sequence[Tensor], loudness: Tensor, *, width: int, ring: bool
+        self, weights: Sequence[Tensor], loudness: Tensor, *, width: int, loop: bool
     ) -> None:
-        self._shares = [share.to(loudness) for share in shares]
+        self._weights = [weight.to(loudness) for weight in weights]
         self._loudness = loudness
         self._width = width
-        self._ring = ring
+        self._loop = loop
 
-    def of(
+    def correct(
         self, scheduler: SchedulerMixin, predicted: Tensor, latents: Tensor, timestep: Tensor
     ) -> Tensor:
         """Return the prediction of velocity with the clean latent it means moved.
@@ -55,16 +55,16 @@ class SharedMean:
         kept = scheduler.alphas_cumprod.to(latents)[timestep.long().cpu()]
         signal, noise = kept.sqrt(), (1.0 - kept).sqrt()
         clean = signal * latents - noise * predicted
-        return predicted + _SHARED / noise * self.astray(clean)
+        return predicted + _SHARED / noise * self.deviation(clean)
 
-    def astray(self, clean: Tensor) -> Tensor:
+    def deviation(self, clean: Tensor) -> Tensor:
         """Return how far the mean around each column is from the piece's, (1, C, H, total)."""
         out = torch.zeros_like(clean)
-        for share in self._shares:
-            weight = share.sum().clamp(min=1e-6)
-            whole = (clean * share).sum(dim=-1, keepdim=True) / weight
-            near = self._moving_mean(clean * share) / self._moving_mean(share).clamp(min=1e-6)
-            out += share * (near - whole)
+        for weights in self._weights:
+            total = weights.sum().clamp(min=1e-6)
+            whole = (clean * weights).sum(dim=-1, keepdim=True) / total
+            near = self._moving_mean(clean * weights) / self._moving_mean(weights).clamp(min=1e-6)
+            out += weights * (near - whole)
         flat = out.flatten(1, 2)  # (1, C, H, total) -> (1, C * H, total)
         louder = self._loudness @ (self._loudness.T @ flat)
         return out - louder.view_as(out)
@@ -74,7 +74,7 @@ class SharedMean:
         total = values.shape[-1]
         width = min(self._width, total)
         before, rows = width // 2, values.reshape(-1, 1, total)
-        if self._ring:
+        if self._loop:
             rows = functional.pad(rows, (before, width - 1 - before), mode="circular")
             means = functional.avg_pool1d(rows, width, stride=1)
         else:

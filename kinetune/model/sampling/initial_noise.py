@@ -14,7 +14,7 @@ from torch import Tensor
 BARS_IN_PHRASE = 8
 
 
-def in_phrases(
+def phrase_locked_noise(
     fresh: Tensor, bars_s: NDArray[np.float64], *, column_s: float, window: int, seed: int
 ) -> Tensor:
     """Return noise (1, C, H, total) from which all phrases of a piece begin alike.

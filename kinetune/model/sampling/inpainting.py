@@ -19,7 +19,7 @@ _MOST_STEPS = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class KnownLatents:
     """Music that is there.
 
     Attributes:
@@ -42,7 +42,7 @@ class Held:
     def __post_init__(self) -> None:
         check_strength(self.strength)
 
-    def steps_of(self, scheduler: SchedulerMixin, steps: int) -> Tensor:
+    def set_timesteps(self, scheduler: SchedulerMixin, steps: int) -> Tensor:
         """Set the scheduler and return the timesteps to go through, ``steps`` of them.
 
         A weak change takes as many steps as a strong one, closer together.
@@ -52,13 +52,13 @@ class Held:
         timesteps: Tensor = scheduler.timesteps
         return timesteps[-min(steps, len(timesteps)) :]
 
-    def started(self, scheduler: SchedulerMixin, noise: Tensor, timestep: Tensor) -> Tensor:
+    def init_latents(self, scheduler: SchedulerMixin, noise: Tensor, timestep: Tensor) -> Tensor:
         """Return what the sampler starts from at the first timestep."""
         if self.strength >= 1.0:
             return noise * scheduler.init_noise_sigma
         return self._noised(scheduler, noise, timestep)
 
-    def put_back(
+    def reinject_known(
         self, scheduler: SchedulerMixin, latents: Tensor, noise: Tensor, timestep: Tensor
     ) -> Tensor:
         """Return the latents with the kept columns as they are at that timestep."""
@@ -69,7 +69,7 @@ class Held:
             latents = latents + along.view_as(latents)
         return torch.lerp(latents, there, self._kept(latents))
 
-    def finished(self, latents: Tensor) -> Tensor:
+    def compose(self, latents: Tensor) -> Tensor:
         """Return the clean latents with the kept columns as they were."""
         return torch.lerp(latents, self.clean, self._kept(latents))
 

@@ -1,6 +1,6 @@
 """Music that loops: whole bars whose end flows into their beginning.
 
-The latent of a loop is a ring of whole columns, so the dance is stretched a little in time to fill
+The latent of a loop is a circle of whole columns: the dance is stretched a little in time to fill
 whole columns with whole bars, and the sound is brought back to the dance's length afterwards (less
 than half a column, 46 ms, in all). Seconds, Hz.
 """
@@ -33,9 +33,9 @@ class Loop:
     Attributes:
         clip: The dance, stretched to whole columns.
         grid: Its beats, evenly spaced, the first bar's included.
-        columns: Latent columns of the ring.
+        columns: Latent columns of the loop.
         stretch: Length of the stretched dance over that of the loop.
-        duration_s: Length of the loop as it is heard.
+        duration_s: Length of the loop as it is played.
     """
 
     clip: MotionClip
@@ -45,8 +45,8 @@ class Loop:
     duration_s: float
 
     @property
-    def heard_grid(self) -> BeatGrid:
-        """The beats of the loop as it is heard."""
+    def output_grid(self) -> BeatGrid:
+        """The beats of the loop as it is played."""
         beats = self.grid.beats_s / self.stretch
         return replace(
             self.grid,
@@ -104,7 +104,7 @@ def fit_loop(
     return Loop(stretched, even, columns, stretch, duration_s)
 
 
-def repeated(dance: DanceInput, *, period_s: float, window_s: float) -> DanceInput:
+def tile_features(dance: DanceInput, *, period_s: float, window_s: float) -> DanceInput:
     """Return a dance that goes round: its features repeat every ``period_s``, a window beyond."""
     rows = dance.features
     count = timebase.frames_in(period_s + window_s, timebase.MOTION_FPS) + 2
@@ -114,18 +114,18 @@ def repeated(dance: DanceInput, *, period_s: float, window_s: float) -> DanceInp
     return replace(dance, features=torch.lerp(rows[low], rows[(low + 1) % len(rows)], share))
 
 
-def twice_around(mel: Tensor) -> tuple[Tensor, int]:
-    """Return a ring's spectrogram (B, M, L) with as much before and behind, and how much that is.
+def pad_circular(mel: Tensor) -> tuple[Tensor, int]:
+    """Return a loop's spectrogram (B, M, L) with as much before and behind, and how much that is.
 
-    A second is enough for the phases to settle, or the whole ring where it is shorter.
+    A second is enough for the phases to settle, or the whole loop where it is shorter.
     """
     length = mel.shape[-1]
     wide = min(length, round(timebase.mel_rate_hz()))
     return torch.cat([mel[..., -wide:], mel, mel[..., :wide]], dim=-1), wide
 
 
-def closed(
-    samples: NDArray[np.float32], *, before: int, count: int, rate_hz: int, heard: int
+def crossfade_loop(
+    samples: NDArray[np.float32], *, before: int, count: int, rate_hz: int, output: int
 ) -> NDArray[np.float32]:
     """Cut a loop out of sound that goes on to both sides, and close it.
 
@@ -134,10 +134,10 @@ def closed(
         before: Samples before the loop, at least the melt's.
         count: Samples of the loop.
         rate_hz: Samples a second.
-        heard: Samples the loop shall have when it is heard.
+        output: Samples of the loop after it is brought back to the dance's tempo.
 
     Returns:
-        (heard,): its last sample leads to its first.
+        (output,): its last sample leads to its first.
     """
     loop = samples[before : before + count].copy()
     melt = min(timebase.samples_in(_MELT_S, rate_hz), before, count)
@@ -145,5 +145,5 @@ def closed(
         fade = np.linspace(0.0, 1.0, melt, endpoint=False, dtype=np.float32)
         lead = samples[before - melt : before]
         loop[-melt:] = (1.0 - fade) * loop[-melt:] + fade * lead
-    # By way of its spectrum, which takes what it is given to be a ring.
-    return np.asarray(signal.resample(loop, heard), dtype=np.float32)
+    # By way of its spectrum, which takes what it is given to be a loop.
+    return np.asarray(signal.resample(loop, output), dtype=np.float32)

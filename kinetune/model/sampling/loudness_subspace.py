@@ -17,7 +17,7 @@ _AROUND = 4
 
 
 @torch.inference_mode(mode=False)
-def rhythm_directions(vae: MelVAE | AutoencoderKL, *, channels: int, height: int) -> Tensor:
+def loudness_directions(vae: MelVAE | AutoencoderKL, *, channels: int, height: int) -> Tensor:
     """Return orthonormal directions (C * H, k) that move a column's loudness frame by frame.
 
     They are the gradients of each frame's mean level at the middle of the latent space.

@@ -2,7 +2,7 @@
 
 At every diffusion step each window predicts on its own; where windows overlap the predictions are
 averaged with weights that fade towards a window's edges, so all windows share one latent
-(MultiDiffusion, Bar-Tal et al. 2023). Music that loops is a ring: windows go on from its end into
+(MultiDiffusion, Bar-Tal et al. 2023). Music that loops has no ends: windows go on from its end into
 its beginning. Positions are latent columns.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kinetune.memmap import FRAMES, blocks, let_go, room_for
+from kinetune.memmap import CHUNK_FRAMES, release_pages, slices, zeros_or_memmap
 
 # Windows that go through the network at once: enough to fill a CPU, little enough memory.
 BATCH_WINDOWS = 4
@@ -27,23 +27,23 @@ class WindowPlan:
         useful: Columns at the front of a window that carry music (the paper's pictures are
             zero-padded behind 5 s); the rest gets hardly any weight.
         starts: First column of each window.
-        ring: Columns of the ring that the windows go round, 0 for a row with two ends.
+        loop_columns: Columns of the loop that the windows cover, 0 for a row with two ends.
     """
 
     width: int
     useful: int
     starts: tuple[int, ...]
-    ring: int = 0
+    loop_columns: int = 0
 
     @property
     def total(self) -> int:
         """Columns of the whole latent."""
-        return self.ring or self.starts[-1] + self.width
+        return self.loop_columns or self.starts[-1] + self.width
 
-    def places(self, start: int, *, per_column: int = 1) -> Tensor:
+    def column_indices(self, start: int, *, per_column: int = 1) -> Tensor:
         """Where each value of the window at ``start`` stands in the whole, (W * per_column,)."""
         places = torch.arange(start * per_column, (start + self.width) * per_column)
-        return places % (self.ring * per_column) if self.ring else places
+        return places % (self.loop_columns * per_column) if self.loop_columns else places
 
     def weights(self) -> Tensor:
         """Weight of each of a window's columns in the joint prediction, (W,)."""
@@ -75,20 +75,20 @@ def plan_windows(columns: int, *, width: int, useful: int, overlap: int) -> Wind
     return WindowPlan(width, useful, tuple(starts))
 
 
-def plan_ring(columns: int, *, width: int, useful: int, overlap: int) -> WindowPlan:
-    """Cover a ring of ``columns`` columns with two windows or more, evenly spaced.
+def plan_loop(columns: int, *, width: int, useful: int, overlap: int) -> WindowPlan:
+    """Cover a loop of ``columns`` columns with two windows or more, evenly spaced.
 
-    A ring shorter than a window is seen several times over in each.
+    A loop shorter than a window is seen several times over in each.
 
     Args:
-        columns: Columns of the ring, at least 1.
+        columns: Columns of the loop, at least 1.
         width: Columns of a window.
         useful: Columns of a window that count.
         overlap: Columns shared by neighbours at least.
     """
     count = max(2, -(-columns // (useful - overlap)))
     starts = tuple(round(k * columns / count) for k in range(count))
-    return WindowPlan(width, useful, starts, ring=columns)
+    return WindowPlan(width, useful, starts, loop_columns=columns)
 
 
 def join(plan: WindowPlan, parts: Iterable[Tensor], *, per_column: int = 1) -> Tensor:
@@ -109,25 +109,25 @@ def join(plan: WindowPlan, parts: Iterable[Tensor], *, per_column: int = 1) -> T
     for start, part in zip(plan.starts, parts, strict=True):
         if not out.numel():
             weights = weights.to(part)
-            out, weight = roomy(part, (*part.shape[:-1], total)), part.new_zeros(total)
-        places = plan.places(start, per_column=per_column).to(out.device)
+            out, weight = zeros_like_spill(part, (*part.shape[:-1], total)), part.new_zeros(total)
+        places = plan.column_indices(start, per_column=per_column).to(out.device)
         out.index_add_(-1, places, part * weights)
         weight.index_add_(0, places, weights)
-        let_go(out)
-    for span in blocks(total, FRAMES):
+        release_pages(out)
+    for span in slices(total, CHUNK_FRAMES):
         out[..., span] /= weight[span]
-        let_go(out)
+        release_pages(out)
     return out
 
 
-def roomy(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+def zeros_like_spill(like: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return zeros with the type and place of ``like``; long ones on the CPU lie in a file."""
     if like.device.type != "cpu" or like.dtype != torch.float32:
         return like.new_zeros(shape)
-    return torch.from_numpy(room_for(shape))
+    return torch.from_numpy(zeros_or_memmap(shape))
 
 
-def over_windows(
+def map_windows(
     plan: WindowPlan,
     latents: Tensor,
     predict: Callable[[Tensor, slice], Tensor],
@@ -151,7 +151,8 @@ def over_windows(
         for first in range(0, len(plan.starts), BATCH_WINDOWS):
             places = slice(first, first + BATCH_WINDOWS)
             windows = [
-                latents[..., plan.places(start).to(latents.device)] for start in plan.starts[places]
+                latents[..., plan.column_indices(start).to(latents.device)]
+                for start in plan.starts[places]
             ]
             yield from predict(torch.cat(windows), places).split(1)
 

@@ -26,7 +26,7 @@ from scipy.signal import savgol_filter
 from scipy.special import expit
 
 from kinetune import timebase
-from kinetune.memmap import let_go
+from kinetune.memmap import release_pages
 from kinetune.motion import kinematics
 from kinetune.motion.beats import kinematic_events
 from kinetune.motion.beats.beat_network import body_rows, bundled_network
@@ -95,7 +95,7 @@ def gather(clip: MotionClip, *, network: bool = True) -> Evidence:
     begin = 0
     for k, part in enumerate(stretches):
         heard = _hear(resample(clip, ANALYSIS_FPS, frames=part), tempi, network)
-        let_go(clip.rotations)
+        release_pages(clip.rotations)
         total += heard.score / len(stretches)
         # Where two stretches overlap, each speaks for the half it sees both sides of.
         end = part.stop if k + 1 == len(stretches) else (part.stop + stretches[k + 1].start) // 2

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kinetune.errors import MotionError
-from kinetune.memmap import FRAMES, blocks, let_go, room_for
+from kinetune.memmap import CHUNK_FRAMES, release_pages, slices, zeros_or_memmap
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.clip import MotionClip
 
@@ -66,13 +66,13 @@ def clip_from_smpl(
     if len(pose) == 0:
         raise MotionError(f"{path}: the motion has no frames")
     _check_finite(path, pose, root_m)
-    quat = room_for((len(pose), skeleton.JOINT_COUNT, 4), np.float64)
-    for piece in blocks(len(pose), FRAMES):
+    quat = zeros_or_memmap((len(pose), skeleton.JOINT_COUNT, 4), np.float64)
+    for piece in slices(len(pose), CHUNK_FRAMES):
         quat[piece, :, 0] = 1.0
         quat[piece, : pose.shape[1]] = rotations.quat_from_axis_angle(pose[piece])
         if z_up:
             quat[piece, 0] = rotations.quat_multiply(Y_UP_FROM_Z_UP, quat[piece, 0])
-        let_go(quat)
+        release_pages(quat)
     rotations.flip_to_continuous(quat)
     root_m = y_up(root_m) if z_up else root_m
     name = str(getattr(path, "stem", path))

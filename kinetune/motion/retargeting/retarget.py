@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune.memmap import FRAMES, blocks, let_go, room_for
+from kinetune.memmap import CHUNK_FRAMES, release_pages, slices, zeros_or_memmap
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.io import smpl
@@ -92,12 +92,12 @@ def clip_from_take(
     turn = _upright_turn(rig, rest, sampled)
     scale = _OUR_LEG_M / leg_length(rig, rest, where)
     count = total - int(skip)
-    quat = room_for((count, skeleton.JOINT_COUNT, 4), np.float64)
+    quat = zeros_or_memmap((count, skeleton.JOINT_COUNT, 4), np.float64)
     root_m = np.empty((count, 3))
-    for part in blocks(count, FRAMES):
+    for part in slices(count, CHUNK_FRAMES):
         frames = np.arange(part.start, part.stop) + int(skip)
         quat[part], root_m[part] = _retargeted(rig, frames, follow, turn, scale)
-        let_go(quat)
+        release_pages(quat)
     rotations.flip_to_continuous(quat)
     return MotionClip(quat, root_m, take.fps, name, source)
 

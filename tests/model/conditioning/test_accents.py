@@ -6,7 +6,7 @@ from kinetune.audio.beats import onset_envelope
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import MelConfig, log_mel
 from kinetune.audio.sound import Sound
-from kinetune.model.conditioning.accents import accented, hushed, strongest_hit
+from kinetune.model.conditioning.accents import add_accents, mute, strongest_hit
 from kinetune.model.conditioning.control_score import Accent, Silence
 
 CONFIG = MelConfig(n_mels=128, reference="fixed")
@@ -35,7 +35,7 @@ def onsets(mel):
 
 @pytest.mark.parametrize("at_s", [1.5, 2.61, 3.97])
 def test_an_accent_stands_out_from_its_neighbours_within_50_ms(at_s):
-    times, strength = onsets(accented(MEL.clone(), [Accent(at_s)], CONFIG))
+    times, strength = onsets(add_accents(MEL.clone(), [Accent(at_s)], CONFIG))
     here = strength[np.abs(times - at_s) <= 0.05].max()
     near = strength[(np.abs(times - at_s) > 0.1) & (np.abs(times - at_s) < 1.0)]
     assert here > 1.1 * near.max()
@@ -51,17 +51,17 @@ def test_an_accent_stands_out_among_hits_as_sharp_as_itself():
         full[0, :, frame : frame + 8] = hit[:, :8]
     full.clamp_(min=-1.0)
     at_s = 2.61
-    times, strength = onsets(accented(full, [Accent(at_s)], CONFIG))
+    times, strength = onsets(add_accents(full, [Accent(at_s)], CONFIG))
     here = strength[np.abs(times - at_s) <= 0.05].max()
     near = strength[(np.abs(times - at_s) > 0.1) & (np.abs(times - at_s) < 1.0)]
     assert here > 1.1 * near.max()
 
 
 def test_a_stronger_accent_is_stronger_and_one_of_none_is_none():
-    torch.testing.assert_close(accented(MEL.clone(), [Accent(2.6, 0.0)], CONFIG), MEL)
+    torch.testing.assert_close(add_accents(MEL.clone(), [Accent(2.6, 0.0)], CONFIG), MEL)
     rises = []
     for strength in (0.3, 1.0, 2.0):
-        mel = accented(MEL.clone(), [Accent(2.6, strength)], CONFIG)
+        mel = add_accents(MEL.clone(), [Accent(2.6, strength)], CONFIG)
         rises.append(float((mel - MEL).abs().sum()))
         assert mel.min() >= -1.0
         assert mel.max() <= 1.0
@@ -69,14 +69,14 @@ def test_a_stronger_accent_is_stronger_and_one_of_none_is_none():
 
 
 def test_only_the_accents_surroundings_change():
-    mel = accented(MEL.clone(), [Accent(2.6)], CONFIG)
+    mel = add_accents(MEL.clone(), [Accent(2.6)], CONFIG)
     changed = torch.nonzero((mel - MEL).abs().amax(dim=(0, 1)))[:, 0] * 512 / RATE_HZ
     assert changed.min() > 2.4
     assert changed.max() < 3.0
 
 
 def test_accents_at_the_very_ends_are_possible():
-    mel = accented(MEL.clone(), [Accent(0.0), Accent(5.999)], CONFIG)
+    mel = add_accents(MEL.clone(), [Accent(0.0), Accent(5.999)], CONFIG)
     assert torch.isfinite(mel).all()
 
 
@@ -89,12 +89,12 @@ def test_the_strongest_hit_is_the_sharpest_rise():
     assert (hit[:, 1:] == 0.5).all()
     assert strongest_hit(mel[:, :10], CONFIG).shape[1] == 0
     torch.testing.assert_close(
-        accented(mel[None, :, :10].clone(), [Accent(0.1)], CONFIG), mel[None, :, :10]
+        add_accents(mel[None, :, :10].clone(), [Accent(0.1)], CONFIG), mel[None, :, :10]
     )
 
 
 def test_a_silence_is_hushed():
-    mel = hushed(MEL.clone(), [Silence(2.0, 3.0)], CONFIG)
+    mel = mute(MEL.clone(), [Silence(2.0, 3.0)], CONFIG)
     silent = torch.nonzero((mel == -1.0).all(dim=1)[0])[:, 0] * 512 / RATE_HZ
     assert silent.min() == pytest.approx(2.0, abs=0.025)
     assert silent.max() == pytest.approx(2.93, abs=0.03)
@@ -106,10 +106,10 @@ def test_in_a_loop_an_accent_at_an_end_is_one_in_the_middle():
         shift = frames // 2 - at_frame
         # Half a window and a frame, so that rounding falls on the same frame.
         at_s, there_s = ((f + 2.1) * 512 / RATE_HZ for f in (at_frame, frames // 2))
-        ring = accented(MEL.clone(), [Accent(at_s)], CONFIG, ring=True).roll(shift, dims=-1)
+        ring = add_accents(MEL.clone(), [Accent(at_s)], CONFIG, loop=True).roll(shift, dims=-1)
         hit = strongest_hit(MEL[0], CONFIG)
         turned = MEL.roll(shift, dims=-1)
-        middle = accented(turned.clone(), [Accent(there_s)], CONFIG)
+        middle = add_accents(turned.clone(), [Accent(there_s)], CONFIG)
         torch.testing.assert_close(strongest_hit(turned[0], CONFIG), hit)
         torch.testing.assert_close(ring, middle)
         assert not torch.equal(ring, turned)

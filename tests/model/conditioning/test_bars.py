@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinetune.model.conditioning.bars import bar_lines, beats_beyond, nearest_bar, snapped
+from kinetune.model.conditioning.bars import bar_lines, extrapolate_beats, nearest_bar, snap_to_bars
 from kinetune.motion.beats.beat_grid import fixed_grid, grid_of_beats
 
 GRID = fixed_grid(120.0, 0.5, 10.0)
@@ -16,10 +16,10 @@ def test_bars_are_four_beats_apart_and_one_begins_where_it_was_named():
 
 def test_beats_go_on_beyond_what_is_known_at_the_pace_of_the_end():
     drifting = grid_of_beats(np.array([0.0, 0.5, 1.0, 1.4, 1.8]), 2.0)
-    beats = beats_beyond(drifting, 3.0)
+    beats = extrapolate_beats(drifting, 3.0)
     assert beats[-1] >= 3.0
     np.testing.assert_allclose(np.diff(beats[beats > 1.3]), 0.4)
-    assert len(beats_beyond(replace(GRID, beats_s=np.empty(0)), 5.0)) >= 10
+    assert len(extrapolate_beats(replace(GRID, beats_s=np.empty(0)), 5.0)) >= 10
 
 
 @pytest.mark.parametrize(("time_s", "bar_s"), [(0.1, 0.0), (0.4, 0.5), (3.4, 2.5), (9.6, 10.0)])
@@ -28,6 +28,6 @@ def test_the_nearest_bar_may_be_an_end_of_the_music(time_s, bar_s):
 
 
 def test_a_stretch_is_moved_to_bars_and_never_vanishes():
-    assert snapped(GRID, 2.3, 6.1, 10.0) == pytest.approx((2.5, 6.5))
-    assert snapped(GRID, 3.0, 3.1, 10.0) == pytest.approx((2.5, 4.5))
-    assert snapped(GRID, 9.7, 9.9, 10.0) == pytest.approx((8.5, 10.0))
+    assert snap_to_bars(GRID, 2.3, 6.1, 10.0) == pytest.approx((2.5, 6.5))
+    assert snap_to_bars(GRID, 3.0, 3.1, 10.0) == pytest.approx((2.5, 4.5))
+    assert snap_to_bars(GRID, 9.7, 9.9, 10.0) == pytest.approx((8.5, 10.0))

@@ -6,7 +6,12 @@ import torch
 
 from kinetune import timebase
 from kinetune.audio.mel import MelConfig
-from kinetune.model.conditioning.dynamics import LEAST_BARS, LEAST_LEVEL, levels, played
+from kinetune.model.conditioning.dynamics import (
+    LEAST_BARS,
+    LEAST_LEVEL,
+    apply_dynamics,
+    bar_dynamics,
+)
 from kinetune.motion.beats.beat_grid import fixed_grid
 from kinetune.motion.clip import MotionClip
 from tests.conftest import swaying_clip
@@ -24,7 +29,7 @@ def per_bar(values):
 
 
 def test_a_break_is_quiet_from_its_bar_line_to_its_last_bars_end():
-    level = levels(per_bar([1.0] * 12 + [0.3] * 4 + [1.0] * 12), lines(28))
+    level = bar_dynamics(per_bar([1.0] * 12 + [0.3] * 4 + [1.0] * 12), lines(28))
     inside = np.arange(12 * BAR_FRAMES, 16 * BAR_FRAMES - 4)
     np.testing.assert_allclose(level[inside], 0.3)
     np.testing.assert_allclose(level[: 12 * BAR_FRAMES - 4], 1.0)
@@ -33,39 +38,41 @@ def test_a_break_is_quiet_from_its_bar_line_to_its_last_bars_end():
 
 def test_a_build_rises_and_the_body_s_size_does_not_matter():
     effort = per_bar(np.linspace(0.2, 1.0, 32))
-    level = levels(effort, lines(32))
+    level = bar_dynamics(effort, lines(32))
     assert (np.diff(level) >= -1e-12).all()
     assert level[0] < 0.35
     assert level[-1] == 1.0
-    np.testing.assert_allclose(levels(7.0 * effort, lines(32)), level)
+    np.testing.assert_allclose(bar_dynamics(7.0 * effort, lines(32)), level)
 
 
 def test_one_bar_that_stands_out_is_left_to_the_window():
     effort = [1.0] * 24
     effort[10] = 0.1
-    np.testing.assert_allclose(levels(per_bar(effort), lines(24)), 1.0)
+    np.testing.assert_allclose(bar_dynamics(per_bar(effort), lines(24)), 1.0)
 
 
 @pytest.mark.parametrize("effort", [per_bar([1.0, 0.1] * 7), np.zeros(1800)])
 def test_a_short_piece_and_a_still_body_have_no_arc(effort):
     bars = len(effort) // BAR_FRAMES
     assert bars < LEAST_BARS or effort.max() == 0.0
-    np.testing.assert_array_equal(levels(effort, lines(bars)), 1.0)
+    np.testing.assert_array_equal(bar_dynamics(effort, lines(bars)), 1.0)
 
 
 def test_a_body_that_stops_is_never_below_the_least_level():
-    level = levels(per_bar([1.0] * 16 + [0.0] * 8), lines(24))
+    level = bar_dynamics(per_bar([1.0] * 16 + [0.0] * 8), lines(24))
     assert level.min() == LEAST_LEVEL
 
 
 def test_a_level_is_a_ratio_of_power():
     mel = torch.rand(1, 32, 430) * 1.2 - 0.6
     level = np.full(300, 0.25)
-    softer_db = float(((played(mel.clone(), level, CONFIG) - mel) * CONFIG.top_db / 2).mean())
+    softer_db = float(
+        ((apply_dynamics(mel.clone(), level, CONFIG) - mel) * CONFIG.top_db / 2).mean()
+    )
     assert softer_db == pytest.approx(10 * np.log10(0.25), abs=1e-3)
-    assert played(torch.full((1, 32, 10), -1.0), level, CONFIG).min() == -1.0
-    torch.testing.assert_close(played(mel, np.ones(300), CONFIG), mel)
-    torch.testing.assert_close(played(mel, np.empty(0), CONFIG), mel)
+    assert apply_dynamics(torch.full((1, 32, 10), -1.0), level, CONFIG).min() == -1.0
+    torch.testing.assert_close(apply_dynamics(mel, np.ones(300), CONFIG), mel)
+    torch.testing.assert_close(apply_dynamics(mel, np.empty(0), CONFIG), mel)
 
 
 def slowing(clip: MotionClip, share: float) -> MotionClip:
@@ -84,9 +91,11 @@ def test_a_long_dance_that_gets_quiet_gets_quiet_music(default_pipeline):
     clip = slowing(swaying_clip(duration_s=duration_s, fps=30.0), 0.25)
     ways = {"genre": "HO", "grid": grid, "num_inference_steps": 1}
     music = default_pipeline(clip, **ways)
-    heard = default_pipeline.hear(clip, grid, "HO", default_pipeline.plan(duration_s), guided=False)
-    assert heard.level[100] > 0.95
-    assert heard.level[500] == pytest.approx(0.25, abs=0.08)
+    conditions = default_pipeline.prepare_conditions(
+        clip, grid, "HO", default_pipeline.plan(duration_s), guided=False
+    )
+    assert conditions.bar_level[100] > 0.95
+    assert conditions.bar_level[500] == pytest.approx(0.25, abs=0.08)
     power = music.sound.samples.astype(np.float64) ** 2
     assert power[: len(power) // 2].mean() > 2.0 * power[len(power) // 2 :].mean()
     # A loop, whose end flows into its beginning, is left as it is.

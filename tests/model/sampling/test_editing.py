@@ -6,7 +6,7 @@ from kinetune.audio.sound import Sound, resample
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.errors import AudioError, ConfigError
 from kinetune.model.pipeline import DanceToMusicPipeline
-from kinetune.model.sampling.editing import Change, edit_music, stretch_of
+from kinetune.model.sampling.editing import EditSpec, edit_music, edit_span
 from kinetune.model.vae import decode_latents
 from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.conftest import swaying_clip
@@ -26,7 +26,7 @@ def music(default_pipeline):
 
 
 def changed(pipeline, sound, clip, change, *, seed=1, genre="HO", grid=GRID, **how):
-    sampling = pipeline.sampling(seed, **how)
+    sampling = pipeline.sampling_options(seed, **how)
     return edit_music(pipeline, sound, clip, change, genre=genre, sampling=sampling, grid=grid)
 
 
@@ -43,7 +43,7 @@ def test_outside_the_stretch_every_sample_stays(default_pipeline, music, dance, 
     sound = resample(music, rate_hz)
     if channels == 2:
         sound = Sound(np.stack([sound.samples, 0.5 * sound.samples], axis=1), rate_hz)
-    made = changed(default_pipeline, sound, dance, Change(redo=(3.1, 4.9), exact=True))
+    made = changed(default_pipeline, sound, dance, EditSpec(redo=(3.1, 4.9), exact=True))
     assert made.sound.samples.shape == sound.samples.shape
     assert made.sound.rate_hz == rate_hz
     first_s, last_s = span_of(made.sound, sound)
@@ -52,15 +52,15 @@ def test_outside_the_stretch_every_sample_stays(default_pipeline, music, dance, 
 
 
 def test_a_stretch_is_moved_to_bars_unless_it_shall_be_exact(default_pipeline, music, dance):
-    made = changed(default_pipeline, music, dance, Change(redo=(2.3, 5.5)))
+    made = changed(default_pipeline, music, dance, EditSpec(redo=(2.3, 5.5)))
     assert (made.start_s, made.end_s) == pytest.approx((2.0, 6.0))
-    exact = changed(default_pipeline, music, dance, Change(redo=(2.3, 5.5), exact=True))
+    exact = changed(default_pipeline, music, dance, EditSpec(redo=(2.3, 5.5), exact=True))
     assert (exact.start_s, exact.end_s) == (2.3, 5.5)
 
 
 def test_redoing_to_the_very_end_and_from_the_very_beginning(default_pipeline, music, dance):
     whole = (0.0, music.duration_s)
-    made = changed(default_pipeline, music, dance, Change(redo=whole, exact=True))
+    made = changed(default_pipeline, music, dance, EditSpec(redo=whole, exact=True))
     assert len(made.sound.samples) == len(music.samples)
     first_s, last_s = span_of(made.sound, music)
     assert first_s < 0.05
@@ -79,19 +79,21 @@ def test_redoing_to_the_very_end_and_from_the_very_beginning(default_pipeline, m
 )
 def test_every_option_changes_the_stretch(default_pipeline, music, dance, change):
     base = {"seed": 1, "genre": "HO"}
-    ask = Change(redo=(3.0, 5.0), exact=True)
+    ask = EditSpec(redo=(3.0, 5.0), exact=True)
     one = changed(default_pipeline, music, dance, ask, **base)
     two = changed(default_pipeline, music, dance, ask, **(base | change))
     assert not np.allclose(one.sound.samples, two.sound.samples, atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_samples(default_pipeline, music, dance):
-    one, two = (changed(default_pipeline, music, dance, Change(redo=(2.0, 4.0))) for _ in range(2))
+    one, two = (
+        changed(default_pipeline, music, dance, EditSpec(redo=(2.0, 4.0))) for _ in range(2)
+    )
     np.testing.assert_array_equal(one.sound.samples, two.sound.samples)
 
 
 def test_going_on_keeps_what_is_there_and_adds_as_long_as_asked(default_pipeline, music, dance):
-    made = changed(default_pipeline, music, dance, Change(go_on_s=2.5, exact=True))
+    made = changed(default_pipeline, music, dance, EditSpec(continue_s=2.5, exact=True))
     count = len(music.samples)
     assert made.sound.duration_s == pytest.approx(11.5, abs=0.01)
     kept = count - int(0.013 * RATE_HZ)
@@ -100,14 +102,14 @@ def test_going_on_keeps_what_is_there_and_adds_as_long_as_asked(default_pipeline
 
 
 def test_going_on_begins_at_the_last_bar_line(default_pipeline, music, dance):
-    made = changed(default_pipeline, music, dance, Change(go_on_s=2.5))
+    made = changed(default_pipeline, music, dance, EditSpec(continue_s=2.5))
     assert (made.start_s, made.end_s) == pytest.approx((8.0, 12.0))
     assert made.sound.duration_s == pytest.approx(12.0, abs=0.01)
 
 
 def test_a_stronger_change_goes_further(default_pipeline, music, dance):
     def apart(strength):
-        made = changed(default_pipeline, music, dance, Change(strength=strength))
+        made = changed(default_pipeline, music, dance, EditSpec(strength=strength))
         assert len(made.sound.samples) == len(music.samples)
         mels = [default_pipeline.mel.encode(torch.from_numpy(s.samples)[None])
                 for s in (made.sound, music)]  # fmt: skip
@@ -120,16 +122,16 @@ def test_a_stronger_change_goes_further(default_pipeline, music, dance):
 @torch.no_grad()
 def test_a_weak_change_of_a_latent_hardly_moves_it(default_pipeline, dance):
     """Without the codec in the way: the latent itself, from which a little noise is taken."""
-    from kinetune.model.sampling.inpainting import Held
+    from kinetune.model.sampling.inpainting import KnownLatents
 
     plan = default_pipeline.plan(9.0)
-    heard = default_pipeline.hear(dance, GRID, "HO", plan, guided=False)
+    conditions = default_pipeline.prepare_conditions(dance, GRID, "HO", plan, guided=False)
     clean = torch.randn(1, 4, 1, plan.total, generator=torch.Generator().manual_seed(3))
     moved = []
     for strength in (0.02, 0.3, 1.0):
-        held = Held(clean, torch.zeros(plan.total), strength)
-        sampling = default_pipeline.sampling(1, 4, 1.0)
-        out = default_pipeline.denoise(plan, heard, sampling, held)
+        held = KnownLatents(clean, torch.zeros(plan.total), strength)
+        sampling = default_pipeline.sampling_options(1, 4, 1.0)
+        out = default_pipeline.denoise(plan, conditions, sampling, held)
         moved.append(float((out - clean).square().mean()))
     assert moved == sorted(moved)
     assert moved[0] < 0.1 * moved[2]
@@ -137,17 +139,19 @@ def test_a_weak_change_of_a_latent_hardly_moves_it(default_pipeline, dance):
 
 def test_keeping_the_rhythm_changes_the_result(default_pipeline, music, dance):
     kept, free = (
-        changed(default_pipeline, music, dance, Change(strength=1.0, keep_rhythm=keep), genre="BR")
+        changed(
+            default_pipeline, music, dance, EditSpec(strength=1.0, keep_rhythm=keep), genre="BR"
+        )
         for keep in (True, False)
     )
     assert not np.allclose(kept.sound.samples, free.sound.samples, atol=1e-4)
-    assert Change(keep_rhythm=True).amount == 1.0
+    assert EditSpec(keep_rhythm=True).amount == 1.0
 
 
 def test_a_quiet_file_stays_quiet(default_pipeline, music, dance):
     # Neither so loud that what is new meets the ceiling.
     quiet, loud = (Sound(music.samples * np.float32(gain), RATE_HZ) for gain in (0.002, 0.2))
-    change = Change(redo=(3.0, 5.0), exact=True)
+    change = EditSpec(redo=(3.0, 5.0), exact=True)
     made, loud = (changed(default_pipeline, sound, dance, change) for sound in (quiet, loud))
     # The gain back from the loudness is measured, so equal but for rounding.
     new = slice(int(3.1 * RATE_HZ), int(4.8 * RATE_HZ))
@@ -173,12 +177,12 @@ def test_the_papers_design_edits_too(paper_pipeline):
     clip = swaying_clip(duration_s=8.0)
     sound = paper_pipeline(swaying_clip(duration_s=7.0), genre="BR").sound
     grid = fixed_grid(120.0, 0.0, 8.0)
-    made = changed(paper_pipeline, sound, clip, Change(redo=(2.0, 4.0)), genre="BR", grid=grid)
+    made = changed(paper_pipeline, sound, clip, EditSpec(redo=(2.0, 4.0)), genre="BR", grid=grid)
     assert np.isfinite(made.sound.samples).all()
     old, new = (np.sqrt((s.samples[int(2.2 * RATE_HZ) : int(3.8 * RATE_HZ)] ** 2).mean())
                 for s in (sound, made.sound))  # fmt: skip
     assert 0.1 < new / old < 10.0
-    longer = changed(paper_pipeline, sound, clip, Change(go_on_s=1.0), genre="BR", grid=grid)
+    longer = changed(paper_pipeline, sound, clip, EditSpec(continue_s=1.0), genre="BR", grid=grid)
     assert longer.sound.duration_s == pytest.approx(8.0, abs=0.01)
 
 
@@ -187,37 +191,37 @@ def test_the_papers_design_edits_too(paper_pipeline):
     [
         ({"redo": (5.0, 3.0)}, "before it ends"),
         ({"redo": (-1.0, 3.0)}, "at 0 s or later"),
-        ({"redo": (1.0, 2.0), "go_on_s": 5.0}, "not both"),
-        ({"go_on_s": -5.0}, "continue for"),
-        ({"go_on_s": 5.0, "strength": 0.5}, "all new"),
-        ({"go_on_s": 5.0, "keep_rhythm": True}, "all new"),
+        ({"redo": (1.0, 2.0), "continue_s": 5.0}, "not both"),
+        ({"continue_s": -5.0}, "continue for"),
+        ({"continue_s": 5.0, "strength": 0.5}, "all new"),
+        ({"continue_s": 5.0, "keep_rhythm": True}, "all new"),
         ({"strength": 0.0}, "strength must be"),
         ({"strength": 2.0}, "strength must be"),
     ],
 )
 def test_an_impossible_change_is_said(change, message):
     with pytest.raises(ConfigError, match=message):
-        Change(**change)
+        EditSpec(**change)
 
 
 @pytest.mark.parametrize(
     ("change", "music_s", "message"),
     [
-        (Change(redo=(3.0, 50.0)), 9.0, "the music lasts 9.00 s"),
-        (Change(redo=(3.0, 14.0)), 20.0, "the dance lasts 12.00 s"),
-        (Change(go_on_s=20.0), 9.0, "needs 29.00 s"),
-        (Change(strength=0.5), 20.0, "redo a stretch that is danced to"),
+        (EditSpec(redo=(3.0, 50.0)), 9.0, "the music lasts 9.00 s"),
+        (EditSpec(redo=(3.0, 14.0)), 20.0, "the dance lasts 12.00 s"),
+        (EditSpec(continue_s=20.0), 9.0, "needs 29.00 s"),
+        (EditSpec(strength=0.5), 20.0, "redo a stretch that is danced to"),
     ],
 )
 def test_a_stretch_outside_music_or_dance_is_said(dance, change, music_s, message):
     with pytest.raises(ConfigError, match=message):
-        stretch_of(change, music_s, dance, GRID)
+        edit_span(change, music_s, dance, GRID)
 
 
 def test_silence_can_not_be_gone_on_from(default_pipeline, dance):
     silent = Sound(np.zeros(5 * RATE_HZ, np.float32), RATE_HZ)
     with pytest.raises(AudioError, match="silent"):
-        changed(default_pipeline, silent, dance, Change(go_on_s=2.0))
+        changed(default_pipeline, silent, dance, EditSpec(continue_s=2.0))
 
 
 def test_editing_near_the_end_of_long_music_looks_only_around_it(default_pipeline):
@@ -235,7 +239,7 @@ def test_editing_near_the_end_of_long_music_looks_only_around_it(default_pipelin
     grid = fixed_grid(120.0, 0.0, 60.0)
     try:
         default_pipeline.denoise = counting
-        made = changed(default_pipeline, sound, clip, Change(redo=(50.0, 52.0)), grid=grid)
+        made = changed(default_pipeline, sound, clip, EditSpec(redo=(50.0, 52.0)), grid=grid)
     finally:
         del default_pipeline.denoise
     assert widths[0] * default_pipeline.seconds_of(1) < 20.0
@@ -249,7 +253,7 @@ def test_what_is_new_is_as_loud_as_what_was_there():
     for seed, code in enumerate(("HO", "JS", "BR", "MH")):
         clip = choreograph(5_600_000 + seed, genre=code, bpm=120.0, duration_s=12.0).clip
         old = pipeline(clip, genre=code, grid=GRID, seed=seed, num_inference_steps=6).sound
-        made = changed(pipeline, old, clip, Change(redo=(4.0, 10.0)), genre=code, steps=6)
+        made = changed(pipeline, old, clip, EditSpec(redo=(4.0, 10.0)), genre=code, steps=6)
         stretch = slice(4 * RATE_HZ, 10 * RATE_HZ)
         power = [np.square(sound.samples[stretch]).mean() for sound in (made.sound, old)]
         apart_db.append(10.0 * np.log10(power[0] / power[1]))

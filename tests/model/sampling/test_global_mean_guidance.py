@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from kinetune.model.sampling.global_mean_guidance import SharedMean
+from kinetune.model.sampling.global_mean_guidance import GlobalMeanGuidance
 
 CHANNELS, WIDTH, TOTAL = 6, 16, 200
 
@@ -25,9 +25,9 @@ def wandering(seed=0):
 
 
 def test_the_mean_comes_to_rest_and_the_detail_stays():
-    shared = SharedMean(one_genre(), nothing_louder(), width=WIDTH, ring=False)
+    guidance = GlobalMeanGuidance(one_genre(), nothing_louder(), width=WIDTH, loop=False)
     clean = wandering()
-    moved = clean - shared.astray(clean)
+    moved = clean - guidance.deviation(clean)
     first, last = moved[..., :50].mean(), moved[..., -50:].mean()
     assert abs(first - last) < 0.15 * abs(clean[..., :50].mean() - clean[..., -50:].mean())
     # From column to column it changes as before, but for what a window's mean changes.
@@ -38,39 +38,39 @@ def test_the_mean_comes_to_rest_and_the_detail_stays():
 
 def test_loudness_goes_where_it_likes():
     louder = torch.eye(CHANNELS)[:, :1]
-    shared = SharedMean(one_genre(), louder, width=WIDTH, ring=False)
-    astray = shared.astray(wandering())
-    assert astray[:, 0].abs().max() < 1e-6
-    assert astray[:, 1].abs().max() > 1.0
+    guidance = GlobalMeanGuidance(one_genre(), louder, width=WIDTH, loop=False)
+    deviation = guidance.deviation(wandering())
+    assert deviation[:, 0].abs().max() < 1e-6
+    assert deviation[:, 1].abs().max() > 1.0
 
 
 def test_each_genre_has_a_mean_of_its_own():
     share = (torch.arange(TOTAL) < TOTAL // 2).float()
     clean = wandering() * 0.0 + torch.where(share > 0, 3.0, -3.0)
-    two = SharedMean([share, 1.0 - share], nothing_louder(), width=WIDTH, ring=False)
-    assert two.astray(clean).abs().max() < 1e-5
-    one = SharedMean(one_genre(), nothing_louder(), width=WIDTH, ring=False)
-    assert one.astray(clean).abs().max() > 2.9
+    two = GlobalMeanGuidance([share, 1.0 - share], nothing_louder(), width=WIDTH, loop=False)
+    assert two.deviation(clean).abs().max() < 1e-5
+    one = GlobalMeanGuidance(one_genre(), nothing_louder(), width=WIDTH, loop=False)
+    assert one.deviation(clean).abs().max() > 2.9
 
 
 def test_a_ring_has_no_beginning():
-    shared = SharedMean(one_genre(), nothing_louder(), width=WIDTH, ring=True)
+    guidance = GlobalMeanGuidance(one_genre(), nothing_louder(), width=WIDTH, loop=True)
     clean = wandering()
-    turned = shared.astray(clean.roll(37, dims=-1)).roll(-37, dims=-1)
-    torch.testing.assert_close(turned, shared.astray(clean), atol=1e-5, rtol=1e-5)
+    turned = guidance.deviation(clean.roll(37, dims=-1)).roll(-37, dims=-1)
+    torch.testing.assert_close(turned, guidance.deviation(clean), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("timestep", "moves"), [(900, True), (500, True), (499, False)])
 def test_only_while_it_is_mostly_noise(timestep, moves):
     scheduler = DDIMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
-    shared = SharedMean(one_genre(), nothing_louder(), width=WIDTH, ring=False)
+    guidance = GlobalMeanGuidance(one_genre(), nothing_louder(), width=WIDTH, loop=False)
     clean, noise = wandering(), torch.randn(1, CHANNELS, 1, TOTAL)
     time = torch.tensor(timestep)
     latents = scheduler.add_noise(clean, noise, time.reshape(1))
     velocity = scheduler.get_velocity(clean, noise, time.reshape(1))
-    told = shared.of(scheduler, velocity, latents, time)
+    told = guidance.correct(scheduler, velocity, latents, time)
     scheduler.set_timesteps(10)
     found = scheduler.step(told, time, latents).pred_original_sample
-    wanted = clean - 0.9 * shared.astray(clean) if moves else clean
+    wanted = clean - 0.9 * guidance.deviation(clean) if moves else clean
     clipped = wanted.clamp(-1, 1) if scheduler.config.clip_sample else wanted
     torch.testing.assert_close(found, clipped, atol=1e-3, rtol=1e-3)

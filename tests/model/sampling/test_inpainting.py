@@ -3,8 +3,8 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
 from kinetune.errors import ConfigError
-from kinetune.model.sampling.inpainting import Held
-from kinetune.model.sampling.loudness_subspace import rhythm_directions
+from kinetune.model.sampling.inpainting import KnownLatents
+from kinetune.model.sampling.loudness_subspace import loudness_directions
 from kinetune.model.vae import MelVAE, decode_latents
 
 CLEAN = torch.randn(1, 4, 1, 20, generator=torch.Generator().manual_seed(0))
@@ -14,16 +14,16 @@ CLEAN = torch.randn(1, 4, 1, 20, generator=torch.Generator().manual_seed(0))
 def test_what_is_kept_is_found_with_each_steps_noise_and_comes_out_untouched(scheduler):
     kept = torch.zeros(20)
     kept[:5] = 1.0
-    held = Held(CLEAN, kept)
+    held = KnownLatents(CLEAN, kept)
     noise = torch.randn(CLEAN.shape)
-    timesteps = held.steps_of(scheduler, 6)
-    latents = held.started(scheduler, noise, timesteps[0])
+    timesteps = held.set_timesteps(scheduler, 6)
+    latents = held.init_latents(scheduler, noise, timesteps[0])
     for step in timesteps:
-        latents = held.put_back(scheduler, latents, noise, step)
+        latents = held.reinject_known(scheduler, latents, noise, step)
         expected = scheduler.add_noise(CLEAN, noise, step[None])
         torch.testing.assert_close(latents[..., :5], expected[..., :5])
         latents = scheduler.step(torch.zeros_like(latents), step, latents).prev_sample
-    done = held.finished(latents)
+    done = held.compose(latents)
     torch.testing.assert_close(done[..., :5], CLEAN[..., :5])
     assert not torch.allclose(done[..., 5:], CLEAN[..., 5:])
 
@@ -33,18 +33,18 @@ def test_a_weak_change_takes_as_many_steps_from_less_noise():
     noise, none = torch.randn(CLEAN.shape), torch.zeros(20)
     distances = []
     for strength in (0.1, 0.4, 0.8, 1.0):
-        held = Held(CLEAN, none, strength)
-        timesteps = held.steps_of(scheduler, 8)
+        held = KnownLatents(CLEAN, none, strength)
+        timesteps = held.set_timesteps(scheduler, 8)
         assert len(timesteps) == 8
         assert timesteps[0] <= 1000 * strength + 130
-        distances.append(float((held.started(scheduler, noise, timesteps[0]) - CLEAN).norm()))
+        distances.append(float((held.init_latents(scheduler, noise, timesteps[0]) - CLEAN).norm()))
     assert distances == sorted(distances)
 
 
 @pytest.mark.parametrize("strength", [0.0, -1.0, 1.01, float("nan")])
 def test_an_impossible_strength_is_said(strength):
     with pytest.raises(ConfigError, match="strength must be"):
-        Held(CLEAN, torch.zeros(20), strength)
+        KnownLatents(CLEAN, torch.zeros(20), strength)
 
 
 @pytest.mark.parametrize("design", ["default_pipeline", "paper_pipeline"])
@@ -52,7 +52,7 @@ def test_the_directions_of_rhythm_are_few_and_orthonormal_and_move_loudness(desi
     pipeline = request.getfixturevalue(design)
     channels = pipeline.unet.config.in_channels
     height = 1 if design == "default_pipeline" else pipeline.unet.config.sample_size
-    basis = rhythm_directions(pipeline.vae, channels=channels, height=height)
+    basis = loudness_directions(pipeline.vae, channels=channels, height=height)
     assert basis.shape[0] == channels * height
     torch.testing.assert_close(basis.T @ basis, torch.eye(basis.shape[1]), atol=1e-5, rtol=0)
 
@@ -61,7 +61,7 @@ def test_the_directions_of_rhythm_are_few_and_orthonormal_and_move_loudness(desi
 def test_going_along_the_directions_changes_loudness_more_than_going_across():
     torch.manual_seed(0)
     vae = MelVAE(mel_bands=32, latent_channels=16, block_out_channels=(32, 32, 32))
-    basis = rhythm_directions(vae, channels=16, height=1)
+    basis = loudness_directions(vae, channels=16, height=1)
     assert basis.shape == (16, 4)
     across = torch.randn(16, generator=torch.Generator().manual_seed(1))
     across -= basis @ (basis.T @ across)
@@ -77,10 +77,10 @@ def test_going_along_the_directions_changes_loudness_more_than_going_across():
 def test_what_lies_along_the_directions_stays():
     basis = torch.eye(4)[:, :1]
     scheduler = DPMSolverMultistepScheduler()
-    held = Held(CLEAN, torch.zeros(20), directions=basis)
+    held = KnownLatents(CLEAN, torch.zeros(20), directions=basis)
     noise = torch.randn(CLEAN.shape)
-    step = held.steps_of(scheduler, 4)[2]
+    step = held.set_timesteps(scheduler, 4)[2]
     other = torch.randn(CLEAN.shape)
-    found = held.put_back(scheduler, other, noise, step)
+    found = held.reinject_known(scheduler, other, noise, step)
     torch.testing.assert_close(found[:, :1], scheduler.add_noise(CLEAN, noise, step[None])[:, :1])
     torch.testing.assert_close(found[:, 1:], other[:, 1:])

@@ -5,9 +5,9 @@ import torch
 from kinetune import timebase
 from kinetune.errors import MotionError
 from kinetune.model.condition import DanceInput
-from kinetune.model.conditioning.control_score import Accent, Score, Section, Silence
-from kinetune.model.sampling.loops import closed, fit_loop, repeated
-from kinetune.model.sampling.windows import over_windows, plan_ring
+from kinetune.model.conditioning.control_score import Accent, ControlScore, Section, Silence
+from kinetune.model.sampling.loops import crossfade_loop, fit_loop, tile_features
+from kinetune.model.sampling.windows import map_windows, plan_loop
 from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.conftest import swaying_clip
 
@@ -22,7 +22,7 @@ def fitted(duration_s=8.2, bpm=120.0, first_beat_s=0.3, *, hold=False):
 
 def test_whole_bars_fill_the_dance():
     loop = fitted()
-    heard = loop.heard_grid
+    heard = loop.output_grid
     assert loop.duration_s == pytest.approx(8.2)
     assert len(heard.beats_s) == 16
     assert np.diff(heard.beats_s) == pytest.approx(8.2 / 16)
@@ -34,13 +34,13 @@ def test_whole_bars_fill_the_dance():
 def test_a_tempo_that_is_held_ends_the_loop_with_its_last_bar():
     loop = fitted(9.7, hold=True)
     assert loop.duration_s == pytest.approx(8.0)
-    assert loop.heard_grid.bpm == pytest.approx(120.0)
+    assert loop.output_grid.bpm == pytest.approx(120.0)
 
 
 def test_a_short_dance_is_filled_with_beats():
     loop = fitted(1.5, 118.0)
-    assert len(loop.heard_grid.beats_s) == 3
-    assert loop.heard_grid.bpm == pytest.approx(120.0)
+    assert len(loop.output_grid.beats_s) == 3
+    assert loop.output_grid.bpm == pytest.approx(120.0)
 
 
 def test_a_held_tempo_needs_a_bar():
@@ -51,7 +51,7 @@ def test_a_held_tempo_needs_a_bar():
 def test_a_dance_that_goes_round_repeats():
     rows = torch.randn(90, 3)
     dance = DanceInput(rows, "HO", np.arange(20) * 0.5, 0.0)
-    longer = repeated(dance, period_s=3.0, window_s=4.0).features
+    longer = tile_features(dance, period_s=3.0, window_s=4.0).features
     torch.testing.assert_close(longer[:90], rows)
     torch.testing.assert_close(longer[90:180], rows)
 
@@ -59,23 +59,23 @@ def test_a_dance_that_goes_round_repeats():
 @pytest.mark.parametrize("columns", [5, 40, 90])
 def test_a_ring_has_no_seam(columns):
     """Windows that all say the same of a place join to it, wherever they begin."""
-    plan = plan_ring(columns, width=32, useful=32, overlap=8)
+    plan = plan_loop(columns, width=32, useful=32, overlap=8)
     assert plan.total == columns
     row = torch.randn(1, 2, 1, columns)
-    torch.testing.assert_close(over_windows(plan, row, lambda windows, _: windows), row)
-    fine = over_windows(plan, row, lambda w, _: w.repeat_interleave(4, dim=-1), per_column=4)
+    torch.testing.assert_close(map_windows(plan, row, lambda windows, _: windows), row)
+    fine = map_windows(plan, row, lambda w, _: w.repeat_interleave(4, dim=-1), per_column=4)
     torch.testing.assert_close(fine, row.repeat_interleave(4, dim=-1))
 
 
 def test_turning_the_ring_turns_the_result():
-    plan = plan_ring(64, width=32, useful=32, overlap=16)
+    plan = plan_loop(64, width=32, useful=32, overlap=16)
     row = torch.randn(1, 1, 1, 64)
 
     def smooth(windows, places):
         return torch.nn.functional.avg_pool1d(windows[:, 0], 5, 1, 2)[:, None]
 
-    one = over_windows(plan, row, smooth)
-    two = over_windows(plan, row.roll(16, dims=-1), smooth)
+    one = map_windows(plan, row, smooth)
+    two = map_windows(plan, row.roll(16, dims=-1), smooth)
     torch.testing.assert_close(one.roll(16, dims=-1), two, atol=1e-5, rtol=1e-5)
 
 
@@ -84,10 +84,10 @@ def test_a_closed_sound_leads_from_its_end_to_its_beginning():
     time_s = np.arange(3 * n) / rate_hz
     # Not a whole number of turns: cut plainly it would click.
     tone = np.sin(2 * np.pi * 100.3 * time_s).astype(np.float32)
-    loop = closed(tone, before=n, count=n, rate_hz=rate_hz, heard=n)
+    loop = crossfade_loop(tone, before=n, count=n, rate_hz=rate_hz, output=n)
     step = np.abs(np.diff(np.concatenate([loop, loop])))
     assert step[n - 5 : n + 5].max() < 1.3 * np.median(np.sort(step)[-n // 4 :])
-    assert len(closed(tone, before=n, count=n, rate_hz=rate_hz, heard=7_900)) == 7_900
+    assert len(crossfade_loop(tone, before=n, count=n, rate_hz=rate_hz, output=7_900)) == 7_900
 
 
 def test_a_loop_is_whole_bars_long_and_the_same_for_the_same_seed(default_pipeline):
@@ -112,9 +112,9 @@ LOOPED = {"genre": "HO", "seed": 3, "loop": True, "grid": fixed_grid(120.0, 0.0,
 @pytest.mark.parametrize(
     ("score", "changed_s"),
     [
-        (Score(accents=(Accent(4.0),)), (3.8, 4.4)),
-        (Score(accents=(Accent(0.0),)), (5.8, 6.0)),
-        (Score(silences=(Silence(1.9, 4.1),)), (2.0, 3.9)),
+        (ControlScore(accents=(Accent(4.0),)), (3.8, 4.4)),
+        (ControlScore(accents=(Accent(0.0),)), (5.8, 6.0)),
+        (ControlScore(silences=(Silence(1.9, 4.1),)), (2.0, 3.9)),
     ],
 )
 def test_a_score_is_played_in_a_loop(default_pipeline, score, changed_s):
@@ -129,7 +129,7 @@ def test_a_score_is_played_in_a_loop(default_pipeline, score, changed_s):
 
 
 def test_a_loops_silence_is_silent_where_it_is_heard(default_pipeline):
-    score = Score(silences=(Silence(1.9, 4.1),))
+    score = ControlScore(silences=(Silence(1.9, 4.1),))
     sound = default_pipeline(swaying_clip(duration_s=6.3), **LOOPED, score=score).sound
     assert (sound.samples[44_100 : int(3.99 * 22_050)] == 0.0).all()
     assert np.abs(sound.samples[int(4.05 * 22_050) :]).max() > 0.0
@@ -138,14 +138,14 @@ def test_a_loops_silence_is_silent_where_it_is_heard(default_pipeline):
 @pytest.mark.parametrize("change", [{"genre": "krump"}, {"energy": 2.0}])
 def test_a_loops_section_has_its_own_genre_and_energy(default_pipeline, change):
     dance = swaying_clip(duration_s=6.3)
-    score = Score((Section(2.0, 4.0, **change),))
+    score = ControlScore((Section(2.0, 4.0, **change),))
     one, two = (default_pipeline(dance, **LOOPED, score=wish).mel for wish in (None, score))
     assert not np.allclose(one, two, atol=1e-4)
 
 
 def test_a_section_over_the_whole_loop_is_another_genre(default_pipeline):
     dance = swaying_clip(duration_s=6.3)
-    score = Score((Section(0.0, 60.0, "krump"),), exact=True)
+    score = ControlScore((Section(0.0, 60.0, "krump"),), exact=True)
     one = default_pipeline(dance, **LOOPED, score=score).mel
     two = default_pipeline(dance, **(LOOPED | {"genre": "KR"})).mel
     np.testing.assert_allclose(one, two, atol=1e-5)

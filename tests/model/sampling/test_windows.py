@@ -3,7 +3,7 @@ import weakref
 import pytest
 import torch
 
-from kinetune.model.sampling.windows import join, over_windows, plan_windows
+from kinetune.model.sampling.windows import join, map_windows, plan_windows
 
 
 @pytest.mark.parametrize("columns", [1, 31, 32, 33, 100, 1000])
@@ -21,7 +21,7 @@ def test_a_short_dance_takes_one_window():
 def test_windows_that_agree_join_without_a_trace():
     plan = plan_windows(100, width=32, useful=28, overlap=8)
     row = torch.randn(1, 3, 1, plan.total)
-    joined = over_windows(plan, row, lambda windows, _: windows)
+    joined = map_windows(plan, row, lambda windows, _: windows)
     torch.testing.assert_close(joined, row)
 
 
@@ -33,7 +33,7 @@ def test_windows_that_disagree_fade_into_each_other():
     def predict(windows, places):
         return torch.cat([torch.full_like(w[None], next(parts)) for w in windows])
 
-    joined = over_windows(plan, row, predict)[0, 0, 0]
+    joined = map_windows(plan, row, predict)[0, 0, 0]
     assert (joined[:24] == 0).all()
     assert (joined[32:56] == 1).all()
     assert (joined[24:32].diff() > 0).all()
@@ -48,14 +48,14 @@ def test_the_padding_behind_the_useful_part_does_not_count():
         windows[..., 24:] = 99.0
         return windows
 
-    joined = over_windows(plan, row, predict)[0, 0, 0]
+    joined = map_windows(plan, row, predict)[0, 0, 0]
     assert joined[:40].abs().max() < 1e-3
 
 
 def test_values_finer_than_columns_are_joined_too():
     plan = plan_windows(60, width=32, useful=32, overlap=8)
     row = torch.randn(1, 2, 1, plan.total)
-    joined = over_windows(
+    joined = map_windows(
         plan, row, lambda windows, _: windows[:, :, 0].repeat_interleave(4, dim=-1), per_column=4
     )
     torch.testing.assert_close(joined, row[:, :, 0].repeat_interleave(4, dim=-1))

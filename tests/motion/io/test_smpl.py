@@ -41,8 +41,8 @@ def test_a_long_pose_is_turned_piece_by_piece(monkeypatch):
     pose, root = rng.normal(size=(50, 22, 3)), rng.normal(size=(50, 3))
     ways = {"fps": 30.0, "source": "test", "z_up": True}
     whole = smpl.clip_from_smpl("a", pose, root, **ways)
-    monkeypatch.setattr(smpl, "FRAMES", 7)
-    monkeypatch.setattr(smpl.rotations, "FRAMES", 7)
+    monkeypatch.setattr(smpl, "CHUNK_FRAMES", 7)
+    monkeypatch.setattr(smpl.rotations, "CHUNK_FRAMES", 7)
     parts = smpl.clip_from_smpl("a", pose, root, **ways)
     np.testing.assert_array_equal(parts.rotations, whole.rotations)
     np.testing.assert_array_equal(parts.root_m, whole.root_m)
