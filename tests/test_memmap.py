@@ -18,8 +18,10 @@ from kinetune.errors import OutputError
 def on_disk(monkeypatch):
     """Every sound counts as long."""
     whole = memmap.zeros_or_memmap
-    for module in ("audio.sound", "audio.loudness", "audio.delivery", "room"):
-        monkeypatch.setattr(f"kinetune.{module}.zeros_or_memmap", lambda *what: whole(*what, small=0))
+    for module in ("audio.sound", "audio.loudness", "audio.export", "memmap"):
+        monkeypatch.setattr(
+            f"kinetune.{module}.zeros_or_memmap", lambda *what: whole(*what, small=0)
+        )
 
 
 def music(seconds=70.0, rate_hz=8000, channels=None):
