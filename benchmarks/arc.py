@@ -52,7 +52,7 @@ def with_arc(clip: MotionClip) -> MotionClip:
     own = gaussian_filter1d(joint_speeds(clip).mean(axis=1), OWN_S * clip.fps, mode="nearest")
     size = np.interp(share, *np.array(ARC).T) * np.clip(np.median(own) / own, 0.3, 1.8)
     size = size[:, None]
-    quat = rotations.continuous(clip.rotations)
+    quat = rotations.make_continuous(clip.rotations)
     mean = quat.mean(axis=0) / np.linalg.norm(quat.mean(axis=0), axis=-1, keepdims=True)
     small = rotations.slerp(
         np.broadcast_to(mean, quat.shape), quat, np.broadcast_to(size, quat.shape[:2])

@@ -43,7 +43,7 @@ def drifting(danced: Danced, kind: str, drift: float) -> tuple[MotionClip, np.nd
     )
     root_m = clip.root_m[low] + share * (clip.root_m[high] - clip.root_m[low])
     own = timebase.beat_times(danced.bpm, danced.first_beat_s or 0.0, float(source_s[-1]))
-    moved = replace(clip, rotations=rotations.continuous(turns), root_m=root_m)
+    moved = replace(clip, rotations=rotations.make_continuous(turns), root_m=root_m)
     return moved, np.interp(own, source_s, times_s)
 
 

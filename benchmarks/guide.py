@@ -245,7 +245,7 @@ def repeated(clip: MotionClip, times: int) -> MotionClip:
         last = np.broadcast_to(turns[start - 1], turns[part].shape)
         turns[part] = rotations.slerp(last, turns[part], shares)
         root_m[part] = root_m[start - 1] + share[:, None] * (root_m[part] - root_m[start - 1])
-    return replace(clip, rotations=rotations.continuous(turns), root_m=root_m)
+    return replace(clip, rotations=rotations.make_continuous(turns), root_m=root_m)
 
 
 def drift(place: Place) -> None:

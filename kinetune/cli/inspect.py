@@ -114,10 +114,10 @@ def inspect(motion: Path, asked: AskedReading | None = None) -> Inspection:
 
 def _draft_mapping(motion: Path, target: Path, asked: AskedReading) -> None:
     from kinetune.motion import skeleton
-    from kinetune.motion.io.formats import read_take
+    from kinetune.motion.io.formats import read_skeletal_animation
     from kinetune.motion.retargeting.joint_mapping import write_draft
 
-    count = write_draft(target, read_take(motion, asked.of()), str(motion))
+    count = write_draft(target, read_skeletal_animation(motion, asked.of()), str(motion))
     print(
         f"{target}: {count} of our {skeleton.JOINT_COUNT} joints found by their names; correct it, "
         f"then use it with --mapping {target}"

@@ -13,7 +13,7 @@ from kinetune.errors import ConfigError, KinetuneError
 
 if TYPE_CHECKING:
     from kinetune.cli.generate import Generated
-    from kinetune.motion.io.formats import Reading
+    from kinetune.motion.io.formats import ReadOptions
 
 FILES = (
     "AIST++ or EDGE .pkl, AMASS .npz, BVH, .glb, .gltf or .vrm, .fbx, joint positions .npy or .npz"
@@ -40,17 +40,17 @@ class AskedReading:
     animation: str | None = None
     fps: float | None = None
 
-    def of(self) -> "Reading":
+    def of(self) -> "ReadOptions":
         """Return how to read the files.
 
         Raises:
             KinetuneError: The mapping can't be used, or the rate is impossible.
         """
-        from kinetune.motion.io.formats import Reading
+        from kinetune.motion.io.formats import ReadOptions
         from kinetune.motion.retargeting.joint_mapping import read_mapping
 
         mapping = None if self.mapping is None else read_mapping(self.mapping)
-        return Reading(mapping, self.animation, self.fps)
+        return ReadOptions(mapping, self.animation, self.fps)
 
 
 def motions_in(paths: Sequence[Path]) -> list[Path]:

@@ -71,7 +71,7 @@ from kinetune.model.vae import (
 )
 from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid
 from kinetune.motion.clip import MotionClip
-from kinetune.motion.features import effort_of, features_named, with_effort
+from kinetune.motion.features import features_named, mean_speed, scale_effort
 
 # Called with the steps done and the steps in all.
 Progress = Callable[[int, int], None]
@@ -400,11 +400,11 @@ class DanceToMusicPipeline(DiffusionPipeline):
         rows = features_named(name)(clip)
         if score is not None and score.sections:
             times_s = timebase.frame_times(len(rows), timebase.MOTION_FPS)
-            rows = with_effort(rows, energy_at(score, times_s, round_s=round_s), name)
+            rows = scale_effort(rows, energy_at(score, times_s, round_s=round_s), name)
         level = np.empty(0)
         if round_s is None:
-            level = bar_dynamics(effort_of(rows, name), bar_lines(grid, clip.duration_s))
-            rows = with_effort(rows, level, name) if level.min() < 1.0 else rows
+            level = bar_dynamics(mean_speed(rows, name), bar_lines(grid, clip.duration_s))
+            rows = scale_effort(rows, level, name) if level.min() < 1.0 else rows
         features = self.normaliser(torch.from_numpy(rows).to(self.device)).cpu()
         code = genres.genre_code(genre)
         return DanceInput(features, code, grid.beats_s, grid.bar_start_s, level)

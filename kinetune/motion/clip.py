@@ -92,7 +92,7 @@ def clip_from_axis_angle(
         source: Where it came from.
     """
     pose = np.asarray(pose, dtype=np.float64).reshape(len(pose), -1, 3)
-    quat = rotations.continuous(rotations.quat_from_axis_angle(pose)) if len(pose) else pose
+    quat = rotations.make_continuous(rotations.quat_from_axis_angle(pose)) if len(pose) else pose
     return MotionClip(quat, np.asarray(root_m, dtype=np.float64), fps, name=name, source=source)
 
 
@@ -136,7 +136,7 @@ def resample(clip: MotionClip, fps: float, *, frames: slice | None = None) -> Mo
         np.broadcast_to(fraction[:, None], (count, skeleton.JOINT_COUNT)),
     )
     root = clip.root_m[low] + fraction[:, None] * (clip.root_m[high] - clip.root_m[low])
-    return replace(clip, rotations=rotations.continuous(quat), root_m=root, fps=float(fps))
+    return replace(clip, rotations=rotations.make_continuous(quat), root_m=root, fps=float(fps))
 
 
 def cut(clip: MotionClip, start_s: float, duration_s: float) -> MotionClip:

@@ -71,7 +71,7 @@ def _rhythm_features(clip: MotionClip) -> Features:
     return np.concatenate([speed, spin, whole], axis=-1).astype(np.float32)
 
 
-def with_effort(rows: Features, factor: NDArray[np.float64], name: str) -> Features:
+def scale_effort(rows: Features, factor: NDArray[np.float64], name: str) -> Features:
     """Return the features of the same dance, speeds and accelerations so many times as large.
 
     Args:
@@ -90,7 +90,7 @@ def with_effort(rows: Features, factor: NDArray[np.float64], name: str) -> Featu
     return out.astype(np.float32)
 
 
-def effort_of(rows: Features, name: str) -> NDArray[np.float64]:
+def mean_speed(rows: Features, name: str) -> NDArray[np.float64]:
     """Return how much the body moves: mean joint speed, m/s, (T,).
 
     Args:

@@ -25,7 +25,7 @@ def global_rotations(local: Array) -> Array:
     return world
 
 
-def positions_from(local: Array, root_m: Array, offsets_m: Array = skeleton.OFFSETS_M) -> Array:
+def forward_kinematics(local: Array, root_m: Array, offsets_m: Array = skeleton.OFFSETS_M) -> Array:
     """Return joint positions (T, 24, 3), metres, for local quaternions and a root path.
 
     Args:
@@ -45,7 +45,7 @@ def positions_from(local: Array, root_m: Array, offsets_m: Array = skeleton.OFFS
 
 def joint_positions(clip: MotionClip) -> Array:
     """Return the clip's joint positions in the world on the mean skeleton, metres, (T, 24, 3)."""
-    return positions_from(clip.rotations, clip.root_m)
+    return forward_kinematics(clip.rotations, clip.root_m)
 
 
 def velocity(values: Array, fps: float) -> Array:

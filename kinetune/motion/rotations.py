@@ -116,18 +116,18 @@ def matrix_from_sixd(sixd: Array) -> Array:
     return np.stack([first, second, np.cross(first, second)], axis=-2)
 
 
-def continuous(quat: Array) -> Array:
+def make_continuous(quat: Array) -> Array:
     """Flip signs along axis 0 (time) so that neighbouring quaternions lie close together.
 
     Long ones come back in a file, see :mod:`kinetune.memmap`.
     """
     out = copy(quat)
-    flip_to_continuous(out)
+    make_continuous_in_place(out)
     return out
 
 
-def flip_to_continuous(quat: Array) -> None:
-    """Do in place what :func:`continuous` does, long ones in pieces to spare memory."""
+def make_continuous_in_place(quat: Array) -> None:
+    """Do in place what :func:`make_continuous` does, long ones in pieces to spare memory."""
     for part in slices(len(quat), CHUNK_FRAMES):
         # One before the piece, whose signs are right already.
         seen = quat[max(0, part.start - 1) : part.stop]
@@ -157,7 +157,7 @@ def slerp(start: Array, end: Array, fraction: Array) -> Array:
     return out / np.linalg.norm(out, axis=-1, keepdims=True)
 
 
-def between(source: Array, target: Array) -> Array:
+def shortest_rotation(source: Array, target: Array) -> Array:
     """Return the shortest rotation (..., 4) that turns unit vectors ``source`` to ``target``."""
     dot = np.sum(source * target, axis=-1, keepdims=True)
     cross = np.cross(source, target)

@@ -87,7 +87,7 @@ def gltf_of(
     *,
     names=skeleton.JOINT_NAMES,
     bases=None,
-    way="LINEAR",
+    interpolation="LINEAR",
     skin=True,
     posed=True,
     unit=1.0,
@@ -100,7 +100,7 @@ def gltf_of(
         clip: What.
         names: What the joints are called.
         bases: World rotations of the joints in the T-pose they are bound in, (24, 4).
-        way: Interpolation; CUBICSPLINE gets flat tangents at every key.
+        interpolation: CUBICSPLINE gets flat tangents at every key.
         skin: Whether there is a skin with bind matrices.
         posed: Whether the nodes stand as in frame 0, as many exporters leave them.
         unit: File units a metre.
@@ -122,7 +122,7 @@ def gltf_of(
     if skin:
         add_skin(out, bases, unit)
     times_s = start_s + np.arange(clip.frame_count) / clip.fps
-    add_animation(out, times_s, local, unit * clip.root_m, way, **how)
+    add_animation(out, times_s, local, unit * clip.root_m, interpolation, **how)
     return out
 
 
@@ -159,7 +159,7 @@ def add_skin(out, bases, unit, joints=range(24)):
     out.listed("skins", entry)
 
 
-def add_animation(out, times_s, local, root, way="LINEAR", name="dance", **how):
+def add_animation(out, times_s, local, root, interpolation="LINEAR", name="dance", **how):
     """Add an animation of the 24 nodes and return it."""
     at = out.accessor(times_s)
     bounds = np.asarray(times_s, dtype="<f4").astype(float)
@@ -167,9 +167,13 @@ def add_animation(out, times_s, local, root, way="LINEAR", name="dance", **how):
     animation = {"name": name, "samplers": [], "channels": []}
 
     def add(node, path, values, **how):
-        if way == "CUBICSPLINE":
+        if interpolation == "CUBICSPLINE":
             values = np.stack([0 * values, values, 0 * values], axis=1).reshape(-1, values.shape[1])
-        sampler = {"input": at, "output": out.accessor(values, **how), "interpolation": way}
+        sampler = {
+            "input": at,
+            "output": out.accessor(values, **how),
+            "interpolation": interpolation,
+        }
         animation["samplers"].append(sampler)
         target = {"node": node, "path": path}
         animation["channels"].append({"sampler": len(animation["samplers"]) - 1, "target": target})

@@ -76,12 +76,12 @@ def test_a_long_dance_in_pieces_has_the_rows_of_the_whole(clip, name, monkeypatc
 def test_effort_scales_speeds_and_leaves_places(clip):
     twice = np.full(120, 2.0)
     rows = features.rhythm_features(clip)
-    found = features.with_effort(rows, twice, "rhythm")
+    found = features.scale_effort(rows, twice, "rhythm")
     np.testing.assert_allclose(np.expm1(found[:, :50]), 2 * np.expm1(rows[:, :50]), rtol=1e-4)
     np.testing.assert_allclose(found[:, 51], 2 * rows[:, 51], rtol=1e-5)
     np.testing.assert_array_equal(found[:, [50, *range(52, 58)]], rows[:, [50, *range(52, 58)]])
     rows = features.paper_features(clip).reshape(-1, 24, 15)
-    found = features.with_effort(rows.reshape(-1, 360), twice, "paper").reshape(-1, 24, 15)
+    found = features.scale_effort(rows.reshape(-1, 360), twice, "paper").reshape(-1, 24, 15)
     np.testing.assert_allclose(found[..., 9:], 2 * rows[..., 9:], rtol=1e-5)
     np.testing.assert_array_equal(found[..., :9], rows[..., :9])
 
@@ -89,7 +89,7 @@ def test_effort_scales_speeds_and_leaves_places(clip):
 @pytest.mark.parametrize("name", ["paper", "rhythm"])
 def test_an_effort_of_one_changes_nothing(clip, name):
     rows = features.features_named(name)(clip)
-    np.testing.assert_allclose(features.with_effort(rows, np.ones(120), name), rows, atol=1e-5)
+    np.testing.assert_allclose(features.scale_effort(rows, np.ones(120), name), rows, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["paper", "rhythm"])
@@ -97,6 +97,6 @@ def test_effort_is_the_mean_speed_of_the_joints_and_follows_its_factor(clip, nam
     slow = resample(clip, 30.0)
     rows = features.features_named(name)(slow)
     speed = kinematics.joint_speeds(slow).mean(axis=1)
-    np.testing.assert_allclose(features.effort_of(rows, name), speed, atol=1e-4)
-    half = features.with_effort(rows, np.full(len(rows), 0.5), name)
-    np.testing.assert_allclose(features.effort_of(half, name), 0.5 * speed, atol=1e-4)
+    np.testing.assert_allclose(features.mean_speed(rows, name), speed, atol=1e-4)
+    half = features.scale_effort(rows, np.full(len(rows), 0.5), name)
+    np.testing.assert_allclose(features.mean_speed(half, name), 0.5 * speed, atol=1e-4)

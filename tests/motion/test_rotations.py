@@ -77,7 +77,7 @@ def test_continuous_only_flips_signs():
     quat = rotations.quat_from_axis_angle(np.linspace(0, 9, 50)[:, None] * [0.0, 1.0, 0.0])
     rng = np.random.default_rng(1)
     flipped = quat * rng.choice([-1.0, 1.0], size=(50, 1))
-    again = rotations.continuous(flipped[:, None])[:, 0]
+    again = rotations.make_continuous(flipped[:, None])[:, 0]
     assert (np.sum(again[1:] * again[:-1], axis=1) > 0).all()
     np.testing.assert_allclose(np.abs(np.sum(again * quat, axis=1)), 1.0)
 
@@ -85,5 +85,5 @@ def test_continuous_only_flips_signs():
 def test_between_turns_one_direction_into_the_other(vectors):
     source = vectors[:100] / np.linalg.norm(vectors[:100], axis=1, keepdims=True)
     target = np.concatenate([source[1:], -source[-1:]])
-    turned = rotations.rotate(rotations.between(source, target), source)
+    turned = rotations.rotate(rotations.shortest_rotation(source, target), source)
     np.testing.assert_allclose(turned, target, atol=1e-6)

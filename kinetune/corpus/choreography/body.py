@@ -58,7 +58,9 @@ def clip_from_controls(curves: Array, *, fps: float, name: str) -> MotionClip:
     root = _root_path(local[:, 0], curves)
     for side in ("left", "right"):
         _set_leg(local, root, curves, side)
-    return MotionClip(rotations.continuous(local), root, fps, name=name, source="kinetune corpus")
+    return MotionClip(
+        rotations.make_continuous(local), root, fps, name=name, source="kinetune corpus"
+    )
 
 
 def _get(curves: Array, name: str) -> Array:

@@ -60,7 +60,7 @@ def planted(turns: Array, path: Array, fps: float) -> tuple[Array, Array]:
         Rotations, (T, 24, 4), of which legs and feet differ, and the path, (T, 3), which differs
         in height.
     """
-    world, places = kinematics.global_rotations(turns), kinematics.positions_from(turns, path)
+    world, places = kinematics.global_rotations(turns), kinematics.forward_kinematics(turns, path)
     floor = _floor(places, fps)[:, None] * [0.0, 1.0, 0.0]
     path, places = path - floor, places - floor[:, None]
     targets, held = {}, {}

@@ -69,7 +69,7 @@ def key(
     joints = np.arange(skeleton.JOINT_COUNT)
     quat = rotations.slerp(turns[here, joints], turns[there, joints], share)
     path = places[here[:, 0]] + share[:, :1] * (places[there[:, 0]] - places[here[:, 0]])
-    clip = MotionClip(rotations.continuous(quat), path, fps, f"{code.lower()}-{seed}", "keyed")
+    clip = MotionClip(rotations.make_continuous(quat), path, fps, f"{code.lower()}-{seed}", "keyed")
     return measured(clip, offset_s, bpm, code)
 
 

@@ -99,8 +99,12 @@ def led_leg(
     pole = pole + 0.5 * _STRAIGHT_M * straight * _unit(np.cross(line, hinge))
     new_thigh, new_shin = _bones(target - start, pole, side, shortest_m=0.5 * SHORTEST_M)
     return (
-        rotations.quat_multiply(rotations.between(_unit(thigh), _unit(new_thigh)), world[:, hip]),
-        rotations.quat_multiply(rotations.between(_unit(shin), _unit(new_shin)), world[:, knee]),
+        rotations.quat_multiply(
+            rotations.shortest_rotation(_unit(thigh), _unit(new_thigh)), world[:, hip]
+        ),
+        rotations.quat_multiply(
+            rotations.shortest_rotation(_unit(shin), _unit(new_shin)), world[:, knee]
+        ),
     )
 
 

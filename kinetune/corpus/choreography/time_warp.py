@@ -85,7 +85,7 @@ def bend(
         danced.go_on(piece, start_s, period_s)
         start_s += period_s * piece.beats
     turns, path = foot_lock.planted(danced.turns, danced.path, fps)
-    clip = MotionClip(rotations.continuous(turns), path, fps, f"{code.lower()}-{seed}", "bent")
+    clip = MotionClip(rotations.make_continuous(turns), path, fps, f"{code.lower()}-{seed}", "bent")
     return measured(clip, offset, bpm, code)
 
 

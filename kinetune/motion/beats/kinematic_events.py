@@ -43,7 +43,7 @@ def rests(speed: Array) -> Array:
     return _extremes(-_smooth(speed, _SPEED_SIGMA_S), _LEAST_REST)
 
 
-def turns(places: Array) -> Array:
+def local_rotations(places: Array) -> Array:
     """Weigh the moments each joint turns back along an axis: (T, J, 3) -> (T, J).
 
     Joints are seen from the pelvis, the pelvis from the world.

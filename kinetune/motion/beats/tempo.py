@@ -120,7 +120,7 @@ def _hear(clip: MotionClip, tempi: Array, network: bool) -> _Heard:
     places = kinematics.joint_positions(clip)
     moving = kinematics.velocity(places, ANALYSIS_FPS)
     speed = np.linalg.norm(moving, axis=-1)
-    rests, turns = kinematic_events.rests(speed), kinematic_events.turns(places)
+    rests, turns = kinematic_events.rests(speed), kinematic_events.local_rotations(places)
     landings = kinematic_events.landings(speed)
     likely, bars = _believed(clip) if network else np.zeros((2, clip.frame_count))
     witnesses = (

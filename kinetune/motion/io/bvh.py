@@ -58,12 +58,12 @@ class Bvh:
         return self.hierarchy.offsets
 
     @property
-    def ends(self) -> Array:
+    def end_offsets(self) -> Array:
         """Offset of each joint's End Site, zeros where it has none, file units, (J, 3)."""
         return self.hierarchy.ends
 
     @property
-    def rest(self) -> Array:
+    def rest_rotations(self) -> Array:
         """No joint is turned at rest, (J, 4)."""
         return np.tile([1.0, 0.0, 0.0, 0.0], (len(self.names), 1))
 
@@ -72,11 +72,11 @@ class Bvh:
         """How many frames there are."""
         return len(self.values)
 
-    def turns(self, joint: int, frames: Frames = slice(None)) -> Array:
+    def local_rotations(self, joint: int, frames: Frames = slice(None)) -> Array:
         """See :func:`joint_rotations`."""
         return joint_rotations(self, joint, frames)
 
-    def places(self, joint: int, frames: Frames = slice(None)) -> Array | None:
+    def local_translations(self, joint: int, frames: Frames = slice(None)) -> Array | None:
         """See :func:`joint_positions`."""
         return joint_positions(self, joint, frames)
 
@@ -92,15 +92,15 @@ def read_bvh(path: Path) -> Bvh:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin1")
-    return parse_bvh(text, where=str(path))
+    return parse_bvh(text, context=str(path))
 
 
-def parse_bvh(text: str, *, where: str = "BVH text") -> Bvh:
+def parse_bvh(text: str, *, context: str = "BVH text") -> Bvh:
     """Parse BVH text.
 
     Args:
         text: The whole file.
-        where: What to call it in errors.
+        context: What to call it in errors.
 
     Raises:
         MotionError: As :func:`read_bvh`.
@@ -108,18 +108,18 @@ def parse_bvh(text: str, *, where: str = "BVH text") -> Bvh:
     motion = re.search(r"^[ \t]*MOTION[ \t\r]*$", text, re.MULTILINE | re.IGNORECASE)
     if motion is None:
         raise MotionError(
-            f"{where}: expected a line MOTION after the hierarchy, found none in "
+            f"{context}: expected a line MOTION after the hierarchy, found none in "
             f"{text.count(chr(10)) + 1} lines; the file is cut short"
         )
-    hierarchy = parse_hierarchy(text[: motion.start()], where)
+    hierarchy = parse_hierarchy(text[: motion.start()], context)
     heading = re.compile(r"\s*Frames\s*:\s*(\S+)\s+Frame\s+Time\s*:\s*(\S+)", re.IGNORECASE)
     found = heading.match(text, motion.end())
     line = text.count("\n", 0, motion.end()) + 2
     if found is None:
-        raise MotionError(f"{where}, line {line}: expected 'Frames: N' and 'Frame Time: seconds'")
-    frame_count = _frame_count(found[1], f"{where}, line {line}")
-    fps = _rate_hz(found[2], f"{where}, line {line + 1}")
-    table = Table(where, text.count("\n", 0, found.end()) + 1, hierarchy.channel_count)
+        raise MotionError(f"{context}, line {line}: expected 'Frames: N' and 'Frame Time: seconds'")
+    frame_count = _frame_count(found[1], f"{context}, line {line}")
+    fps = _rate_hz(found[2], f"{context}, line {line + 1}")
+    table = Table(context, text.count("\n", 0, found.end()) + 1, hierarchy.channel_count)
     return Bvh(hierarchy, table.parse(text[found.end() :], frame_count), fps)
 
 
@@ -223,19 +223,19 @@ def _triple(values: Array) -> str:
     return " ".join(f"{value:.6f}" for value in values)
 
 
-def _frame_count(text: str, where: str) -> int:
+def _frame_count(text: str, context: str) -> int:
     if not text.isdecimal():
-        raise MotionError(f"{where}: expected a number of frames, found {text!r}")
+        raise MotionError(f"{context}: expected a number of frames, found {text!r}")
     if int(text) == 0:
-        raise MotionError(f"{where}: the file says it has no frames")
+        raise MotionError(f"{context}: the file says it has no frames")
     return int(text)
 
 
-def _rate_hz(text: str, where: str) -> float:
+def _rate_hz(text: str, context: str) -> float:
     try:
         frame_time_s = float(text)
     except ValueError:
         frame_time_s = np.nan
     if not (np.isfinite(frame_time_s) and frame_time_s > 0.0):
-        raise MotionError(f"{where}: expected a frame time in seconds above 0, found {text!r}")
+        raise MotionError(f"{context}: expected a frame time in seconds above 0, found {text!r}")
     return nominal_rate_hz(1.0 / frame_time_s)

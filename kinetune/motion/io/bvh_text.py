@@ -50,17 +50,17 @@ class Hierarchy:
         return sum(len(channels) for channels in self.channels[:joint])
 
 
-def parse_hierarchy(text: str, where: str) -> Hierarchy:
+def parse_hierarchy(text: str, context: str) -> Hierarchy:
     """Parse the lines before MOTION.
 
     Args:
         text: From the first line on.
-        where: What to call the file in errors.
+        context: What to call the file in errors.
 
     Raises:
         MotionError: A line can't be understood, or a brace is missing.
     """
-    return _HierarchyParser(where).parse(text)
+    return _HierarchyParser(context).parse(text)
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ class Table:
     """How to read the numbers after Frame Time.
 
     Attributes:
-        where: What to call the file in errors.
+        context: What to call the file in errors.
         first_line: The line the text begins in, counted from 1.
         columns: Numbers in a frame.
     """
 
-    where: str
+    context: str
     first_line: int
     columns: int
 
@@ -91,7 +91,7 @@ class Table:
         if bad.any():
             frame = int(np.argmax(bad))
             raise MotionError(
-                f"{self.where}, line {self._line_of(text, frame)}: frame {frame} holds NaN, "
+                f"{self.context}, line {self._line_of(text, frame)}: frame {frame} holds NaN, "
                 f"infinite or absurdly large values ({int(bad.sum())} of {frame_count} frames do)"
             )
         return values
@@ -111,17 +111,17 @@ class Table:
             strange = next((word for word in words if not _is_number(word)), None)
             if strange is not None:
                 raise MotionError(
-                    f"{self.where}, line {line}: expected numbers, found {strange[:40]!r}"
+                    f"{self.context}, line {line}: expected numbers, found {strange[:40]!r}"
                 )
         for line, words in rows:
             if len(words) != self.columns:
                 raise MotionError(
-                    f"{self.where}, line {line}: expected {self.columns} numbers, one for each "
+                    f"{self.context}, line {line}: expected {self.columns} numbers, one for each "
                     f"channel, found {len(words)}"
                 )
         last = rows[-1][0] if rows else self.first_line
         raise MotionError(
-            f"{self.where}, line {last}: expected {frame_count} frames as 'Frames:' says, found "
+            f"{self.context}, line {last}: expected {frame_count} frames as 'Frames:' says, found "
             f"{len(rows)}; correct the number or complete the file"
         )
 
@@ -148,8 +148,8 @@ def _numbers_in(text: str) -> Array:
 class _HierarchyParser:
     """Reads the lines before MOTION; lives for one file."""
 
-    def __init__(self, where: str) -> None:
-        self.where = where
+    def __init__(self, context: str) -> None:
+        self.context = context
         self.names: list[str] = []
         self.parents: list[int] = []
         self.offsets: list[Array | None] = []
@@ -164,20 +164,22 @@ class _HierarchyParser:
         for line, content in enumerate(text.splitlines(), start=1):
             for piece in re.split(r"([{}])", content):
                 if piece.strip():
-                    self._take(piece.strip(), f"{self.where}, line {line}")
+                    self._take(piece.strip(), f"{self.context}, line {line}")
         if self.open or self.named:
             raise MotionError(
-                f"{self.where}, line {line}: the hierarchy ends with {len(self.open)} braces open; "
-                "the file is cut short"
+                f"{self.context}, line {line}: the hierarchy ends with {len(self.open)} braces "
+                "open; the file is cut short"
             )
         if not self.names:
-            raise MotionError(f"{self.where}: expected ROOT and a joint before MOTION, found none")
+            raise MotionError(
+                f"{self.context}: expected ROOT and a joint before MOTION, found none"
+            )
         return self._hierarchy()
 
     def _hierarchy(self) -> Hierarchy:
         for name, offset in zip(self.names, self.offsets, strict=True):
             if offset is None:
-                raise MotionError(f"{self.where}: joint {name!r} has no OFFSET")
+                raise MotionError(f"{self.context}: joint {name!r} has no OFFSET")
         return Hierarchy(
             tuple(self.names),
             tuple(self.parents),

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from kinetune.errors import MotionError
-from kinetune.motion.io.gltf.animation import GltfTake, read_gltf
+from kinetune.motion.io.gltf.animation import GltfAnimation, read_gltf
 
 MAGIC = b"Kaydara FBX Binary"
 # Exit codes of the converter.
@@ -21,7 +21,9 @@ TIMEOUT_S = 600.0
 _CONVERTER = Path(__file__).with_name("fbx_to_glb.py")
 
 
-def read_fbx(path: Path, *, animation: str | None = None, timeout_s: float = TIMEOUT_S) -> GltfTake:
+def read_fbx(
+    path: Path, *, animation: str | None = None, timeout_s: float = TIMEOUT_S
+) -> GltfAnimation:
     """Read the skeletal animation of an FBX file.
 
     Args:
@@ -36,7 +38,7 @@ def read_fbx(path: Path, *, animation: str | None = None, timeout_s: float = TIM
     with tempfile.TemporaryDirectory(prefix="kinetune-fbx-") as folder:
         converted = Path(folder) / "converted.glb"
         _convert(path, converted, timeout_s)
-        return read_gltf(converted, animation=animation, where=str(path))
+        return read_gltf(converted, animation=animation, context=str(path))
 
 
 def _convert(path: Path, converted: Path, timeout_s: float) -> None:

@@ -18,12 +18,16 @@ from kinetune.motion.io.aist import read_aist
 from kinetune.motion.io.amass import read_amass_with_joints, write_amass
 from kinetune.motion.io.bvh import read_bvh, write_bvh
 from kinetune.motion.io.gltf import document
-from kinetune.motion.io.gltf.animation import GltfTake, read_gltf
+from kinetune.motion.io.gltf.animation import GltfAnimation, read_gltf
 from kinetune.motion.io.npz import shapes_in
-from kinetune.motion.retargeting.joint_mapping import JointMapping, places_of
-from kinetune.motion.retargeting.joint_names import in_place, missing_joints
-from kinetune.motion.retargeting.retarget import clip_from_take
-from kinetune.motion.retargeting.skeletal_animation import MAX_DURATION_S, MAX_RATE_HZ, Take
+from kinetune.motion.retargeting.joint_mapping import JointMapping, resolve_mapping
+from kinetune.motion.retargeting.joint_names import complete_joints, missing_joints
+from kinetune.motion.retargeting.retarget import retarget_animation
+from kinetune.motion.retargeting.skeletal_animation import (
+    MAX_DURATION_S,
+    MAX_RATE_HZ,
+    SkeletalAnimation,
+)
 
 # How motion files are usually called, for listing a folder.
 MOTION_SUFFIXES: tuple[str, ...] = (
@@ -38,7 +42,7 @@ _HEAD_BYTES = 512
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """What a person says about a motion file that it doesn't say itself.
 
     Attributes:
@@ -77,52 +81,54 @@ class MotionFile:
     note: str = ""
 
 
-def read_motion(path: str | Path, reading: Reading | None = None) -> MotionClip:
+def read_motion(path: str | Path, options: ReadOptions | None = None) -> MotionClip:
     """Read a motion file of any format we know.
 
     Args:
         path: The file; its stem names the clip. ``source`` becomes ``"aist"``, ``"edge"``,
             ``"amass"``, ``"bvh"``, ``"gltf"``, ``"fbx"`` or ``"positions"``.
-        reading: What the file doesn't say itself.
+        options: What the file doesn't say itself.
 
     Raises:
         MotionError: There is no such file, or it can't be used; one line says why.
     """
-    return read_motion_file(path, reading).clip
+    return read_motion_file(path, options).clip
 
 
-def read_motion_file(path: str | Path, reading: Reading | None = None) -> MotionFile:
+def read_motion_file(path: str | Path, options: ReadOptions | None = None) -> MotionFile:
     """Read a motion file, and say which format it is and how many joints it has itself.
 
     Raises:
         MotionError: As :func:`read_motion`.
     """
-    path, reading = Path(path), reading or Reading()
+    path, options = Path(path), options or ReadOptions()
     try:
         beginning = _beginning_of(path)
-        if take_of := _TAKES.get(beginning):
-            file = _retargeted(path, take_of(path, reading), beginning, reading)
+        if read_animation := _ANIMATION_READERS.get(beginning):
+            file = _read_retargeted(path, read_animation(path, options), beginning, options)
         else:
-            _check_no_mapping(path, reading)
-            file = _READERS[beginning](path, reading)
+            _check_no_mapping(path, options)
+            file = _READERS[beginning](path, options)
     except OSError as error:
         raise MotionError(f"{path}: can't be read ({error.strerror or error})") from error
     _check_sane(path, file.clip)
     return file
 
 
-def read_take(path: str | Path, reading: Reading | None = None) -> Take:
+def read_skeletal_animation(
+    path: str | Path, options: ReadOptions | None = None
+) -> SkeletalAnimation:
     """Read the skeleton and motion of a BVH, glTF or FBX file as they stand.
 
     Raises:
         MotionError: It can't be read, or its format has fixed joints, so there is nothing to map.
     """
-    path, reading = Path(path), reading or Reading()
-    take_of = _TAKES.get(_beginning_of(path))
-    if take_of is None:
+    path, options = Path(path), options or ReadOptions()
+    read_animation = _ANIMATION_READERS.get(_beginning_of(path))
+    if read_animation is None:
         raise MotionError(f"{path}: expected {_MAPPED}; its format says which joint is which")
     try:
-        return take_of(path, reading)
+        return read_animation(path, options)
     except OSError as error:
         raise MotionError(f"{path}: can't be read ({error.strerror or error})") from error
 
@@ -144,42 +150,50 @@ def write_motion(path: str | Path, clip: MotionClip) -> None:
     writer(path, clip)
 
 
-def _read_pickled(path: Path, _: Reading) -> MotionFile:
+def _read_pickled(path: Path, _: ReadOptions) -> MotionFile:
     clip = read_aist(path)
     return MotionFile(clip, {"aist": "AIST++", "edge": "EDGE"}[clip.source], skeleton.JOINT_COUNT)
 
 
-def _read_npz(path: Path, reading: Reading) -> MotionFile:
+def _read_npz(path: Path, options: ReadOptions) -> MotionFile:
     shapes = shapes_in(path)
-    if not {"poses", "root_orient"}.intersection(shapes) and points.holds_points(shapes):
-        return _read_points(path, reading, archive=True)
+    if not {"poses", "root_orient"}.intersection(shapes) and points.contains_positions(shapes):
+        return _read_points(path, options, archive=True)
     clip, joints = read_amass_with_joints(path)
     return MotionFile(clip, "AMASS", joints)
 
 
-def _read_npy(path: Path, reading: Reading) -> MotionFile:
-    return _read_points(path, reading, archive=False)
+def _read_npy(path: Path, options: ReadOptions) -> MotionFile:
+    return _read_points(path, options, archive=False)
 
 
-def _read_points(path: Path, reading: Reading, *, archive: bool) -> MotionFile:
+def _read_points(path: Path, options: ReadOptions, *, archive: bool) -> MotionFile:
     given = points.read_points(path, archive=archive)
-    fps, note = reading.fps or given.fps, ""
+    fps, note = options.fps or given.fps, ""
     if fps is None:
         fps = points.DEFAULT_FPS
         note = f"{path}: doesn't say its rate, taken as {fps:g} frames a second; --fps says another"
-    clip = points.clip_from_points(given.positions, fps=fps, name=path.stem, where=str(path))
+    clip = points.clip_from_positions(given.positions, fps=fps, name=path.stem, context=str(path))
     return MotionFile(clip, "joint positions", given.positions.shape[1], note)
 
 
-def _retargeted(path: Path, take: Take, format_name: str, reading: Reading) -> MotionFile:
-    where, ours = str(path), None
-    if reading.mapping is not None:
-        ours = places_of(reading.mapping, take, where)
-    elif isinstance(take, GltfTake) and take.human and not missing_joints(take.human):
-        ours = in_place(take.human, take.parents, where=where)
+def _read_retargeted(
+    path: Path, animation: SkeletalAnimation, format_name: str, options: ReadOptions
+) -> MotionFile:
+    context, joints = str(path), None
+    if options.mapping is not None:
+        joints = resolve_mapping(options.mapping, animation, context)
+    elif (
+        isinstance(animation, GltfAnimation)
+        and animation.humanoid_bones
+        and not missing_joints(animation.humanoid_bones)
+    ):
+        joints = complete_joints(animation.humanoid_bones, animation.parents, context=context)
     source = format_name.lower()
-    clip = clip_from_take(take, name=path.stem, where=where, source=source, ours=ours)
-    return MotionFile(clip, format_name, len(take.names))
+    clip = retarget_animation(
+        animation, name=path.stem, context=context, source=source, joints=joints
+    )
+    return MotionFile(clip, format_name, len(animation.names))
 
 
 # How a file begins, and what it is then. Pickles of protocol 0 and 1 begin with a dictionary.
@@ -191,14 +205,14 @@ _BEGINNINGS: dict[tuple[bytes, ...], str] = {
     (document.MAGIC, b"{"): "glTF",
     (fbx.MAGIC,): "FBX",
 }
-# Formats with joints of their own, to be brought to ours.
-_TAKES: dict[str, Callable[[Path, Reading], Take]] = {
+# Formats with joints of their own, to be brought to joints.
+_ANIMATION_READERS: dict[str, Callable[[Path, ReadOptions], SkeletalAnimation]] = {
     "BVH": lambda path, _: read_bvh(path),
-    "glTF": lambda path, reading: read_gltf(path, animation=reading.animation),
-    "FBX": lambda path, reading: fbx.read_fbx(path, animation=reading.animation),
+    "glTF": lambda path, options: read_gltf(path, animation=options.animation),
+    "FBX": lambda path, options: fbx.read_fbx(path, animation=options.animation),
 }
 _MAPPED = "BVH, glTF or FBX"
-_READERS: dict[str, Callable[[Path, Reading], MotionFile]] = {
+_READERS: dict[str, Callable[[Path, ReadOptions], MotionFile]] = {
     "pickle": _read_pickled,
     "npz": _read_npz,
     "npy": _read_npy,
@@ -206,8 +220,8 @@ _READERS: dict[str, Callable[[Path, Reading], MotionFile]] = {
 _WRITERS: dict[str, Callable[[Path, MotionClip], None]] = {".npz": write_amass, ".bvh": write_bvh}
 
 
-def _check_no_mapping(path: Path, reading: Reading) -> None:
-    if reading.mapping is not None:
+def _check_no_mapping(path: Path, options: ReadOptions) -> None:
+    if options.mapping is not None:
         raise MotionError(
             f"{path}: a mapping is for {_MAPPED}; this format says which joint is which itself"
         )

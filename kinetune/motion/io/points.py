@@ -79,7 +79,7 @@ class Points:
     fps: float | None
 
 
-def holds_points(shapes: dict[str, tuple[int, ...]]) -> bool:
+def contains_positions(shapes: dict[str, tuple[int, ...]]) -> bool:
     """Return whether an archive of arrays of these shapes holds joint positions."""
     return any(name in KEYS for name in shapes) or any(map(_fits, shapes.values()))
 
@@ -107,8 +107,8 @@ def read_points(path: Path, *, archive: bool) -> Points:
     return Points(smpl.numbers(arrays[name], f"{path}: {name}"), _rate(path, arrays))
 
 
-def clip_from_points(
-    positions: Array, *, fps: float, name: str = "clip", where: str = "points"
+def clip_from_positions(
+    positions: Array, *, fps: float, name: str = "clip", context: str = "points"
 ) -> MotionClip:
     """Fit our skeleton's turns to joint positions.
 
@@ -116,19 +116,19 @@ def clip_from_points(
         positions: Any unit, y or z up, (T, 22 or 24, 3).
         fps: Frames a second.
         name: What to call the clip.
-        where: What to call the file in errors.
+        context: What to call the file in errors.
 
     Raises:
         MotionError: There are no frames, a value isn't finite, or the legs have no length.
     """
-    _check_shape(where, positions.shape, "positions")
-    _check_values(positions, fps, where)
+    _check_shape(context, positions.shape, "positions")
+    _check_values(positions, fps, context)
     points = _upright(positions)
-    scale = _OUR_LEG_M / _leg_length(points, where)
+    scale = _OUR_LEG_M / _leg_length(points, context)
     world = _world(scale * points, fps)
     hips = scale * points[:, _HIPS].mean(axis=1)
     root_m = hips - rotations.rotate(world[:, _PELVIS], skeleton.OFFSETS_M[_HIPS].mean(axis=0))
-    local = rotations.continuous(_local(world))
+    local = rotations.make_continuous(_local(world))
     return MotionClip(local, root_m, float(fps), name, "positions")
 
 
@@ -136,10 +136,10 @@ def _fits(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[1] in JOINT_COUNTS and shape[2] == 3
 
 
-def _check_shape(where: object, shape: tuple[int, ...], what: str) -> None:
+def _check_shape(context: object, shape: tuple[int, ...], what: str) -> None:
     if not _fits(shape):
         raise MotionError(
-            f"{where}: expected joint positions (T, 22, 3) or (T, 24, 3), found {what} of shape "
+            f"{context}: expected joint positions (T, 22, 3) or (T, 24, 3), found {what} of shape "
             f"{shape}; save x, y, z of each joint"
         )
 
@@ -154,18 +154,18 @@ def _rate(path: Path, arrays: dict[str, NDArray]) -> float | None:
     return None
 
 
-def _check_values(positions: Array, fps: float, where: str) -> None:
+def _check_values(positions: Array, fps: float, context: str) -> None:
     if not len(positions):
-        raise MotionError(f"{where}: the motion has no frames")
+        raise MotionError(f"{context}: the motion has no frames")
     duration_s = timebase.duration_of(len(positions), fps)
     if duration_s > MAX_DURATION_S:
         raise MotionError(
-            f"{where}: expected at most {MAX_DURATION_S:g} s, found {duration_s:.0f} s"
+            f"{context}: expected at most {MAX_DURATION_S:g} s, found {duration_s:.0f} s"
         )
     bad = np.atleast_1d(~(np.abs(positions) < _LARGEST).all(axis=(1, 2)))
     if bad.any():
         raise MotionError(
-            f"{where}: frame {int(np.argmax(bad))} holds NaN, infinite or absurdly large values "
+            f"{context}: frame {int(np.argmax(bad))} holds NaN, infinite or absurdly large values "
             f"({int(bad.sum())} of {len(bad)} frames do); clean the clip and try again"
         )
 
@@ -177,7 +177,7 @@ def _upright(positions: Array) -> Array:
     return smpl.y_up(positions) if standing[2] > standing[1] + _Y_VOTE else positions
 
 
-def _leg_length(points: Array, where: str) -> float:
+def _leg_length(points: Array, context: str) -> float:
     bones = [
         np.linalg.norm(points[:, _J(f"{s}_{low}")] - points[:, _J(f"{s}_{up}")], axis=-1)
         for s in _SIDES
@@ -185,7 +185,7 @@ def _leg_length(points: Array, where: str) -> float:
     ]
     lengths = np.median(bones, axis=1)
     if lengths.min() <= 0.0:
-        raise MotionError(f"{where}: expected legs of some length, found joints in one place")
+        raise MotionError(f"{context}: expected legs of some length, found joints in one place")
     return float(lengths.sum()) / len(_SIDES)
 
 
@@ -234,7 +234,7 @@ def _swung(above: Array, joint: int, end: int, points: Array) -> Array:
     """Swing our bone, without twist, from where ``above`` (T, 4) leaves it to where it points."""
     ours = rotations.rotate(above, _unit(skeleton.OFFSETS_M[end]))
     theirs = _unit(points[:, end] - points[:, joint])
-    swung = rotations.quat_multiply(rotations.between(ours, theirs), above)
+    swung = rotations.quat_multiply(rotations.shortest_rotation(ours, theirs), above)
     return np.where(theirs.any(axis=-1, keepdims=True), swung, above)
 
 

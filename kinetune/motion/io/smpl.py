@@ -23,12 +23,12 @@ Y_UP_FROM_Z_UP.flags.writeable = False
 _LARGEST = 1e6
 
 
-def numbers(value: object, where: str) -> Array:
+def numbers(value: object, context: str) -> Array:
     """Return ``value`` as an array of floats.
 
     Args:
         value: What a file held.
-        where: File and key, for the error.
+        context: File and key, for the error.
 
     Raises:
         MotionError: It isn't numbers in a regular shape.
@@ -39,7 +39,7 @@ def numbers(value: object, where: str) -> Array:
             raise TypeError(f"{array.dtype} values")
         return array.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
-        raise MotionError(f"{where}: expected an array of numbers, found {error}") from error
+        raise MotionError(f"{context}: expected an array of numbers, found {error}") from error
 
 
 def clip_from_smpl(
@@ -73,7 +73,7 @@ def clip_from_smpl(
         if z_up:
             quat[piece, 0] = rotations.quat_multiply(Y_UP_FROM_Z_UP, quat[piece, 0])
         release_pages(quat)
-    rotations.flip_to_continuous(quat)
+    rotations.make_continuous_in_place(quat)
     root_m = y_up(root_m) if z_up else root_m
     name = str(getattr(path, "stem", path))
     return MotionClip(quat, root_m, float(fps), name=name, source=source)

@@ -15,8 +15,13 @@ from kinetune.config import read_toml
 from kinetune.errors import ConfigError, MotionError
 from kinetune.files import write_text
 from kinetune.motion import skeleton
-from kinetune.motion.retargeting.joint_names import guess, in_place, missing_joints, path_up
-from kinetune.motion.retargeting.skeletal_animation import Take
+from kinetune.motion.retargeting.joint_names import (
+    complete_joints,
+    guess_joints,
+    missing_joints,
+    path_to_root,
+)
+from kinetune.motion.retargeting.skeletal_animation import SkeletalAnimation
 
 _TABLE = "joints"
 
@@ -26,11 +31,11 @@ class JointMapping:
     """Which joint is which.
 
     Attributes:
-        where: The file it came from, for errors.
+        source: The file it came from, for errors.
         joints: For our joints by name the name of theirs.
     """
 
-    where: str
+    source: str
     joints: dict[str, str]
 
 
@@ -46,12 +51,12 @@ def read_mapping(path: Path) -> JointMapping:
         raise ConfigError(
             f"{path}: expected one table [{_TABLE}], found {', '.join(table) or 'nothing'}"
         )
-    for ours, theirs in joints.items():
-        if ours not in skeleton.JOINT_NAMES:
+    for target, source in joints.items():
+        if target not in skeleton.JOINT_NAMES:
             known = ", ".join(skeleton.JOINT_NAMES)
-            raise ConfigError(f"{path}: unknown joint {ours!r}; ours are {known}")
-        if not isinstance(theirs, str):
-            raise ConfigError(f"{path}: expected a name for {ours}, found {theirs!r}")
+            raise ConfigError(f"{path}: unknown joint {target!r}; ours are {known}")
+        if not isinstance(source, str):
+            raise ConfigError(f"{path}: expected a name for {target}, found {source!r}")
     if missing := missing_joints(joints):
         raise ConfigError(
             f"{path}: expected {', '.join(missing)} in [{_TABLE}] too; no dance can do without"
@@ -59,43 +64,45 @@ def read_mapping(path: Path) -> JointMapping:
     return JointMapping(str(path), dict(joints))
 
 
-def places_of(mapping: JointMapping, take: Take, where: str) -> tuple[int, ...]:
-    """Return for each of our 24 joints its place in a take, -1 where there is none.
+def resolve_mapping(
+    mapping: JointMapping, animation: SkeletalAnimation, context: str
+) -> tuple[int, ...]:
+    """Return for each of our 24 joints its place in a animation, -1 where there is none.
 
     Args:
         mapping: What a person said.
-        take: The file.
-        where: What to call the file in errors.
+        animation: The file.
+        context: What to call the file in errors.
 
     Raises:
         MotionError: The mapping names a joint the file doesn't have, or has twice, or one that
             doesn't hang where it should.
     """
-    places = {
-        ours: _place_of(theirs, take.names, mapping.where, where)
-        for ours, theirs in mapping.joints.items()
+    indices = {
+        target: _index_of(source, animation.names, mapping.source, context)
+        for target, source in mapping.joints.items()
     }
-    return in_place(places, take.parents, where=f"{where} with {mapping.where}")
+    return complete_joints(indices, animation.parents, context=f"{context} with {mapping.source}")
 
 
-def _place_of(name: str, names: Sequence[str], mapping: str, where: str) -> int:
-    found = [place for place, theirs in enumerate(names) if theirs == name]
+def _index_of(name: str, names: Sequence[str], mapping: str, context: str) -> int:
+    found = [index for index, source in enumerate(names) if source == name]
     if len(found) == 1:
         return found[0]
     if found:
-        raise MotionError(f"{mapping}: {name!r} stands {len(found)} times in {where}; rename it")
+        raise MotionError(f"{mapping}: {name!r} stands {len(found)} times in {context}; rename it")
     near = difflib.get_close_matches(name, names, 3) or names[:20]
     raise MotionError(
-        f"{mapping}: no joint is called {name!r} in {where}; did you mean {' or '.join(near)}?"
+        f"{mapping}: no joint is called {name!r} in {context}; did you mean {' or '.join(near)}?"
     )
 
 
-def write_draft(path: Path, take: Take, motion: str) -> int:
+def write_draft(path: Path, animation: SkeletalAnimation, motion: str) -> int:
     """Write a mapping file to be finished by hand, and return how many joints it names already.
 
     Args:
         path: Where; nothing may stand there yet, for it may be somebody's work.
-        take: The file whose joints are to be named.
+        animation: The file whose joints are to be named.
         motion: What that file is called.
 
     Raises:
@@ -104,16 +111,16 @@ def write_draft(path: Path, take: Take, motion: str) -> int:
     """
     if path.exists():
         raise ConfigError(f"{path}: is there already; name another file or move it away")
-    found = guess(take.names, take.parents)
-    write_text(path, draft(take, found, motion=motion, mapping=str(path)))
+    found = guess_joints(animation.names, animation.parents)
+    write_text(path, draft(animation, found, motion=motion, mapping=str(path)))
     return len(found)
 
 
-def draft(take: Take, found: dict[str, int], *, motion: str, mapping: str) -> str:
+def draft(animation: SkeletalAnimation, found: dict[str, int], *, motion: str, mapping: str) -> str:
     """Return the text of a mapping file: what was found filled in, the rest to be done by hand.
 
     Args:
-        take: The file.
+        animation: The file.
         found: For our joints by name the place of theirs.
         motion: What the file is called.
         mapping: What the mapping file will be called.
@@ -126,14 +133,14 @@ def draft(take: Take, found: dict[str, int], *, motion: str, mapping: str) -> st
         "# Joints of the spine left out are found by their place, others left out don't move.",
         f"[{_TABLE}]",
     ]
-    for ours in skeleton.JOINT_NAMES:
-        if ours in found:
-            lines.append(f"{ours} = {_quoted(take.names[found[ours]])}")
+    for target in skeleton.JOINT_NAMES:
+        if target in found:
+            lines.append(f"{target} = {_quoted(animation.names[found[target]])}")
         else:
-            lines.append(f'# {ours} = ""{"  # needed" if ours in needed else ""}')
+            lines.append(f'# {target} = ""{"  # needed" if target in needed else ""}')
     lines += ["", "# All joints of the file, each below the one it hangs from:"]
-    for place, name in enumerate(take.names):
-        depth = len(path_up(take.parents, place)) - 1
+    for index, name in enumerate(animation.names):
+        depth = len(path_to_root(animation.parents, index)) - 1
         lines.append(f"# {'  ' * depth}{_quoted(name)}")
     return "\n".join(lines) + "\n"
 

@@ -57,13 +57,15 @@ _PREFIX_SHARE = 0.6
 _PREFIX_LEAST = 4
 
 
-def recognise(names: Sequence[str], parents: Sequence[int], *, where: str) -> tuple[int, ...]:
+def recognise_joints(
+    names: Sequence[str], parents: Sequence[int], *, context: str
+) -> tuple[int, ...]:
     """Find our 24 joints among those of another skeleton.
 
     Args:
         names: Its joint names.
         parents: Place of each one's parent, -1 for a root.
-        where: What to call the file in errors.
+        context: What to call the file in errors.
 
     Returns:
         For each of our joints the place of theirs, -1 where there is none.
@@ -79,23 +81,27 @@ def recognise(names: Sequence[str], parents: Sequence[int], *, where: str) -> tu
             lost = _out_of_line(limbs, parents)
             missing = [lost[name] for name in missing_joints(limbs)]
         if not missing:
-            return in_place(_head_and_neck(keys, parents, limbs) | limbs, parents, where=where)
+            return complete_joints(
+                _head_and_neck(keys, parents, limbs) | limbs, parents, context=context
+            )
     listed = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
     raise MotionError(
-        f"{where}: expected a human skeleton, but found no {', '.join(missing)} among its "
+        f"{context}: expected a human skeleton, but found no {', '.join(missing)} among its "
         f"joints ({listed}); rename the joints, for example to LeftUpLeg, LeftLeg, LeftFoot, "
         "LeftArm, LeftForeArm, or say which is which in a mapping file (kinetune inspect FILE "
         "--make-mapping OUT.toml)"
     )
 
 
-def in_place(given: Mapping[str, int], parents: Sequence[int], *, where: str) -> tuple[int, ...]:
+def complete_joints(
+    given: Mapping[str, int], parents: Sequence[int], *, context: str
+) -> tuple[int, ...]:
     """Find what is missing of our 24 joints by its place in the tree.
 
     Args:
         given: For our joints by name the place of theirs; all of :func:`missing_joints`' are there.
         parents: Place of each of theirs's parent, -1 for a root.
-        where: What to call the file in errors.
+        context: What to call the file in errors.
 
     Returns:
         For each of our joints the place of theirs, -1 where there is none.
@@ -105,8 +111,8 @@ def in_place(given: Mapping[str, int], parents: Sequence[int], *, where: str) ->
     """
     places = dict(given)
     if lost := _out_of_line(places, parents):
-        raise MotionError(f"{where}: expected {', '.join(lost.values())} in the skeleton's tree")
-    places = _trunk(parents, places, where) | places
+        raise MotionError(f"{context}: expected {', '.join(lost.values())} in the skeleton's tree")
+    places = _trunk(parents, places, context) | places
     return tuple(places.get(name, -1) for name in skeleton.JOINT_NAMES)
 
 
@@ -115,7 +121,7 @@ def missing_joints(given: Iterable[str]) -> list[str]:
     return [name for side in SIDES for part in _REQUIRED if (name := f"{side}_{part}") not in given]
 
 
-def guess(names: Sequence[str], parents: Sequence[int]) -> dict[str, int]:
+def guess_joints(names: Sequence[str], parents: Sequence[int]) -> dict[str, int]:
     """Return what can be found of our joints in any skeleton, by name to the place of theirs."""
     best: dict[str, int] = {}
     for keys in _layers(names):
@@ -140,7 +146,7 @@ def sided_keys(names: Sequence[str]) -> list[tuple[str, str]]:
     return [_side_and_key(words) for words in _without_prefix(lower)]
 
 
-def path_up(parents: Sequence[int], joint: int) -> list[int]:
+def path_to_root(parents: Sequence[int], joint: int) -> list[int]:
     """Return a joint and all above it, from it to the root."""
     path = []
     while joint >= 0:
@@ -210,7 +216,7 @@ def _out_of_line(places: dict[str, int], parents: Sequence[int]) -> dict[str, st
         wrong = upper if upper_part == "collar" else lower
         if lower not in places or wrong not in places:
             continue
-        if upper in places and places[upper] in path_up(parents, places[lower])[1:]:
+        if upper in places and places[upper] in path_to_root(parents, places[lower])[1:]:
             continue
         del places[wrong]
         lost[wrong] = f"{lower} below {upper}"
@@ -225,17 +231,17 @@ def _has_arms(places: Mapping[str, int]) -> bool:
     return all(f"{side}_shoulder" in places for side in SIDES)
 
 
-def _trunk(parents: Sequence[int], places: Mapping[str, int], where: str) -> dict[str, int]:
+def _trunk(parents: Sequence[int], places: Mapping[str, int], context: str) -> dict[str, int]:
     hips = [places["left_hip"], places["right_hip"]]
     arms = _top_of_arms(places)
     body, pelvis, chest = (_meeting(parents, joints) for joints in (hips + arms, hips, arms))
     if body < 0 or pelvis in hips or chest in arms:
         raise MotionError(
-            f"{where}: expected legs that meet in a pelvis and arms that meet in a chest, found "
+            f"{context}: expected legs that meet in a pelvis and arms that meet in a chest, found "
             "limbs that hang from nothing in common"
         )
-    above_body = path_up(parents, body)
-    spine = [joint for joint in reversed(path_up(parents, chest)) if joint not in above_body]
+    above_body = path_to_root(parents, body)
+    spine = [joint for joint in reversed(path_to_root(parents, chest)) if joint not in above_body]
     found = {"pelvis": pelvis}
     # Our joints stand at a third, two thirds and the end of the chain, whatever its length.
     for third in (1, 2, 3):
@@ -246,7 +252,7 @@ def _trunk(parents: Sequence[int], places: Mapping[str, int], where: str) -> dic
 
 def _meeting(parents: Sequence[int], joints: list[int]) -> int:
     """Return the lowest joint that all ``joints`` hang from (or are), -1 if there is none."""
-    paths = [path_up(parents, joint) for joint in joints]
+    paths = [path_to_root(parents, joint) for joint in joints]
     return next((joint for joint in paths[0] if all(joint in path for path in paths)), -1)
 
 
@@ -262,7 +268,7 @@ def _head_and_neck(
             (
                 place
                 for place, (side, key) in enumerate(keys)
-                if not side and key in wanted and chest in path_up(parents, place)[1:]
+                if not side and key in wanted and chest in path_to_root(parents, place)[1:]
             ),
             -1,
         )
@@ -273,7 +279,7 @@ def _head_and_neck(
     found = {}
     if head >= 0:
         found["head"] = head
-        path = path_up(parents, head)
+        path = path_to_root(parents, head)
         between = path[1 : path.index(chest)][::-1]
         # Of two neck joints the upper: the lower often sits in the chest itself (CMU).
         neck = between[len(between) // 2] if between else neck

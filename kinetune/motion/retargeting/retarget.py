@@ -24,21 +24,21 @@ from kinetune.motion.retargeting.rig import (
     LIMB_BONES,
     MOST_SAMPLES,
     SIDES,
-    Posed,
     Rig,
+    WorldPose,
     bone_direction,
-    could_stand,
+    build_rig,
+    is_plausible_rest_pose,
     left_axis,
     leg_length,
-    middle,
-    pose_in,
+    midpoint,
+    pose_at,
     rest_pose,
-    rig_of,
-    strain_of,
     trunk_axis,
     unit,
+    upright_deviation,
 )
-from kinetune.motion.retargeting.skeletal_animation import Take
+from kinetune.motion.retargeting.skeletal_animation import SkeletalAnimation
 
 Array = NDArray[np.float64]
 
@@ -60,37 +60,37 @@ _UPRIGHT_SHARE = 0.05
 _REST_VOTE, _Y_VOTE = 0.6, 0.1
 
 
-def clip_from_take(
-    take: Take,
+def retarget_animation(
+    animation: SkeletalAnimation,
     *,
     name: str = "clip",
-    where: str = "the take",
+    context: str = "the take",
     source: str = "memory",
-    ours: Sequence[int] | None = None,
+    joints: Sequence[int] | None = None,
 ) -> MotionClip:
     """Bring the motion of any human skeleton to our 24 joints.
 
     Args:
-        take: The file as parsed. A reference pose in frame 0 is dropped.
+        animation: The file as parsed. A reference pose in frame 0 is dropped.
         name: What to call the clip.
-        where: What to call the file in errors.
+        context: What to call the file in errors.
         source: The clip's ``source``.
-        ours: For each of our 24 joints its place in the file, -1 where there is none; None finds
+        joints: For each of our 24 joints its place in the file, -1 where there is none; None finds
             them by their names.
 
     Raises:
         MotionError: The skeleton has no recognisable legs and arms, or legs of no length.
     """
-    rig = rig_of(take, where, ours)
+    rig = build_rig(animation, context, joints)
     skip = _has_reference_frame(rig)
-    total = take.frame_count
+    total = animation.frame_count
     sample = np.unique(np.linspace(int(skip), total - 1, MOST_SAMPLES).astype(int))
-    rest, sampled = rest_pose(rig), pose_in(rig, sample)
-    lead = pose_in(rig, np.zeros(1, dtype=int)) if skip else None
+    rest, sampled = rest_pose(rig), pose_at(rig, sample)
+    lead = pose_at(rig, np.zeros(1, dtype=int)) if skip else None
     reference = _reference(rig, rest, lead, sampled)
     follow = _alignment(rig, reference, sampled)
     turn = _upright_turn(rig, rest, sampled)
-    scale = _OUR_LEG_M / leg_length(rig, rest, where)
+    scale = _OUR_LEG_M / leg_length(rig, rest, context)
     count = total - int(skip)
     quat = zeros_or_memmap((count, skeleton.JOINT_COUNT, 4), np.float64)
     root_m = np.empty((count, 3))
@@ -98,17 +98,17 @@ def clip_from_take(
         frames = np.arange(part.start, part.stop) + int(skip)
         quat[part], root_m[part] = _retargeted(rig, frames, follow, turn, scale)
         release_pages(quat)
-    rotations.flip_to_continuous(quat)
-    return MotionClip(quat, root_m, take.fps, name, source)
+    rotations.make_continuous_in_place(quat)
+    return MotionClip(quat, root_m, animation.fps, name, source)
 
 
 def _has_reference_frame(rig: Rig) -> bool:
     """Whether frame 0 is a pose set before the motion (as in CMU's files), not part of it."""
-    count = min(rig.take.frame_count, MOST_SAMPLES)
+    count = min(rig.animation.frame_count, MOST_SAMPLES)
     if count < _REFERENCE_FRAMES:
         return False
-    followed = sorted({rig.joints[k] for k in rig.ours if k >= 0})
-    quat = np.stack([rig.take.turns(j, slice(0, count)) for j in followed])
+    followed = sorted({rig.joints[k] for k in rig.target_to_source if k >= 0})
+    quat = np.stack([rig.animation.local_rotations(j, slice(0, count)) for j in followed])
     dot = np.abs(np.sum(quat[:, 1:] * quat[:, :-1], axis=-1))
     turns = 2.0 * np.arccos(np.minimum(dot, 1.0))
     steps = np.quantile(turns, _STEP_QUARTILE, axis=0)
@@ -118,10 +118,10 @@ def _has_reference_frame(rig: Rig) -> bool:
 def _retargeted(
     rig: Rig, frames: NDArray, follow: Array, turn: Array, scale: float
 ) -> tuple[Array, Array]:
-    posed = pose_in(rig, frames)
+    posed = pose_at(rig, frames)
     world = np.empty((len(frames), skeleton.JOINT_COUNT, 4))
     local = np.empty_like(world)
-    for joint, (k, parent) in enumerate(zip(rig.ours, skeleton.PARENTS, strict=True)):
+    for joint, (k, parent) in enumerate(zip(rig.target_to_source, skeleton.PARENTS, strict=True)):
         if k >= 0:
             led = rotations.quat_multiply(posed.rotations[:, k], follow[joint])
             world[:, joint] = rotations.quat_multiply(turn, led)
@@ -131,12 +131,12 @@ def _retargeted(
         local[:, joint] = (
             rotations.quat_multiply(above, world[:, joint]) if parent >= 0 else world[:, joint]
         )
-    hips = scale * rotations.rotate(turn, middle(rig, posed, "hip"))
+    hips = scale * rotations.rotate(turn, midpoint(rig, posed, "hip"))
     root_m = hips - rotations.rotate(world[:, 0], _OUR_HIPS)
     return local / np.linalg.norm(local, axis=-1, keepdims=True), root_m
 
 
-def _alignment(rig: Rig, reference: Posed, sampled: Posed) -> Array:
+def _alignment(rig: Rig, reference: WorldPose, sampled: WorldPose) -> Array:
     """Return the constant from each source joint to ours, (24, 4).
 
     Args:
@@ -157,7 +157,7 @@ def _alignment(rig: Rig, reference: Posed, sampled: Posed) -> Array:
         elif joint in _SPINE_SHARE:
             share = np.full(len(up), _SPINE_SHARE[joint])
             world[:, joint] = rotations.slerp(pelvis, chest, share)
-        k = rig.ours[joint]
+        k = rig.target_to_source[joint]
         if k >= 0:
             theirs = reference.rotations[:, k]
             between = rotations.quat_multiply(rotations.quat_inverse(theirs), world[:, joint])
@@ -181,12 +181,12 @@ _BENDS: dict[int, Array] = {
 _LEAST_BEND = 0.15
 
 
-def _hinged(rig: Rig, sampled: Posed, joint: int, follow: Array) -> Array:
+def _hinged(rig: Rig, sampled: WorldPose, joint: int, follow: Array) -> Array:
     """Twist ``follow`` (4,) so that knee or elbow bend the way a body's do on average."""
     bone = unit(skeleton.OFFSETS_M[LIMB_BONES[joint]])
     lower = bone_direction(rig, sampled, LIMB_BONES[joint])
-    ours = rotations.quat_multiply(sampled.rotations[:, rig.ours[joint]], follow)
-    bend = rotations.rotate(rotations.quat_inverse(ours), lower).mean(axis=0)
+    source = rotations.quat_multiply(sampled.rotations[:, rig.target_to_source[joint]], follow)
+    bend = rotations.rotate(rotations.quat_inverse(source), lower).mean(axis=0)
     bend -= bone * (bend @ bone)
     wanted = _BENDS[joint] - bone * (_BENDS[joint] @ bone)
     if np.linalg.norm(bend) < _LEAST_BEND:
@@ -195,20 +195,24 @@ def _hinged(rig: Rig, sampled: Posed, joint: int, follow: Array) -> Array:
     return rotations.quat_multiply(follow, rotations.quat_from_axis_angle(twist * bone))
 
 
-def _swung(rig: Rig, posed: Posed, joint: int, above: Array) -> Array:
+def _swung(rig: Rig, posed: WorldPose, joint: int, above: Array) -> Array:
     """Swing our bone from where ``above`` (T, 4) leaves it to where the source's points."""
-    ours = rotations.rotate(above, unit(skeleton.OFFSETS_M[LIMB_BONES[joint]]))
-    theirs = bone_direction(rig, posed, joint)
-    angle = np.arccos(np.clip(np.sum(ours * theirs, axis=-1), -1.0, 1.0))
+    target = rotations.rotate(above, unit(skeleton.OFFSETS_M[LIMB_BONES[joint]]))
+    source = bone_direction(rig, posed, joint)
+    angle = np.arccos(np.clip(np.sum(target * source, axis=-1), -1.0, 1.0))
     is_last = LIMB_BONES[joint] not in LIMB_BONES
-    unknown = not theirs.any() or (is_last and np.median(angle) > _TIP_LIMIT)
-    return above if unknown else rotations.quat_multiply(rotations.between(ours, theirs), above)
+    unknown = not source.any() or (is_last and np.median(angle) > _TIP_LIMIT)
+    return (
+        above
+        if unknown
+        else rotations.quat_multiply(rotations.shortest_rotation(target, source), above)
+    )
 
 
 def _trunk_rotation(left: Array, up: Array, part: str) -> Array:
     """Return the world rotation (T, 4) that brings our trunk at rest to these axes, (T, 3)."""
-    ours = skeleton.OFFSETS_M if part == "hip" else _REST_POSITIONS
-    our_left = unit(ours[_J(f"left_{part}")] - ours[_J(f"right_{part}")])
+    rest = skeleton.OFFSETS_M if part == "hip" else _REST_POSITIONS
+    our_left = unit(rest[_J(f"left_{part}")] - rest[_J(f"right_{part}")])
     matrix = _axes(left, up) @ np.swapaxes(_axes(our_left, _OUR_TRUNK), -1, -2)
     return rotations.quat_from_matrix(matrix)
 
@@ -219,23 +223,23 @@ def _axes(left: Array, up: Array) -> Array:
     return np.stack([left, y, np.cross(left, y)], axis=-1)
 
 
-def _reference(rig: Rig, rest: Posed, lead: Posed | None, sampled: Posed) -> Posed:
+def _reference(rig: Rig, rest: WorldPose, lead: WorldPose | None, sampled: WorldPose) -> WorldPose:
     """Choose the pose or poses in which the two bodies are compared."""
     for pose in (rest, lead):
-        if pose is not None and could_stand(rig, pose):
+        if pose is not None and is_plausible_rest_pose(rig, pose):
             return pose
     count = max(1, round(_UPRIGHT_SHARE * len(sampled.positions)))
-    return sampled.part(np.argsort(strain_of(rig, sampled))[:count])
+    return sampled.part(np.argsort(upright_deviation(rig, sampled))[:count])
 
 
-def _upright_turn(rig: Rig, rest: Posed, sampled: Posed) -> Array:
+def _upright_turn(rig: Rig, rest: WorldPose, sampled: WorldPose) -> Array:
     """Return the turn (4,) that brings the file's up axis, y or z, to y."""
 
-    def standing(posed: Posed) -> Array:
-        return unit(middle(rig, posed, "shoulder") - middle(rig, posed, "ankle"))
+    def standing(posed: WorldPose) -> Array:
+        return unit(midpoint(rig, posed, "shoulder") - midpoint(rig, posed, "ankle"))
 
     votes = standing(sampled).mean(axis=0)
-    if could_stand(rig, rest):
+    if is_plausible_rest_pose(rig, rest):
         votes = votes + _REST_VOTE * standing(rest)[0]
     is_z_up = votes[2] > votes[1] + _Y_VOTE
     return smpl.Y_UP_FROM_Z_UP if is_z_up else np.array([1.0, 0.0, 0.0, 0.0])

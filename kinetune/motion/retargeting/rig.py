@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from kinetune.errors import MotionError
 from kinetune.motion import rotations, skeleton
-from kinetune.motion.retargeting.joint_names import path_up, recognise
-from kinetune.motion.retargeting.skeletal_animation import Take
+from kinetune.motion.retargeting.joint_names import path_to_root, recognise_joints
+from kinetune.motion.retargeting.skeletal_animation import SkeletalAnimation
 
 Array = NDArray[np.float64]
 
@@ -40,112 +40,116 @@ class Rig:
     """The part of a file's skeleton that our joints follow.
 
     Attributes:
-        take: The file.
+        animation: The file.
         joints: Places in the file of the K joints used, parents first.
         parents: Place of each one's parent among the K, -1 for a root.
         offsets: From the parent, file units, (K, 3).
         tips: Where each one's bone ends, in its own axes, zeros if unknown, (K, 3).
         moving: Which of the K carry the body's path: pelvis or above, with position channels.
-        ours: For each of our 24 joints its place among the K, -1 where there is none.
+        target_to_source: For each of our 24 joints its index among the K, -1 where there is none.
     """
 
-    take: Take
+    animation: SkeletalAnimation
     joints: tuple[int, ...]
     parents: tuple[int, ...]
     offsets: Array
     tips: Array
     moving: frozenset[int]
-    ours: tuple[int, ...]
+    target_to_source: tuple[int, ...]
 
     def at(self, name: str) -> int:
         """Return the place among the K of our joint ``name``."""
-        return self.ours[_J(name)]
+        return self.target_to_source[_J(name)]
 
 
 @dataclass(frozen=True, eq=False)
-class Posed:
+class WorldPose:
     """World rotations (T, K, 4) and positions (T, K, 3), file units, of the source joints."""
 
     rotations: Array
     positions: Array
 
-    def part(self, frames: NDArray) -> "Posed":
+    def part(self, frames: NDArray) -> "WorldPose":
         """Return the frames asked for."""
-        return Posed(self.rotations[frames], self.positions[frames])
+        return WorldPose(self.rotations[frames], self.positions[frames])
 
 
-def rig_of(take: Take, where: str, ours: Sequence[int] | None = None) -> Rig:
+def build_rig(
+    animation: SkeletalAnimation, context: str, target_to_source: Sequence[int] | None = None
+) -> Rig:
     """Find the joints our body follows.
 
     Args:
-        take: The file.
-        where: What to call it in errors.
-        ours: For each of our 24 joints its place in the file, -1 where there is none; None finds
-            them by their names.
+        animation: The file.
+        context: What to call it in errors.
+        target_to_source: For each of our 24 joints its index in the file, -1 where there is
+            none; None finds them by their names.
 
     Raises:
         MotionError: It has no recognisable legs and arms.
     """
-    parents = take.parents
-    if ours is None:
-        ours = recognise(take.names, parents, where=where)
-    used = sorted({up for joint in ours if joint >= 0 for up in path_up(parents, joint)})
+    parents = animation.parents
+    if target_to_source is None:
+        target_to_source = recognise_joints(animation.names, parents, context=context)
+    used = sorted(
+        {up for joint in target_to_source if joint >= 0 for up in path_to_root(parents, joint)}
+    )
     place = {joint: k for k, joint in enumerate(used)} | {-1: -1}
-    moving = [up for up in path_up(parents, ours[0]) if _is_placed(take, up)]
+    moving = [up for up in path_to_root(parents, target_to_source[0]) if _is_placed(animation, up)]
     return Rig(
-        take,
+        animation,
         tuple(used),
         tuple(place[parents[joint]] for joint in used),
-        np.array([_offset(take, joint) for joint in used]),
-        np.array([_tip(take, joint) for joint in used]),
+        np.array([_offset(animation, joint) for joint in used]),
+        np.array([_tip(animation, joint) for joint in used]),
         frozenset(place[up] for up in moving),
-        tuple(place[joint] for joint in ours),
+        tuple(place[joint] for joint in target_to_source),
     )
 
 
-def _is_placed(take: Take, joint: int) -> bool:
+def _is_placed(animation: SkeletalAnimation, joint: int) -> bool:
     """Whether a joint has a path that says something: all zeros say nothing."""
-    positions = take.places(joint)
+    positions = animation.local_translations(joint)
     return positions is not None and bool(positions.any())
 
 
-def _offset(take: Take, joint: int) -> Array:
+def _offset(animation: SkeletalAnimation, joint: int) -> Array:
     """Return the offset of a joint: its own path stands in for it where there is one."""
-    positions = take.places(joint, slice(0, MOST_SAMPLES))
+    positions = animation.local_translations(joint, slice(0, MOST_SAMPLES))
     if positions is None or not positions.any():
-        return take.offsets[joint]
+        return animation.offsets[joint]
     return np.median(positions, axis=0)
 
 
-def _tip(take: Take, joint: int) -> Array:
+def _tip(animation: SkeletalAnimation, joint: int) -> Array:
     """Return where a joint's bone ends in its own axes: the mean of its children, thumbs aside."""
-    children = [child for child, parent in enumerate(take.parents) if parent == joint]
-    ends = [take.ends[joint]] if take.ends[joint].any() else []
+    children = [child for child, parent in enumerate(animation.parents) if parent == joint]
+    ends = [animation.end_offsets[joint]] if animation.end_offsets[joint].any() else []
     for child in children:
-        if "thumb" not in take.names[child].lower():
-            offset = _offset(take, child)
-            ends.append(offset if offset.any() else _tip(take, child))
+        if "thumb" not in animation.names[child].lower():
+            offset = _offset(animation, child)
+            ends.append(offset if offset.any() else _tip(animation, child))
     return np.mean(ends, axis=0) if ends else np.zeros(3)
 
 
-def rest_pose(rig: Rig) -> Posed:
+def rest_pose(rig: Rig) -> WorldPose:
     """Return the rest pose, T = 1."""
-    quat = rig.take.rest[list(rig.joints)][None]
+    quat = rig.animation.rest_rotations[list(rig.joints)][None]
     return _chained(rig, quat, rig.offsets[None])
 
 
-def pose_in(rig: Rig, frames: NDArray) -> Posed:
+def pose_at(rig: Rig, frames: NDArray) -> WorldPose:
     """Return the source's pose in the frames asked for."""
-    quat = np.stack([rig.take.turns(joint, frames) for joint in rig.joints], axis=1)
+    quat = np.stack([rig.animation.local_rotations(joint, frames) for joint in rig.joints], axis=1)
     steps = np.tile(rig.offsets, (len(frames), 1, 1))
     for k in rig.moving:
-        positions = rig.take.places(rig.joints[k], frames)
+        positions = rig.animation.local_translations(rig.joints[k], frames)
         if positions is not None:
             steps[:, k] = positions
     return _chained(rig, quat, steps)
 
 
-def _chained(rig: Rig, local: Array, steps: Array) -> Posed:
+def _chained(rig: Rig, local: Array, steps: Array) -> WorldPose:
     world, positions = np.empty_like(local), np.empty_like(local[..., 1:])
     for k, parent in enumerate(rig.parents):
         if parent < 0:
@@ -154,29 +158,29 @@ def _chained(rig: Rig, local: Array, steps: Array) -> Posed:
             world[:, k] = rotations.quat_multiply(world[:, parent], local[:, k])
             step = rotations.rotate(world[:, parent], steps[:, k])
             positions[:, k] = positions[:, parent] + step
-    return Posed(world, positions)
+    return WorldPose(world, positions)
 
 
-def middle(rig: Rig, posed: Posed, part: str) -> Array:
+def midpoint(rig: Rig, posed: WorldPose, part: str) -> Array:
     """Return the middle between the left and the right joint ``part``, file units, (T, 3)."""
     sides = [rig.at(f"{side}_{part}") for side in SIDES]
     return posed.positions[:, sides].mean(axis=1)
 
 
-def left_axis(rig: Rig, posed: Posed, part: str) -> Array:
+def left_axis(rig: Rig, posed: WorldPose, part: str) -> Array:
     """Return the direction from the right joint ``part`` to the left one, (T, 3)."""
     left, right = rig.at(f"left_{part}"), rig.at(f"right_{part}")
     return unit(posed.positions[:, left] - posed.positions[:, right])
 
 
-def trunk_axis(rig: Rig, posed: Posed) -> Array:
+def trunk_axis(rig: Rig, posed: WorldPose) -> Array:
     """Return the direction from hips to shoulders, (T, 3)."""
-    return unit(middle(rig, posed, "shoulder") - middle(rig, posed, "hip"))
+    return unit(midpoint(rig, posed, "shoulder") - midpoint(rig, posed, "hip"))
 
 
-def bone_direction(rig: Rig, posed: Posed, joint: int) -> Array:
+def bone_direction(rig: Rig, posed: WorldPose, joint: int) -> Array:
     """Return the direction of our limb bone ``joint`` in the rig, (T, 3); zeros if unknown."""
-    k, end = rig.ours[joint], rig.ours[LIMB_BONES[joint]]
+    k, end = rig.target_to_source[joint], rig.target_to_source[LIMB_BONES[joint]]
     if k < 0:
         return np.zeros((len(posed.positions), 3))
     if end >= 0:
@@ -186,7 +190,7 @@ def bone_direction(rig: Rig, posed: Posed, joint: int) -> Array:
     return unit(rotations.rotate(posed.rotations[:, k], rig.tips[k]))
 
 
-def could_stand(rig: Rig, pose: Posed) -> bool:
+def is_plausible_rest_pose(rig: Rig, pose: WorldPose) -> bool:
     """Whether a person could stand as in the pose (T = 1): legs down, no limb reversed."""
     left, up = left_axis(rig, pose, "hip")[0], trunk_axis(rig, pose)[0]
     shoulders = left_axis(rig, pose, "shoulder")[0]
@@ -204,7 +208,7 @@ def could_stand(rig: Rig, pose: Posed) -> bool:
     )
 
 
-def strain_of(rig: Rig, posed: Posed) -> Array:
+def upright_deviation(rig: Rig, posed: WorldPose) -> Array:
     """Return how far each frame is from standing straight, arms wherever they like, (T,)."""
     up = trunk_axis(rig, posed)
     left = left_axis(rig, posed, "hip")
@@ -219,18 +223,21 @@ def strain_of(rig: Rig, posed: Posed) -> Array:
     return strain
 
 
-def leg_length(rig: Rig, rest: Posed, where: str) -> float:
+def leg_length(rig: Rig, rest: WorldPose, context: str) -> float:
     """Return the mean length of the two legs from hip to ankle, file units.
 
     Raises:
         MotionError: A leg bone has no length.
     """
     lengths = [
-        np.linalg.norm(rest.positions[0, rig.ours[lower]] - rest.positions[0, rig.ours[upper]])
+        np.linalg.norm(
+            rest.positions[0, rig.target_to_source[lower]]
+            - rest.positions[0, rig.target_to_source[upper]]
+        )
         for upper, lower in LEG_BONES
     ]
     if min(lengths) <= 0.0:
-        raise MotionError(f"{where}: expected legs of some length, found an offset of zero")
+        raise MotionError(f"{context}: expected legs of some length, found an offset of zero")
     return float(sum(lengths)) / len(SIDES)
 
 

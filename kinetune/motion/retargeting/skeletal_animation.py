@@ -25,7 +25,7 @@ NOMINAL_RATES_HZ = (
 _SNAP = 1e-3
 
 
-class Take(Protocol):
+class SkeletalAnimation(Protocol):
     """One take of any skeleton, parents before children."""
 
     @property
@@ -41,11 +41,11 @@ class Take(Protocol):
         """From the parent at rest, (J, 3)."""
 
     @property
-    def ends(self) -> Array:
+    def end_offsets(self) -> Array:
         """Where a leaf's bone ends in its own axes, zeros where unknown, (J, 3)."""
 
     @property
-    def rest(self) -> Array:
+    def rest_rotations(self) -> Array:
         """Local rotations in the rest pose, (J, 4)."""
 
     @property
@@ -56,10 +56,10 @@ class Take(Protocol):
     def frame_count(self) -> int:
         """How many frames there are."""
 
-    def turns(self, joint: int, frames: Frames = slice(None)) -> Array:
+    def local_rotations(self, joint: int, frames: Frames = slice(None)) -> Array:
         """Return a joint's local rotations, (T, 4), for the frames asked for."""
 
-    def places(self, joint: int, frames: Frames = slice(None)) -> Array | None:
+    def local_translations(self, joint: int, frames: Frames = slice(None)) -> Array | None:
         """Return a joint's own path from its parent, (T, 3), or None where it has none."""
 
 

@@ -39,7 +39,7 @@ def standing(frames=120):
             angle = np.deg2rad([degrees, 0.0, 0.0])
             turns[:, joint] = rotations.quat_from_axis_angle(angle)
     path = np.zeros((frames, 3))
-    path[:, 1] = -kinematics.positions_from(turns, path)[0, :, 1].min()
+    path[:, 1] = -kinematics.forward_kinematics(turns, path)[0, :, 1].min()
     return turns, path
 
 
@@ -74,16 +74,16 @@ def test_a_body_that_stands_still_is_left_alone():
 def test_a_body_that_drifts_on_standing_feet_leaves_the_feet_where_they_stand():
     turns, path = standing()
     path[:, 0] += np.linspace(0.0, 0.05, len(path))
-    toes = kinematics.positions_from(*foot_lock.planted(turns, path, 60.0))[:, TOES]
+    toes = kinematics.forward_kinematics(*foot_lock.planted(turns, path, 60.0))[:, TOES]
     assert np.ptp(toes[..., 0], axis=0).max() < 0.002
-    assert np.ptp(kinematics.positions_from(turns, path)[:, TOES, 0], axis=0).min() > 0.049
+    assert np.ptp(kinematics.forward_kinematics(turns, path)[:, TOES, 0], axis=0).min() > 0.049
 
 
 def test_a_foot_that_slides_far_steps_instead():
     turns, path = standing()
     share = np.clip((np.arange(len(path)) - 50) / 20.0, 0.0, 1.0)
     path[:, 0] += 0.4 * share
-    toes = kinematics.positions_from(*foot_lock.planted(turns, path, 60.0))[:, TOES]
+    toes = kinematics.forward_kinematics(*foot_lock.planted(turns, path, 60.0))[:, TOES]
     assert (np.ptp(toes[..., 0], axis=0) > 0.35).all()
     assert (toes[..., 1].max(axis=0) - toes[0, :, 1] > 0.03).all()
 

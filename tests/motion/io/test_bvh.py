@@ -17,7 +17,7 @@ from kinetune.motion.io.bvh import (
     zxy_degrees,
 )
 from kinetune.motion.io.bvh_text import Hierarchy
-from kinetune.motion.retargeting.retarget import clip_from_take
+from kinetune.motion.retargeting.retarget import retarget_animation
 
 ORDERS = ["".join(axes) for n in (1, 2, 3) for axes in itertools.permutations("XYZ", n)]
 
@@ -71,7 +71,7 @@ def test_zxy_angles_do_not_jump_by_a_full_turn():
 def test_what_is_written_reads_back(tmp_path, dance, fps):
     clip = replace(dance, fps=fps)
     write_bvh(tmp_path / "dance.bvh", clip)
-    again = clip_from_take(read_bvh(tmp_path / "dance.bvh"))
+    again = retarget_animation(read_bvh(tmp_path / "dance.bvh"))
     dots = np.abs(np.sum(again.rotations * clip.rotations, axis=-1))
     np.testing.assert_allclose(dots, 1.0, atol=1e-12)
     np.testing.assert_allclose(again.root_m, clip.root_m, atol=1e-7)
@@ -80,7 +80,7 @@ def test_what_is_written_reads_back(tmp_path, dance, fps):
 
 def test_one_frame_survives(tmp_path, dance):
     write_bvh(tmp_path / "still.bvh", cut(dance, 0.0, 1 / 30))
-    assert clip_from_take(read_bvh(tmp_path / "still.bvh")).frame_count == 1
+    assert retarget_animation(read_bvh(tmp_path / "still.bvh")).frame_count == 1
 
 
 def test_the_file_has_our_24_joints_in_centimetres(tmp_path, dance):

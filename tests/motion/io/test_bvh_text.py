@@ -116,7 +116,7 @@ def test_a_rounded_frame_time_becomes_the_rate_that_was_meant(printed, fps):
 )
 def test_what_does_not_fit_is_refused_with_its_line(old, new, message):
     with pytest.raises(MotionError, match="dance.bvh.*" + message) as caught:
-        parse_bvh(changed(old, new), where="dance.bvh")
+        parse_bvh(changed(old, new), context="dance.bvh")
     assert "\n" not in str(caught.value)
 
 

@@ -12,7 +12,7 @@ from kinetune.errors import MotionError
 from kinetune.motion import kinematics
 from kinetune.motion.clip import resample
 from kinetune.motion.io import fbx, fbx_to_glb
-from kinetune.motion.io.formats import Reading, read_motion, read_motion_file
+from kinetune.motion.io.formats import ReadOptions, read_motion, read_motion_file
 from tests.motion.glb_writer import add_animation, gltf_of
 
 HEAD = b"Kaydara FBX Binary  \x00\x1a\x00"
@@ -79,7 +79,7 @@ def test_an_animation_is_chosen_by_name(blender, file, dance):
     add_animation(gltf, [0.0, 0.5, 1.0], dance.rotations[:3], dance.root_m[:3], name="short")
     file.write_bytes(HEAD + gltf.glb())
     blender()
-    assert read_motion(file, Reading(animation="short")).duration_s < 1.1
+    assert read_motion(file, ReadOptions(animation="short")).duration_s < 1.1
 
 
 def test_a_blender_that_crashes_while_it_is_taken_down_has_done_its_work(blender, file, dance):

@@ -10,8 +10,8 @@ from kinetune.errors import MotionError
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.clip import cut
 from kinetune.motion.io import smpl
-from kinetune.motion.io.formats import MOTION_SUFFIXES, Reading, read_motion, read_motion_file
-from kinetune.motion.io.points import clip_from_points
+from kinetune.motion.io.formats import MOTION_SUFFIXES, ReadOptions, read_motion, read_motion_file
+from kinetune.motion.io.points import clip_from_positions
 from tests.motion.retargeting.test_retarget import degrees_between, directions, turned_degrees
 
 
@@ -22,7 +22,7 @@ def points(dance):
 
 @pytest.mark.parametrize("joints", [22, 24])
 def test_the_joints_stand_where_they_were_given(points, joints):
-    clip = clip_from_points(points[:, :joints], fps=30.0)
+    clip = clip_from_positions(points[:, :joints], fps=30.0)
     off_m = kinematics.joint_positions(clip)[:, :joints] - points[:, :joints]
     assert np.abs(off_m).max() < 1e-6
     assert (clip.fps, clip.source) == (30.0, "positions")
@@ -30,26 +30,26 @@ def test_the_joints_stand_where_they_were_given(points, joints):
 
 @pytest.mark.parametrize("unit", [0.01, 1.0, 100.0])
 def test_the_unit_does_not_matter(points, unit):
-    clip = clip_from_points(unit * points, fps=30.0)
+    clip = clip_from_positions(unit * points, fps=30.0)
     assert np.abs(kinematics.joint_positions(clip) - points).max() < 1e-6
 
 
 def test_a_world_with_z_up_is_turned_upright(points):
-    clip = clip_from_points(smpl.z_up(points), fps=30.0)
+    clip = clip_from_positions(smpl.z_up(points), fps=30.0)
     assert np.abs(kinematics.joint_positions(clip) - points).max() < 1e-6
 
 
 def test_facing_any_way_gives_the_same_turns_but_the_first(points, dance):
     quarter = rotations.quat_from_axis_angle(np.array([0.0, 1.2, 0.0]))
-    plain = clip_from_points(points, fps=30.0)
-    turned = clip_from_points(rotations.rotate(quarter, points), fps=30.0)
+    plain = clip_from_positions(points, fps=30.0)
+    turned = clip_from_positions(rotations.rotate(quarter, points), fps=30.0)
     assert turned_degrees(turned.rotations[:, 1:], plain.rotations[:, 1:]).max() < 1e-3
     whole = rotations.quat_multiply(quarter, plain.rotations[:, 0])
     assert turned_degrees(turned.rotations[:, 0], whole).max() < 1e-3
 
 
 def test_pelvis_chest_and_limbs_turn_as_the_dance_does(points, dance):
-    clip = clip_from_points(points, fps=30.0)
+    clip = clip_from_positions(points, fps=30.0)
     ours, theirs = (kinematics.global_rotations(c.rotations) for c in (clip, dance))
     off = np.median(turned_degrees(ours, theirs), axis=0)
     joint = skeleton.joint_index
@@ -67,21 +67,21 @@ def test_a_bent_limb_tells_its_twist(dance):
     quat[:, hip] = rotations.quat_from_axis_angle(np.radians(30.0) * bone)
     quat[:, knee] = rotations.quat_from_axis_angle(np.array([np.radians(80.0), 0.0, 0.0]))
     bent = replace(dance, rotations=quat, root_m=np.zeros((60, 3)))
-    clip = clip_from_points(kinematics.joint_positions(bent), fps=30.0)
+    clip = clip_from_positions(kinematics.joint_positions(bent), fps=30.0)
     assert turned_degrees(clip.rotations[:, hip], quat[:, hip]).max() < 10.0
 
 
 def test_a_body_of_other_proportions_keeps_its_bones_directions(dance):
     offsets = skeleton.OFFSETS_M * np.random.default_rng(0).uniform(0.8, 1.25, (24, 1))
-    theirs = kinematics.positions_from(dance.rotations, dance.root_m, offsets)
-    clip = clip_from_points(theirs, fps=30.0)
+    theirs = kinematics.forward_kinematics(dance.rotations, dance.root_m, offsets)
+    clip = clip_from_positions(theirs, fps=30.0)
     assert degrees_between(directions(clip), directions(dance)).max() < 1e-3
     world = [kinematics.global_rotations(c.rotations)[:, 0] for c in (clip, dance)]
     assert turned_degrees(*world).max() < 8.0
 
 
 def test_feet_stay_on_the_floor_whatever_the_size(points):
-    small = clip_from_points(0.6 * points, fps=30.0)
+    small = clip_from_positions(0.6 * points, fps=30.0)
     lowest_m = kinematics.joint_positions(small)[..., 1].min()
     assert lowest_m == pytest.approx(points[..., 1].min(), abs=1e-6)
 
@@ -92,9 +92,9 @@ def test_straight_limbs_do_not_spin():
     for upper, lower in (("left_knee", "left_ankle"), ("left_elbow", "left_wrist")):
         offsets[joint(lower)] = offsets[joint(upper)]
     still = np.tile([1.0, 0, 0, 0], (90, 24, 1))
-    rest = kinematics.positions_from(still, np.zeros((90, 3)), offsets)
+    rest = kinematics.forward_kinematics(still, np.zeros((90, 3)), offsets)
     trembling = rest + np.random.default_rng(1).normal(0.0, 0.002, rest.shape)
-    world = kinematics.global_rotations(clip_from_points(trembling, fps=30.0).rotations)
+    world = kinematics.global_rotations(clip_from_positions(trembling, fps=30.0).rotations)
     limbs = [joint(f"left_{part}") for part in ("hip", "knee", "shoulder", "elbow")]
     assert turned_degrees(world[1:], world[:-1])[:, limbs].max() < 10.0
 
@@ -104,7 +104,7 @@ def test_real_dances_stand_within_a_millimetre(shared_motions, joints):
     for path in sorted(p for p in shared_motions.rglob("*") if p.suffix in MOTION_SUFFIXES):
         dance = cut(read_motion(path), 0.0, 10.0)
         given = kinematics.joint_positions(dance)[:, :joints]
-        clip = clip_from_points(smpl.z_up(given), fps=dance.fps)
+        clip = clip_from_positions(smpl.z_up(given), fps=dance.fps)
         off_m = np.linalg.norm(kinematics.joint_positions(clip)[:, :joints] - given, axis=-1)
         assert off_m.max() < 1e-3, path.name
 
@@ -115,7 +115,7 @@ def test_a_bare_array_is_read_at_20_frames_a_second_and_says_so(tmp_path, points
     file = read_motion_file(tmp_path / "a.npy")
     assert (file.format, file.joints, file.clip.fps) == ("joint positions", 22, 20.0)
     assert "taken as 20 frames a second; --fps says another" in file.note
-    given = read_motion_file(tmp_path / "a.npy", Reading(fps=30.0))
+    given = read_motion_file(tmp_path / "a.npy", ReadOptions(fps=30.0))
     assert (given.clip.fps, given.note) == (30.0, "")
 
 
@@ -131,7 +131,7 @@ def test_an_archive_says_its_rate(tmp_path, points, key, rate):
 
 def test_the_stated_rate_outdoes_the_files(tmp_path, points):
     np.savez(tmp_path / "a.npz", positions=points, fps=60)
-    assert read_motion(tmp_path / "a.npz", Reading(fps=120.0)).fps == 120.0
+    assert read_motion(tmp_path / "a.npz", ReadOptions(fps=120.0)).fps == 120.0
 
 
 def test_an_archive_of_poses_is_still_amass(tmp_path, dance, points):

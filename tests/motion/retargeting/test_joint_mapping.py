@@ -8,7 +8,12 @@ import pytest
 from kinetune.errors import ConfigError, MotionError
 from kinetune.motion import skeleton
 from kinetune.motion.io.bvh import write_bvh
-from kinetune.motion.io.formats import Reading, read_motion, read_take, write_motion
+from kinetune.motion.io.formats import (
+    ReadOptions,
+    read_motion,
+    read_skeletal_animation,
+    write_motion,
+)
 from kinetune.motion.retargeting.joint_mapping import read_mapping, write_draft
 from tests.motion.glb_writer import gltf_of
 
@@ -43,7 +48,7 @@ def strange(tmp_path, dance):
 def test_names_that_say_nothing_are_read_with_a_mapping(strange, whole, dance):
     with pytest.raises(MotionError, match="--make-mapping"):
         read_motion(strange)
-    clip = read_motion(strange, Reading(mapping=read_mapping(whole)))
+    clip = read_motion(strange, ReadOptions(mapping=read_mapping(whole)))
     np.testing.assert_allclose(clip.root_m, dance.root_m, atol=1e-4)
     np.testing.assert_allclose(np.abs(np.sum(clip.rotations * dance.rotations, -1)), 1, atol=1e-6)
 
@@ -56,7 +61,7 @@ def test_a_mapping_outdoes_the_names(tmp_path, dance):
     del joints["left_hand"]
     mapping = read_mapping(mapped(tmp_path / "map.toml", joints))
     plain = read_motion(tmp_path / "a.bvh")
-    other = read_motion(tmp_path / "a.bvh", Reading(mapping=mapping))
+    other = read_motion(tmp_path / "a.bvh", ReadOptions(mapping=mapping))
     off = np.abs(plain.rotations - other.rotations).max(axis=(0, 2))
     elbow = skeleton.joint_index("left_elbow")
     assert off[elbow] > 0.1
@@ -66,7 +71,7 @@ def test_a_mapping_outdoes_the_names(tmp_path, dance):
 def test_only_the_needed_joints_are_enough(tmp_path, strange, dance):
     joints = {ours: STRANGE[skeleton.joint_index(ours)] for ours in NEEDED}
     mapping = read_mapping(mapped(tmp_path / "map.toml", joints))
-    clip = read_motion(strange, Reading(mapping=mapping))
+    clip = read_motion(strange, ReadOptions(mapping=mapping))
     np.testing.assert_allclose(clip.root_m, dance.root_m, atol=0.05)
     wrist = skeleton.joint_index("left_wrist")
     np.testing.assert_allclose(clip.rotations[:, wrist, 0], 1.0, atol=1e-9)
@@ -115,7 +120,7 @@ def test_a_mapping_that_does_not_fit_the_file_is_one_line(tmp_path, strange, cha
     joints = dict(zip(skeleton.JOINT_NAMES, STRANGE, strict=True)) | changes
     mapping = read_mapping(mapped(tmp_path / "map.toml", joints))
     with pytest.raises(MotionError, match=said) as caught:
-        read_motion(strange, Reading(mapping=mapping))
+        read_motion(strange, ReadOptions(mapping=mapping))
     assert "map.toml" in str(caught.value)
 
 
@@ -124,28 +129,28 @@ def test_a_name_that_stands_twice_is_refused(tmp_path, dance, whole):
     (tmp_path / "a.glb").write_bytes(gltf_of(dance, names=names).glb())
     whole.write_text(whole.read_text().replace("bone 23", "bone 22"))
     with pytest.raises(MotionError, match="'bone 4' stands 2 times"):
-        read_motion(tmp_path / "a.glb", Reading(mapping=read_mapping(whole)))
+        read_motion(tmp_path / "a.glb", ReadOptions(mapping=read_mapping(whole)))
 
 
 def test_formats_of_fixed_joints_take_no_mapping(tmp_path, dance, whole):
     write_motion(tmp_path / "a.npz", dance)
     with pytest.raises(MotionError, match="a mapping is for BVH, glTF or FBX"):
-        read_motion(tmp_path / "a.npz", Reading(mapping=read_mapping(whole)))
+        read_motion(tmp_path / "a.npz", ReadOptions(mapping=read_mapping(whole)))
     with pytest.raises(MotionError, match="expected BVH, glTF or FBX"):
-        read_take(tmp_path / "a.npz")
+        read_skeletal_animation(tmp_path / "a.npz")
 
 
 def test_the_draft_of_a_known_rig_reads_as_it_stands(tmp_path, dance):
     write_bvh(tmp_path / "a.bvh", dance)
-    count = write_draft(tmp_path / "map.toml", read_take(tmp_path / "a.bvh"), "a.bvh")
+    count = write_draft(tmp_path / "map.toml", read_skeletal_animation(tmp_path / "a.bvh"), "a.bvh")
     assert count == 24
-    clip = read_motion(tmp_path / "a.bvh", Reading(mapping=read_mapping(tmp_path / "map.toml")))
+    clip = read_motion(tmp_path / "a.bvh", ReadOptions(mapping=read_mapping(tmp_path / "map.toml")))
     np.testing.assert_array_equal(clip.rotations, read_motion(tmp_path / "a.bvh").rotations)
 
 
 def test_the_draft_of_a_strange_rig_lists_its_joints_to_be_filled_in(tmp_path, strange):
     draft = tmp_path / "map.toml"
-    assert write_draft(draft, read_take(strange), "strange.glb") == 0
+    assert write_draft(draft, read_skeletal_animation(strange), "strange.glb") == 0
     text = draft.read_text()
     assert tomllib.loads(text) == {"joints": {}}
     assert '# left_hip = ""  # needed' in text
@@ -156,14 +161,14 @@ def test_the_draft_of_a_strange_rig_lists_its_joints_to_be_filled_in(tmp_path, s
     for joint, name in enumerate(skeleton.JOINT_NAMES):
         text = text.replace(f'# {name} = ""', f'{name} = "bone {joint}"')
     draft.write_text(text)
-    assert read_motion(strange, Reading(mapping=read_mapping(draft))).frame_count == 120
+    assert read_motion(strange, ReadOptions(mapping=read_mapping(draft))).frame_count == 120
 
 
 def test_any_name_survives_the_draft(tmp_path, dance):
     names = ['a "b" \\ c', "é\nx", "bone\x7f", "#", *STRANGE[4:]]
     names[16], names[17] = "left_shoulder", "right_shoulder"
     (tmp_path / "a.glb").write_bytes(gltf_of(dance, names=names).glb())
-    write_draft(tmp_path / "map.toml", read_take(tmp_path / "a.glb"), "a.glb")
+    write_draft(tmp_path / "map.toml", read_skeletal_animation(tmp_path / "a.glb"), "a.glb")
     held = tomllib.loads((tmp_path / "map.toml").read_text())
     assert held["joints"] == {n: n for n in ("left_shoulder", "right_shoulder")}
 
@@ -171,5 +176,5 @@ def test_any_name_survives_the_draft(tmp_path, dance):
 def test_a_draft_does_not_overwrite_work(tmp_path, strange):
     (tmp_path / "map.toml").write_text("mine")
     with pytest.raises(ConfigError, match="is there already"):
-        write_draft(tmp_path / "map.toml", read_take(strange), "a")
+        write_draft(tmp_path / "map.toml", read_skeletal_animation(strange), "a")
     assert (tmp_path / "map.toml").read_text() == "mine"

@@ -3,10 +3,10 @@ import pytest
 from kinetune.errors import MotionError
 from kinetune.motion import skeleton
 from kinetune.motion.retargeting.joint_names import (
-    guess,
-    in_place,
+    complete_joints,
+    guess_joints,
     missing_joints,
-    recognise,
+    recognise_joints,
     sided_keys,
 )
 
@@ -136,7 +136,7 @@ def tree(names):
 @pytest.mark.parametrize("rig", RIGS)
 def test_every_joint_of_a_known_rig_is_found(rig):
     names, parents, kept = tree(named(rig))
-    found = recognise(names, parents, where="a")
+    found = recognise_joints(names, parents, context="a")
     for joint, place in zip(skeleton.JOINT_NAMES, found, strict=True):
         assert place == (kept.index(joint) if joint in kept else -1), joint
 
@@ -236,7 +236,7 @@ def planted(paths):
 )
 def test_a_whole_rig_with_all_its_helpers_is_known(paths, joints):
     names, parents = planted(paths)
-    found = recognise(names, parents, where="a")
+    found = recognise_joints(names, parents, context="a")
     for ours, theirs in joints.items():
         assert names[found[skeleton.joint_index(ours)]] == theirs, ours
 
@@ -244,7 +244,7 @@ def test_a_whole_rig_with_all_its_helpers_is_known(paths, joints):
 def test_the_controls_of_a_rig_are_taken_where_it_has_no_other_bones():
     names, parents = planted(RIGIFY)
     names = [name.replace("DEF-", "MCH-").replace("ORG-", "org of ") for name in names]
-    found = recognise(names, parents, where="a")
+    found = recognise_joints(names, parents, context="a")
     assert names[found[skeleton.joint_index("left_elbow")]] == "MCH-forearm.L"
 
 
@@ -256,16 +256,16 @@ def test_joints_that_are_given_stand_and_the_spine_is_found_between():
         if not ours.startswith("spine")
     }
     with pytest.raises(KeyError):
-        in_place(given, parents, where="a")
+        complete_joints(given, parents, context="a")
     for side, letter in (("left", "l"), ("right", "r")):
         parts = ("hip", "knee", "ankle", "shoulder", "elbow")
         limbs = ("thigh", "calf", "foot", "upperarm", "lowerarm")
         for part, theirs in zip(parts, limbs, strict=True):
             given[f"{side}_{part}"] = names.index(f"{theirs}_{letter}")
     assert missing_joints(given) == []
-    found = in_place(given, parents, where="a")
+    found = complete_joints(given, parents, context="a")
     assert names[found[skeleton.joint_index("spine2")]] == "spine_03"
-    moved = in_place(given | {"spine2": names.index("spine_04")}, parents, where="a")
+    moved = complete_joints(given | {"spine2": names.index("spine_04")}, parents, context="a")
     assert names[moved[skeleton.joint_index("spine2")]] == "spine_04"
     assert found[skeleton.joint_index("left_wrist")] == -1
 
@@ -274,23 +274,23 @@ def test_joints_given_where_they_do_not_hang_are_an_error():
     places = {name: place for place, name in enumerate(skeleton.JOINT_NAMES)}
     places["left_knee"], places["right_knee"] = places["right_knee"], places["left_knee"]
     with pytest.raises(MotionError, match="left_knee below left_hip"):
-        in_place(places, skeleton.PARENTS, where="a")
+        complete_joints(places, skeleton.PARENTS, context="a")
 
 
 def test_what_can_be_found_of_a_strange_rig_is_guessed():
     names, parents = planted(UNREAL_5)
-    whole = {ours: names[place] for ours, place in guess(names, parents).items()}
+    whole = {ours: names[place] for ours, place in guess_joints(names, parents).items()}
     assert UNREAL_5_JOINTS.items() <= whole.items()
     strange = [name.replace("calf", "wheel") for name in names]
-    part = {ours: names[place] for ours, place in guess(strange, parents).items()}
+    part = {ours: names[place] for ours, place in guess_joints(strange, parents).items()}
     assert part["left_hip"] == "thigh_l"
     assert part["head"] == "head"
     assert "left_knee" not in part
-    assert guess(["a", "b"], [-1, 0]) == {}
+    assert guess_joints(["a", "b"], [-1, 0]) == {}
 
 
 def test_our_own_names_are_found_in_place():
-    assert recognise(skeleton.JOINT_NAMES, skeleton.PARENTS, where="a") == tuple(range(24))
+    assert recognise_joints(skeleton.JOINT_NAMES, skeleton.PARENTS, context="a") == tuple(range(24))
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_spines_of_any_length_reach_from_pelvis_to_chest(count):
                 parents.append(below)
                 below = len(names)
                 names.append(side + part)
-    found = recognise(names, parents, where="a")
+    found = recognise_joints(names, parents, context="a")
     spine = [found[skeleton.joint_index(f"spine{n}")] for n in (1, 2, 3)]
     assert spine == sorted(spine)
     assert spine[-1] == count
@@ -338,7 +338,7 @@ def test_missing_limbs_are_named_with_the_names_there_are(lost, named_missing):
     names, parents, _ = tree(named("Mixamo"))
     names = [name.replace(lost, "Thing") for name in names]
     with pytest.raises(MotionError, match=named_missing) as caught:
-        recognise(names, parents, where="horse.bvh")
+        recognise_joints(names, parents, context="horse.bvh")
     assert "mixamorig:Hips" in str(caught.value)
     assert "horse.bvh" in str(caught.value)
 
@@ -347,11 +347,11 @@ def test_limbs_that_hang_from_nothing_in_common_are_refused():
     names, parents, kept = tree(named("Unity"))
     parents[kept.index("spine1")] = -1
     with pytest.raises(MotionError, match="nothing in common"):
-        recognise(names, parents, where="a")
+        recognise_joints(names, parents, context="a")
 
 
 def test_a_knee_that_does_not_hang_below_its_hip_is_refused():
     names, parents, kept = tree(named("Unity"))
     parents[kept.index("left_knee")] = kept.index("head")
     with pytest.raises(MotionError, match="left_knee below left_hip"):
-        recognise(names, parents, where="a")
+        recognise_joints(names, parents, context="a")

@@ -9,8 +9,8 @@ from kinetune.errors import MotionError
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.io import smpl
 from kinetune.motion.io.bvh import Bvh, joint_rotations, read_bvh, write_bvh, zxy_degrees
-from kinetune.motion.retargeting.joint_names import recognise
-from kinetune.motion.retargeting.retarget import clip_from_take
+from kinetune.motion.retargeting.joint_names import recognise_joints
+from kinetune.motion.retargeting.retarget import retarget_animation
 from kinetune.motion.retargeting.rig import LIMB_BONES
 from tests.motion.retargeting.test_joint_names import RIGS, named
 
@@ -84,7 +84,9 @@ def test_a_rig_by_any_name_gives_the_same_dance(bvh, dance, rig):
     names = named(rig) | {"left_hand": "tip", "right_hand": "tip"}
     for joint in skeleton.JOINT_NAMES:
         names.setdefault(joint, f"extra_{joint.replace('left', '').replace('right', '')}")
-    clip = clip_from_take(with_tree(bvh, names=tuple(names[name] for name in bvh.hierarchy.names)))
+    clip = retarget_animation(
+        with_tree(bvh, names=tuple(names[name] for name in bvh.hierarchy.names))
+    )
     np.testing.assert_allclose(directions(clip), directions(dance), atol=1e-6)
     np.testing.assert_allclose(clip.root_m, dance.root_m, atol=1e-6)
 
@@ -94,7 +96,7 @@ def test_the_unit_of_the_file_does_not_matter(bvh, dance, scale):
     values = bvh.values.copy()
     values[:, :3] *= scale
     scaled = replace(with_tree(bvh, offsets=bvh.hierarchy.offsets * scale), values=values)
-    clip = clip_from_take(scaled)
+    clip = retarget_animation(scaled)
     np.testing.assert_allclose(clip.root_m, dance.root_m, atol=1e-6)
     assert turned_degrees(clip.rotations, dance.rotations).max() < 1e-3
 
@@ -107,14 +109,14 @@ def test_a_world_with_z_up_is_turned_upright(bvh, dance, also_the_rest):
     if also_the_rest:
         world = rotations.quat_multiply(world, smpl.Y_UP_FROM_Z_UP)
         offsets = smpl.z_up(offsets)
-    clip = clip_from_take(rewritten(bvh, world, offsets, smpl.z_up(bvh.values[:, :3])))
+    clip = retarget_animation(rewritten(bvh, world, offsets, smpl.z_up(bvh.values[:, :3])))
     np.testing.assert_allclose(clip.root_m, dance.root_m, atol=1e-6)
     assert turned_degrees(clip.rotations, dance.rotations).max() < 1e-3
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_rest_pose_nobody_could_stand_in_keeps_bones_and_sides(bvh, dance, seed):
-    clip = clip_from_take(with_strange_rest(bvh, seed))
+    clip = retarget_animation(with_strange_rest(bvh, seed))
     assert degrees_between(directions(clip), directions(dance)).max() < 0.01
     ours, theirs = (kinematics.global_rotations(c.rotations) for c in (clip, dance))
     off = turned_degrees(ours, theirs)
@@ -138,7 +140,7 @@ def test_arms_that_rest_hanging_are_lined_up_too(bvh, dance):
             world[:, place] = rotations.quat_multiply(world[:, place], back)
         if skeleton.PARENTS[joint] in down:
             offsets[place] = rotations.rotate(down[skeleton.PARENTS[joint]], offsets[place])
-    clip = clip_from_take(rewritten(bvh, world, offsets, bvh.values[:, :3]))
+    clip = retarget_animation(rewritten(bvh, world, offsets, bvh.values[:, :3]))
     # Our bones don't lie quite along x, so the swing down differs a little from a turn about z.
     assert np.median(turned_degrees(clip.rotations, dance.rotations), axis=0).max() < 12.0
 
@@ -146,13 +148,13 @@ def test_arms_that_rest_hanging_are_lined_up_too(bvh, dance):
 def test_a_reference_pose_in_frame_0_is_dropped(bvh, dance):
     first = np.zeros_like(bvh.values[:1])
     first[:, :3] = bvh.values[:1, :3]
-    clip = clip_from_take(replace(bvh, values=np.concatenate([first, bvh.values])))
+    clip = retarget_animation(replace(bvh, values=np.concatenate([first, bvh.values])))
     assert clip.frame_count == dance.frame_count
     np.testing.assert_allclose(clip.root_m, dance.root_m, atol=1e-6)
 
 
 def test_a_first_frame_of_the_motion_itself_is_kept(bvh, dance):
-    assert clip_from_take(bvh).frame_count == dance.frame_count
+    assert retarget_animation(bvh).frame_count == dance.frame_count
 
 
 def test_positions_carried_by_joints_stand_in_for_their_offsets(bvh, dance):
@@ -171,7 +173,7 @@ def test_positions_carried_by_joints_stand_in_for_their_offsets(bvh, dance):
         np.concatenate(columns, axis=1),
         bvh.fps,
     )
-    clip = clip_from_take(six)
+    clip = retarget_animation(six)
     np.testing.assert_allclose(clip.root_m, dance.root_m, atol=1e-6)
     assert turned_degrees(clip.rotations, dance.rotations).max() < 1e-3
 
@@ -183,7 +185,7 @@ def test_position_channels_of_zeros_leave_the_offset_standing(bvh, dance):
     channels[knee] = ("Xposition", "Yposition", "Zposition", *channels[knee])
     values = np.insert(bvh.values, [tree_.first_column(knee)] * 3, 0.0, axis=1)
     changed = replace(with_tree(bvh, channels=tuple(channels)), values=values)
-    assert turned_degrees(clip_from_take(changed).rotations, dance.rotations).max() < 1e-3
+    assert turned_degrees(retarget_animation(changed).rotations, dance.rotations).max() < 1e-3
 
 
 def test_a_joint_above_the_hips_carries_the_dance_along(bvh, dance):
@@ -197,18 +199,18 @@ def test_a_joint_above_the_hips_carries_the_dance_along(bvh, dance):
         channels=(("Xposition", "Yposition", "Zposition"), *tree_.channels),
     )
     shift = np.tile([100.0, 0.0, 0.0], (len(bvh.values), 1))
-    clip = clip_from_take(Bvh(above, np.concatenate([shift, bvh.values], axis=1), bvh.fps))
+    clip = retarget_animation(Bvh(above, np.concatenate([shift, bvh.values], axis=1), bvh.fps))
     np.testing.assert_allclose(clip.root_m, dance.root_m + [1.0, 0.0, 0.0], atol=1e-6)
 
 
 def test_one_frame_is_enough(bvh):
     for file in (bvh, with_strange_rest(bvh, 0)):
-        assert clip_from_take(replace(file, values=file.values[5:6])).frame_count == 1
+        assert retarget_animation(replace(file, values=file.values[5:6])).frame_count == 1
 
 
 def test_long_motion_is_handled_in_pieces_without_seams(bvh, dance):
     long = replace(bvh, values=np.tile(bvh.values, (70, 1)))
-    clip = clip_from_take(long)
+    clip = retarget_animation(long)
     assert clip.frame_count == 70 * dance.frame_count
     np.testing.assert_allclose(clip.root_m, np.tile(dance.root_m, (70, 1)), atol=1e-6)
 
@@ -217,13 +219,13 @@ def test_legs_of_no_length_are_an_error(bvh):
     offsets = bvh.hierarchy.offsets.copy()
     offsets[bvh.hierarchy.names.index("left_knee")] = 0.0
     with pytest.raises(MotionError, match="legs of some length"):
-        clip_from_take(with_tree(bvh, offsets=offsets), where="a.bvh")
+        retarget_animation(with_tree(bvh, offsets=offsets), context="a.bvh")
 
 
 def test_a_skeleton_without_legs_is_an_error(bvh):
     names = tuple(name.replace("knee", "wheel") for name in bvh.hierarchy.names)
     with pytest.raises(MotionError, match=r"cart\.bvh.* no left_knee, .*left_wheel"):
-        clip_from_take(with_tree(bvh, names=names), where="cart.bvh")
+        retarget_animation(with_tree(bvh, names=names), context="cart.bvh")
 
 
 def source_positions(bvh):
@@ -245,8 +247,8 @@ REAL = ["cmu05", "cmu85", "animated_drawings"]
 def test_real_dances_keep_every_limb_bone_in_the_world(shared_motions, folder):
     for path in sorted((shared_motions / folder).glob("*.bvh")):
         bvh = read_bvh(path)
-        clip = clip_from_take(bvh)
-        found = recognise(bvh.hierarchy.names, bvh.hierarchy.parents, where=str(path))
+        clip = retarget_animation(bvh)
+        found = recognise_joints(bvh.hierarchy.names, bvh.hierarchy.parents, context=str(path))
         positions = source_positions(bvh)[-clip.frame_count :]
         if path.stem == "dab":  # The one file with z up.
             positions = smpl.y_up(positions)
@@ -259,7 +261,7 @@ def test_real_dances_keep_every_limb_bone_in_the_world(shared_motions, folder):
 @pytest.mark.parametrize("folder", REAL)
 def test_real_dancers_stand_on_the_floor_at_a_persons_height(shared_motions, folder):
     for path in sorted((shared_motions / folder).glob("*.bvh")):
-        clip = clip_from_take(read_bvh(path))
+        clip = retarget_animation(read_bvh(path))
         height_m = kinematics.joint_positions(clip)[..., 1]
         lowest_m = height_m[:, [7, 8, 10, 11]].min(axis=1)
         assert abs(np.percentile(lowest_m, 5)) < 0.1, path.name
@@ -269,7 +271,7 @@ def test_real_dancers_stand_on_the_floor_at_a_persons_height(shared_motions, fol
 @pytest.mark.parametrize("folder", REAL)
 def test_real_knees_bend_back_and_elbows_forward(shared_motions, folder):
     for path in sorted((shared_motions / folder).glob("*.bvh")):
-        clip = clip_from_take(read_bvh(path))
+        clip = retarget_animation(read_bvh(path))
         positions = kinematics.joint_positions(clip)
         world = kinematics.global_rotations(clip.rotations)
         for upper, lower, end, way in (
@@ -288,6 +290,6 @@ def test_real_knees_bend_back_and_elbows_forward(shared_motions, folder):
 def test_every_reference_pose_of_cmu_is_dropped_and_no_other_frame(shared_motions):
     for path in sorted(shared_motions.rglob("*.bvh")):
         bvh = read_bvh(path)
-        dropped = len(bvh.values) - clip_from_take(bvh).frame_count
+        dropped = len(bvh.values) - retarget_animation(bvh).frame_count
         has_one = path.parent.name == "cmu05" or path.stem == "wave_dance"
         assert dropped == int(has_one), path.name

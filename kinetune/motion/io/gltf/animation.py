@@ -18,9 +18,15 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.errors import MotionError
-from kinetune.motion.io.gltf.curves import Curve, curve_of, turning
-from kinetune.motion.io.gltf.document import Document, accessor, index_in, objects, read_document
-from kinetune.motion.io.gltf.nodes import Node, bind_pose, human_bones, nodes_of, skins_of
+from kinetune.motion.io.gltf.curves import Curve, build_curve, rotation_curve
+from kinetune.motion.io.gltf.document import (
+    Document,
+    object_list,
+    read_accessor,
+    read_document,
+    valid_index,
+)
+from kinetune.motion.io.gltf.nodes import Node, bind_pose, humanoid_bones, read_nodes, skin_joints
 from kinetune.motion.retargeting.skeletal_animation import MAX_DURATION_S, Frames, nominal_rate_hz
 
 Array = NDArray[np.float64]
@@ -38,57 +44,60 @@ _WIDTHS = {"rotation": 4, "translation": 3, "scale": 3}
 
 
 @dataclass(frozen=True, eq=False)
-class GltfTake:
-    """An animation; see :class:`~kinetune.motion.retargeting.skeletal_animation.Take`.
+class GltfAnimation:
+    """An animation; see :class:`~kinetune.motion.retargeting.skeletal_animation.SkeletalAnimation`.
 
     Attributes:
         names: Node names, made up where the file has none.
         parents: Place of each one's parent, -1 for a root.
         offsets: From the parent at rest, scales multiplied in, (J, 3).
-        rest: Local rotations in the pose the skin was bound in, (J, 4).
-        stands: Local rotations where no curve turns them, (J, 4).
-        growth: Scale of everything above each joint, (J, 3).
-        turned: The curves that turn joints.
-        moved: The curves that move joints.
-        human: Which joint is which of ours, where the file says so itself.
+        rest_rotations: Local rotations in the pose the skin was bound in, (J, 4).
+        static_rotations: Local rotations where no curve turns them, (J, 4).
+        inherited_scale: Scale of everything above each joint, (J, 3).
+        rotation_curves: The curves that turn joints.
+        translation_curves: The curves that move joints.
+        humanoid_bones: Which joint is which of ours, where the file says so itself.
         fps: Frames a second it is sampled at.
-        moments_s: When the frames stand in the file, (T,).
+        sample_times_s: When the frames stand in the file, (T,).
     """
 
     names: tuple[str, ...]
     parents: tuple[int, ...]
     offsets: Array
-    rest: Array
-    stands: Array
-    growth: Array
-    turned: dict[int, Curve]
-    moved: dict[int, Curve]
-    human: dict[str, int]
+    rest_rotations: Array
+    static_rotations: Array
+    inherited_scale: Array
+    rotation_curves: dict[int, Curve]
+    translation_curves: dict[int, Curve]
+    humanoid_bones: dict[str, int]
     fps: float
-    moments_s: Array
+    sample_times_s: Array
 
     @property
-    def ends(self) -> Array:
+    def end_offsets(self) -> Array:
         """The format doesn't say where a leaf's bone ends: zeros, (J, 3)."""
         return np.zeros((len(self.names), 3))
 
     @property
     def frame_count(self) -> int:
         """How many frames there are."""
-        return len(self.moments_s)
+        return len(self.sample_times_s)
 
-    def turns(self, joint: int, frames: Frames = slice(None)) -> Array:
+    def local_rotations(self, joint: int, frames: Frames = slice(None)) -> Array:
         """Return a joint's local rotations, (T, 4)."""
-        moments_s = self.moments_s[frames]
-        if joint in self.turned:
-            return self.turned[joint].turns_at(moments_s)
-        return np.tile(self.stands[joint], (len(moments_s), 1))
+        times_s = self.sample_times_s[frames]
+        if joint in self.rotation_curves:
+            return self.rotation_curves[joint].rotations_at(times_s)
+        return np.tile(self.static_rotations[joint], (len(times_s), 1))
 
-    def places(self, joint: int, frames: Frames = slice(None)) -> Array | None:
+    def local_translations(self, joint: int, frames: Frames = slice(None)) -> Array | None:
         """Return a joint's own path from its parent, (T, 3), or None where it has none."""
-        if joint not in self.moved:
+        if joint not in self.translation_curves:
             return None
-        return self.moved[joint].at(self.moments_s[frames]) * self.growth[joint]
+        return (
+            self.translation_curves[joint].values_at(self.sample_times_s[frames])
+            * self.inherited_scale[joint]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,58 +120,66 @@ class _Animation:
         inside = set(kept)
         return _Animation(self.name, {at: c for at, c in self.curves.items() if at[0] in inside})
 
-    def along(self, path: str, place: dict[int, int]) -> dict[int, Curve]:
+    def along(self, path: str, index: dict[int, int]) -> dict[int, Curve]:
         """Return the curves of one property, by the place of the node."""
-        return {place[node]: c for (node, way), c in self.curves.items() if way == path}
+        return {
+            index[node]: c
+            for (node, interpolation), c in self.curves.items()
+            if interpolation == path
+        }
 
 
-def read_gltf(path: Path, *, animation: str | None = None, where: str | None = None) -> GltfTake:
+def read_gltf(
+    path: Path, *, animation: str | None = None, context: str | None = None
+) -> GltfAnimation:
     """Read the skeletal animation of a .glb or .gltf file.
 
     Args:
         path: The file.
         animation: Which of its animations, by name; None takes the longest.
-        where: What to call it in errors, when not by its path.
+        context: What to call it in errors, when not by its path.
 
     Raises:
         MotionError: It isn't glTF, is damaged, or holds no animation of nodes.
     """
-    document = read_document(path, where or str(path))
-    nodes = nodes_of(document)
-    chosen = _chosen(_animations(document, len(nodes)), animation, document.where)
-    skins = skins_of(document, len(nodes))
+    document = read_document(path, context or str(path))
+    nodes = read_nodes(document)
+    chosen = _chosen(_animations(document, len(nodes)), animation, document.context)
+    skins = skin_joints(document, len(nodes))
     kept = _kept(nodes, {node for node, _ in chosen.curves}, {j for skin in skins for j in skin})
     if len(kept) > _MOST_NODES:
         raise MotionError(
-            f"{document.where}: expected at most {_MOST_NODES} joints, found {len(kept)}; export "
+            f"{document.context}: expected at most {_MOST_NODES} joints, found {len(kept)}; export "
             "one dancer alone"
         )
     chosen = chosen.of(kept)
-    scales = _scales(nodes, kept, chosen, document.where)
+    scales = _scales(nodes, kept, chosen, document.context)
     fps = _rate_hz(chosen)
-    place = {node: joint for joint, node in enumerate(kept)} | {-1: -1}
-    parents = tuple(place[nodes[node].parent] for node in kept)
+    index = {node: joint for joint, node in enumerate(kept)} | {-1: -1}
+    parents = tuple(index[nodes[node].parent] for node in kept)
     growth = _growth(parents, scales)
     rest, offsets = bind_pose(document, nodes, kept, skins)
-    return GltfTake(
+    return GltfAnimation(
         names=tuple(nodes[node].name for node in kept),
         parents=parents,
         offsets=offsets * growth,
-        rest=rest,
-        stands=np.array([nodes[node].rotation for node in kept]),
-        growth=growth,
-        turned=chosen.along("rotation", place),
-        moved=chosen.along("translation", place),
-        human={ours: place[n] for ours, n in human_bones(document).items() if n in place},
+        rest_rotations=rest,
+        static_rotations=np.array([nodes[node].rotation for node in kept]),
+        inherited_scale=growth,
+        rotation_curves=chosen.along("rotation", index),
+        translation_curves=chosen.along("translation", index),
+        humanoid_bones={
+            ours: index[n] for ours, n in humanoid_bones(document).items() if n in index
+        },
         fps=fps,
-        moments_s=_moments_s(chosen, fps, document.where),
+        sample_times_s=_moments_s(chosen, fps, document.context),
     )
 
 
-def _moments_s(animation: _Animation, fps: float, where: str) -> Array:
+def _moments_s(animation: _Animation, fps: float, context: str) -> Array:
     if not 0.0 < animation.length_s <= MAX_DURATION_S:
         raise MotionError(
-            f"{where}: expected an animation of up to {MAX_DURATION_S:g} s, found "
+            f"{context}: expected an animation of up to {MAX_DURATION_S:g} s, found "
             f"{animation.length_s:g} s from its first key to its last"
         )
     count = timebase.frames_in(animation.length_s, fps) + 1
@@ -170,7 +187,7 @@ def _moments_s(animation: _Animation, fps: float, where: str) -> Array:
 
 
 def _animations(document: Document, node_count: int) -> list[_Animation]:
-    listed = document.all("animations")
+    listed = document.entries("animations")
     made = [_animation(document, entry, number, node_count) for number, entry in enumerate(listed)]
     return [animation for animation in made if animation.curves]
 
@@ -178,32 +195,32 @@ def _animations(document: Document, node_count: int) -> list[_Animation]:
 def _animation(
     document: Document, entry: dict[str, Any], number: int, node_count: int
 ) -> _Animation:
-    where = f"{document.where}: animation {number}"
-    samplers = objects(entry, "samplers", where)
+    context = f"{document.context}: animation {number}"
+    samplers = object_list(entry, "samplers", context)
     curves = {}
-    for channel in objects(entry, "channels", where):
+    for channel in object_list(entry, "channels", context):
         target = channel.get("target")
         if not isinstance(target, dict) or "node" not in target:
             continue
-        way = str(target.get("path"))
-        if way in _WIDTHS:
-            node = index_in(target["node"], node_count, f"{where}: node")
-            place = index_in(channel.get("sampler"), len(samplers), f"{where}: sampler")
-            curves[node, way] = _curve(document, samplers[place], way, where)
+        interpolation = str(target.get("path"))
+        if interpolation in _WIDTHS:
+            node = valid_index(target["node"], node_count, f"{context}: node")
+            index = valid_index(channel.get("sampler"), len(samplers), f"{context}: sampler")
+            curves[node, interpolation] = _curve(document, samplers[index], interpolation, context)
     return _Animation(str(entry.get("name", number)), curves)
 
 
-def _curve(document: Document, sampler: dict[str, Any], path: str, where: str) -> Curve:
-    times_s = accessor(document, sampler.get("input"), 1)
-    numbers = accessor(document, sampler.get("output"), _WIDTHS[path])
-    curve = curve_of(times_s, numbers, str(sampler.get("interpolation", "LINEAR")), where)
-    return turning(curve, where) if path == "rotation" else curve
+def _curve(document: Document, sampler: dict[str, Any], path: str, context: str) -> Curve:
+    times_s = read_accessor(document, sampler.get("input"), 1)
+    numbers = read_accessor(document, sampler.get("output"), _WIDTHS[path])
+    curve = build_curve(times_s, numbers, str(sampler.get("interpolation", "LINEAR")), context)
+    return rotation_curve(curve, context) if path == "rotation" else curve
 
 
-def _chosen(animations: Sequence[_Animation], asked: str | None, where: str) -> _Animation:
+def _chosen(animations: Sequence[_Animation], asked: str | None, context: str) -> _Animation:
     if not animations:
         raise MotionError(
-            f"{where}: expected an animation of a skeleton, found none; export it with animation"
+            f"{context}: expected an animation of a skeleton, found none; export it with animation"
         )
     if asked is None:
         return max(animations, key=lambda animation: animation.length_s)
@@ -211,7 +228,7 @@ def _chosen(animations: Sequence[_Animation], asked: str | None, where: str) -> 
         if animation.name == asked:
             return animation
     names = ", ".join(animation.name for animation in animations[:20])
-    raise MotionError(f"{where}: there is no animation {asked!r}; it holds {names}")
+    raise MotionError(f"{context}: there is no animation {asked!r}; it holds {names}")
 
 
 def _kept(nodes: list[Node], animated: set[int], jointed: set[int]) -> list[int]:
@@ -258,7 +275,7 @@ def _rate_hz(animation: _Animation) -> float:
     return min(nominal_rate_hz(fastest), most)
 
 
-def _scales(nodes: list[Node], kept: list[int], animation: _Animation, where: str) -> Array:
+def _scales(nodes: list[Node], kept: list[int], animation: _Animation, context: str) -> Array:
     """Return the scale of every node kept, (J, 3), of animated ones in the middle of the take."""
     scales = np.array([nodes[node].scale for node in kept])
     for joint, node in enumerate(kept):
@@ -267,7 +284,7 @@ def _scales(nodes: list[Node], kept: list[int], animation: _Animation, where: st
     bad = (scales <= 0.0).any(axis=1)
     if bad.any():
         raise MotionError(
-            f"{where}: {nodes[kept[int(np.argmax(bad))]].name!r} is mirrored or of no size (a "
+            f"{context}: {nodes[kept[int(np.argmax(bad))]].name!r} is mirrored or of no size (a "
             "scale of 0 or less); apply its transform and export again"
         )
     return scales

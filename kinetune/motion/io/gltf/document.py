@@ -42,90 +42,94 @@ class Document:
     """A glTF file whose buffers are at hand.
 
     Attributes:
-        where: What to call it in errors.
+        context: What to call it in errors.
         json: The document.
         buffers: The bytes of each buffer.
     """
 
-    where: str
+    context: str
     json: dict[str, Any]
     buffers: tuple[bytes, ...]
 
-    def all(self, key: str) -> list[dict[str, Any]]:
+    def entries(self, key: str) -> list[dict[str, Any]]:
         """Return the objects listed under ``key``, none if there is no such key."""
-        return objects(self.json, key, self.where)
+        return object_list(self.json, key, self.context)
 
-    def one(self, key: str, place: object) -> dict[str, Any]:
+    def entry(self, key: str, index: object) -> dict[str, Any]:
         """Return the object at ``place`` of the list ``key``."""
-        listed = self.all(key)
-        return listed[index_in(place, len(listed), f"{self.where}: {key}")]
+        listed = self.entries(key)
+        return listed[valid_index(index, len(listed), f"{self.context}: {key}")]
 
 
-def read_document(path: Path, where: str) -> Document:
+def read_document(path: Path, context: str) -> Document:
     """Read a .glb or .gltf file and the buffers it names.
 
     Args:
         path: The file.
-        where: What to call it in errors.
+        context: What to call it in errors.
 
     Raises:
         MotionError: It isn't glTF 2, it is cut short, or a buffer is missing or lies elsewhere.
     """
     raw = path.read_bytes()
-    text, binary = _chunks(raw, where) if raw.startswith(MAGIC) else (raw, b"")
+    text, binary = _chunks(raw, context) if raw.startswith(MAGIC) else (raw, b"")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise MotionError(f"{where}: its JSON can't be read ({error})") from error
+        raise MotionError(f"{context}: its JSON can't be read ({error})") from error
     asset = document.get("asset") if isinstance(document, dict) else None
     version = asset.get("version") if isinstance(asset, dict) else None
     if not str(version).startswith("2"):
         found = "no version" if version is None else f"version {str(version)[:20]}"
-        raise MotionError(f"{where}: expected glTF 2, found {found}; export it as .glb")
+        raise MotionError(f"{context}: expected glTF 2, found {found}; export it as .glb")
     if unreadable := [
         name for name in _UNREADABLE if name in str(document.get("extensionsRequired"))
     ]:
-        raise MotionError(f"{where}: is packed with {unreadable[0]}; export it without compression")
-    listed = objects(document, "buffers", where)
+        raise MotionError(
+            f"{context}: is packed with {unreadable[0]}; export it without compression"
+        )
+    listed = object_list(document, "buffers", context)
     buffers = tuple(
-        _buffer(entry, path, b"" if place else binary, f"{where}: buffer {place}")
-        for place, entry in enumerate(listed)
+        _buffer(entry, path, b"" if index else binary, f"{context}: buffer {index}")
+        for index, entry in enumerate(listed)
     )
-    return Document(where, document, buffers)
+    return Document(context, document, buffers)
 
 
-def accessor(document: Document, place: object, width: int) -> Array:
-    """Return the numbers of an accessor, (count, width).
+def read_accessor(document: Document, index: object, width: int) -> Array:
+    """Return the numbers of an (count, width).
 
     Args:
         document: The file.
-        place: Which accessor.
+        index: Which accessor.
         width: How many numbers an element must have: 1, 3, 4 or 16.
 
     Raises:
         MotionError: It reaches past its buffer, or holds something else or no finite numbers.
     """
-    entry = document.one("accessors", place)
-    where = f"{document.where}: accessor {place}"
+    entry = document.entry("accessors", index)
+    context = f"{document.context}: accessor {index}"
     if _WIDTHS.get(str(entry.get("type"))) != width:
-        raise MotionError(f"{where}: expected {width} numbers each, found {entry.get('type')}")
-    dtype = _dtype(entry, where)
-    count = whole_number(entry.get("count"), f"{where}: count")
+        raise MotionError(f"{context}: expected {width} numbers each, found {entry.get('type')}")
+    dtype = _dtype(entry, context)
+    count = whole_number(entry.get("count"), f"{context}: count")
     if "bufferView" in entry:
-        values = _viewed(document, entry, (count, width), dtype, where)
+        values = _viewed(document, entry, (count, width), dtype, context)
     elif count <= _MOST_UNBACKED:
         values = np.zeros((count, width), dtype)
     else:
-        raise MotionError(f"{where}: names {count} elements and has no bytes for them")
+        raise MotionError(f"{context}: names {count} elements and has no bytes for them")
     if "sparse" in entry:
-        values = _with_sparse(document, entry["sparse"], values, where)
+        values = _with_sparse(document, entry["sparse"], values, context)
     scaled = _scaled(values, bool(entry.get("normalized")))
     if not (np.abs(scaled) < _LARGEST).all():
-        raise MotionError(f"{where}: holds NaN, infinite or absurdly large numbers; clean the clip")
+        raise MotionError(
+            f"{context}: holds NaN, infinite or absurdly large numbers; clean the clip"
+        )
     return scaled
 
 
-def objects(holder: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:
+def object_list(holder: dict[str, Any], key: str, context: str) -> list[dict[str, Any]]:
     """Return the list of JSON objects under ``key``, empty if there is none.
 
     Raises:
@@ -133,43 +137,43 @@ def objects(holder: dict[str, Any], key: str, where: str) -> list[dict[str, Any]
     """
     listed = holder.get(key, [])
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-        raise MotionError(f"{where}: expected a list of objects under {key!r}")
+        raise MotionError(f"{context}: expected a list of objects under {key!r}")
     return listed
 
 
-def index_in(place: object, count: int, where: str) -> int:
+def valid_index(index: object, count: int, context: str) -> int:
     """Return ``place`` as an index below ``count``.
 
     Raises:
         MotionError: It is none.
     """
-    found = whole_number(place, where)
+    found = whole_number(index, context)
     if found >= count:
-        raise MotionError(f"{where}: there is no number {found}, only {count} of them")
+        raise MotionError(f"{context}: there is no number {found}, only {count} of them")
     return found
 
 
-def whole_number(value: object, where: str) -> int:
+def whole_number(value: object, context: str) -> int:
     """Return ``value`` as a whole number, 0 or more.
 
     Raises:
         MotionError: It is none.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise MotionError(f"{where}: expected a whole number, found {str(value)[:40]!r}")
+        raise MotionError(f"{context}: expected a whole number, found {str(value)[:40]!r}")
     return value
 
 
-def _chunks(raw: bytes, where: str) -> tuple[bytes, bytes]:
+def _chunks(raw: bytes, context: str) -> tuple[bytes, bytes]:
     """Split a .glb into its JSON and its binary chunk."""
     if len(raw) < _HEADER.size + _CHUNK.size:
-        raise MotionError(f"{where}: the .glb is cut short after {len(raw)} bytes")
+        raise MotionError(f"{context}: the .glb is cut short after {len(raw)} bytes")
     _, version, length = _HEADER.unpack_from(raw)
     if version != 2:
-        raise MotionError(f"{where}: expected glTF 2, found version {version}; export it as .glb")
+        raise MotionError(f"{context}: expected glTF 2, found version {version}; export it as .glb")
     if length > len(raw):
         raise MotionError(
-            f"{where}: the .glb is cut short, expected {length} bytes, found {len(raw)}"
+            f"{context}: the .glb is cut short, expected {length} bytes, found {len(raw)}"
         )
     found: dict[int, bytes] = {}
     at = _HEADER.size
@@ -177,56 +181,56 @@ def _chunks(raw: bytes, where: str) -> tuple[bytes, bytes]:
         size, kind = _CHUNK.unpack_from(raw, at)
         at += _CHUNK.size
         if at + size > length:
-            raise MotionError(f"{where}: a chunk of the .glb reaches past its end")
+            raise MotionError(f"{context}: a chunk of the .glb reaches past its end")
         found.setdefault(kind, raw[at : at + size])
         at += size
     if _JSON_CHUNK not in found:
-        raise MotionError(f"{where}: the .glb has no JSON chunk")
+        raise MotionError(f"{context}: the .glb has no JSON chunk")
     return found[_JSON_CHUNK], found.get(_BINARY_CHUNK, b"")
 
 
-def _buffer(entry: dict[str, Any], path: Path, binary: bytes, where: str) -> bytes:
-    length = whole_number(entry.get("byteLength"), f"{where}: byteLength")
+def _buffer(entry: dict[str, Any], path: Path, binary: bytes, context: str) -> bytes:
+    length = whole_number(entry.get("byteLength"), f"{context}: byteLength")
     uri = entry.get("uri")
     if uri is None:
         held = binary
     elif not isinstance(uri, str):
-        raise MotionError(f"{where}: expected an address as text")
+        raise MotionError(f"{context}: expected an address as text")
     elif uri.startswith("data:"):
-        held = _decoded(uri, where)
+        held = _decoded(uri, context)
     else:
-        held = _beside(path, unquote(uri), length, where)
+        held = _beside(path, unquote(uri), length, context)
     if len(held) < length:
-        raise MotionError(f"{where}: expected {length} bytes, found {len(held)}; it is cut short")
+        raise MotionError(f"{context}: expected {length} bytes, found {len(held)}; it is cut short")
     return held[:length]
 
 
-def _decoded(uri: str, where: str) -> bytes:
+def _decoded(uri: str, context: str) -> bytes:
     head, _, payload = uri.partition(",")
     if not head.endswith(";base64"):
-        raise MotionError(f"{where}: expected base64, found {head[:40]!r}")
+        raise MotionError(f"{context}: expected base64, found {head[:40]!r}")
     try:
         return base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise MotionError(f"{where}: its base64 is damaged ({error})") from error
+        raise MotionError(f"{context}: its base64 is damaged ({error})") from error
 
 
-def _beside(path: Path, name: str, length: int, where: str) -> bytes:
+def _beside(path: Path, name: str, length: int, context: str) -> bytes:
     folder = path.parent.resolve()
     try:
         file = (folder / name).resolve()
         if not file.is_relative_to(folder):
-            raise MotionError(f"{where}: expected a file beside it, found {name!r}")
+            raise MotionError(f"{context}: expected a file beside it, found {name!r}")
         with file.open("rb") as opened:
             return opened.read(min(length, file.stat().st_size))
     except (OSError, ValueError, RuntimeError) as error:
-        raise MotionError(f"{where}: {name[:80]!r} can't be read beside it ({error})") from error
+        raise MotionError(f"{context}: {name[:80]!r} can't be read beside it ({error})") from error
 
 
-def _dtype(entry: dict[str, Any], where: str) -> str:
+def _dtype(entry: dict[str, Any], context: str) -> str:
     kind = entry.get("componentType")
     if not isinstance(kind, int) or kind not in _DTYPES:
-        raise MotionError(f"{where}: expected a component type of glTF, found {kind!r}")
+        raise MotionError(f"{context}: expected a component type of glTF, found {kind!r}")
     return _DTYPES[kind]
 
 
@@ -235,22 +239,22 @@ def _viewed(
     entry: dict[str, Any],
     shape: tuple[int, int],
     dtype: str,
-    where: str,
+    context: str,
 ) -> NDArray[Any]:
     """Return an array as it lies in its buffer, bounds checked."""
-    view = document.one("bufferViews", entry.get("bufferView"))
-    place = index_in(view.get("buffer"), len(document.buffers), f"{where}: buffer")
-    buffer, size = document.buffers[place], np.dtype(dtype).itemsize
-    start = whole_number(view.get("byteOffset", 0), f"{where}: byteOffset")
-    length = whole_number(view.get("byteLength"), f"{where}: byteLength")
-    inside = whole_number(entry.get("byteOffset", 0), f"{where}: byteOffset")
+    view = document.entry("bufferViews", entry.get("bufferView"))
+    index = valid_index(view.get("buffer"), len(document.buffers), f"{context}: buffer")
+    buffer, size = document.buffers[index], np.dtype(dtype).itemsize
+    start = whole_number(view.get("byteOffset", 0), f"{context}: byteOffset")
+    length = whole_number(view.get("byteLength"), f"{context}: byteLength")
+    inside = whole_number(entry.get("byteOffset", 0), f"{context}: byteOffset")
     element = size * shape[1]
-    stride = whole_number(view.get("byteStride", element), f"{where}: byteStride")
+    stride = whole_number(view.get("byteStride", element), f"{context}: byteStride")
     last = inside + stride * (shape[0] - 1) + element if shape[0] else inside
     if stride < element or last > length or start + length > len(buffer):
         raise MotionError(
-            f"{where}: {shape[0]} elements reach past their bytes ({last} of {length}, in a buffer "
-            f"of {len(buffer)}); the file is damaged"
+            f"{context}: {shape[0]} elements reach past their bytes ({last} of {length}, in a "
+            f"buffer of {len(buffer)}); the file is damaged"
         )
     if not shape[0]:
         return np.zeros(shape, dtype)
@@ -258,18 +262,18 @@ def _viewed(
 
 
 def _with_sparse(
-    document: Document, sparse: object, values: NDArray[Any], where: str
+    document: Document, sparse: object, values: NDArray[Any], context: str
 ) -> NDArray[Any]:
     if not isinstance(sparse, dict):
-        raise MotionError(f"{where}: expected an object under 'sparse'")
-    count = whole_number(sparse.get("count"), f"{where}: sparse count")
+        raise MotionError(f"{context}: expected an object under 'sparse'")
+    count = whole_number(sparse.get("count"), f"{context}: sparse count")
     indices, replaced = sparse.get("indices"), sparse.get("values")
     if not isinstance(indices, dict) or not isinstance(replaced, dict):
-        raise MotionError(f"{where}: expected indices and values under 'sparse'")
-    at = _viewed(document, indices, (count, 1), _dtype(indices, where), where)[:, 0]
+        raise MotionError(f"{context}: expected indices and values under 'sparse'")
+    at = _viewed(document, indices, (count, 1), _dtype(indices, context), context)[:, 0]
     if count and (at.dtype.kind not in "ui" or at.min() < 0 or at.max() >= len(values)):
-        raise MotionError(f"{where}: a sparse index lies past its {len(values)} elements")
-    new = _viewed(document, replaced, (count, values.shape[1]), values.dtype.str, where)
+        raise MotionError(f"{context}: a sparse index lies past its {len(values)} elements")
+    new = _viewed(document, replaced, (count, values.shape[1]), values.dtype.str, context)
     values = values.copy()
     values[at] = new
     return values

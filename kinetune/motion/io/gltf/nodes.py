@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kinetune.errors import MotionError
 from kinetune.motion import rotations
-from kinetune.motion.io.gltf.document import Document, accessor, index_in
+from kinetune.motion.io.gltf.document import Document, read_accessor, valid_index
 
 Array = NDArray[np.float64]
 
@@ -56,28 +56,30 @@ class Node:
     has_mesh: bool
 
 
-def nodes_of(document: Document) -> list[Node]:
+def read_nodes(document: Document) -> list[Node]:
     """Return all nodes of a file.
 
     Raises:
         MotionError: One hangs from two others or from itself, or holds no proper transform.
     """
-    listed, where = document.all("nodes"), document.where
+    listed, context = document.entries("nodes"), document.context
     parents = [-1] * len(listed)
     children: list[tuple[int, ...]] = []
-    for place, entry in enumerate(listed):
+    for index, entry in enumerate(listed):
         below = entry.get("children", [])
         if not isinstance(below, list):
-            raise MotionError(f"{where}: node {place}: expected a list of children")
-        children.append(tuple(index_in(c, len(listed), f"{where}: node {place}") for c in below))
+            raise MotionError(f"{context}: node {index}: expected a list of children")
+        children.append(
+            tuple(valid_index(c, len(listed), f"{context}: node {index}") for c in below)
+        )
         for child in children[-1]:
             if parents[child] >= 0:
-                raise MotionError(f"{where}: node {child} hangs from two nodes; it is damaged")
-            parents[child] = place
-    _check_no_circles(parents, children, where)
+                raise MotionError(f"{context}: node {child} hangs from two nodes; it is damaged")
+            parents[child] = index
+    _check_no_circles(parents, children, context)
     return [
-        _node(entry, place, parents[place], children[place], where)
-        for place, entry in enumerate(listed)
+        _node(entry, index, parents[index], children[index], context)
+        for index, entry in enumerate(listed)
     ]
 
 
@@ -96,18 +98,18 @@ def bind_pose(
     """
     turned = {node: nodes[node].rotation for node in kept}
     placed = {node: nodes[node].offset for node in kept}
-    for entry, joints in zip(reversed(document.all("skins")), reversed(skins), strict=True):
+    for entry, joints in zip(reversed(document.entries("skins")), reversed(skins), strict=True):
         if "inverseBindMatrices" not in entry:
             continue
-        inverse = _matrices(accessor(document, entry["inverseBindMatrices"], 16))
+        inverse = _matrices(read_accessor(document, entry["inverseBindMatrices"], 16))
         if len(inverse) < len(joints):
-            raise MotionError(f"{document.where}: a skin with fewer bind matrices than joints")
+            raise MotionError(f"{document.context}: a skin with fewer bind matrices than joints")
         for node, matrix in _bound(nodes, joints, inverse).items():
             turned[node], placed[node] = _rotation_of(matrix), matrix[:3, 3]
     return np.array([turned[n] for n in kept]), np.array([placed[n] for n in kept])
 
 
-def human_bones(document: Document) -> dict[str, int]:
+def humanoid_bones(document: Document) -> dict[str, int]:
     """Return which node is which of our joints, where a VRM extension says so; else nothing."""
     extensions = document.json.get("extensions")
     for name in _VRM_EXTENSIONS:
@@ -117,34 +119,36 @@ def human_bones(document: Document) -> dict[str, int]:
         if isinstance(bones, list):  # VRM 0
             bones = {str(bone.get("bone")): bone for bone in bones if isinstance(bone, dict)}
         if isinstance(bones, dict):
-            count = len(document.all("nodes"))
+            count = len(document.entries("nodes"))
             return {
-                _VRM_BONES[bone]: index_in(held.get("node"), count, f"{document.where}: {bone}")
+                _VRM_BONES[bone]: valid_index(
+                    held.get("node"), count, f"{document.context}: {bone}"
+                )
                 for bone, held in bones.items()
                 if bone in _VRM_BONES and isinstance(held, dict)
             }
     return {}
 
 
-def skins_of(document: Document, node_count: int) -> list[list[int]]:
+def skin_joints(document: Document, node_count: int) -> list[list[int]]:
     """Return the joints of each skin.
 
     Raises:
         MotionError: A skin lists no joints, or one that isn't there.
     """
     found = []
-    for number, skin in enumerate(document.all("skins")):
-        joints, where = skin.get("joints"), f"{document.where}: skin {number}"
+    for number, skin in enumerate(document.entries("skins")):
+        joints, context = skin.get("joints"), f"{document.context}: skin {number}"
         if not isinstance(joints, list):
-            raise MotionError(f"{where}: expected a list of joints")
-        found.append([index_in(joint, node_count, where) for joint in joints])
+            raise MotionError(f"{context}: expected a list of joints")
+        found.append([valid_index(joint, node_count, context) for joint in joints])
     return found
 
 
 def _node(
-    entry: dict[str, Any], place: int, parent: int, children: tuple[int, ...], where: str
+    entry: dict[str, Any], index: int, parent: int, children: tuple[int, ...], context: str
 ) -> Node:
-    at = f"{where}: node {place}"
+    at = f"{context}: node {index}"
     if "matrix" in entry:
         matrix = _matrices(_numbers(entry["matrix"], 16, at)[None])[0]
         scale = np.linalg.norm(matrix[:3, :3], axis=0)
@@ -157,29 +161,29 @@ def _node(
         rotation = np.array([w, x, y, z]) / length if length > 0.0 else np.array([1.0, 0, 0, 0])
         offset = _numbers(entry.get("translation", [0, 0, 0]), 3, at)
         scale = _numbers(entry.get("scale", [1, 1, 1]), 3, at)
-    name = str(entry.get("name") or f"node {place}")
+    name = str(entry.get("name") or f"node {index}")
     return Node(name, parent, children, rotation, offset, scale, "mesh" in entry)
 
 
-def _numbers(value: object, count: int, where: str) -> Array:
+def _numbers(value: object, count: int, context: str) -> Array:
     good = isinstance(value, list) and len(value) == count
     if not good or not all(isinstance(number, int | float) for number in value):  # type: ignore[attr-defined]
-        raise MotionError(f"{where}: expected {count} numbers, found {str(value)[:60]}")
+        raise MotionError(f"{context}: expected {count} numbers, found {str(value)[:60]}")
     numbers = np.array(value, dtype=np.float64)
     if not (np.abs(numbers) < _LARGEST).all():
-        raise MotionError(f"{where}: holds NaN, infinite or absurdly large numbers")
+        raise MotionError(f"{context}: holds NaN, infinite or absurdly large numbers")
     return numbers
 
 
-def _check_no_circles(parents: list[int], children: list[tuple[int, ...]], where: str) -> None:
+def _check_no_circles(parents: list[int], children: list[tuple[int, ...]], context: str) -> None:
     # With one parent each, whatever no root leads to hangs from itself.
-    waiting = [place for place, parent in enumerate(parents) if parent < 0]
+    waiting = [index for index, parent in enumerate(parents) if parent < 0]
     reached = 0
     while waiting:
         reached += 1
         waiting.extend(children[waiting.pop()])
     if reached < len(parents):
-        raise MotionError(f"{where}: some nodes hang from themselves; the file is damaged")
+        raise MotionError(f"{context}: some nodes hang from themselves; the file is damaged")
 
 
 def _matrices(columns: Array) -> Array:
@@ -199,12 +203,12 @@ def _bound(nodes: list[Node], joints: list[int], inverse: Array) -> dict[int, Ar
 
     Nothing comes back if the matrices can't be those of this skeleton.
     """
-    place = {node: number for number, node in enumerate(joints)}
-    pairs = [node for node in place if nodes[node].parent in place]
+    index = {node: number for number, node in enumerate(joints)}
+    pairs = [node for node in index if nodes[node].parent in index]
     if (np.abs(np.linalg.det(inverse[: len(joints)])) < np.finfo(np.float64).tiny).any():
         return {}
     local = {
-        node: inverse[place[nodes[node].parent]] @ np.linalg.inv(inverse[place[node]])
+        node: inverse[index[nodes[node].parent]] @ np.linalg.inv(inverse[index[node]])
         for node in pairs
     }
     lengths = [

@@ -10,7 +10,7 @@ import pytest
 from kinetune.errors import MotionError
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.clip import cut
-from kinetune.motion.io.formats import Reading, read_motion, read_motion_file
+from kinetune.motion.io.formats import ReadOptions, read_motion, read_motion_file
 from kinetune.motion.io.gltf.animation import read_gltf
 from tests.motion.glb_writer import Gltf, add_above, add_animation, add_skin, gltf_of
 from tests.motion.retargeting.test_retarget import degrees_between, directions, turned_degrees
@@ -24,7 +24,7 @@ def read(tmp_path):
     def read(file, **reading):
         path = tmp_path / "dance.glb"
         path.write_bytes(file.glb() if isinstance(file, Gltf) else file)
-        return read_motion(path, Reading(**reading))
+        return read_motion(path, ReadOptions(**reading))
 
     return read
 
@@ -67,9 +67,9 @@ def test_bind_matrices_that_are_all_the_same_are_not_believed(read, dance):
     assert_same(read(file), dance)
 
 
-@pytest.mark.parametrize("way", ["LINEAR", "STEP", "CUBICSPLINE"])
-def test_every_interpolation_meets_its_keys(read, dance, way):
-    assert_same(read(gltf_of(dance, way=way)), dance)
+@pytest.mark.parametrize("interpolation", ["LINEAR", "STEP", "CUBICSPLINE"])
+def test_every_interpolation_meets_its_keys(read, dance, interpolation):
+    assert_same(read(gltf_of(dance, interpolation=interpolation)), dance)
 
 
 @pytest.mark.parametrize(
@@ -298,8 +298,8 @@ def bend(**changes):
 
     def change(file):
         damaged = json.loads(json.dumps(file.json))
-        for where, value in changes.items():
-            holder, *path = damaged, *where.split("__")
+        for context, value in changes.items():
+            holder, *path = damaged, *context.split("__")
             for step in path[:-1]:
                 holder = holder[int(step) if step.isdigit() else step]
             holder[int(path[-1]) if path[-1].isdigit() else path[-1]] = value
@@ -481,7 +481,7 @@ def test_joints_are_sampled_as_asked(tmp_path, dance):
     (tmp_path / "a.glb").write_bytes(gltf_of(dance).glb())
     take = read_gltf(tmp_path / "a.glb")
     knee = skeleton.joint_index("left_knee")
-    whole = take.turns(knee)
-    np.testing.assert_array_equal(take.turns(knee, np.array([7, 3])), whole[[7, 3]])
-    np.testing.assert_array_equal(take.turns(knee, slice(2, 4)), whole[2:4])
-    assert take.places(knee) is None
+    whole = take.local_rotations(knee)
+    np.testing.assert_array_equal(take.local_rotations(knee, np.array([7, 3])), whole[[7, 3]])
+    np.testing.assert_array_equal(take.local_rotations(knee, slice(2, 4)), whole[2:4])
+    assert take.local_translations(knee) is None
