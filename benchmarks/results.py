@@ -19,7 +19,7 @@ import sys
 import zlib
 from pathlib import Path
 
-import kinetune.cli  # noqa: F401 - sleeping threads, before torch is loaded
+import kinetune.tasks  # noqa: F401 - sleeping threads, before torch is loaded
 from kinetune import files, genres
 from kinetune.audio.sound import write_sound
 from kinetune.cli.progress import stage_bars

@@ -8,7 +8,7 @@ import pytest
 
 from kinetune.motion.clip import MotionClip, clip_from_axis_angle
 
-# As the command line has it, see kinetune/cli/__init__.py; before torch is loaded.
+# As the tasks have it, see kinetune/tasks/__init__.py; before torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if "PYTEST_XDIST_WORKER" in os.environ:
     # A worker a core: threads on top would only get in each other's way.
@@ -42,3 +42,20 @@ def shared_motions() -> Path:
     if not SHARED_MOTIONS.is_dir():
         pytest.skip("the real motions are not beside this checkout")
     return SHARED_MOTIONS
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """The folder of a small untrained checkpoint."""
+    from tests.model.conftest import tiny_default
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tiny_default().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _settled_terminal():
+    # Help and tables are laid out for the terminal's width.
+    os.environ["COLUMNS"] = "120"
+    os.environ["HF_HUB_OFFLINE"] = "1"

@@ -1,11 +1,3 @@
-"""The front door: the command line, one file a verb.
+"""The command line, one file a subcommand: flags become a request, a task runs, it is printed."""
 
-Idle threads of torch's OpenMP sleep instead of spinning: on a machine that does anything else the
-small networks here run many times faster that way, and no slower on an idle one
-(docs/speed.md). It counts only before torch is loaded, so it stands here; a user's own
-``OMP_WAIT_POLICY`` is kept.
-"""
-
-import os
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+import kinetune.tasks  # noqa: F401 - sets OMP_WAIT_POLICY before torch is loaded

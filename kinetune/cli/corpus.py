@@ -32,12 +32,11 @@ def make(
     ] = None,
 ) -> None:
     """Make paired dances and music from a seed; stopped, it goes on where it was."""
-    from kinetune.cli.progress import item_bar
-    from kinetune.corpus.folder import PairSettings, make_corpus
+    from kinetune.cli.progress import stage_bars
+    from kinetune.corpus.folder import PairSettings
+    from kinetune.tasks.corpus import CorpusRequest, make_corpus
 
-    with item_bar("making pairs") as progress:
-        settings = PairSettings(genre, length, rate, 2 if stereo else 1, clips)
-        manifest = make_corpus(
-            out, minutes=minutes, seed=seed, settings=settings, progress=progress
-        )
-    print(f"{manifest}: the list of what was made")
+    pairs = PairSettings(genre, length, rate, 2 if stereo else 1, clips)
+    with stage_bars() as progress:
+        result = make_corpus(CorpusRequest(out, minutes, seed, pairs), progress=progress)
+    print(f"{result.manifest}: the list of its {result.items} pairs")

@@ -1,14 +1,21 @@
 """``kinetune evaluate``: how good is music for a dance, whatever made it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from kinetune.cli import evaluate_aist, scoring
+from kinetune.cli.options import DeviceOption, ModelOption, labelled_folders
+from kinetune.errors import ConfigError
 
-# What is meant where no part of the command is named.
+if TYPE_CHECKING:
+    from kinetune.tasks.evaluate import EvaluateResult
+
+ResultsOption = Annotated[
+    bool, typer.Option("--json", help="Print results.json on stdout, nothing else.")
+]
+# The part that is meant where none is named.
 _DEFAULT = "folder"
 
 
@@ -37,7 +44,7 @@ def _group() -> None:
 @app.command("folder")
 def command(
     generated: Annotated[
-        Path, typer.Argument(help="Folder of the music to score; subfolders are takes.")
+        Path, typer.Argument(help="Folder of the music to score; subfolders are variations.")
     ],
     out: Annotated[Path, typer.Option(help="Where tables and pictures go.")],
     reference: Annotated[
@@ -65,25 +72,93 @@ def command(
         list[str] | None,
         typer.Option(help="Distances between sets by NAME, or NAME=FILE with weights of your own."),
     ] = None,
-    genre: Annotated[bool, typer.Option(help="Let the genre classifier listen.")] = True,
+    genre: Annotated[bool, typer.Option(help="Run the genre classifier.")] = True,
     ms_sincresnet: Annotated[
         Path | None, typer.Option(help="Weights of MS-SincResNet, for the published genre KLD.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of noise, random pairs and intervals.")] = 0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print results.json on stdout, nothing else.")
-    ] = False,
+    as_json: ResultsOption = False,
 ) -> None:
     """Score folders of music, with baselines beside them."""
-    from kinetune.metrics.evaluation.embedding_scores import NetworkOptions
-    from kinetune.metrics.evaluation.pairing import Folders
-    from kinetune.metrics.evaluation.protocol import Settings
+    from kinetune.cli.output import print_json
+    from kinetune.cli.progress import stage_bars
+    from kinetune.tasks.evaluate import EvaluateRequest, ScoringOptions, evaluate
 
-    systems = scoring.labelled(generated, name, also or [])
-    folders = Folders(systems, reference, motions, genres, beats)
-    networks = NetworkOptions(tuple(embedding or ()), genre, ms_sincresnet)
-    evaluation = scoring.run(folders, Settings(against, networks, seed), out)
-    scoring.tell(evaluation, out, as_json=as_json)
+    others = labelled_folders(also)
+    label = name or generated.resolve().name
+    if label in others:
+        raise ConfigError(f"two rows are called {label!r}; give each --also its own label")
+    request = EvaluateRequest(
+        systems={label: generated, **others},
+        out=out,
+        reference=reference,
+        motions=motions,
+        genres=genres,
+        beats=beats,
+        scoring=ScoringOptions(against, tuple(embedding or ()), genre, ms_sincresnet, seed),
+    )
+    with stage_bars() as progress:
+        result = evaluate(request, progress=progress)
+    if as_json:
+        print_json(result.results)
+    else:
+        print(f"{result.report}\n\n{result.page}: this page, with pictures")
+    _exit_if_unusable(result)
 
 
-app.command("aist")(evaluate_aist.command)
+@app.command("aist")
+def aist(
+    root: Annotated[Path, typer.Argument(help="AIST++: motions/, and wavs/ or music/.")],
+    out: Annotated[Path, typer.Option(help="Where slices, music, tables and pictures go.")],
+    model: ModelOption = "default",
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Another system's music for the slices, as LABEL=FOLDER."),
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="The row to test the others against. (default: the model)")
+    ] = None,
+    embedding: Annotated[
+        list[str] | None,
+        typer.Option(help="Distances by NAME or NAME=FILE; vggish is the paper's column."),
+    ] = None,
+    ms_sincresnet: Annotated[
+        Path | None, typer.Option(help="Weights of MS-SincResNet, for the paper's genre column.")
+    ] = None,
+    genre: Annotated[bool, typer.Option(help="Run the genre classifier.")] = True,
+    seed: Annotated[int, typer.Option(help="Of the music, noise, pairs and intervals.")] = 0,
+    device: DeviceOption = "auto",
+    as_json: ResultsOption = False,
+) -> None:
+    """Run the paper's test: 31 slices of AIST++, beside its published rows."""
+    from kinetune.cli.output import print_json
+    from kinetune.cli.progress import stage_bars
+    from kinetune.tasks.aist_test import AistTestRequest, run_aist_test
+    from kinetune.tasks.evaluate import ScoringOptions
+
+    request = AistTestRequest(
+        root=root,
+        out=out,
+        model=model,
+        also=labelled_folders(also),
+        scoring=ScoringOptions(against, tuple(embedding or ()), genre, ms_sincresnet, seed),
+        device=device,
+    )
+    with stage_bars() as progress:
+        result = run_aist_test(request, progress=progress)
+    if as_json:
+        print_json(result.scores.results)
+    else:
+        print(f"{result.paper_table}\n")
+        print(f"{result.slices} of {result.total} slices found in {root}\n")
+        print(f"{result.scores.report}\n\n{result.scores.page}: this page, with pictures")
+    _exit_if_unusable(result.scores)
+
+
+def _exit_if_unusable(result: "EvaluateResult") -> None:
+    """Exit with 1 where a file could not be used."""
+    from kinetune.cli.output import print_failures
+
+    if result.unusable:
+        print_failures(f"{len(result.unusable)} files can't be used:", result.unusable)
+        raise typer.Exit(1)

@@ -1,15 +1,17 @@
-"""The ``kinetune`` command: gathers the verbs and turns errors into one line and exit code 2.
+"""The ``kinetune`` command: gathers the subcommands and turns errors into one line and exit code 2.
 
-Heavy imports stay inside the verbs, so that ``--help`` answers at once.
+Heavy imports stay inside the subcommands, so that ``--help`` answers at once.
 """
 
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
 
 import typer
 
 import kinetune
 from kinetune.cli import corpus, edit, evaluate, generate, inspect, models, prepare, train
+from kinetune.cli.output import print_error
 from kinetune.errors import KinetuneError
 
 app = typer.Typer(
@@ -45,16 +47,21 @@ def _options(
     """Listens to a dance: 3D motion in, music that fits the body out."""
 
 
-def run() -> None:
-    """Run the command line; a kinetune error is one line on stderr and exit code 2."""
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit; a kinetune error is one line on stderr and exit code 2.
+
+    Args:
+        arguments: What follows the program's name; None takes the process's own.
+    """
     try:
-        app()
+        app(None if arguments is None else list(arguments))
     except KinetuneError as error:
-        print(f"kinetune: {' '.join(str(error).split())}", file=sys.stderr)
+        print_error(error)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("kinetune: stopped", file=sys.stderr)
+        print_error("stopped")
         sys.exit(130)
+    sys.exit(0)
 
 
 if __name__ == "__main__":

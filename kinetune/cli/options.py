@@ -1,20 +1,32 @@
-"""What a user can turn in ``kinetune generate`` and its kin, checked before anything is loaded."""
+"""Flags that several subcommands share, and how their text becomes values."""
 
-from dataclasses import dataclass, field
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kinetune import genres, timebase
-from kinetune.cli.grids import AskedGrid
-from kinetune.cli.motions import AskedReading
 from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kinetune.audio.export import ExportFormat
+    from kinetune.motion.io.formats import ReadOptions
+    from kinetune.tasks.requests.beat_options import BeatOptions
 
-# What several verbs ask for, word for word.
+FILES = (
+    "AIST++ or EDGE .pkl, AMASS .npz, BVH, .glb, .gltf or .vrm, .fbx, joint positions .npy or .npz"
+)
+MappingOption = Annotated[
+    Path | None,
+    typer.Option(help="A TOML file that says which joint is which; inspect --make-mapping."),
+]
+AnimationOption = Annotated[
+    str | None,
+    typer.Option(help="Which animation of a glTF or FBX file, by name; else the longest."),
+]
+FpsOption = Annotated[
+    float | None,
+    typer.Option(help="Frames a second of joint positions; else the file's own, or 20."),
+]
 StepsOption = Annotated[
     int | None, typer.Option("--steps", help="Denoising steps. (default: the model's own)")
 ]
@@ -25,89 +37,89 @@ GuidanceOption = Annotated[
     ),
 ]
 BpmOption = Annotated[
-    str, typer.Option("--bpm", help="Beats a minute, or auto, half, double of what the dance says.")
+    str, typer.Option("--bpm", help="Beats a minute; or auto, half or double of the dance's tempo.")
+]
+FirstBeatOption = Annotated[
+    float | None,
+    typer.Option(help="Second at which a bar begins. (default: found in the dance)"),
+]
+BeatsOption = Annotated[
+    Path | None,
+    typer.Option(help="A file of beat times: a beat a line, JSON, or a DAW's MIDI tempo map."),
 ]
 ModelOption = Annotated[
     str, typer.Option("--model", help="A bundled name, a checkpoint folder, or a hub id.")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
-
-MOST_VARIATIONS = 64
-# What --beat-map writes beside the sound.
-BEAT_MAPS = {"json": ".beats.json", "csv": ".beats.csv", "labels": ".beats.txt", "midi": ".mid"}
-
-
-@dataclass(frozen=True)
-class FilmOptions:
-    """The picture that goes with the music.
-
-    Attributes:
-        path: An .mp4 file, or a folder for several dances; None films nothing.
-        onto: A film to put the music on; None films the dancer.
-        offset_s: When in that film the music begins.
-    """
-
-    path: Path | None = None
-    onto: Path | None = None
-    offset_s: float = 0.0
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON on stdout, nothing else.")
+]
 
 
-@dataclass(frozen=True)
-class GenerateOptions:
-    """What a user can turn; None leaves it to the dance or to the checkpoint."""
-
-    genre: str | None = None
-    reading: AskedReading = field(default_factory=AskedReading)
-    seed: int = 0
-    steps: int | None = None
-    guidance: float | None = None
-    grid: AskedGrid = field(default_factory=AskedGrid)
-    loop: bool = False
-    score: Path | None = None
-    variations: int = 1
-    plot: bool = False
-    film: FilmOptions = field(default_factory=FilmOptions)
-    beat_maps: tuple[str, ...] = ()
-    rate_hz: int = timebase.SAMPLE_RATE_HZ
-    channels: int = 1
-    loudness_lufs: float = -14.0
-
-
-def check_options(options: GenerateOptions) -> None:
-    """See that every number and name is possible.
+def read_options(mapping: Path | None, animation: str | None, fps: float | None) -> "ReadOptions":
+    """Return how to read motion files.
 
     Raises:
-        ConfigError: One is not.
+        KinetuneError: The mapping can't be used, or the rate is impossible.
     """
-    if options.genre is not None:
-        genres.genre_code(options.genre)
-    if options.steps is not None and not 1 <= options.steps <= 1000:
-        raise ConfigError(f"--steps must be 1 to 1000, found {options.steps}")
-    if options.guidance is not None and not 0.0 <= options.guidance <= 50.0:
-        raise ConfigError(f"--guidance must be 0 to 50, found {options.guidance:g}")
-    for name in options.beat_maps:
-        if name not in BEAT_MAPS:
-            known = ", ".join(BEAT_MAPS)
-            raise ConfigError(f"--beat-map must be one of {known}; found {name!r}")
-    delivery(options)
-    _check_score(options)
-    if options.seed < 0:
-        raise ConfigError(f"--seed must not be negative, found {options.seed}")
+    from kinetune.motion.io.formats import ReadOptions
+    from kinetune.motion.retargeting.joint_mapping import read_mapping
+
+    return ReadOptions(None if mapping is None else read_mapping(mapping), animation, fps)
 
 
-def _check_score(options: GenerateOptions) -> None:
-    if not 1 <= options.variations <= MOST_VARIATIONS:
-        raise ConfigError(
-            f"--variations must be 1 to {MOST_VARIATIONS}, found {options.variations}"
-        )
-    if options.score is not None:
-        from kinetune.model.conditioning.control_score import read_control_score
+def beat_options(bpm: str, first_beat: float | None, beats: Path | None) -> "BeatOptions":
+    """Return which beats to use; ``bpm`` is a number or one of the words.
 
-        read_control_score(options.score)
+    Raises:
+        KinetuneError: The file of beats can't be read, or a value is impossible.
+    """
+    from kinetune.tasks.requests.beat_options import BeatOptions
+
+    if beats is not None and (bpm != "auto" or first_beat is not None):
+        raise ConfigError("--beats sets all beats; leave --bpm and --first-beat out")
+    if beats is None:
+        return BeatOptions(_number_or_word(bpm), first_beat)
+    from kinetune.audio.beat_map import read_beats
+
+    return BeatOptions(beats_s=tuple(read_beats(beats).tolist()))
 
 
-def delivery(options: GenerateOptions) -> "ExportFormat":
-    """Return how the sound is handed over."""
-    from kinetune.audio.export import ExportFormat
+def time_span(text: str) -> tuple[float, float]:
+    """Return start and end of a stretch written ``START:END``, seconds.
 
-    return ExportFormat(options.rate_hz, options.channels, options.loudness_lufs)
+    Raises:
+        ConfigError: It is not two numbers.
+    """
+    start, colon, end = text.partition(":")
+    try:
+        times = float(start), float(end)
+    except ValueError:
+        times = math.nan, math.nan
+    if not colon or not all(map(math.isfinite, times)):
+        raise ConfigError(f"a stretch is START:END in seconds, such as 12.0:16.5; found {text!r}")
+    return times
+
+
+def labelled_folders(texts: list[str] | None) -> dict[str, Path]:
+    """Return folders by label from texts such as ``LABEL=FOLDER``.
+
+    Raises:
+        ConfigError: One is not so, or two share a label.
+    """
+    folders: dict[str, Path] = {}
+    for text in texts or []:
+        label, separator, folder = text.partition("=")
+        if not (separator and label and folder):
+            raise ConfigError(f"--also must be LABEL=FOLDER, found {text!r}")
+        if label in folders:
+            raise ConfigError(f"two rows are called {label!r}; give each --also its own label")
+        folders[label] = Path(folder)
+    return folders
+
+
+def _number_or_word(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -26,10 +26,10 @@ def aist(
     from kinetune.training.data.aist import prepare_aist
 
     with item_bar("preparing") as progress:
-        found = prepare_aist(root, out, features=features, progress=progress)
-    held_out = sum(item.held_out for item in found.prepared.items)
+        result = prepare_aist(root, out, features=features, progress=progress)
+    held_out = sum(item.held_out for item in result.prepared.items)
     print(
-        f"{out}: {len(found.prepared.items) - held_out} training and {held_out} held-out dances, "
-        f"{found.slices} training slices of 5 s"
+        f"{out}: {len(result.prepared.items) - held_out} training and {held_out} held-out dances, "
+        f"{result.slices} training slices of 5 s"
     )
-    print(f"  dropped: {found.ignored} on the ignore list, {found.without_music} without music")
+    print(f"  dropped: {result.ignored} on the ignore list, {result.without_music} without music")

@@ -51,25 +51,44 @@ def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def step_bar(title: str, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Yield a function to call with the steps done and in all, or None where nothing is said.
+def passing_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Yield a function to call with a stage's title, its steps done and its steps in all.
 
-    The bar vanishes when it is done; what is said afterwards stays.
+    One bar at a time; it vanishes when its stage is done, so that what is printed then stays.
+
+    Args:
+        quiet: Yield None instead, and show nothing.
     """
     if quiet:
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(title, total=None)
-
-    def update(done: int, total: int) -> None:
-        bar.start()
-        bar.update(task, completed=done, total=total)
-
+    bar = _PassingBar()
     try:
-        yield update
+        yield bar
     finally:
-        # Stopping what never began would print an empty line.
-        if bar.live.is_started:
-            bar.stop()
+        bar.stop()
+
+
+class _PassingBar:
+    """The bar of the stage that is running."""
+
+    def __init__(self) -> None:
+        self._title, self._task = "", TaskID(0)
+        self._bar: Progress | None = None
+
+    def __call__(self, title: str, done: int, total: int) -> None:
+        if self._bar is None or title != self._title:
+            self.stop()
+            columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._title, self._task = title, self._bar.add_task(title, total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total)
+        if done >= total:
+            self.stop()
+
+    def stop(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

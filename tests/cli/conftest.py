@@ -1,28 +1,39 @@
-"""The command line in its own process, on a tiny saved model."""
+"""The command line in this process, which has the libraries loaded already."""
 
-import os
-import subprocess
-import sys
+import contextlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
 
-import pytest
-
-from tests.model.conftest import tiny_default
+from kinetune.cli.main import run
 
 
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tiny_default().save_pretrained(folder)
-    return folder
+@dataclass(frozen=True)
+class Finished:
+    """What came of a command."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 def kinetune(*arguments, cwd=None):
-    """Run ``kinetune`` as a user does; the finished process with its output."""
-    return subprocess.run(
-        [sys.executable, "-m", "kinetune.cli.main", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "120", "HF_HUB_OFFLINE": "1"},
-        check=False,
-    )
+    """Run ``kinetune`` with arguments, in a folder."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(cwd or Path.cwd()),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            run([str(argument) for argument in arguments])
+        except SystemExit as exit:
+            return Finished(exit.code, out.getvalue(), err.getvalue())
+
+
+def assert_one_clear_line(done, code=2):
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("kinetune: ")

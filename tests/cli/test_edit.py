@@ -5,15 +5,16 @@ import pytest
 
 from kinetune import timebase
 from kinetune.audio.sound import Sound, read_genre, read_sound, write_sound
-from kinetune.cli.edit import OwnGenre, edit, genre_of_music, stretch
-from kinetune.cli.options import GenerateOptions
+from kinetune.cli.options import time_span
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.composition.music_score import Plan
 from kinetune.corpus.rendering.mixer import render
 from kinetune.errors import ConfigError
-from kinetune.model.sampling.editing import EditSpec
-from tests.cli.conftest import kinetune
-from tests.cli.test_generate import assert_one_clear_line, dance
+from kinetune.tasks.edit import EditRequest, edit
+from kinetune.tasks.genre_choice import GenreChoice, genre_of_music
+from kinetune.tasks.requests.music_options import MusicOptions
+from tests.cli.conftest import assert_one_clear_line, kinetune
+from tests.cli.test_generate import dance
 
 RATE_HZ = 44_100
 
@@ -50,8 +51,10 @@ def test_a_stretch_is_made_anew_and_told_as_json(tmp_path, tiny_model):
 def test_music_is_gone_on_from(tmp_path, tiny_model):
     target = tmp_path / "longer.flac"
     made = edit(
-        tune(tmp_path, 1.0), dance(tmp_path), EditSpec(continue_s=0.8, exact=True), output=target,
-        model=str(tiny_model), quiet=True,
+        EditRequest(
+            tune(tmp_path, 1.0), dance(tmp_path), target, continue_s=0.8, exact=True,
+            model=str(tiny_model),
+        )
     )  # fmt: skip
     assert made.duration_s == pytest.approx(1.8, abs=0.01)
     assert read_sound(target).duration_s == pytest.approx(1.8, abs=0.01)
@@ -63,9 +66,9 @@ def test_music_says_its_genre_itself(tmp_path, suffix):
     sound = Sound(np.zeros(RATE_HZ, dtype=np.float32), RATE_HZ)
     write_sound(path, sound, genre="krump")
     assert read_genre(path) == "krump"
-    assert genre_of_music(path, sound, tmp_path / "gBR_x.pkl") == OwnGenre("KR")
+    assert genre_of_music(path, sound, "gBR_x.pkl") == GenreChoice("KR", "sound file")
     write_sound(path, sound, genre="Polka")
-    assert genre_of_music(path, sound, tmp_path / "gBR_x.pkl") == OwnGenre("BR")
+    assert genre_of_music(path, sound, "gBR_x.pkl") == GenreChoice("BR", "file name")
     write_sound(path, sound)
     assert read_genre(path) == ""
 
@@ -76,35 +79,35 @@ def test_music_that_says_nothing_is_heard(tmp_path, code):
     plan = Plan(code, 105.0, 12.0, 0.0, np.full(len(beats_s), 0.6))
     sound = render(compose(plan, 11), 22_050)
     write_sound(tmp_path / "tune.wav", sound)
-    assert genre_of_music(tmp_path / "tune.wav", sound, tmp_path / "hero.bvh") == OwnGenre(
-        code, heard=True
+    assert genre_of_music(tmp_path / "tune.wav", sound, "hero.bvh") == GenreChoice(
+        code, "classifier"
     )
     short = Sound(sound.samples[:5000], 22_050)
-    assert genre_of_music(tmp_path / "tune.wav", short, tmp_path / "hero.bvh") == OwnGenre("HO")
+    assert genre_of_music(tmp_path / "tune.wav", short, "hero.bvh") == GenreChoice("HO", "default")
 
 
 def test_a_change_keeps_the_genre_of_the_music(tmp_path, tiny_model):
     music, motion = tune(tmp_path), dance(tmp_path)
     write_sound(music, read_sound(music), genre="waacking")
     out = tmp_path / "out.wav"
-    how = {"output": out, "model": str(tiny_model), "quiet": True}
-    assert edit(music, motion, EditSpec(redo=(0.5, 1.0), exact=True), **how).genre == "WA"
+    how = {"output": out, "model": str(tiny_model)}
+    stretch = {"redo": (0.5, 1.0), "exact": True, **how}
+    assert edit(EditRequest(music, motion, **stretch)).genre == "WA"
     assert read_genre(out) == "waacking"
-    other = GenerateOptions(genre="krump")
-    edit(music, motion, EditSpec(redo=(0.5, 1.0), exact=True), options=other, **how)
+    other = MusicOptions(genre="krump")
+    edit(EditRequest(music, motion, options=other, **stretch))
     assert read_genre(out) == "waacking", "a stretch does not make a style"
-    edit(music, motion, EditSpec(strength=0.5), options=other, **how)
+    edit(EditRequest(music, motion, strength=0.5, options=other, **how))
     assert read_genre(out) == "krump"
 
 
 def test_the_beat_may_be_the_musics_own(tmp_path, tiny_model):
     music, motion = tune(tmp_path, 8.0), dance(tmp_path)
-    change = EditSpec(redo=(0.4, 1.6))
+    how = {"output": tmp_path / "a.wav", "redo": (0.4, 1.6), "model": str(tiny_model)}
     tempi = [
-        edit(music, motion, change, output=tmp_path / "a.wav", beat_of=whose,
-             model=str(tiny_model), quiet=True).bpm
-        for whose in ("dance", "music")
-    ]  # fmt: skip
+        edit(EditRequest(music, motion, beats_of=source, **how)).bpm
+        for source in ("dance", "music")
+    ]
     assert tempi[1] == pytest.approx(120.0, rel=0.03)
     assert tempi[0] != tempi[1]
 
@@ -121,8 +124,8 @@ def test_the_beat_may_be_the_musics_own(tmp_path, tiny_model):
         (["--strength", "0"], "strength must be"),
         (["--strength", "0.5", "--genre", "polka"], "unknown genre"),
         (["--strength", "0.5", "--bpm", "5"], "30 to 300"),
-        (["--strength", "0.5", "--seed", "-1"], "--seed must not"),
-        (["--strength", "0.5", "--steps", "0"], "--steps must be"),
+        (["--strength", "0.5", "--seed", "-1"], "the seed must be 0 or more"),
+        (["--strength", "0.5", "--steps", "0"], "steps must be"),
         (["--strength", "0.5", "--beat-of", "god"], "dance or music"),
         (["--strength", "0.5", "-o", "a.aiff"], "use one of"),
     ],
@@ -148,7 +151,7 @@ def test_music_that_is_none_is_one_clear_line(tmp_path, tiny_model):
 
 
 def test_a_stretch_is_two_numbers():
-    assert stretch("12.0:16.5") == (12.0, 16.5)
+    assert time_span("12.0:16.5") == (12.0, 16.5)
     for text in ("", ":", "1:", "1:2:3", "nan:2"):
         with pytest.raises(ConfigError, match="START:END"):
-            stretch(text)
+            time_span(text)

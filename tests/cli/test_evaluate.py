@@ -1,18 +1,15 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from kinetune.audio.sound import write_sound
-from kinetune.cli.main import app
-from kinetune.cli.scoring import labelled, run
+from kinetune.cli.options import labelled_folders
 from kinetune.errors import ConfigError
 from kinetune.metrics.evaluation import baselines
-from kinetune.metrics.evaluation.embedding_scores import NetworkOptions
-from kinetune.metrics.evaluation.pairing import Folders
-from kinetune.metrics.evaluation.protocol import Settings
-from tests.cli.conftest import kinetune
+from kinetune.tasks.evaluate import EvaluateRequest, ScoringOptions, evaluate
+from tests.cli.conftest import assert_one_clear_line, kinetune
 from tests.metrics.conftest import write_world
 
 
@@ -27,8 +24,7 @@ def world(tmp_path_factory):
 
 
 def evaluated(*arguments):
-    """Run ``kinetune evaluate`` in this process, which has librosa loaded already."""
-    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+    return kinetune("evaluate", *arguments)
 
 
 def test_folders_become_one_table(world, tmp_path):
@@ -39,7 +35,7 @@ def test_folders_become_one_table(world, tmp_path):
         "--genres", genres, "--name", "mine", "--also", f"theirs={world.reference}",
         "--against", "theirs", "--embedding", "mfcc", "--out", tmp_path / "out",
     )  # fmt: skip
-    assert done.exit_code == 0, done.stderr
+    assert done.returncode == 0, done.stderr
     assert "| metric | mine | theirs | reference |" in done.stdout
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert list(found)[:2] == ["mine", "theirs"]
@@ -53,7 +49,7 @@ def test_folders_become_one_table(world, tmp_path):
 
 def test_json_is_all_that_is_printed(world, tmp_path):
     done = evaluated("folder", world.system, "--no-genre", "--out", tmp_path, "--json")
-    assert done.exit_code == 0
+    assert done.returncode == 0
     found = json.loads(done.stdout)
     assert list(found) == ["system", "noise", "silence"]
     assert found == json.loads((tmp_path / "results.json").read_text())
@@ -71,14 +67,14 @@ def test_beats_and_seed_change_the_result(world, tmp_path):
             tmp_path / "out", "--json", *options,
         )  # fmt: skip
         found.append(json.loads(done.stdout))
-    plain, annotated, seeded = found
-    assert annotated["system"]["beat_f"] != plain["system"]["beat_f"]
-    assert annotated["reference"]["beat_f"]["value"] < 1.0
+    plain, listed, seeded = found
+    assert listed["system"]["beat_f"] != plain["system"]["beat_f"]
+    assert listed["reference"]["beat_f"]["value"] < 1.0
     assert seeded["noise"]["beat_f"] != plain["noise"]["beat_f"]
     assert seeded["reference"]["beat_f"] == plain["reference"]["beat_f"]
 
 
-def test_a_broken_file_is_named_and_the_exit_code_says_so(world, tmp_path):
+def test_a_broken_file_is_named_and_the_returncode_says_so(world, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     write_sound(folder / "dance0.wav", baselines.noise("a", 5.0))
@@ -86,7 +82,7 @@ def test_a_broken_file_is_named_and_the_exit_code_says_so(world, tmp_path):
     done = evaluated(
         folder, "--reference", world.reference, "--no-genre", "--out", tmp_path / "out"
     )
-    assert done.exit_code == 1
+    assert done.returncode == 1
     assert "1 files can't be used" in done.stderr
     assert "dance1.wav: not a sound file" in done.stderr
     assert (tmp_path / "out" / "results.json").is_file()
@@ -102,31 +98,34 @@ def test_what_cannot_be_is_one_line_and_code_2(world, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("systems", "settings", "words"),
+    ("systems", "scoring", "words"),
     [
-        ({"noise": "SYSTEM"}, Settings(), "'noise' can't be a label"),
-        ({"a": "SYSTEM"}, Settings("x"), "no row 'x' to test against"),
-        (
-            {"a": "SYSTEM"},
-            Settings(networks=NetworkOptions(("x",), False)),
-            "unknown embedding 'x'",
-        ),
-        ({"a": "SYSTEM"}, Settings(seed=-1), "--seed must not be negative"),
+        (["noise"], {}, "'noise' can't be a label"),
+        (["a"], {"against": "x"}, "no row 'x' to test against"),
+        (["a"], {"embeddings": ("x",), "genre": False}, "unknown embedding 'x'"),
+        (["a"], {"seed": -1}, "the seed must be 0 or more"),
     ],
 )
-def test_impossible_wishes_are_said_before_anything_is_written(
-    world, tmp_path, systems, settings, words
+def test_impossible_options_are_refused_before_anything_is_written(
+    world, tmp_path, systems, scoring, words
 ):
-    folders = Folders(dict.fromkeys(systems, world.system))
     with pytest.raises(ConfigError, match=words):
-        run(folders, settings, tmp_path / "out")
+        evaluate(
+            EvaluateRequest(
+                dict.fromkeys(systems, world.system), tmp_path / "out",
+                scoring=ScoringOptions(**scoring),
+            )
+        )  # fmt: skip
     assert not list(tmp_path.rglob("results.*"))
 
 
-def test_labels_are_folders_names_unless_told(world):
-    found = labelled(world.system, None, [f"b=c={world.reference}"[2:], "d=e"])
-    assert list(found) == ["system", "c", "d"]
+def test_a_label_is_the_folders_name_unless_given(world, tmp_path):
+    assert list(labelled_folders(["c=x", "d=e=f"])) == ["c", "d"]
+    assert labelled_folders(["d=e=f"])["d"] == Path("e=f")
     with pytest.raises(ConfigError, match="--also must be LABEL=FOLDER, found 'x'"):
-        labelled(world.system, None, ["x"])
-    with pytest.raises(ConfigError, match="two rows are called 'system'"):
-        labelled(world.system, None, [f"system={world.reference}"])
+        labelled_folders(["x"])
+    with pytest.raises(ConfigError, match="two rows are called 'a'"):
+        labelled_folders(["a=x", "a=y"])
+    done = evaluated(world.system, "--also", f"system={world.reference}", "--out", tmp_path)
+    assert_one_clear_line(done)
+    assert "two rows are called 'system'" in done.stderr

@@ -1,21 +1,25 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from kinetune.audio.beat_map import read_beats
+from kinetune.audio.export import ExportFormat
 from kinetune.audio.loudness import integrated_lufs
 from kinetune.audio.sound import read_sound
-from kinetune.cli.generate import generate, genre_of
-from kinetune.cli.grids import AskedGrid
-from kinetune.cli.options import GenerateOptions
-from kinetune.cli.targets import output_paths
 from kinetune.errors import AudioError, OutputError
+from kinetune.model.conditioning.control_score import ControlScore, Silence
 from kinetune.motion.io.formats import read_motion, write_motion
-from tests.cli.conftest import kinetune
+from kinetune.tasks.generate import GenerateRequest, generate
+from kinetune.tasks.genre_choice import GenreChoice, genre_for_dance
+from kinetune.tasks.requests.beat_options import BeatOptions
+from kinetune.tasks.requests.music_options import MusicOptions
+from kinetune.tasks.requests.output_paths import sound_paths
+from tests.cli.conftest import assert_one_clear_line, kinetune
 from tests.conftest import EXAMPLE, swaying_clip
 
 
@@ -25,12 +29,11 @@ def dance(folder, name="sway.bvh", **how):
     return path
 
 
-def assert_one_clear_line(done, code=2):
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    assert done.stderr.startswith("kinetune: ")
+def made(*motions, **request):
+    """What a request makes; it must not fail."""
+    result = generate(GenerateRequest(tuple(motions), **request))
+    assert result.failures == ()
+    return result.pieces
 
 
 def test_json_is_all_there_is_on_stdout(tmp_path, tiny_model):
@@ -75,10 +78,10 @@ def test_a_batch_goes_on_after_a_failure(tmp_path, tiny_model):
     ("arguments", "message"),
     [
         (["--genre", "polka"], "unknown genre 'polka'"),
-        (["--bpm", "1000"], "--bpm must be"),
-        (["--steps", "0"], "--steps must be"),
-        (["--guidance", "-1"], "--guidance must be"),
-        (["--seed", "-1"], "--seed must not"),
+        (["--bpm", "1000"], "bpm must be"),
+        (["--steps", "0"], "steps must be"),
+        (["--guidance", "-1"], "guidance must be"),
+        (["--seed", "-1"], "the seed must be 0 or more"),
         (["--model", "nothing"], "no such model"),
         (["--device", "toaster"], "device 'toaster'"),
         (["-o", "a.aiff"], "use one of .wav"),
@@ -120,35 +123,30 @@ def test_a_damaged_checkpoint_is_one_line_and_code_2(tmp_path, tiny_model):
 def test_shell_and_python_are_one(tmp_path, tiny_model):
     motion = dance(tmp_path)
     kinetune("generate", motion, "-o", tmp_path / "a.wav", "--model", tiny_model, "--seed", 9)
-    options = GenerateOptions(seed=9)
-    generate(
-        [motion], output=tmp_path / "b.wav", options=options, model=str(tiny_model), quiet=True
-    )
+    made(motion, output=tmp_path / "b.wav", music=MusicOptions(seed=9), model=str(tiny_model))
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
-def test_the_genre_is_asked_for_or_told_by_the_name_or_the_fallback(tmp_path):
-    assert genre_of(EXAMPLE, None) == "BR"
-    assert genre_of(EXAMPLE, "house") == "HO"
-    assert genre_of(tmp_path / "gang_dance.bvh", None) == "HO"
+def test_the_genre_is_requested_or_in_the_name_or_the_default():
+    assert genre_for_dance(EXAMPLE.name) == GenreChoice("BR", "file name")
+    assert genre_for_dance(EXAMPLE.name, "house") == GenreChoice("HO", "request")
+    assert genre_for_dance("gang_dance.bvh") == GenreChoice("HO", "default")
 
 
 def test_equal_names_get_numbers_and_files_are_not_shared(tmp_path):
-    from pathlib import Path
-
-    found = output_paths([Path("a/x.bvh"), Path("b/x.bvh"), Path("c/y.npz")], tmp_path)
+    found = sound_paths([Path("a/x.bvh"), Path("b/x.bvh"), Path("c/y.npz")], tmp_path)
     assert [p.name for p in found] == ["x.wav", "x-2.wav", "y.wav"]
     with pytest.raises(OutputError, match="name a folder"):
-        output_paths([Path("a.bvh"), Path("b.bvh")], tmp_path / "a.wav")
+        sound_paths([Path("a.bvh"), Path("b.bvh")], tmp_path / "a.wav")
     with pytest.raises(AudioError, match=r"\.aiff"):
-        output_paths([Path("a.bvh")], tmp_path / "a.aiff")
+        sound_paths([Path("a.bvh")], tmp_path / "a.aiff")
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
 def test_the_sound_is_handed_over_as_asked(tmp_path, tiny_model, suffix):
-    options = GenerateOptions(rate_hz=44_100, channels=2, loudness_lufs=-23.0)
     target = tmp_path / f"a{suffix}"
-    generate([dance(tmp_path)], output=target, options=options, model=str(tiny_model), quiet=True)
+    export = ExportFormat(44_100, 2, -23.0)
+    made(dance(tmp_path), output=target, export=export, model=str(tiny_model))
     sound = read_sound(target)
     assert (sound.rate_hz, sound.samples.shape[1]) == (44_100, 2)
     assert sound.duration_s == pytest.approx(2.0, abs=0.06)
@@ -157,23 +155,24 @@ def test_the_sound_is_handed_over_as_asked(tmp_path, tiny_model, suffix):
 
 def test_the_beats_are_written_beside_the_sound_and_can_be_given_back(tmp_path, tiny_model):
     clip = dance(tmp_path)
-    options = GenerateOptions(beat_maps=("json", "csv", "labels", "midi"))
-    ((piece,), _) = generate(
-        [clip], output=tmp_path / "a.wav", options=options, model=str(tiny_model), quiet=True
-    )
+    maps = ("json", "csv", "labels", "midi")
+    (piece,) = made(clip, output=tmp_path / "a.wav", beat_maps=maps, model=str(tiny_model))
     for name in ("a.beats.json", "a.beats.csv", "a.beats.txt"):
         np.testing.assert_allclose(read_beats(tmp_path / name), piece.beats_s, atol=1e-4)
     assert (tmp_path / "a.mid").is_file()
-    given = GenerateOptions(grid=AskedGrid(beats=tmp_path / "a.beats.csv"))
-    ((again,), _) = generate(
-        [clip], output=tmp_path / "b.wav", options=given, model=str(tiny_model), quiet=True
-    )
-    np.testing.assert_allclose(again.beats_s, piece.beats_s, atol=1e-4)
+    done = kinetune(
+        "generate", clip, "-o", tmp_path / "b.wav", "--beats", tmp_path / "a.beats.csv",
+        "--model", tiny_model, "--json",
+    )  # fmt: skip
+    (again,) = json.loads(done.stdout)
+    np.testing.assert_allclose(again["beats_s"], piece.beats_s, atol=1e-4)
 
 
 def test_half_and_double_are_of_the_dances_own_tempo(tmp_path):
     clip = read_motion(EXAMPLE)
-    plain, half, double = (AskedGrid(bpm).of(clip).bpm for bpm in ("auto", "half", "double"))
+    plain, half, double = (
+        BeatOptions(bpm).grid_for(clip).bpm for bpm in ("auto", "half", "double")
+    )
     assert half == pytest.approx(plain / 2)
     assert double == pytest.approx(plain * 2)
 
@@ -210,7 +209,7 @@ def test_a_loop_is_marked_in_the_sound_and_in_the_beats(tmp_path, tiny_model):
     assert beats["duration_s"] == pytest.approx(2.0, abs=1e-3)
 
 
-def test_takes_are_ranked_best_first(tmp_path, tiny_model):
+def test_variations_are_ranked_best_first(tmp_path, tiny_model):
     done = kinetune(
         "generate", dance(tmp_path), "-o", tmp_path / "a.wav", "--model", tiny_model,
         "--variations", 3, "--seed", 4, "--beat-map", "json", "--json",
@@ -226,15 +225,17 @@ def test_takes_are_ranked_best_first(tmp_path, tiny_model):
         str(tmp_path / f"a-{k}.wav") for k in (1, 2, 3)
     ]
     assert len({(tmp_path / f"a-{k}.wav").read_bytes() for k in (1, 2, 3)}) == 3
-    assert (tmp_path / "a-takes.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "a-variations.png").read_bytes()[:4] == b"\x89PNG"
     names = [f"a-{k}{end}" for k in (1, 2, 3) for end in (".beats.json", ".wav")]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [*names, "a-takes.png", "sway.bvh"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *names,
+        "a-variations.png",
+        "sway.bvh",
+    ]
 
 
-def test_one_take_has_its_own_name_and_no_scores(tmp_path, tiny_model):
-    ((piece,), _) = generate(
-        [dance(tmp_path)], output=tmp_path / "a.wav", model=str(tiny_model), quiet=True
-    )
+def test_one_piece_has_its_own_name_and_no_scores(tmp_path, tiny_model):
+    (piece,) = made(dance(tmp_path), output=tmp_path / "a.wav", model=str(tiny_model))
     assert (piece.output, piece.rank, piece.scores) == (str(tmp_path / "a.wav"), 1, None)
 
 
@@ -242,10 +243,13 @@ def test_a_score_is_heard(tmp_path, tiny_model):
     score = tmp_path / "score.toml"
     score.write_text("exact = true\n[[silences]]\nstart_s = 0.5\nend_s = 1.0\n")
     motion = dance(tmp_path)
-    generate(
-        [motion], output=tmp_path / "a.wav", options=GenerateOptions(score=score),
-        model=str(tiny_model), quiet=True,
-    )  # fmt: skip
+    done = kinetune(
+        "generate", motion, "-o", tmp_path / "a.wav", "--score", score, "--model", tiny_model
+    )
+    assert done.returncode == 0, done.stderr
+    options = MusicOptions(score=ControlScore(silences=(Silence(0.5, 1.0),), exact=True))
+    made(motion, output=tmp_path / "b.wav", music=options, model=str(tiny_model))
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
     samples = read_sound(tmp_path / "a.wav").samples
     assert (samples[11_025 : int(0.99 * 22_050)] == 0).all()
 
@@ -272,22 +276,16 @@ def test_an_impossible_score_is_one_clear_line(tmp_path, tiny_model, score, opti
     assert sorted(path.name for path in tmp_path.iterdir()) == ["score.toml", "sway.bvh"]
 
 
-def test_a_run_that_is_broken_off_leaves_nothing_half_written(tmp_path, tiny_model, monkeypatch):
-    from contextlib import contextmanager
-
-    @contextmanager
-    def impatient(title, quiet):
-        def stop(done, total):
-            raise KeyboardInterrupt
-
-        yield stop
+def test_a_run_that_is_broken_off_leaves_nothing_half_written(tmp_path, tiny_model):
+    def stop(title, done, total):
+        raise KeyboardInterrupt
 
     earlier = tmp_path / "out"
     earlier.mkdir()
     (earlier / "a.wav").write_bytes(b"earlier")
-    monkeypatch.setattr("kinetune.cli.progress.step_bar", impatient)
+    request = GenerateRequest((dance(tmp_path),), earlier / "a.wav", model=str(tiny_model))
     with pytest.raises(KeyboardInterrupt):
-        generate([dance(tmp_path)], output=earlier / "a.wav", model=str(tiny_model), quiet=True)
+        generate(request, progress=stop)
     assert [path.name for path in earlier.iterdir()] == ["a.wav"]
     assert (earlier / "a.wav").read_bytes() == b"earlier"
 

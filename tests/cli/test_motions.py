@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from kinetune.cli.motions import AskedReading, motions_in
+from kinetune.cli.options import read_options
 from kinetune.errors import ConfigError, MotionError
 from kinetune.motion import kinematics, skeleton
 from kinetune.motion.io.formats import write_motion
-from tests.cli.conftest import kinetune
-from tests.cli.test_generate import assert_one_clear_line
+from kinetune.tasks.requests.motion_files import find_motions
+from tests.cli.conftest import assert_one_clear_line, kinetune
 from tests.conftest import swaying_clip
 from tests.motion.glb_writer import gltf_of
 
@@ -38,13 +38,13 @@ def folder(tmp_path):
 
 def test_a_folder_stands_for_the_motion_files_right_in_it(folder):
     named = folder / "deeper" / "e.bvh"
-    found = motions_in([named, folder])
+    found = find_motions([named, folder])
     assert found == [named, *(folder / name for name in ("a.bvh", "b.GLB", "c.npy", "d.bvh"))]
 
 
 def test_a_folder_without_motion_says_so(tmp_path):
     with pytest.raises(ConfigError, match="no motion files"):
-        motions_in([tmp_path])
+        find_motions([tmp_path])
 
 
 def test_a_folder_is_generated_from_with_a_report(folder, tmp_path, tiny_model):
@@ -88,7 +88,7 @@ def test_a_mapping_makes_a_strange_rig_dance(tmp_path, tiny_model):
     assert_one_clear_line(done)
     assert "--make-mapping" in done.stderr
     done = kinetune("inspect", strange, "--make-mapping", mapping)
-    assert done.stdout.startswith(f"{mapping}: 0 of our 24 joints found")
+    assert done.stdout.startswith(f"{mapping}: 0 of our 24 joints recognised")
     assert_one_clear_line(kinetune("inspect", strange, "--make-mapping", mapping))
     text = mapping.read_text()
     for joint, name in enumerate(skeleton.JOINT_NAMES):
@@ -136,4 +136,4 @@ def test_what_had_to_be_assumed_is_told_by_inspect(folder):
 @pytest.mark.parametrize("fps", [0.0, -1.0, 2000.0, float("nan")])
 def test_an_impossible_rate_is_refused(fps):
     with pytest.raises(MotionError, match="--fps must be above 0"):
-        AskedReading(fps=fps).of()
+        read_options(None, None, fps)

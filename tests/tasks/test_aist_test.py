@@ -5,19 +5,22 @@ import numpy as np
 import pytest
 
 from kinetune.audio.sound import Sound, read_sound
-from kinetune.cli import evaluate_aist
-from kinetune.cli.evaluate_aist import found_slices, normalise_rms, slice_named, test_slices
 from kinetune.errors import AudioError, ConfigError
 from kinetune.metrics.evaluation import baselines
 from kinetune.motion.clip import cut
 from kinetune.motion.io.formats import read_motion
+from kinetune.tasks.aist_test import (
+    find_slices,
+    normalise_rms,
+    published_slices,
+    slice_named,
+    sound_slice,
+)
 from kinetune.training.data.aist import read_names
-from tests.cli.test_evaluate import evaluated
+from tests.cli.conftest import kinetune
 from tests.conftest import EXAMPLE, SHARED_MOTIONS
 from tests.training.data.test_aist import noise
 
-# Pytest would take the function for a test.
-slices_of_the_test, test_slices = test_slices, None
 BREAK, POP = "gBR_sBM_cAll_d04_mBR0_ch02", "gPO_sBM_cAll_d10_mPO1_ch02"
 
 
@@ -34,12 +37,12 @@ def root(tmp_path_factory):
 
 
 def test_the_papers_31_slices_are_bundled():
-    found = slices_of_the_test()
+    found = published_slices()
     assert len(found) == len({part.name for part in found}) == 31
     assert found[0] == slice_named("gPO_sBM_cAll_d11_mPO1_ch02_slice1.wav")
-    annotated = SHARED_MOTIONS.parent / "aist" / "test_slices.txt"
-    if annotated.is_file():
-        assert [f"{part.name}.wav" for part in found] == read_names(annotated)
+    listed = SHARED_MOTIONS.parent / "aist" / "test_slices.txt"
+    if listed.is_file():
+        assert [f"{part.name}.wav" for part in found] == read_names(listed)
 
 
 def test_slice_k_begins_k_half_seconds_in():
@@ -48,14 +51,14 @@ def test_slice_k_begins_k_half_seconds_in():
 
 
 def test_slices_whose_files_are_there_are_found(root, tmp_path):
-    names = [part.name for part in found_slices(root)]
+    names = [part.name for part in find_slices(root)]
     assert sorted(names) == [
         f"{BREAK}_slice1", f"{BREAK}_slice2", f"{POP}_slice1", f"{POP}_slice2",
     ]  # fmt: skip
     with pytest.raises(ConfigError, match="none of the test's sequences found"):
-        found_slices(tmp_path)
+        find_slices(tmp_path)
     with pytest.raises(ConfigError, match="no such folder"):
-        found_slices(tmp_path / "nowhere")
+        find_slices(tmp_path / "nowhere")
 
 
 def test_music_is_brought_to_the_papers_level():
@@ -70,17 +73,17 @@ def test_music_is_brought_to_the_papers_level():
 def test_music_that_ends_before_its_slice_is_said():
     short = Sound(np.zeros(22_050, np.float32), 22_050)
     with pytest.raises(AudioError, match=r"m.wav: expected 5.5 s or more for x_slice1"):
-        evaluate_aist.sound_slice(short, slice_named("x_slice1"), where="m.wav")
+        sound_slice(short, slice_named("x_slice1"), source="m.wav")
 
 
 @pytest.fixture(scope="module")
 def done(root, tiny_model, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "aist"
-    ran = evaluated(
-        "aist", root, "--model", tiny_model, "--device", "cpu", "--no-genre", "--out",
+    ran = kinetune(
+        "evaluate", "aist", root, "--model", tiny_model, "--device", "cpu", "--no-genre", "--out",
         out,
     )  # fmt: skip
-    assert ran.exit_code == 0, ran.stderr
+    assert ran.returncode == 0, ran.stderr
     return ran, out
 
 
@@ -115,6 +118,7 @@ def test_the_papers_columns_stand_in_its_order_beside_its_rows(done):
 
 
 def test_a_missing_data_set_is_said_before_anything_is_written(tmp_path):
-    ran = evaluated("aist", tmp_path / "none", "--no-genre", "--out", tmp_path / "out")
-    assert isinstance(ran.exception, ConfigError)
+    ran = kinetune("evaluate", "aist", tmp_path / "none", "--no-genre", "--out", tmp_path / "out")
+    assert ran.returncode == 2
+    assert "none: no such folder" in ran.stderr
     assert not (tmp_path / "out").exists()

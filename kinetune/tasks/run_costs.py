@@ -1,6 +1,19 @@
-"""How much memory this process has taken at its peak."""
+"""What a run has taken: seconds of each stage, and memory."""
 
 import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StageSeconds:
+    """Wall-clock seconds of each stage; ``total`` leaves the loading of the model out."""
+
+    load: float
+    features: float
+    denoise: float
+    decode: float
+    vocode: float
+    total: float
 
 
 def peak_memory_mb() -> float:

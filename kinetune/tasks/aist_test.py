@@ -1,22 +1,24 @@
-"""``kinetune evaluate aist``: the paper's own test, on the 31 slices of AIST++ it used.
+"""The paper's own test, on the 31 slices of AIST++ it used.
 
 Each slice is 5 s of dance and music; slice k of a sequence begins k half-seconds into it (EDGE's
 cutting). The model's music is brought to -12 dBFS, as the paper's was, and everything is written
-to the output folder, so that other systems can be scored on the same slices by ``--also``.
+to the output folder, so that other systems can be scored on the same slices.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-import typer
 
-from kinetune.cli.generate import FALLBACK_GENRE
-from kinetune.cli.options import DeviceOption, ModelOption
 from kinetune.errors import ConfigError
+from kinetune.files import check_writable, write_text
+from kinetune.tasks.evaluate import EvaluateRequest, EvaluateResult, ScoringOptions, evaluate
+from kinetune.tasks.genre_choice import genre_for_dance
+from kinetune.tasks.lazy_pipeline import LazyPipeline
+from kinetune.tasks.requests.progress import Progress, stage
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
@@ -56,66 +58,104 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Sliced:
-    """Where the slices of a data set and the model's music for them were written."""
+class SliceFolders:
+    """Folders with the slices of a data set and the music made for them."""
 
     music: Path
     reference: Path
     motions: Path
 
 
-def command(
-    root: Annotated[Path, typer.Argument(help="AIST++: motions/, and wavs/ or music/.")],
-    out: Annotated[Path, typer.Option(help="Where slices, music, tables and pictures go.")],
-    model: ModelOption = "default",
-    also: Annotated[
-        list[str] | None,
-        typer.Option(help="Another system's music for the slices, as LABEL=FOLDER."),
-    ] = None,
-    against: Annotated[
-        str | None, typer.Option(help="The row to test the others against. (default: the model)")
-    ] = None,
-    embedding: Annotated[
-        list[str] | None,
-        typer.Option(help="Distances by NAME or NAME=FILE; vggish is the paper's column."),
-    ] = None,
-    ms_sincresnet: Annotated[
-        Path | None, typer.Option(help="Weights of MS-SincResNet, for the paper's genre column.")
-    ] = None,
-    genre: Annotated[bool, typer.Option(help="Let the genre classifier listen.")] = True,
-    seed: Annotated[int, typer.Option(help="Of the music, noise, pairs and intervals.")] = 0,
-    device: DeviceOption = "auto",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print results.json on stdout, nothing else.")
-    ] = False,
-) -> None:
-    """Run the paper's test: 31 slices of AIST++, beside its published rows."""
-    from kinetune.cli import scoring
-    from kinetune.cli.progress import item_bar
-    from kinetune.files import check_writable, write_text
-    from kinetune.metrics.evaluation.embedding_scores import NetworkOptions, load_embedders
-    from kinetune.metrics.evaluation.pairing import Folders
-    from kinetune.metrics.evaluation.protocol import Settings
+@dataclass(frozen=True)
+class AistTestRequest:
+    """The paper's test for a model, and for other systems' music beside it.
 
-    networks = NetworkOptions(tuple(embedding or ()), genre, ms_sincresnet)
-    load_embedders(networks)
-    slices = found_slices(root)
-    check_writable(out)
-    label = Path(model).name
-    pipeline = _load(model, device)
-    with item_bar("making music") as progress:
-        made = write_slices(root, slices, out, pipeline, seed=seed, progress=progress)
-    systems = scoring.labelled(made.music, label, also or [])
-    folders = Folders(systems, made.reference, made.motions)
-    evaluation = scoring.run(folders, Settings(against, networks, seed), out)
-    table = paper_table(evaluation)
-    write_text(out / "paper_table.md", table + "\n")
-    if not as_json:
-        print(f"{table}\n\n{len(slices)} of {len(test_slices())} slices found in {root}\n")
-    scoring.tell(evaluation, out, as_json=as_json)
+    Attributes:
+        root: AIST++: motions/, and wavs/ or music/.
+        out: Folder for slices, music, tables and pictures.
+        model: A bundled name, a checkpoint folder, or a hub id; its last part is the row's label.
+        also: Folders of other systems' music for the slices, by label.
+        scoring: How it is made; the seed is the music's too.
+        device: ``auto`` or a torch device.
+
+    Raises:
+        ConfigError: Another system has the model's label.
+    """
+
+    root: Path
+    out: Path
+    model: str = "default"
+    also: Mapping[str, Path] = field(default_factory=dict)
+    scoring: ScoringOptions = field(default_factory=ScoringOptions)
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.label in self.also:
+            raise ConfigError(f"two rows are called {self.label!r}; give each its own label")
+
+    @property
+    def label(self) -> str:
+        """The model's row."""
+        return Path(self.model).name
 
 
-def test_slices() -> list[Slice]:
+@dataclass(frozen=True, eq=False)
+class AistTestResult:
+    """What came of the paper's test.
+
+    Attributes:
+        scores: Scores by row.
+        paper_table: The paper's columns and its published rows, as Markdown.
+        slices: How many slices were found.
+        total: How many the paper used.
+    """
+
+    scores: EvaluateResult
+    paper_table: str
+    slices: int
+    total: int
+
+
+def run_aist_test(
+    request: AistTestRequest,
+    *,
+    progress: Progress | None = None,
+    pipeline: LazyPipeline | None = None,
+) -> AistTestResult:
+    """Make music for the test's slices, score it, and write the paper's table.
+
+    Args:
+        request: What to test.
+        progress: Called as the work goes on.
+        pipeline: A model that is loaded already; None loads that of the request.
+
+    Raises:
+        KinetuneError: A file can't be used, or none of the test's sequences is there.
+    """
+    from kinetune.metrics.evaluation.embedding_scores import load_embedders
+
+    load_embedders(request.scoring.settings().networks)
+    slices = find_slices(request.root)
+    check_writable(request.out)
+    loaded = (pipeline or LazyPipeline(request.model, request.device)).load()
+    seed = request.scoring.seed
+    made = write_slices(
+        request.root, slices, request.out, loaded, seed=seed,
+        progress=stage(progress, "making music"),
+    )  # fmt: skip
+    systems = {request.label: made.music, **request.also}
+    scores = evaluate(
+        EvaluateRequest(
+            systems, request.out, made.reference, made.motions, scoring=request.scoring
+        ),
+        progress=progress,
+    )
+    table = paper_table(scores.evaluation)
+    write_text(request.out / "paper_table.md", table + "\n")
+    return AistTestResult(scores, table, len(slices), len(published_slices()))
+
+
+def published_slices() -> list[Slice]:
     """Return the slices of the paper's test, in its order."""
     text = resources.files("kinetune.metrics").joinpath("data/aist_test_slices.txt").read_text()
     return [slice_named(line.strip()) for line in text.splitlines() if line.strip()]
@@ -130,8 +170,8 @@ def slice_named(name: str) -> Slice:
     return Slice(stem, sequence, STRIDE_S * int(number))
 
 
-def found_slices(root: Path) -> list[Slice]:
-    """Return the test's slices whose dance and music are there.
+def find_slices(root: Path) -> list[Slice]:
+    """Return the test's slices whose dance and music are in a folder of AIST++.
 
     Raises:
         ConfigError: The folder is missing, or none is there.
@@ -140,18 +180,18 @@ def found_slices(root: Path) -> list[Slice]:
 
     if not root.is_dir():
         raise ConfigError(f"{root}: no such folder; expected AIST++ with motions/ and wavs/")
-    found = [
+    slices = [
         part
-        for part in test_slices()
+        for part in published_slices()
         if _motion_of(root, part).is_file() and music_path(root, part.sequence) is not None
     ]
-    if not found:
-        requested = test_slices()[0].sequence
+    if not slices:
+        wanted = published_slices()[0].sequence
         raise ConfigError(
-            f"{root}: none of the test's sequences found; expected motions/{requested}.pkl and its "
-            f"music as wavs/{requested}.wav or music/{requested.split('_')[4]}.wav"
+            f"{root}: none of the test's sequences found; expected motions/{wanted}.pkl and its "
+            f"music as wavs/{wanted}.wav or music/{wanted.split('_')[4]}.wav"
         )
-    return found
+    return slices
 
 
 def _motion_of(root: Path, part: Slice) -> Path:
@@ -166,27 +206,26 @@ def write_slices(
     *,
     seed: int,
     progress: Callable[[int, int], None] | None = None,
-) -> Sliced:
+) -> SliceFolders:
     """Cut dance and music of every slice, make music for it, and write all three.
 
     Raises:
         KinetuneError: A file can't be read, or is too short for its slice.
     """
     from kinetune.audio.sound import read_sound, write_sound
-    from kinetune.genres import genre_told_by
     from kinetune.motion.clip import cut
     from kinetune.motion.io.amass import write_amass
     from kinetune.motion.io.formats import read_motion
     from kinetune.training.data.aist import SLICE_S, music_path
 
-    made = Sliced(out / "music", out / "reference", out / "motions")
+    made = SliceFolders(out / "music", out / "reference", out / "motions")
     for done, part in enumerate(slices, start=1):
         clip = cut(read_motion(_motion_of(root, part)), part.start_s, SLICE_S)
         path = music_path(root, part.sequence)
         if path is None:
             raise ConfigError(f"{root}: the music of {part.sequence} is gone")
-        reference = sound_slice(read_sound(path), part, where=path)
-        genre = genre_told_by(part.name) or FALLBACK_GENRE
+        reference = sound_slice(read_sound(path), part, source=path)
+        genre = genre_for_dance(part.name).code
         music = pipeline(clip, genre=genre, seed=seed).sound
         write_amass(made.motions / f"{part.name}.npz", clip)
         write_sound(made.reference / f"{part.name}.wav", reference)
@@ -196,7 +235,7 @@ def write_slices(
     return made
 
 
-def sound_slice(sound: "Sound", part: Slice, *, where: Path) -> "Sound":
+def sound_slice(sound: "Sound", part: Slice, *, source: Path) -> "Sound":
     """Return the slice's five seconds of its sequence's music.
 
     Raises:
@@ -211,7 +250,7 @@ def sound_slice(sound: "Sound", part: Slice, *, where: Path) -> "Sound":
     samples = sound.samples[first : first + timebase.samples_in(SLICE_S, sound.rate_hz)]
     if len(samples) < timebase.samples_in(SLICE_S, sound.rate_hz):
         raise AudioError(
-            f"{where}: expected {part.start_s + SLICE_S:g} s or more for {part.name}, "
+            f"{source}: expected {part.start_s + SLICE_S:g} s or more for {part.name}, "
             f"found {sound.duration_s:.2f} s"
         )
     return Sound(samples, sound.rate_hz)
@@ -249,14 +288,7 @@ def _cell(evaluation: "Evaluation", label: str, name: str, factor: float) -> str
     # A set is no distance from itself; the paper's rounding error says -4.47e-13.
     if (label, name) == ("reference", "fad_vggish"):
         return "0.000"
-    found = evaluation.estimates[label].get(name)
-    if found is None or not np.isfinite(found.value):
+    estimate = evaluation.estimates[label].get(name)
+    if estimate is None or not np.isfinite(estimate.value):
         return "not measured"
-    return f"{found.value * factor:.{1 if factor > 1 else 3}f}"
-
-
-def _load(model: str, device: str) -> "DanceToMusicPipeline":
-    from kinetune.model.device import choose_device
-    from kinetune.model.pipeline import DanceToMusicPipeline
-
-    return DanceToMusicPipeline.from_pretrained(model, device=choose_device(device))
+    return f"{estimate.value * factor:.{1 if factor > 1 else 3}f}"

@@ -1,4 +1,4 @@
-"""The model of one run of a command, loaded when it is first needed."""
+"""The model of a task, loaded when it is first needed."""
 
 import time
 from typing import TYPE_CHECKING
@@ -7,20 +7,28 @@ if TYPE_CHECKING:
     from kinetune.model.pipeline import DanceToMusicPipeline
 
 
-class Place:
-    """A pipeline that is loaded when the first readable dance asks for it.
+class LazyPipeline:
+    """A pipeline that is loaded on the first call, so that bad input is found before.
 
     Args:
         model: A bundled name, a checkpoint folder, or a hub id.
         device: ``auto`` or a torch device.
+
+    Attributes:
+        load_s: Seconds that loading took; 0 before.
     """
 
-    def __init__(self, model: str, device: str) -> None:
+    def __init__(self, model: str = "default", device: str = "auto") -> None:
         self.model, self.device, self.load_s = model, device, 0.0
         self._pipeline: DanceToMusicPipeline | None = None
 
     def load(self) -> "DanceToMusicPipeline":
-        """Return the pipeline."""
+        """Return the pipeline.
+
+        Raises:
+            ModelError: The model is missing or damaged.
+            ConfigError: There is no such device.
+        """
         if self._pipeline is None:
             from kinetune.model.device import choose_device
             from kinetune.model.pipeline import DanceToMusicPipeline

@@ -1,0 +1,161 @@
+"""What a motion file holds, and where the beats of its dance are."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinetune.motion.io.formats import ReadOptions, read_motion_file
+
+if TYPE_CHECKING:
+    from kinetune.motion.clip import MotionClip
+
+
+@dataclass(frozen=True)
+class InspectRequest:
+    """A look at a motion file.
+
+    Attributes:
+        motion: The file.
+        read: What the file doesn't state itself.
+        picture: A .png file to draw; None draws nothing.
+    """
+
+    motion: Path
+    read: ReadOptions = field(default_factory=ReadOptions)
+    picture: Path | None = None
+
+
+@dataclass(frozen=True)
+class TempoCandidate:
+    """Another tempo the dance may have.
+
+    Attributes:
+        bpm: Beats a minute.
+        first_beat_s: Time of the first beat, seconds.
+        score: How likely against the chosen tempo, 1 for equally so.
+    """
+
+    bpm: float
+    first_beat_s: float
+    score: float
+
+
+@dataclass(frozen=True)
+class InspectResult:
+    """What a motion file holds.
+
+    Attributes:
+        motion: The file.
+        format: The format by its usual name.
+        fps: Frames a second.
+        frames: Number of frames.
+        duration_s: Length, seconds.
+        joints: How many joints the file's own skeleton has.
+        note: What had to be assumed, one line; empty if nothing.
+        motion_beats_s: Kinematic beats, seconds.
+        bpm: Beats a minute.
+        first_beat_s: Time of the first beat.
+        bar_start_s: Time of a beat that begins a bar.
+        confidence: How clear the tempo is, 0 to 1.
+        alternatives: Other tempi, best first.
+        picture: The picture written.
+    """
+
+    motion: str
+    format: str
+    fps: float
+    frames: int
+    duration_s: float
+    joints: int
+    note: str
+    motion_beats_s: tuple[float, ...]
+    bpm: float
+    first_beat_s: float
+    bar_start_s: float
+    confidence: float
+    alternatives: tuple[TempoCandidate, ...]
+    picture: str | None = None
+
+
+def inspect(request: InspectRequest) -> InspectResult:
+    """Read a motion file and find its beats.
+
+    Raises:
+        KinetuneError: It can't be read, or the picture can't be written.
+    """
+    from kinetune.motion.beats.beat_grid import beat_grid, motion_beats
+
+    file = read_motion_file(request.motion, request.read)
+    clip, grid = file.clip, beat_grid(file.clip)
+    if request.picture is not None:
+        _draw(request.picture, clip)
+    return InspectResult(
+        motion=str(request.motion),
+        format=file.format,
+        fps=clip.fps,
+        frames=clip.frame_count,
+        duration_s=clip.duration_s,
+        joints=file.joints,
+        note=file.note,
+        motion_beats_s=tuple(round(float(beat), 4) for beat in motion_beats(clip)),
+        bpm=grid.bpm,
+        first_beat_s=grid.first_beat_s,
+        bar_start_s=round(grid.bar_start_s, 6),
+        confidence=grid.confidence,
+        alternatives=tuple(
+            TempoCandidate(tempo.bpm, tempo.first_beat_s, tempo.score)
+            for tempo in grid.alternatives
+        ),
+        picture=None if request.picture is None else str(request.picture),
+    )
+
+
+def _draw(path: Path, clip: "MotionClip") -> None:
+    from kinetune.render.pictures import draw_dance
+
+    draw_dance(path, clip)
+
+
+@dataclass(frozen=True)
+class DraftMappingRequest:
+    """A draft of a joint mapping for a skeleton that is not recognised.
+
+    Attributes:
+        motion: A BVH, glTF or FBX file.
+        output: The TOML file to write.
+        read: Which animation to read.
+    """
+
+    motion: Path
+    output: Path
+    read: ReadOptions = field(default_factory=ReadOptions)
+
+
+@dataclass(frozen=True)
+class DraftMappingResult:
+    """A mapping to be corrected by hand.
+
+    Attributes:
+        output: The TOML file written.
+        recognised: How many of our joints were recognised by name.
+        joints: How many there are.
+    """
+
+    output: str
+    recognised: int
+    joints: int
+
+
+def draft_mapping(request: DraftMappingRequest) -> DraftMappingResult:
+    """Write a mapping file with the joints that were recognised by name.
+
+    Raises:
+        KinetuneError: The motion can't be read, or the file exists or can't be written.
+    """
+    from kinetune.motion import skeleton
+    from kinetune.motion.io.formats import read_skeletal_animation
+    from kinetune.motion.retargeting.joint_mapping import write_draft
+
+    animation = read_skeletal_animation(request.motion, request.read)
+    count = write_draft(request.output, animation, str(request.motion))
+    return DraftMappingResult(str(request.output), count, skeleton.JOINT_COUNT)

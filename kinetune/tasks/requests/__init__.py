@@ -1,0 +1,1 @@
+"""What requests are made of: options by subject, where results go, and their form as JSON."""

@@ -1,0 +1,68 @@
+"""Which beats the music is made to: those a user gives, or those found in the dance."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kinetune.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kinetune.motion.beats.beat_grid import BeatGrid
+    from kinetune.motion.clip import MotionClip
+
+# Factors on the tempo found in the dance.
+TEMPO_FACTORS = {"auto": 1.0, "half": 0.5, "double": 2.0}
+SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0
+
+
+@dataclass(frozen=True)
+class BeatOptions:
+    """What a user gives of the beats; the dance decides the rest.
+
+    Attributes:
+        bpm: Beats a minute, 30 to 300; or ``auto``, ``half`` or ``double`` of the tempo found in
+            the dance.
+        first_beat_s: Time at which a bar begins, seconds.
+        beats_s: All beat times, seconds, ascending; excludes the other two.
+
+    Raises:
+        ConfigError: The tempo is neither a number nor one of the words, or is out of range; or
+            beat times are given beside another option.
+    """
+
+    bpm: float | str = "auto"
+    first_beat_s: float | None = None
+    beats_s: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.bpm, str):
+            if self.bpm not in TEMPO_FACTORS:
+                words = ", ".join(TEMPO_FACTORS)
+                raise ConfigError(f"bpm must be a number, {words}; found {self.bpm!r}")
+        elif not SLOWEST_BPM <= self.bpm <= FASTEST_BPM:
+            raise ConfigError(f"bpm must be {SLOWEST_BPM:g} to {FASTEST_BPM:g}, found {self.bpm:g}")
+        if self.beats_s is not None and (self.bpm != "auto" or self.first_beat_s is not None):
+            raise ConfigError("a list of beats sets them all; leave bpm and first beat out")
+
+    @property
+    def sets_tempo(self) -> bool:
+        """Whether the user, not the dance, decides the tempo."""
+        return self.beats_s is not None or not isinstance(self.bpm, str)
+
+    def grid_for(self, clip: "MotionClip") -> "BeatGrid":
+        """Return the beat grid of a dance.
+
+        Raises:
+            MotionError: The beats don't fit the dance, or a tempo is out of range.
+        """
+        import numpy as np
+
+        from kinetune.motion.beats.beat_grid import beat_grid, grid_of_beats
+
+        if self.beats_s is not None:
+            return grid_of_beats(np.array(self.beats_s), clip.duration_s)
+        if not isinstance(self.bpm, str):
+            return beat_grid(clip, bpm=self.bpm, first_beat_s=self.first_beat_s)
+        if self.bpm == "auto":
+            return beat_grid(clip, first_beat_s=self.first_beat_s)
+        bpm = beat_grid(clip).bpm * TEMPO_FACTORS[self.bpm]
+        return beat_grid(clip, bpm=bpm, first_beat_s=self.first_beat_s)

@@ -1,0 +1,48 @@
+"""What decides the music of a dance, besides the dance itself."""
+
+from dataclasses import dataclass, field
+
+from kinetune import genres
+from kinetune.errors import ConfigError
+from kinetune.model.conditioning.control_score import ControlScore, check_score
+from kinetune.tasks.requests.beat_options import BeatOptions
+
+MAX_STEPS, MAX_GUIDANCE = 1000, 50.0
+
+
+@dataclass(frozen=True)
+class MusicOptions:
+    """What decides the music itself; None leaves it to the dance or to the checkpoint.
+
+    Attributes:
+        genre: Name or code.
+        seed: 0 or more; the same seed, dance and options give the same music.
+        steps: Denoising steps, 1 to 1000.
+        guidance: Weight of the dance against no dance, 0 to 50; 1 is off.
+        beats: Which beats it is made to.
+        loop: Whole bars whose end leads to their beginning.
+        score: Sections, accents and silences.
+
+    Raises:
+        ConfigError: An unknown genre, or a number out of range.
+    """
+
+    genre: str | None = None
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+    beats: BeatOptions = field(default_factory=BeatOptions)
+    loop: bool = False
+    score: ControlScore | None = None
+
+    def __post_init__(self) -> None:
+        if self.genre is not None:
+            genres.genre_code(self.genre)
+        if self.seed < 0:
+            raise ConfigError(f"the seed must be 0 or more, found {self.seed}")
+        if self.steps is not None and not 1 <= self.steps <= MAX_STEPS:
+            raise ConfigError(f"steps must be 1 to {MAX_STEPS}, found {self.steps}")
+        if self.guidance is not None and not 0.0 <= self.guidance <= MAX_GUIDANCE:
+            raise ConfigError(f"guidance must be 0 to {MAX_GUIDANCE:g}, found {self.guidance:g}")
+        if self.score is not None:
+            check_score(self.score)
