@@ -1,15 +1,15 @@
-"""Room for what is long: beyond some minutes an array lies in a temporary file, not in memory.
+"""Long arrays in temporary files instead of memory.
 
-The arrays are NumPy's own, mapped from the file: whoever works through one block by block, and lets
-go of it after each, needs memory for a block, whatever the length. The first axis is time.
+Beyond :data:`SPILL_BYTES` an array is mapped from a temporary file. Work through it with
+:func:`chunks`, which gives its pages back to the system after each chunk: the resident memory is
+that of one chunk, whatever the length. The first axis is time.
 """
 
 import contextlib
 import mmap
 import tempfile
-import weakref
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,18 @@ from numpy.typing import NDArray
 from kinetune.errors import OutputError
 
 Array = NDArray[Any]
+Item = TypeVar("Item")
 
-# Bytes; what is smaller stays in memory. Ten minutes of sound at 22.05 kHz.
+# Bytes; smaller arrays stay in memory. Ten minutes of sound at 22.05 kHz.
 SPILL_BYTES = 53_000_000
+# Rows (samples) a chunk, and bytes a write.
 CHUNK_SIZE = 1 << 20
-# Frames of a dance or of a spectrogram that are gone through at a time.
+# Frames of motion or of a spectrogram a chunk.
 CHUNK_FRAMES = 4096
-# What is mapped from files, by where it begins.
-_MAPPED: weakref.WeakValueDictionary[int, mmap.mmap] = weakref.WeakValueDictionary()
+
+
+class _SpillFile(mmap.mmap):
+    """The mapping behind an array of :func:`zeros_or_memmap`, and of nothing else."""
 
 
 def zeros_or_memmap(
@@ -33,54 +37,84 @@ def zeros_or_memmap(
     """Return an array of zeros, in memory up to ``small`` bytes and in a temporary file beyond.
 
     Raises:
-        OutputError: There is no room for the file.
+        OutputError: The disk has no room for the file.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size <= small:
         return np.zeros(shape, dtype=dtype)
     try:
         with tempfile.TemporaryFile(prefix="kinetune-") as file:
-            # Written, not left sparse: a full disk is met here, where it can be told.
+            # Written, not left sparse: a full disk is an error here, not a crash later.
             empty = bytes(CHUNK_SIZE)
             for part in slices(size):
                 file.write(memoryview(empty)[: part.stop - part.start])
             file.flush()
-            array = np.memmap(file, dtype=dtype, mode="r+", shape=shape)
+            mapping = _SpillFile(file.fileno(), size)
     except OSError as error:
         raise OutputError(
-            f"{tempfile.gettempdir()}: no room for {size / 1e6:.0f} MB of work in the making "
+            f"{tempfile.gettempdir()}: no room for {size / 1e6:.0f} MB of temporary files "
             f"({error.strerror or error}); free some, or name another folder in TMPDIR"
         ) from error
-    mapped: mmap.mmap = vars(array)["_mmap"]
-    _MAPPED[array.ctypes.data] = mapped
-    return array
+    return np.ndarray(shape, dtype=dtype, buffer=mapping)
+
+
+def is_spilled(array: Any) -> bool:  # noqa: ANN401 - arrays and torch tensors
+    """Return whether an array (or a tensor, see :func:`releasing`) lies in a temporary file."""
+    return _mapping_of(array) is not None
 
 
 def slices(count: int, size: int = CHUNK_SIZE) -> Iterator[slice]:
-    """Yield the stretches of ``size``, the last one shorter, that make up ``count``."""
+    """Yield consecutive slices of ``size``, the last one shorter, that cover ``count`` rows."""
     for first in range(0, count, size):
         yield slice(first, min(first + size, count))
 
 
-def copy(array: Array) -> Array:
-    """Return a copy, in a file of its own if it is long."""
-    copy = zeros_or_memmap(array.shape, array.dtype.type)
-    for part in slices(len(copy), max(1, CHUNK_SIZE * len(copy) // max(1, copy.size))):
-        copy[part] = array[part]
-        release_pages(array, copy)
-    return copy
+def chunks(*arrays: Array, size: int = CHUNK_SIZE, count: int | None = None) -> Iterator[slice]:
+    """Yield slices over the first axis; after each, the pages of the arrays are released.
+
+    Args:
+        *arrays: What each chunk reads or writes.
+        size: Rows a chunk.
+        count: Rows in all; those of the first array if None.
+    """
+    return releasing(slices(len(arrays[0]) if count is None else count, size), *arrays)
+
+
+def releasing(items: Iterable[Item], *arrays: Any) -> Iterator[Item]:
+    """Yield the items; after each, release the pages of the arrays, see :func:`release_pages`."""
+    for item in items:
+        yield item
+        release_pages(*arrays)
 
 
 def release_pages(*arrays: Any) -> None:
-    """Give back the memory of what was read and written; what lies in memory stays there.
+    """Give the pages of arrays that lie in temporary files back to the system; values are kept.
 
     Args:
-        *arrays: Arrays of this module's, or views and torch tensors that begin where those do.
+        *arrays: Arrays of :func:`zeros_or_memmap` and their views; or torch tensors whose storage
+            names such an array in its attribute ``spilled``. Other arrays are left alone.
     """
     for array in arrays:
-        is_tensor = hasattr(array, "data_ptr")
-        mapped = _MAPPED.get(array.data_ptr() if is_tensor else array.ctypes.data)
-        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-            # A system that can't do it will page it out when it needs the memory.
+        mapping = _mapping_of(array)
+        if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+            # Only advice: a system that refuses will page out when it needs the memory.
             with contextlib.suppress(OSError, ValueError):
-                mapped.madvise(mmap.MADV_DONTNEED)
+                mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def copy(array: Array) -> Array:
+    """Return a copy, in a file of its own if it is long."""
+    out = zeros_or_memmap(array.shape, array.dtype.type)
+    rows = max(1, CHUNK_SIZE * len(out) // max(1, out.size))
+    for part in chunks(array, out, size=rows):
+        out[part] = array[part]
+    return out
+
+
+def _mapping_of(array: Any) -> _SpillFile | None:  # noqa: ANN401
+    """Return the temporary file under an array, a view of one, or a tensor."""
+    if hasattr(array, "untyped_storage"):
+        array = getattr(array.untyped_storage(), "spilled", None)
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return array if isinstance(array, _SpillFile) else None

@@ -1,9 +1,11 @@
 """Long sounds lie in a file, and nothing else about them is different."""
 
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.signal import resample_poly
 
 from kinetune import memmap
@@ -12,6 +14,7 @@ from kinetune.audio.export import ExportFormat, export
 from kinetune.audio.loudness import integrated_lufs, normalise_loudness, true_peak_dbtp
 from kinetune.audio.sound import Sound, read_sound, resample, write_sound
 from kinetune.errors import OutputError
+from kinetune.model.sampling import windows
 
 
 @pytest.fixture
@@ -31,10 +34,10 @@ def music(seconds=70.0, rate_hz=8000, channels=None):
 
 
 def in_a_file(samples):
-    return isinstance(samples, np.memmap)
+    return memmap.is_spilled(samples)
 
 
-def test_small_rooms_are_in_memory_and_large_ones_in_a_file():
+def test_small_arrays_are_in_memory_and_large_ones_in_a_file():
     assert not in_a_file(memmap.zeros_or_memmap((100,)))
     large = memmap.zeros_or_memmap((10, 2), small=79)
     assert in_a_file(large)
@@ -42,15 +45,53 @@ def test_small_rooms_are_in_memory_and_large_ones_in_a_file():
     assert not large.any()
 
 
-def test_what_was_let_go_is_still_there():
-    made = memmap.zeros_or_memmap((3 * memmap.CHUNK_SIZE,), small=0)
-    made[:] = np.arange(len(made)) % 97
-    memmap.release_pages(made)
-    assert np.array_equal(made, (np.arange(len(made)) % 97).astype(np.float32))
-    memmap.release_pages(np.zeros(3, dtype=np.float32))
+def mapped_mb():
+    """Resident memory that belongs to files, MB."""
+    fields = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+    return sum(int(fields[name].split()[0]) for name in ("RssFile", "RssShmem")) / 1024
 
 
-def test_blocks_make_up_the_whole():
+STATUS = Path("/proc/self/status")
+
+
+@pytest.mark.skipif(not STATUS.is_file(), reason="reads Linux's own figures")
+@pytest.mark.parametrize("view", [lambda a: a, lambda a: a[5:].reshape(-1, 1)])
+def test_chunks_keep_the_memory_of_one_chunk_and_all_values(view):
+    array = memmap.zeros_or_memmap((12 * memmap.CHUNK_SIZE,), small=0)
+    before = mapped_mb()
+    rows = view(array)
+    for part in memmap.chunks(rows):
+        rows[part] = np.arange(part.start, part.stop).reshape(rows[part].shape) % 97
+    # 48 MB went through.
+    assert mapped_mb() - before < 8.0
+    assert np.array_equal(rows.ravel(), np.arange(len(rows)) % 97)
+    assert mapped_mb() - before > 40.0
+
+
+@pytest.mark.skipif(not STATUS.is_file(), reason="reads Linux's own figures")
+def test_views_of_a_spilled_tensor_release_its_pages(monkeypatch):
+    whole = memmap.zeros_or_memmap
+    monkeypatch.setattr(windows, "zeros_or_memmap", lambda shape: whole(shape, small=0))
+    tensor = windows.zeros_like_spill(torch.zeros(1), (1, 4, 3 * memmap.CHUNK_SIZE))
+    before = mapped_mb()
+    for row in memmap.releasing(range(4), tensor[0, :, 10:]):
+        tensor[0, row] = float(row)
+    assert mapped_mb() - before < 16.0
+    assert [float(tensor[0, row].mean()) for row in range(4)] == [0.0, 1.0, 2.0, 3.0]
+    assert memmap.is_spilled(tensor[:, 1])
+    assert not memmap.is_spilled(torch.zeros(3))
+
+
+def test_arrays_of_others_are_left_alone(tmp_path):
+    np.save(tmp_path / "own.npy", np.zeros(5_000))
+    own = np.load(tmp_path / "own.npy", mmap_mode="c")
+    own[:] = 1.0
+    memmap.release_pages(own, np.zeros(3))
+    # Giving back the pages of a private mapping would undo the change.
+    assert (own == 1.0).all()
+
+
+def test_slices_cover_all_rows():
     parts = list(memmap.slices(10, 4))
     assert [(p.start, p.stop) for p in parts] == [(0, 4), (4, 8), (8, 10)]
     assert list(memmap.slices(0)) == []
@@ -68,7 +109,9 @@ def test_a_full_disk_is_one_clear_line(monkeypatch):
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
-    with pytest.raises(OutputError, match="no room for 40 MB of work.*No space left.*TMPDIR"):
+    with pytest.raises(
+        OutputError, match="no room for 40 MB of temporary files.*No space left.*TMPDIR"
+    ):
         memmap.zeros_or_memmap((10_000_000,), small=0)
 
 

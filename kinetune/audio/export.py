@@ -6,7 +6,7 @@ from kinetune import timebase
 from kinetune.audio.loudness import normalise_loudness
 from kinetune.audio.sound import Sound, resample
 from kinetune.errors import ConfigError
-from kinetune.memmap import release_pages, slices, zeros_or_memmap
+from kinetune.memmap import chunks, zeros_or_memmap
 
 SLOWEST_HZ, FASTEST_HZ = 8_000, 192_000
 _QUIETEST_LUFS, _LOUDEST_LUFS = -40.0, -6.0
@@ -56,7 +56,6 @@ def export(sound: Sound, how: ExportFormat) -> Sound:
 def _on_both(sound: Sound) -> Sound:
     """The same on two channels."""
     both = zeros_or_memmap((len(sound.samples), 2))
-    for part in slices(len(both)):
+    for part in chunks(both, sound.samples):
         both[part] = sound.samples[part, None]
-        release_pages(sound.samples, both)
     return Sound(both, sound.rate_hz)

@@ -18,7 +18,7 @@ from torch.nn.functional import pad
 
 from kinetune.audio.mel import MelConfig, filterbank, hann_window, mel_power
 from kinetune.errors import AudioError
-from kinetune.memmap import release_pages
+from kinetune.memmap import releasing
 
 # 20 s of the paper's frames: about 100 MB of work space, whatever the length of the music.
 CHUNK_FRAMES = 860
@@ -156,9 +156,8 @@ def mel_to_samples(
     mel = mel[:, :, : config.frames_of(wanted)]
     search = _Search(iterations, _MOMENTUM, torch.Generator().manual_seed(seed))
     made = mel.new_zeros((len(mel), wanted)).float() if out is None else torch.from_numpy(out)
-    for chunk in plan_chunks(mel.shape[-1], config, chunk_frames):
+    for chunk in releasing(plan_chunks(mel.shape[-1], config, chunk_frames), mel, out):
         _lay(chunk, mel_power(mel[:, :, chunk.first : chunk.end], config), made, config, search)
-        release_pages(mel, made)
     return made
 
 

@@ -11,7 +11,7 @@ from scipy import ndimage, signal
 from kinetune import timebase
 from kinetune.audio.sound import Sound
 from kinetune.errors import AudioError
-from kinetune.memmap import CHUNK_SIZE, release_pages, slices, zeros_or_memmap
+from kinetune.memmap import CHUNK_SIZE, chunks, zeros_or_memmap
 
 # BS.1770 measures slices of 0.4 s; shorter sounds are measured repeated to that length.
 _BLOCK_S = 0.4
@@ -40,7 +40,7 @@ def integrated_lufs(sound: Sound) -> float:
             f"loudness is defined for {_MOST_CHANNELS} channels or fewer, "
             f"found {samples.shape[1]}; mix them down"
         )
-    if not any(np.any(samples[part]) for part in slices(len(samples))):
+    if not any(np.any(samples[part]) for part in chunks(samples)):
         return float("-inf")
     shortest = timebase.samples_in(_BLOCK_S, sound.rate_hz) + 1
     if len(samples) < shortest:
@@ -55,14 +55,13 @@ def _block_levels(samples: NDArray[np.float32], rate_hz: int) -> list[NDArray[np
     meter = pyloudnorm.Meter(rate_hz)
     size, least = (timebase.samples_in(s, rate_hz) for s in (_STRETCH_S, _BLOCK_S))
     levels = []
-    for first in range(0, len(samples), size):
+    for part in chunks(samples, size=size):
         # The filters settle on a little of what came before; blocks overlap by three quarters.
-        piece = samples[max(0, first - least) : first + size].astype(np.float64)
+        piece = samples[max(0, part.start - least) : part.stop].astype(np.float64)
         if len(piece) > least:
             with np.errstate(divide="ignore"):
                 meter.integrated_loudness(piece)
             levels.append(np.asarray(meter.blockwise_loudness, dtype=np.float64))
-        release_pages(samples)
     return levels
 
 
@@ -124,25 +123,22 @@ def _amplitude(level_db: float) -> float:
 
 def _raise(sound: Sound, out: NDArray[np.float32], gain: float, ceiling: float) -> None:
     """Write the sound times ``gain`` into ``out``, its true peaks held under ``ceiling``."""
-    for part in slices(len(out)):
+    for part in chunks(out, sound.samples):
         np.multiply(sound.samples[part], np.float32(gain), out=out[part])
-        release_pages(sound.samples, out)
     if _true_peak(out) <= ceiling:
         return
     reach = max(1, timebase.samples_in(_REACH_S, sound.rate_hz))
     margin = 4 * reach
-    for part in slices(len(out)):
+    for part in chunks(out, sound.samples):
         start = max(0, part.start - margin)
         piece = sound.samples[start : part.stop + margin] * np.float32(gain)
         hold = _holding_gain(_peak_envelope(piece), reach, ceiling)
         held = piece * (hold if piece.ndim == 1 else hold[:, None])
         out[part] = held[part.start - start :][:CHUNK_SIZE]
-        release_pages(sound.samples, out)
     # A hair under, so that rounding to float32 does not carry it over.
     down = np.float32(min(1.0, 0.9999 * ceiling / _true_peak(out)))
-    for part in slices(len(out)):
+    for part in chunks(out):
         out[part] *= down
-        release_pages(out)
 
 
 def _holding_gain(peaks: NDArray[np.float32], reach: int, ceiling: float) -> NDArray[np.float32]:
@@ -156,10 +152,9 @@ def _holding_gain(peaks: NDArray[np.float32], reach: int, ceiling: float) -> NDA
 def _true_peak(samples: NDArray[np.float32]) -> float:
     """Largest oversampled magnitude over all channels; 0 for no samples."""
     peak, margin = 0.0, 64
-    for part in slices(len(samples), 1 << 18):
+    for part in chunks(samples, size=1 << 18):
         piece = samples[max(0, part.start - margin) : part.stop + margin]
         peak = max(peak, float(_peak_envelope(piece).max()))
-        release_pages(samples)
     return peak
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kinetune import timebase
 from kinetune.errors import AudioError
 from kinetune.files import atomic_file
-from kinetune.memmap import release_pages, slices, zeros_or_memmap
+from kinetune.memmap import chunks, zeros_or_memmap
 
 _SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 _BLOCK = 1 << 16
@@ -51,10 +51,9 @@ class Sound:
             raise AudioError(f"expected float samples in [-1, 1], found {self.samples.dtype}")
         if self.rate_hz <= 0:
             raise AudioError(f"the sample rate must be positive, found {self.rate_hz}")
-        for part in slices(len(self.samples)):
+        for part in chunks(self.samples):
             if not np.isfinite(self.samples[part]).all():
                 raise AudioError("the sound holds NaN or infinite samples")
-            release_pages(self.samples)
 
     @property
     def duration_s(self) -> float:
@@ -143,9 +142,8 @@ def _write_blocks(path: Path, sound: Sound, subtype: str, genre: str) -> None:
     with soundfile.SoundFile(path, "w", sound.rate_hz, channels, subtype) as out:
         if genre:
             out.genre = genre
-        for part in slices(len(sound.samples), _BLOCK):
+        for part in chunks(sound.samples, size=_BLOCK):
             out.write(sound.samples[part].clip(-1.0, 1.0))
-            release_pages(sound.samples)
 
 
 def _mark_loop(path: Path, n_samples: int, rate_hz: int) -> None:
@@ -187,10 +185,9 @@ def resample(sound: Sound, rate_hz: int) -> Sound:
     made = zeros_or_memmap((count, *given.shape[1:]))
     # Stretches begin where samples of both rates coincide, and see as far as the filter reaches.
     margin = down * -(-_FILTER_REACH * max(up, down) // (up * down))
-    for part in slices(len(given), down * (_STRETCH // down + 1)):
+    for part in chunks(given, made, size=down * (_STRETCH // down + 1)):
         start = max(0, part.start - margin)
         fine = resample_poly(given[start : part.stop + margin], up, down, axis=0)
         first, last = part.start * up // down, min(count, -(-part.stop * up // down))
         made[first:last] = fine[first - start * up // down :][: last - first]
-        release_pages(given, made)
     return Sound(made, rate_hz)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.errors import MotionError
-from kinetune.memmap import CHUNK_FRAMES, release_pages, slices
+from kinetune.memmap import CHUNK_FRAMES, chunks
 from kinetune.motion import rotations, skeleton
 
 
@@ -48,10 +48,9 @@ class MotionClip:
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise MotionError(f"{self.name}: the frame rate must be positive, found {self.fps}")
         bad = np.zeros(expected[0], dtype=bool)
-        for part in slices(expected[0], CHUNK_FRAMES):
+        for part in chunks(self.rotations, size=CHUNK_FRAMES):
             turns, places = self.rotations[part], self.root_m[part]
             bad[part] = ~(np.isfinite(turns).all(axis=(1, 2)) & np.isfinite(places).all(axis=1))
-            release_pages(self.rotations)
         if bad.any():
             raise MotionError(
                 f"{self.name}: frame {int(np.argmax(bad))} holds NaN or infinite values "

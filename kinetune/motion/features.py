@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kinetune import genres, timebase
 from kinetune.errors import ConfigError
-from kinetune.memmap import release_pages
+from kinetune.memmap import releasing
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.clip import MotionClip, resample, resampled_count
 
@@ -131,13 +131,12 @@ def _by_pieces(clip: MotionClip, rows_of: Callable[[MotionClip], Features]) -> F
     """Rows of the whole clip at the features' rate, computed a piece at a time to spare memory."""
     count = resampled_count(clip, timebase.MOTION_FPS)
     parts = []
-    for first in range(0, count, _PIECE_FRAMES):
+    for first in releasing(range(0, count, _PIECE_FRAMES), clip.rotations):
         # Derivatives look at neighbours, so every piece sees a little beyond its ends.
         start = max(0, first - _SEEN_BEYOND)
         seen = slice(start, min(count, first + _PIECE_FRAMES + _SEEN_BEYOND))
         rows = rows_of(resample(clip, timebase.MOTION_FPS, frames=seen))
         parts.append(rows[first - start :][:_PIECE_FRAMES])
-        release_pages(clip.rotations)
     return np.concatenate(parts)
 
 

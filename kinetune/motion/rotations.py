@@ -8,7 +8,7 @@ it. Every function takes any leading shape. SciPy's ``Rotation`` is the oracle i
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune.memmap import CHUNK_FRAMES, copy, release_pages, slices
+from kinetune.memmap import CHUNK_FRAMES, chunks, copy
 
 Array = NDArray[np.float64]
 
@@ -128,12 +128,11 @@ def make_continuous(quat: Array) -> Array:
 
 def make_continuous_in_place(quat: Array) -> None:
     """Do in place what :func:`make_continuous` does, long ones in pieces to spare memory."""
-    for part in slices(len(quat), CHUNK_FRAMES):
+    for part in chunks(quat, size=CHUNK_FRAMES):
         # One before the piece, whose signs are right already.
         seen = quat[max(0, part.start - 1) : part.stop]
         flips = np.einsum("...i,...i->...", seen[1:], seen[:-1]) < 0.0
         seen[1:] *= np.where(np.cumsum(flips, axis=0) % 2, -1.0, 1.0)[..., None]
-        release_pages(quat)
 
 
 def slerp(start: Array, end: Array, fraction: Array) -> Array:

@@ -11,7 +11,7 @@ from kinetune.audio.sound import Sound, resample
 from kinetune.errors import ConfigError
 from kinetune.extras import extra
 from kinetune.files import atomic_file
-from kinetune.memmap import release_pages, slices
+from kinetune.memmap import chunks
 from kinetune.render import skeleton_video
 
 # What every player knows.
@@ -142,7 +142,7 @@ def _audio_packets(
 
     samples = resample(sound, _AUDIO_HZ).samples
     silent = timebase.samples_in(after_s, _AUDIO_HZ)
-    for part in slices(silent + len(samples), _BLOCK):
+    for part in chunks(samples, size=_BLOCK, count=silent + len(samples)):
         block = np.zeros((2, part.stop - part.start), dtype=np.float32)
         heard = samples[max(0, part.start - silent) : max(0, part.stop - silent)]
         if len(heard):
@@ -150,7 +150,6 @@ def _audio_packets(
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
         frame.sample_rate, frame.pts = _AUDIO_HZ, part.start
         yield timebase.duration_of(part.start, _AUDIO_HZ), stream.encode(frame)
-        release_pages(samples)
     yield timebase.duration_of(silent + len(samples), _AUDIO_HZ), stream.encode(None)
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter1d
 
 from kinetune import timebase
-from kinetune.memmap import CHUNK_FRAMES, release_pages, slices
+from kinetune.memmap import CHUNK_FRAMES, chunks
 from kinetune.motion import kinematics, skeleton
 from kinetune.motion.clip import MotionClip, resample, resampled_count
 
@@ -58,9 +58,8 @@ class Scene:
         """Joint positions at the film's rate, the floor at zero, (T, 24, 3)."""
         count = resampled_count(self.clip, FPS)
         places = np.empty((count, skeleton.JOINT_COUNT, 3))
-        for part in slices(count, CHUNK_FRAMES):
+        for part in chunks(self.clip.rotations, size=CHUNK_FRAMES, count=count):
             places[part] = kinematics.joint_positions(resample(self.clip, FPS, frames=part))
-            release_pages(self.clip.rotations)
         return places - [0.0, np.percentile(places[..., 1].min(axis=1), 2.0), 0.0]
 
     @cached_property

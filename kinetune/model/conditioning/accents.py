@@ -15,7 +15,7 @@ from torch import Tensor
 from kinetune import timebase
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import MelConfig
-from kinetune.memmap import CHUNK_FRAMES, release_pages, slices
+from kinetune.memmap import CHUNK_FRAMES, releasing, slices
 from kinetune.model.conditioning.control_score import Accent, Silence
 
 # How long a hit rings, and how long before it the music makes room.
@@ -110,10 +110,9 @@ def _soften(mel: Tensor, config: MelConfig) -> None:
 def _rise(mel: Tensor) -> Tensor:
     """How sharply a spectrogram (M, L) rises, (L - 2,): over two frames, lest one split it."""
     rises = []
-    for part in slices(max(0, mel.shape[-1] - 2), CHUNK_FRAMES):
+    for part in releasing(slices(max(0, mel.shape[-1] - 2), CHUNK_FRAMES), mel):
         seen = mel[:, part.start : part.stop + 2]
         rises.append((seen[:, 2:] - seen[:, :-2]).clamp(min=0.0).mean(dim=0))
-        release_pages(mel)
     return torch.cat(rises) if rises else mel[0, :0]
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kinetune import timebase
 from kinetune.audio.mel import MelConfig
-from kinetune.memmap import CHUNK_FRAMES, release_pages, slices
+from kinetune.memmap import CHUNK_FRAMES, releasing, slices
 from kinetune.model.sampling.initial_noise import BARS_IN_PHRASE
 
 Array = NDArray[np.float64]
@@ -68,8 +68,7 @@ def apply_dynamics(mel: Tensor, level: Array, config: MelConfig) -> Tensor:
     times_s = timebase.frame_times(mel.shape[-1], config.frame_rate_hz)
     at = np.interp(times_s, timebase.frame_times(len(level), timebase.MOTION_FPS), level)
     softer_db = torch.from_numpy(10.0 * np.log10(at)).to(mel)
-    for part in slices(mel.shape[-1], CHUNK_FRAMES):
+    for part in releasing(slices(mel.shape[-1], CHUNK_FRAMES), mel):
         mel[..., part] += softer_db[part] / (config.top_db / 2.0)
         mel[..., part].clamp_(min=-1.0)
-        release_pages(mel)
     return mel

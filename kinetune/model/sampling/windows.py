@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kinetune.memmap import CHUNK_FRAMES, release_pages, slices, zeros_or_memmap
+from kinetune.memmap import CHUNK_FRAMES, release_pages, releasing, slices, zeros_or_memmap
 
 # Windows that go through the network at once: enough to fill a CPU, little enough memory.
 BATCH_WINDOWS = 4
@@ -96,8 +96,8 @@ def join(plan: WindowPlan, parts: Iterable[Tensor], *, per_column: int = 1) -> T
 
     Args:
         plan: Where the windows lie.
-        parts: One tensor a window, (..., W * per_column), time last; each is let go when it has
-            been added.
+        parts: One tensor a window, (..., W * per_column), time last; each is dropped once it
+            has been added.
         per_column: Values a column: 1 for latents, mel frames a column for spectrograms.
 
     Returns:
@@ -110,21 +110,24 @@ def join(plan: WindowPlan, parts: Iterable[Tensor], *, per_column: int = 1) -> T
         if not out.numel():
             weights = weights.to(part)
             out, weight = zeros_like_spill(part, (*part.shape[:-1], total)), part.new_zeros(total)
-        places = plan.column_indices(start, per_column=per_column).to(out.device)
-        out.index_add_(-1, places, part * weights)
-        weight.index_add_(0, places, weights)
+        columns = plan.column_indices(start, per_column=per_column).to(out.device)
+        out.index_add_(-1, columns, part * weights)
+        weight.index_add_(0, columns, weights)
         release_pages(out)
-    for span in slices(total, CHUNK_FRAMES):
+    for span in releasing(slices(total, CHUNK_FRAMES), out):
         out[..., span] /= weight[span]
-        release_pages(out)
     return out
 
 
 def zeros_like_spill(like: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return zeros with the type and place of ``like``; long ones on the CPU lie in a file."""
+    """Return zeros with the type and device of ``like``; long ones on the CPU lie in a file."""
     if like.device.type != "cpu" or like.dtype != torch.float32:
         return like.new_zeros(shape)
-    return torch.from_numpy(zeros_or_memmap(shape))
+    array = zeros_or_memmap(shape)
+    tensor = torch.from_numpy(array)
+    # Views of the tensor share its storage, and so find the file they lie in.
+    tensor.untyped_storage().spilled = array  # type: ignore[attr-defined]
+    return tensor
 
 
 def map_windows(

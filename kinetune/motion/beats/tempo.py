@@ -26,7 +26,7 @@ from scipy.signal import savgol_filter
 from scipy.special import expit
 
 from kinetune import timebase
-from kinetune.memmap import release_pages
+from kinetune.memmap import releasing
 from kinetune.motion import kinematics
 from kinetune.motion.beats import kinematic_events
 from kinetune.motion.beats.beat_network import body_rows, bundled_network
@@ -93,9 +93,8 @@ def gather(clip: MotionClip, *, network: bool = True) -> Evidence:
     bars = np.zeros(stretches[-1].stop)
     total, rests = np.zeros(_TEMPI), 0
     begin = 0
-    for k, part in enumerate(stretches):
+    for k, part in enumerate(releasing(stretches, clip.rotations)):
         heard = _hear(resample(clip, ANALYSIS_FPS, frames=part), tempi, network)
-        release_pages(clip.rotations)
         total += heard.score / len(stretches)
         # Where two stretches overlap, each speaks for the half it sees both sides of.
         end = part.stop if k + 1 == len(stretches) else (part.stop + stretches[k + 1].start) // 2

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kinetune.errors import MotionError
-from kinetune.memmap import CHUNK_FRAMES, release_pages, slices, zeros_or_memmap
+from kinetune.memmap import CHUNK_FRAMES, chunks, zeros_or_memmap
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.clip import MotionClip
 
@@ -67,12 +67,11 @@ def clip_from_smpl(
         raise MotionError(f"{path}: the motion has no frames")
     _check_finite(path, pose, root_m)
     quat = zeros_or_memmap((len(pose), skeleton.JOINT_COUNT, 4), np.float64)
-    for piece in slices(len(pose), CHUNK_FRAMES):
+    for piece in chunks(quat, size=CHUNK_FRAMES):
         quat[piece, :, 0] = 1.0
         quat[piece, : pose.shape[1]] = rotations.quat_from_axis_angle(pose[piece])
         if z_up:
             quat[piece, 0] = rotations.quat_multiply(Y_UP_FROM_Z_UP, quat[piece, 0])
-        release_pages(quat)
     rotations.make_continuous_in_place(quat)
     root_m = y_up(root_m) if z_up else root_m
     name = str(getattr(path, "stem", path))

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune.memmap import CHUNK_FRAMES, release_pages, slices, zeros_or_memmap
+from kinetune.memmap import CHUNK_FRAMES, chunks, zeros_or_memmap
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.io import smpl
@@ -94,10 +94,9 @@ def retarget_animation(
     count = total - int(skip)
     quat = zeros_or_memmap((count, skeleton.JOINT_COUNT, 4), np.float64)
     root_m = np.empty((count, 3))
-    for part in slices(count, CHUNK_FRAMES):
+    for part in chunks(quat, size=CHUNK_FRAMES):
         frames = np.arange(part.start, part.stop) + int(skip)
         quat[part], root_m[part] = _retargeted(rig, frames, follow, turn, scale)
-        release_pages(quat)
     rotations.make_continuous_in_place(quat)
     return MotionClip(quat, root_m, animation.fps, name, source)
 
