@@ -21,6 +21,7 @@ from kinetune.memmap import chunks, zeros_or_memmap
 
 _SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 _BLOCK = 1 << 16
+_MAX_COMMENT_BYTES = 1 << 24
 # Samples that are brought to another rate at once, and how far SciPy's filter looks, in periods of
 # the lower rate.
 _STRETCH, _FILTER_REACH = 1 << 20, 12
@@ -107,7 +108,20 @@ def read_genre(path: Path) -> str:
         return ""
 
 
-def write_sound(path: Path, sound: Sound, *, loops: bool = False, genre: str = "") -> None:
+def read_comment(path: Path) -> str:
+    """Return the comment in a sound file's metadata; empty if it has none or can't be read."""
+    try:
+        if Path(path).suffix.lower() == ".wav" and (comment := _wav_comment(path)):
+            return comment
+        with soundfile.SoundFile(path) as file:
+            return str(file.comment or "").strip("\0 ")
+    except (soundfile.LibsndfileError, OSError):
+        return ""
+
+
+def write_sound(
+    path: Path, sound: Sound, *, loops: bool = False, genre: str = "", comment: str = ""
+) -> None:
     """Write ``sound`` to ``path``, whole or not at all: 16-bit WAV or FLAC, OGG Vorbis or MP3.
 
     Samples beyond [-1, 1] are held at full scale.
@@ -117,6 +131,7 @@ def write_sound(path: Path, sound: Sound, *, loops: bool = False, genre: str = "
         sound: What to write.
         loops: Mark all of it as a loop, for game engines and samplers; WAV only.
         genre: Written into the file, for players and :func:`read_genre`.
+        comment: Written into the file, see :func:`read_comment`.
 
     Raises:
         AudioError: Another suffix, or a rate that MP3 does not know.
@@ -129,19 +144,24 @@ def write_sound(path: Path, sound: Sound, *, loops: bool = False, genre: str = "
         raise AudioError(f"{path}: MP3 knows {known} Hz, found {sound.rate_hz}")
     with atomic_file(Path(path)) as aside:
         try:
-            _write_blocks(aside, sound, _SUBTYPES[suffix], genre)
-            if loops and suffix == ".wav":
+            is_wav = suffix == ".wav"
+            _write_blocks(aside, sound, _SUBTYPES[suffix], genre, "" if is_wav else comment)
+            if loops and is_wav:
                 _mark_loop(aside, len(sound.samples), sound.rate_hz)
+            if comment and is_wav:
+                _append_comment(aside, comment)
         except soundfile.LibsndfileError as error:
             raise OSError(str(error)) from error
 
 
-def _write_blocks(path: Path, sound: Sound, subtype: str, genre: str) -> None:
+def _write_blocks(path: Path, sound: Sound, subtype: str, genre: str, comment: str) -> None:
     """Block by block: libsndfile's Vorbis encoder overflows its stack on one long write."""
     channels = 1 if sound.samples.ndim == 1 else sound.samples.shape[1]
     with soundfile.SoundFile(path, "w", sound.rate_hz, channels, subtype) as out:
         if genre:
             out.genre = genre
+        if comment:
+            out.comment = comment
         for part in chunks(sound.samples, size=_BLOCK):
             out.write(sound.samples[part].clip(-1.0, 1.0))
 
@@ -151,15 +171,43 @@ def _mark_loop(path: Path, n_samples: int, rate_hz: int) -> None:
     # Maker, product, nanoseconds a sample, middle C, its fraction, SMPTE format and offset, one
     # loop, no further data; then the loop: id, forward, first and last sample, fraction, for ever.
     fields = (0, 0, round(1e9 / rate_hz), 60, 0, 0, 0, 1, 0, 0, 0, 0, n_samples - 1, 0, 0)
-    chunk = b"smpl" + struct.pack("<I15I", 4 * len(fields), *fields)
+    _append_chunk(path, b"smpl", struct.pack("<15I", *fields))
+
+
+def _append_comment(path: Path, comment: str) -> None:
+    """Append a comment as RIFF's ``LIST`` of ``INFO``; libsndfile drops those beyond some 4 KB."""
+    text = comment.encode() + b"\0"
+    padded = text + b"\0" * (len(text) % 2)
+    _append_chunk(path, b"LIST", b"INFOICMT" + struct.pack("<I", len(text)) + padded)
+
+
+def _append_chunk(path: Path, name: bytes, content: bytes) -> None:
     with open(path, "r+b") as file:
         file.seek(0, os.SEEK_END)
         if file.tell() % 2:
             file.write(b"\0")
-        file.write(chunk)
+        file.write(name + struct.pack("<I", len(content)) + content)
         size = file.tell()
         file.seek(4)
         file.write(struct.pack("<I", size - 8))
+
+
+def _wav_comment(path: Path) -> str:
+    """Return the last comment of a WAV file's chunks, or nothing."""
+    comment = b""
+    with open(path, "rb") as file:
+        if file.read(12)[8:] != b"WAVE":
+            return ""
+        while len(head := file.read(8)) == 8:
+            name, size = head[:4], struct.unpack("<I", head[4:])[0]
+            after = file.tell() + size + size % 2
+            if name == b"LIST" and size <= _MAX_COMMENT_BYTES:
+                content = file.read(size)
+                if content[:8] == b"INFOICMT" and len(content) >= 12:
+                    length = struct.unpack("<I", content[8:12])[0]
+                    comment = content[12 : 12 + length]
+            file.seek(after)
+    return comment.rstrip(b"\0").decode(errors="replace")
 
 
 def to_mono(sound: Sound) -> Sound:

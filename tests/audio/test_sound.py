@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from kinetune.audio.sound import Sound, read_sound, resample, to_mono, write_sound
+from kinetune.audio.sound import (
+    Sound,
+    read_comment,
+    read_genre,
+    read_sound,
+    resample,
+    to_mono,
+    write_sound,
+)
 from kinetune.errors import AudioError, OutputError
 from tests.audio.conftest import chord_and_clicks
 
@@ -127,3 +135,23 @@ def test_a_loop_is_marked_for_samplers(tmp_path, samples):
     assert len(fields) == 15
     assert (fields[2], fields[7], fields[11], fields[12]) == (45_351, 1, 0, samples - 1)
     assert len(read_sound(tmp_path / "a.wav").samples) == samples
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+@pytest.mark.parametrize("length", [3, 4, 100_000])
+def test_a_comment_is_read_back_and_the_samples_stay(tmp_path, suffix, length):
+    sound = Sound(np.linspace(-0.5, 0.5, 22_051, dtype=np.float32), 22_050)
+    plain, path = tmp_path / f"plain.{suffix}", tmp_path / f"a.{suffix}"
+    write_sound(plain, sound, genre="house", loops=True)
+    assert read_comment(plain) == ""
+    write_sound(path, sound, genre="house", loops=True, comment="x" * length)
+    assert read_comment(path) == "x" * length
+    assert read_genre(path) == "house"
+    np.testing.assert_array_equal(read_sound(path).samples, read_sound(plain).samples)
+
+
+def test_a_file_without_a_comment_has_none(tmp_path):
+    for name, content in (("a.wav", b"RIFF"), ("b.wav", b"RIFF\0\0\0\0WAVELIST\xff\xff\xff\xff")):
+        (tmp_path / name).write_bytes(content)
+        assert read_comment(tmp_path / name) == ""
+    assert read_comment(tmp_path / "none.wav") == ""
