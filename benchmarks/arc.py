@@ -24,7 +24,8 @@ from scipy.stats import spearmanr
 
 from kinetune import genres, timebase
 from kinetune.audio.sound import Sound
-from kinetune.corpus.choreography.choreographer import choreograph, measured
+from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest, annotate
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.rendering.mixer import render
 from kinetune.metrics.evaluation.audio_analysis import analyse_audio, librosa_samples
@@ -122,10 +123,12 @@ def main() -> None:
     for number in range(options.dances):
         code = genres.CODES[3 * number % 10]
         bpm = float(np.mean(genres.TEMPO_RANGE_BPM[code]))
-        dance = choreograph(41_000 + number, genre=code, bpm=bpm, duration_s=options.seconds)
+        dance = choreograph(
+            41_000 + number, DanceRequest(genre=code, bpm=bpm, duration_s=options.seconds)
+        )
         clip, first_s = with_arc(dance.clip), float(dance.downbeats_s[0])
         grid = fixed_grid(bpm, first_s, options.seconds)
-        answered = measured(clip, first_s, bpm, code)
+        answered = annotate(clip, first_s, bpm, code)
         pieces = {
             "window by window": made_flat(pipeline, clip, code, grid),
             "with the arc": pipeline(clip, genre=code, seed=1, grid=grid).sound,

@@ -30,7 +30,8 @@ from strangers import is_stranger
 from kinetune import genres, timebase
 from kinetune.corpus.choreography import motion_library
 from kinetune.corpus.choreography.choreographer import choreograph
-from kinetune.corpus.choreography.time_warp import bend
+from kinetune.corpus.choreography.dance import DanceRequest
+from kinetune.corpus.choreography.time_warp import warp_to_beats
 from kinetune.motion import kinematics
 from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid, fixed_grid
 from kinetune.motion.clip import MotionClip, cut, resample
@@ -88,24 +89,28 @@ def made_up(count: int, duration_s: float) -> Iterator[Danced]:
     for k in range(count):
         bpm = float(rng.uniform(75.0, 145.0))
         genre = genres.CODES[k % len(genres.CODES)]
-        dance = choreograph(FIRST_SEED + k, genre=genre, bpm=bpm, duration_s=duration_s)
+        dance = choreograph(
+            FIRST_SEED + k, DanceRequest(genre=genre, bpm=bpm, duration_s=duration_s)
+        )
         yield Danced(dance.clip, bpm, float(dance.beats_s[0]), float(dance.downbeats_s[0]))
 
 
-def bent(count: int, duration_s: float, *, known: bool) -> Iterator[Danced]:
+def warped(count: int, duration_s: float, *, known: bool) -> Iterator[Danced]:
     """Real clips bent to a beat: those the network has seen, or the others. They have no bars."""
     rng = np.random.default_rng(FIRST_SEED)
     library = [clip for clip in motion_library.library() if is_stranger(clip) != known]
     for k in range(count):
         bpm = float(rng.uniform(75.0, 145.0))
-        dance = bend(FIRST_SEED + k, library, genre="house", bpm=bpm, duration_s=duration_s)
+        dance = warp_to_beats(
+            FIRST_SEED + k, library, DanceRequest(genre="house", bpm=bpm, duration_s=duration_s)
+        )
         yield Danced(dance.clip, bpm, float(dance.beats_s[0]))
 
 
 KINDS: dict[str, Callable[[int, float], Iterator[Danced]]] = {
     "phrases": made_up,
-    "strangers": lambda count, duration_s: bent(count, duration_s, known=False),
-    "known": lambda count, duration_s: bent(count, duration_s, known=True),
+    "strangers": lambda count, duration_s: warped(count, duration_s, known=False),
+    "known": lambda count, duration_s: warped(count, duration_s, known=True),
 }
 
 

@@ -20,8 +20,9 @@ import numpy as np
 
 from kinetune import genres
 from kinetune.corpus.choreography import motion_library
-from kinetune.corpus.choreography.choreographer import Dance, choreograph
-from kinetune.corpus.choreography.time_warp import bend
+from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import Dance, DanceRequest
+from kinetune.corpus.choreography.time_warp import warp_to_beats
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.beats.beat_grid import beat_grid
 from kinetune.motion.clip import MotionClip
@@ -85,8 +86,12 @@ def made(name: str, number: int, duration_s: float) -> Dance:
     rng = np.random.default_rng([seed, 7])
     bpm = float(rng.uniform(75.0, 145.0))
     if name == "real":
-        return bend(seed, motion_library.library(), genre="house", bpm=bpm, duration_s=duration_s)
-    return choreograph(seed, genre=name, bpm=bpm, duration_s=duration_s)
+        return warp_to_beats(
+            seed,
+            motion_library.library(),
+            DanceRequest(genre="house", bpm=bpm, duration_s=duration_s),
+        )
+    return choreograph(seed, DanceRequest(genre=name, bpm=bpm, duration_s=duration_s))
 
 
 def judge(dance: Dance) -> Judged:

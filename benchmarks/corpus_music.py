@@ -22,10 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import genres
-from kinetune.corpus.choreography.choreographer import BEATS_IN_BAR, choreograph
+from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.composition.music_score import Score
 from kinetune.corpus.rendering.mixer import render
+from kinetune.timebase import BEATS_IN_BAR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +111,9 @@ def measure(job: tuple[int, str, float]) -> Measured:
 
     seed, genre, seconds = job
     began = time.perf_counter()
-    dance = choreograph(seed, genre=genre, bpm=draw_bpm(seed, genre), duration_s=seconds)
+    dance = choreograph(
+        seed, DanceRequest(genre=genre, bpm=draw_bpm(seed, genre), duration_s=seconds)
+    )
     danced = time.perf_counter()
     score = compose(dance, seed)
     sound = render(score, RATE_HZ, channels=1)
@@ -119,7 +123,7 @@ def measure(job: tuple[int, str, float]) -> Measured:
     tempo, found = librosa.beat.beat_track(onset_envelope=onset, sr=RATE_HZ, hop_length=HOP)
     beats = librosa.frames_to_time(found, sr=RATE_HZ, hop_length=HOP)
     answer = answers(samples, onset, score, dance.energy)
-    stranger = choreograph(seed + 1, genre=genre, bpm=dance.bpm, duration_s=seconds)
+    stranger = choreograph(seed + 1, DanceRequest(genre=genre, bpm=dance.bpm, duration_s=seconds))
     wrong = answers(samples, onset, score, np.resize(stranger.energy, len(dance.energy)))
     return Measured(
         seed, genre, score.key, dance.bpm, beat_f(dance.beats_s, beats),
@@ -271,7 +275,7 @@ def variety(pieces: list[Measured]) -> tuple[float, float]:
     again = []
     for piece in pieces[:10]:
         bpm = draw_bpm(piece.seed, piece.genre)
-        dance = choreograph(piece.seed, genre=piece.genre, bpm=bpm, duration_s=12.0)
+        dance = choreograph(piece.seed, DanceRequest(genre=piece.genre, bpm=bpm, duration_s=12.0))
         score = compose(dance, piece.seed)
         one = render(score, RATE_HZ, channels=1).samples
         two = librosa.resample(render(score, 44_100).mono, orig_sr=44_100, target_sr=RATE_HZ)
@@ -397,7 +401,9 @@ def plot_genre(top: "Axes", axis: "Axes", code: str, seed: int, seconds: float) 
     """Draw one piece: the body's energy above its music."""
     import librosa
 
-    dance = choreograph(seed, genre=code, bpm=draw_bpm(seed, code), duration_s=seconds)
+    dance = choreograph(
+        seed, DanceRequest(genre=code, bpm=draw_bpm(seed, code), duration_s=seconds)
+    )
     samples = render(compose(dance, seed), RATE_HZ, channels=1).samples
     mel = librosa.feature.melspectrogram(y=samples, sr=RATE_HZ, hop_length=256, n_mels=128)
     top.step(dance.beats_s, dance.energy, where="post")

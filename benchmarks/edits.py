@@ -21,6 +21,7 @@ from kinetune import genres, timebase
 from kinetune.audio.beats import onset_envelope
 from kinetune.audio.sound import Sound
 from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.model.conditioning.control_score import Accent, ControlScore, Section
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.sampling.editing import EditSpec, edit_music
@@ -139,7 +140,7 @@ def loudness(pipeline: DanceToMusicPipeline, clip: MotionClip, grid: BeatGrid) -
     print("| genre | louder |\n|---|---|")
     louder = []
     for seed, code in enumerate(genres.CODES):
-        dance = choreograph(5_500_000 + seed, genre=code, bpm=110.0, duration_s=20.0)
+        dance = choreograph(5_500_000 + seed, DanceRequest(genre=code, bpm=110.0, duration_s=20.0))
         beats = fixed_grid(110.0, float(dance.downbeats_s[0]), 20.0)
         music = pipeline(dance.clip, genre=code, seed=seed, grid=beats).sound
         made = edit_music(

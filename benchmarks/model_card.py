@@ -45,7 +45,8 @@ from kinetune import genres, timebase
 from kinetune.audio.beats import music_beats
 from kinetune.audio.sound import Sound
 from kinetune.corpus.choreography.choreographer import choreograph
-from kinetune.corpus.choreography.time_warp import bend
+from kinetune.corpus.choreography.dance import DanceRequest
+from kinetune.corpus.choreography.time_warp import warp_to_beats
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.pairs import Pair, make_pair
 from kinetune.corpus.rendering.mixer import render
@@ -128,7 +129,9 @@ def strangers(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print the same for dances bent from clips that the beat network has never seen."""
     unseen, found = strange_clips(), []
     for pair in pairs:
-        dance = bend(pair.seed, unseen, genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S)
+        dance = warp_to_beats(
+            pair.seed, unseen, DanceRequest(genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S)
+        )
         sound = render(compose(dance, pair.seed), pipeline.mel.settings.rate_hz, channels=1)
         found.append(replace(pair, dance=dance, sound=sound, source="strangers"))
     following(pipeline, found)
@@ -144,7 +147,9 @@ def locked(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
         values = []
         for k, bpm in enumerate((70.0, 90.0, 110.0, 130.0, 150.0)):
             # A dance of another tempo: the grid alone says what to play.
-            dance = choreograph(905_000 + 5 * number + k, genre=code, bpm=100.0, duration_s=24.0)
+            dance = choreograph(
+                905_000 + 5 * number + k, DanceRequest(genre=code, bpm=100.0, duration_s=24.0)
+            )
             grid = fixed_grid(bpm, 0.25, 24.0)
             sound = pipeline(dance.clip, genre=code, seed=k, grid=grid).sound
             values.append(kept(sound, timebase.beat_times(bpm, 0.25, 24.0)))

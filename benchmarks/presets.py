@@ -23,6 +23,7 @@ def measure(name: str, batch: int, steps: int) -> str:
     import torch
 
     from kinetune.corpus.choreography.choreographer import choreograph
+    from kinetune.corpus.choreography.dance import DanceRequest
     from kinetune.model.condition import stack
     from kinetune.model.presets import build_pipeline, preset_config
     from kinetune.model.vae import frames_per_column
@@ -30,7 +31,7 @@ def measure(name: str, batch: int, steps: int) -> str:
     from kinetune.training.diffusion import DenoisingObjective
 
     pipeline = build_pipeline(preset_config(name))
-    clip = choreograph(1, genre="house", bpm=120.0, duration_s=CLIP_S).clip
+    clip = choreograph(1, DanceRequest(genre="house", bpm=120.0, duration_s=CLIP_S)).clip
     seconds = pipeline(clip, genre="house").seconds
     made_mb = peak_mb()
 

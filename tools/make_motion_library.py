@@ -41,7 +41,7 @@ def main() -> None:
             if path.stem in LEFT_OUT:
                 continue
             clip = resample(read_motion(path), motion_library.STORED_FPS)
-            arrays[f"{path.stem}.pose"], arrays[f"{path.stem}.root"] = motion_library.packed(clip)
+            arrays[f"{path.stem}.pose"], arrays[f"{path.stem}.root"] = motion_library.quantise(clip)
             index.append({"name": path.stem, "credit": credit})
     arrays["index"] = np.frombuffer(json.dumps(index).encode(), dtype=np.uint8)
     np.savez_compressed(options.output, **arrays)

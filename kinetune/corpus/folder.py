@@ -1,4 +1,4 @@
-"""A whole corpus on disk, made by all cores and gone on with after a stop.
+"""A corpus on disk, made by all cores, resumed after a stop.
 
 A corpus is a folder: ``motion/<id>.npz`` in AMASS's layout (z up), ``audio/<id>.flac``,
 ``manifest.jsonl`` with one item a line, and ``README.txt`` with the terms. Seconds, Hz. The same
@@ -48,14 +48,14 @@ manifest.jsonl      one item a line: id, genre, bpm, beats_s, downbeats_s, energ
 
 @dataclass(frozen=True)
 class PairSettings:
-    """What all pairs of a corpus share.
+    """Settings of all pairs of a corpus.
 
     Attributes:
-        genre: One genre only; all ten in turn when None.
+        genre: One genre; all ten in turn when None.
         duration_s: Length of each pair, seconds.
         rate_hz: Samples a second of the sound.
         channels: 1 or 2.
-        clips: Folder of motions to bend to the beat; the bundled ones when None.
+        clips: Folder of motions to warp to the beat; the bundled ones when None.
     """
 
     genre: str | None = None
@@ -65,20 +65,20 @@ class PairSettings:
     clips: Path | None = None
 
     @property
-    def mark(self) -> str:
-        """What an item's name says of them, so that other settings never reuse it."""
-        mark = f"{self.duration_s:g}s-{self.rate_hz}" + ("-stereo" if self.channels == 2 else "")
+    def suffix(self) -> str:
+        """End of an item's name that identifies the settings."""
+        suffix = f"{self.duration_s:g}s-{self.rate_hz}" + ("-stereo" if self.channels == 2 else "")
         if self.clips is None:
-            return mark
-        names = [(c.name, c.frame_count) for c in motions.folder_of_clips(self.clips)]
-        return f"{mark}-{hashlib.sha256(repr(names).encode()).hexdigest()[:8]}"
+            return suffix
+        names = [(c.name, c.frame_count) for c in motions.read_clip_folder(self.clips)]
+        return f"{suffix}-{hashlib.sha256(repr(names).encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
 class CorpusItem:
     """A line of a manifest; ``motion`` and ``audio`` are paths within the corpus.
 
-    ``source`` tells what the dance was made of: ``phrases``, ``library`` or ``clips``.
+    ``source`` is what the dance was made of: ``phrases``, ``library`` or ``clips``.
     """
 
     id: str
@@ -113,14 +113,14 @@ def make_corpus(
 ) -> Path:
     """Make a corpus on disk and return the path of its manifest.
 
-    Items that stand complete from an earlier call with the same seed and settings are kept.
+    Items that are complete from an earlier call with the same seed and settings are kept.
 
     Args:
         out: The folder; made if missing.
         minutes: How much music, at least; positive.
         seed: Of the corpus.
-        settings: What its pairs share.
-        workers: Processes; as many as there are cores when left out.
+        settings: Settings of its pairs.
+        workers: Processes; as many as there are cores when None.
         progress: Called with (items done, items in all).
 
     Raises:
@@ -160,7 +160,7 @@ def read_manifest(folder: Path) -> list[CorpusItem]:
 
 @dataclass(frozen=True)
 class PlannedPair:
-    """A pair of a corpus before it is made: what ``make_pair`` is told, and its name."""
+    """A pair before it is made: the arguments of ``make_pair``, and its name."""
 
     seed: int
     genre: str
@@ -190,12 +190,12 @@ def plan_pairs(settings: PairSettings, *, minutes: float, seed: int) -> list[Pla
     ExportFormat(settings.rate_hz, settings.channels)
     codes = genres.CODES if settings.genre is None else (genres.genre_code(settings.genre),)
     count = int(np.ceil(minutes * 60.0 / settings.duration_s))
-    mark = settings.mark
+    suffix = settings.suffix
     planned = []
     for k in range(count):
         item = int(np.random.SeedSequence([seed, k]).generate_state(1)[0])
         code = codes[k % len(codes)]
-        planned.append(PlannedPair(item, code, f"{code.lower()}-{item:010d}-{mark}"))
+        planned.append(PlannedPair(item, code, f"{code.lower()}-{item:010d}-{suffix}"))
     return planned
 
 
@@ -209,11 +209,11 @@ class _Job:
 
     @property
     def item_path(self) -> Path:
-        """Where the item's own line stands; written last, it marks the item complete."""
+        """The item's own line of the manifest; written last, it marks the item complete."""
         return self.folder / "items" / f"{self.pair.name}.json"
 
     def is_done(self) -> bool:
-        """Whether all three files stand."""
+        """Whether all three files exist."""
         motion, audio = (self.folder / k / f"{self.pair.name}.{s}" for k, s in
                          (("motion", "npz"), ("audio", "flac")))  # fmt: skip
         return self.item_path.is_file() and motion.is_file() and audio.is_file()
@@ -239,11 +239,11 @@ def _make_item(job: _Job) -> None:
     write_amass(job.folder / "motion" / f"{name}.npz", pair.clip)
     write_sound(job.folder / "audio" / f"{name}.flac", pair.sound)
     item = CorpusItem(
-        name, pair.genre, pair.bpm, _rounded(pair.beats_s), _rounded(pair.downbeats_s),
-        _rounded(pair.dance.energy), pair.clip.duration_s, pair.seed, pair.source,
+        name, pair.genre, pair.bpm, _round(pair.beats_s), _round(pair.downbeats_s),
+        _round(pair.dance.energy), pair.clip.duration_s, pair.seed, pair.source,
     )  # fmt: skip
     files.write_text(job.item_path, json.dumps(asdict(item)) + "\n")
 
 
-def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
+def _round(values: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(round(float(value), 6) for value in values)

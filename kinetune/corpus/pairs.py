@@ -1,8 +1,8 @@
 """Pairs of a dance and its music.
 
-Three dances in ten are real motion bent to the beat (``corpus/choreography/time_warp.py``), the
-others are choreographed; of those, a quarter are danced in another genre's manner than the music's,
-because people ask for house under a dance that was never house. Seconds, Hz.
+Three dances in ten are real motion warped to the beat (``corpus/choreography/time_warp.py``), the
+others are choreographed. Of those a quarter use the vocabulary of another genre than the music's,
+because users ask for house under a dance that is not house. Seconds, Hz.
 """
 
 from dataclasses import dataclass, replace
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from kinetune import genres, timebase
 from kinetune.audio.sound import Sound
 from kinetune.corpus.choreography import motion_library as motions
-from kinetune.corpus.choreography.choreographer import Dance, choreograph
-from kinetune.corpus.choreography.time_warp import bend
+from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import Dance, DanceRequest
+from kinetune.corpus.choreography.time_warp import warp_to_beats
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.rendering.mixer import render
 from kinetune.errors import ConfigError
@@ -23,12 +24,12 @@ from kinetune.motion.beats.beat_grid import BeatGrid, fixed_grid
 from kinetune.motion.clip import MotionClip
 
 SLOWEST_BPM, FASTEST_BPM = 70.0, 150.0
-_SPILL_CHANCE = 0.2
-# How many dances are real motion bent to the beat.
-_BENT_SHARE = 0.3
-# How many choreographed dances are danced in some other genre's manner.
+_ANY_TEMPO_PROBABILITY = 0.2
+# Share of dances that are real motion warped to the beat.
+_WARPED_SHARE = 0.3
+# Share of choreographed dances that use another genre's vocabulary.
 _BORROWED_SHARE = 0.25
-# What a dance can be made of.
+# Sources of a dance.
 PHRASES, LIBRARY, CLIPS = "phrases", "library", "clips"
 
 
@@ -61,7 +62,7 @@ class Pair:
 
     @property
     def grid(self) -> BeatGrid:
-        """The beats and bars danced to, as a grid for the model."""
+        """The beats and bars of the dance, as a grid for the model."""
         # A clip shorter than a bar may hold no downbeat.
         bar_s = float(self.downbeats_s[0]) if len(self.downbeats_s) else 0.0
         return fixed_grid(self.bpm, bar_s, self.clip.duration_s)
@@ -78,17 +79,18 @@ def make_pair(
     fps: float = 60.0,
     clips: Path | None = None,
 ) -> Pair:
-    """Return a dance and the music that answers it.
+    """Return a dance and its music.
 
     Args:
         seed: Not negative; same arguments, same pair, bit for bit.
-        genre: Name or code; drawn when left out.
-        bpm: Beats a minute; drawn from the genre's range, with some spill, when left out.
+        genre: Name or code; drawn when None.
+        bpm: Beats a minute; drawn from the genre's range, or from 70 to 150 in one pair
+            of five, when None.
         duration_s: Length of both, seconds.
         rate_hz: Samples a second of the sound.
         channels: 1 or 2.
         fps: Frames a second of the motion.
-        clips: Folder of motions to bend to the beat; the bundled ones when left out.
+        clips: Folder of motions to warp to the beat; the bundled ones when None.
 
     Raises:
         ConfigError: The genre is unknown, a number is out of range, or a clip can't be used.
@@ -99,21 +101,22 @@ def make_pair(
     drawn = genres.CODES[int(rng.integers(len(genres.CODES)))]
     code = drawn if genre is None else genres.genre_code(genre)
     tempo = _draw_bpm(rng, code) if bpm is None else float(bpm)
-    if rng.random() < _BENT_SHARE:
+    if rng.random() < _WARPED_SHARE:
         source = LIBRARY if clips is None else CLIPS
-        known = motions.library() if clips is None else motions.folder_of_clips(clips)
-        dance = bend(seed, known, genre=code, bpm=tempo, duration_s=duration_s, fps=fps)
+        known = motions.library() if clips is None else motions.read_clip_folder(clips)
+        request = DanceRequest(code, tempo, duration_s, fps=fps)
+        dance = warp_to_beats(seed, known, request)
     else:
         source = PHRASES
-        manner = _draw_manner(rng, code)
-        dance = choreograph(seed, genre=manner, bpm=tempo, duration_s=duration_s, fps=fps)
+        vocabulary = _draw_vocabulary(rng, code)
+        dance = choreograph(seed, DanceRequest(vocabulary, tempo, duration_s, fps=fps))
         dance = replace(dance, genre=code)
     sound = render(compose(dance, seed), rate_hz, channels=channels)
     return Pair(f"{code.lower()}-{seed:08d}", code, tempo, seed, dance, sound, source)
 
 
-def _draw_manner(rng: np.random.Generator, code: str) -> str:
-    """The genre whose vocabulary is danced."""
+def _draw_vocabulary(rng: np.random.Generator, code: str) -> str:
+    """The genre whose moves are danced."""
     if rng.random() >= _BORROWED_SHARE:
         return code
     return str(rng.choice([other for other in genres.CODES if other != code]))
@@ -121,6 +124,6 @@ def _draw_manner(rng: np.random.Generator, code: str) -> str:
 
 def _draw_bpm(rng: np.random.Generator, code: str) -> float:
     low, high = genres.TEMPO_RANGE_BPM[code]
-    if rng.random() < _SPILL_CHANCE:
+    if rng.random() < _ANY_TEMPO_PROBABILITY:
         low, high = int(SLOWEST_BPM), int(FASTEST_BPM)
     return round(float(rng.uniform(low, high)), 2)

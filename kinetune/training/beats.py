@@ -25,9 +25,10 @@ from torch.nn import functional
 
 from kinetune import config, files, genres, timebase
 from kinetune.corpus.choreography import motion_library
-from kinetune.corpus.choreography.choreographer import Dance, choreograph
-from kinetune.corpus.choreography.keyframed import key
-from kinetune.corpus.choreography.time_warp import bend
+from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import Dance, DanceRequest
+from kinetune.corpus.choreography.keyframed import keyframe_dance
+from kinetune.corpus.choreography.time_warp import warp_to_beats
 from kinetune.errors import ConfigError
 from kinetune.model.checkpoint import atomic_folder
 from kinetune.motion import skeleton
@@ -289,17 +290,17 @@ def body_of(dances: BeatDances, number: int, body: int) -> Dance:
     seen = _seen_clips(dances.held_out)
     makers: dict[str, Callable[..., Dance]] = {
         _PHRASES: choreograph,
-        _BENT: partial(bend, clips=seen),
-        _KEYED: partial(key, clips=seen),
+        _BENT: partial(warp_to_beats, clips=seen),
+        _KEYED: partial(keyframe_dance, clips=seen),
     }
-    return makers[kind](
-        seed,
+    request = DanceRequest(
         genre=str(codes[body]),
         bpm=bpm,
         duration_s=dances.duration_s,
         first_beat_s=first_s,
         fps=timebase.MOTION_FPS,
     )
+    return makers[kind](seed, request=request)
 
 
 def _made(dances: BeatDances, on_dance: Callable[[int, int], None] | None) -> Bodies:

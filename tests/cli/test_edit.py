@@ -7,7 +7,7 @@ from kinetune import timebase
 from kinetune.audio.sound import Sound, read_genre, read_sound, write_sound
 from kinetune.cli.options import time_span
 from kinetune.corpus.composition.composer import compose
-from kinetune.corpus.composition.music_score import Plan
+from kinetune.corpus.composition.music_score import DanceProfile
 from kinetune.corpus.rendering.mixer import render
 from kinetune.errors import ConfigError
 from kinetune.tasks.edit import EditRequest, edit
@@ -76,7 +76,7 @@ def test_music_says_its_genre_itself(tmp_path, suffix):
 @pytest.mark.parametrize("code", ["KR", "HO", "JB"])
 def test_music_that_says_nothing_is_heard(tmp_path, code):
     beats_s = timebase.beat_times(105.0, 0.0, 12.0)
-    plan = Plan(code, 105.0, 12.0, 0.0, np.full(len(beats_s), 0.6))
+    plan = DanceProfile(code, 105.0, 12.0, 0.0, np.full(len(beats_s), 0.6))
     sound = render(compose(plan, 11), 22_050)
     write_sound(tmp_path / "tune.wav", sound)
     assert genre_of_music(tmp_path / "tune.wav", sound, "hero.bvh") == GenreChoice(

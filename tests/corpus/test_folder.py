@@ -7,6 +7,7 @@ import pytest
 
 from kinetune.audio.sound import read_sound
 from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.corpus.folder import PairSettings, make_corpus, read_manifest
 from kinetune.corpus.pairs import make_pair
 from kinetune.errors import ConfigError
@@ -87,7 +88,9 @@ def test_a_missing_or_damaged_manifest_is_named(tmp_path):
 def test_other_clips_make_other_items(tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
-    write_bvh(mine / "a.bvh", choreograph(5, genre="LO", bpm=100.0, duration_s=8.0).clip)
+    write_bvh(
+        mine / "a.bvh", choreograph(5, DanceRequest(genre="LO", bpm=100.0, duration_s=8.0)).clip
+    )
     out = tmp_path / "corpus"
     for clips in (None, mine):
         settings = PairSettings(duration_s=1.5, rate_hz=8_000, clips=clips)

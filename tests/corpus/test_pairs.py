@@ -8,6 +8,7 @@ from scipy.stats import spearmanr
 
 from kinetune import genres
 from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.corpus.pairs import make_pair
 from kinetune.motion import kinematics
 from kinetune.motion.io.bvh import write_bvh
@@ -84,7 +85,10 @@ def test_some_dances_are_real_ones_and_say_so():
 
 
 def test_a_users_own_clips_take_the_librarys_place(tmp_path):
-    write_bvh(tmp_path / "mine.bvh", choreograph(5, genre="LO", bpm=100.0, duration_s=8.0).clip)
+    write_bvh(
+        tmp_path / "mine.bvh",
+        choreograph(5, DanceRequest(genre="LO", bpm=100.0, duration_s=8.0)).clip,
+    )
     pairs = [make_pair(s, duration_s=1.5, rate_hz=8_000, clips=tmp_path) for s in range(24)]
     assert {pair.source for pair in pairs} == {"phrases", "clips"}
 
@@ -94,7 +98,7 @@ def test_some_dances_borrow_another_genres_manner():
     for seed in range(12):
         pair = make_pair(seed, genre="HO", bpm=120.0, duration_s=2.0, rate_hz=8_000)
         if pair.source == "phrases":
-            plain = choreograph(seed, genre="HO", bpm=120.0, duration_s=2.0)
+            plain = choreograph(seed, DanceRequest(genre="HO", bpm=120.0, duration_s=2.0))
             own += np.array_equal(plain.clip.rotations, pair.clip.rotations)
             assert pair.genre == pair.dance.genre == "HO"
         else:

@@ -14,6 +14,7 @@ import torch
 
 from kinetune import timebase
 from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.sampling.windows import plan_windows
 from kinetune.model.vae import frames_per_column
@@ -39,7 +40,7 @@ class Piece:
 def pieces():
     """The same dance made in windows that are joined, and in windows that know nothing."""
     pipeline = DanceToMusicPipeline.from_pretrained()
-    dance = choreograph(1, genre="HO", bpm=BPM, duration_s=DURATION_S, fps=30.0)
+    dance = choreograph(1, DanceRequest(genre="HO", bpm=BPM, duration_s=DURATION_S, fps=30.0))
     grid = fixed_grid(BPM, float(dance.downbeats_s[0]), DURATION_S)
     joined = pipeline.plan(DURATION_S)
     width, overlap = joined.width, joined.useful - (joined.starts[1] - joined.starts[0])

@@ -1,7 +1,7 @@
-"""From events to curves: every control sampled over time, with a dancer's timing.
+"""From events to curves: every control sampled over time, with a dancer's timing errors.
 
-Keys fall where events stand, moved by a dancer's timing error; between keys a limb waits, moves
-with minimum jerk, and swings on a little after a snap. Beats for time inside, degrees and metres.
+Every event becomes a key, shifted by a timing error. Between keys a limb waits, moves with minimum
+jerk, and overshoots a little after a snap. Beats for time inside, degrees and metres.
 """
 
 from dataclasses import replace
@@ -17,27 +17,27 @@ from kinetune.motion import rotations
 from kinetune.motion.clip import MotionClip
 
 Array = NDArray[np.float64]
-# Dancers land 10 to 25 ms off the beat.
+# Range of a dancer's timing spread.
 _TIMING_S = (0.010, 0.025)
-# Even a snap takes this long, and longer the further it goes (seconds, seconds a degree).
+# Shortest duration of a move: a constant, and more per degree.
 _SNAP_S = 0.12
 _SNAP_S_A_DEGREE = 0.0017
 # Targets closer than this are one target.
 _NEAREST_BEATS = 0.15
-# A body waits where it is and sets out for its next target so many beats before, or later.
+# A move begins at most this long before its target.
 _LONGEST_BEATS = 1.5
-# A foot does not step for less than this; it is lifted at least, and at most, so high.
+# Smallest step of a foot, and the range of its lift.
 _SMALLEST_STEP_M = 0.025
-_LEAST_LIFT_M, _MOST_LIFT_M = 0.04, 0.12
-# Limbs that may lag behind the beat all along.
+_MIN_LIFT_M, _MAX_LIFT_M = 0.04, 0.12
+# Limbs that may lag behind the beat throughout.
 _LAGGING = ("left", "right", "head")
-# A limb that arrives swings on a little, so many times a second.
+# Limbs that overshoot, and the frequency of that oscillation.
 _SPRINGY = (*_LAGGING, "spine")
 _SPRING_HZ = 7.0
-# Spread of free movements of a restless body, degrees (sway in metres), by control.
-_UNREST = {"left": 9.0, "right": 9.0, "spine": 4.0, "head": 6.0, "hips": 3.0, "sway": 0.015}
-# Joints that carry no capture noise of their own: the feet must stay where they stand.
-_STEADY = (0, 1, 2, 4, 5, 7, 8)
+# Standard deviation of idle motion by control, degrees (sway in metres).
+_IDLE_MOTION = {"left": 9.0, "right": 9.0, "spine": 4.0, "head": 6.0, "hips": 3.0, "sway": 0.015}
+# Joints without capture noise, so that planted feet stay in place.
+_NOISELESS = (0, 1, 2, 4, 5, 7, 8)
 
 
 def sample_curves(
@@ -46,25 +46,25 @@ def sample_curves(
     """Sample every control at times ``beats`` (counted in beats): (T, controls)."""
     per_s = 1.0 / timebase.beat_period_s(bpm)
     slots = int(np.ceil(beats[-1])) * 4 + 16
-    keys = _timed(rng, events, slots, per_s)
+    keys = _apply_timing(rng, events, slots, per_s)
     spring = rng.uniform(0.0, 0.12)
     out = np.zeros((len(beats), len(body.CONTROLS)))
     for side in ("left", "right"):
         x, z = f"{side}_foot_x", f"{side}_foot_z"
-        keys[x], keys[z] = _settled(keys[x], keys[z])
-        out[:, body.COLUMN[f"{side}_foot_y"]] = _lift(keys[x], keys[z], beats, per_s)
-    for name, mine in keys.items():
+        keys[x], keys[z] = _drop_small_steps(keys[x], keys[z])
+        out[:, body.COLUMN[f"{side}_foot_y"]] = _step_height(keys[x], keys[z], beats, per_s)
+    for name, rows in keys.items():
         longest = 4.0 if name == "heading" else _LONGEST_BEATS
-        out[:, body.COLUMN[name]] += _interpolated(mine, beats, per_s, longest=longest)[0]
+        out[:, body.COLUMN[name]] += _interpolate(rows, beats, per_s, longest=longest)[0]
         if name.startswith(_SPRINGY) and "_foot_" not in name:
-            out[:, body.COLUMN[name]] += spring * _swung_on(mine, beats, per_s)
+            out[:, body.COLUMN[name]] += spring * _overshoot(rows, beats, per_s)
     return gaussian_filter1d(out, 0.016 * fps, axis=0, mode="nearest")
 
 
-def _timed(
+def _apply_timing(
     rng: np.random.Generator, events: list[Event], slots: int, per_s: float
 ) -> dict[str, Array]:
-    """Each control's keys with a dancer's timing: limbs err, and some lag behind."""
+    """Each control's keys with timing errors by limb, and a constant lag of some limbs."""
     sigma = rng.uniform(*_TIMING_S) * per_s
     bias = rng.normal(0.0, 0.008) * per_s
     groups = ("left_foot", "right_foot", "left", "right", "spine", "head", "")
@@ -77,33 +77,33 @@ def _timed(
         by_name.setdefault(f"{side}_foot_x", [Event("", 0.0, aside)])
         by_name.setdefault(f"{side}_foot_z", [Event("", 0.0, 0.0)])
     keys = {}
-    for name, mine in by_name.items():
+    for name, own in by_name.items():
         group = next(g for g in groups if name.startswith(g))
-        keys[name] = _keys(mine, error[group], lag[group] if group in _LAGGING else 0.0)
+        keys[name] = _keys(own, error[group], lag[group] if group in _LAGGING else 0.0)
     return keys
 
 
-def _settled(across: Array, ahead: Array) -> tuple[Array, Array]:
-    """A foot's keys (K, 3) in x and z, with shifts too small to step for left out."""
-    spots = np.stack([across[:, 1], ahead[:, 1]], axis=-1)
-    for k in range(1, len(spots)):
-        if np.linalg.norm(spots[k] - spots[k - 1]) < _SMALLEST_STEP_M:
-            spots[k] = spots[k - 1]
+def _drop_small_steps(across: Array, ahead: Array) -> tuple[Array, Array]:
+    """A foot's keys (K, 3) in x and z, without shifts smaller than a step."""
+    positions = np.stack([across[:, 1], ahead[:, 1]], axis=-1)
+    for k in range(1, len(positions)):
+        if np.linalg.norm(positions[k] - positions[k - 1]) < _SMALLEST_STEP_M:
+            positions[k] = positions[k - 1]
     across, ahead = across.copy(), ahead.copy()
-    across[:, 1], ahead[:, 1] = spots.T
+    across[:, 1], ahead[:, 1] = positions.T
     return across, ahead
 
 
-def _lift(across: Array, ahead: Array, beats: Array, per_s: float) -> Array:
-    """How high a foot is lifted to get to its next spot, metres: up, over and down, (T,)."""
-    _, progress, leap_x = _interpolated(across, beats, per_s, longest=_LONGEST_BEATS)
-    leap = np.hypot(leap_x, _interpolated(ahead, beats, per_s, longest=_LONGEST_BEATS)[2])
-    high = np.minimum(_LEAST_LIFT_M + 0.35 * leap, _MOST_LIFT_M) * (leap > 0.0)
+def _step_height(across: Array, ahead: Array, beats: Array, per_s: float) -> Array:
+    """Lift of a foot on its way to the next position, metres, (T,): a parabola over the move."""
+    _, progress, leap_x = _interpolate(across, beats, per_s, longest=_LONGEST_BEATS)
+    leap = np.hypot(leap_x, _interpolate(ahead, beats, per_s, longest=_LONGEST_BEATS)[2])
+    high = np.minimum(_MIN_LIFT_M + 0.35 * leap, _MAX_LIFT_M) * (leap > 0.0)
     return np.asarray(high * 4.0 * progress * (1.0 - progress))
 
 
 def _keys(events: list[Event], error: Array, lag: float) -> Array:
-    """Sorted (beat, value, ease), far enough apart for a limb to get there: (K, 3)."""
+    """Sorted (beat, value, ease), at least _NEAREST_BEATS apart: (K, 3)."""
     table = {round(e.beat * 4): e for e in events}
     rows: list[tuple[float, float, float]] = []
     for slot, event in sorted(table.items()):
@@ -115,8 +115,8 @@ def _keys(events: list[Event], error: Array, lag: float) -> Array:
     return np.array(rows)
 
 
-def _swung_on(keys: Array, beats: Array, per_s: float) -> Array:
-    """What is left of a snap after it has arrived: a damped swing about the target."""
+def _overshoot(keys: Array, beats: Array, per_s: float) -> Array:
+    """Overshoot after a snap: a damped oscillation about the target, (T,)."""
     last = (np.searchsorted(keys[:, 0], beats, side="right") - 1).clip(0, len(keys) - 1)
     since_s = np.maximum(beats - keys[last, 0], 0.0) / per_s
     leap = keys[last, 1] - keys[np.maximum(last - 1, 0), 1]
@@ -125,14 +125,14 @@ def _swung_on(keys: Array, beats: Array, per_s: float) -> Array:
     return sharp * leap * swing
 
 
-def _interpolated(
+def _interpolate(
     keys: Array, beats: Array, per_s: float, *, longest: float
 ) -> tuple[Array, Array, Array]:
-    """Values at ``beats``, the progress through the move there, and how far the move goes."""
+    """Values at ``beats``, progress of the move there (0 to 1), and the size of the move."""
     nxt = np.searchsorted(keys[:, 0], beats, side="right").clip(0, len(keys) - 1)
     prev = np.maximum(nxt - 1, 0)
     end, ease = keys[nxt, 0], keys[nxt, 2]
-    # A body waits where it is and moves when it must: ``longest`` beats before, or later.
+    # A limb waits and moves late: at most ``longest`` beats before its target.
     start = np.maximum(keys[prev, 0], end - longest)
     u = np.clip((beats - start) / np.maximum(end - start, 1e-6), 0.0, 1.0)
     leap = keys[nxt, 1] - keys[prev, 1]
@@ -146,34 +146,34 @@ def _interpolated(
     return keys[prev, 1] + progress * leap, progress, np.abs(leap)
 
 
-def with_unrest(rng: np.random.Generator, curves: Array, loose: float, fps: float) -> Array:
-    """Add what a body does besides dancing: small free movements that keep no time.
+def add_idle_motion(rng: np.random.Generator, curves: Array, looseness: float, fps: float) -> Array:
+    """Return the curves with idle motion: small smooth movements unrelated to the beat.
 
     Args:
         rng: Source of the movements.
         curves: (T, controls).
-        loose: 0 a disciplined body, 1 a restless one.
+        looseness: Size of the movements, 0 to 1.
         fps: Frames a second.
     """
     out = curves.copy()
     for name, column in body.COLUMN.items():
-        largest = next((v for key, v in _UNREST.items() if name.startswith(key)), 0.0)
+        largest = next((v for key, v in _IDLE_MOTION.items() if name.startswith(key)), 0.0)
         if largest and "foot" not in name:
             pace = rng.uniform(0.08, 0.25) * fps
             wander = gaussian_filter1d(rng.normal(0.0, 1.0, len(out)), pace, mode="nearest")
             # A smoothed white noise keeps this share of its spread.
             wander *= np.sqrt(2.0 * np.sqrt(np.pi) * pace)
-            out[:, column] += loose * rng.uniform(0.2, 1.0) * largest * wander
+            out[:, column] += looseness * rng.uniform(0.2, 1.0) * largest * wander
     return out
 
 
-def with_capture_noise(rng: np.random.Generator, clip: MotionClip) -> MotionClip:
-    """The unrest of a real capture: slow drift of half a degree, a millimetre of tremble."""
+def add_capture_noise(rng: np.random.Generator, clip: MotionClip) -> MotionClip:
+    """Return a clip with capture noise: rotations drift by 0.6 degrees, the root by 1 mm."""
     shape = (clip.frame_count, 24, 3)
     drift = gaussian_filter1d(rng.normal(0.0, 1.0, shape), 0.12 * clip.fps, axis=0, mode="nearest")
     drift *= np.deg2rad(0.6) / max(float(drift.std()), 1e-9)
     shaky = gaussian_filter1d(rng.normal(0.0, 0.003, shape), 1.0, axis=0, mode="nearest")
-    drift[:, _STEADY] = shaky[:, _STEADY] = 0.0
+    drift[:, _NOISELESS] = shaky[:, _NOISELESS] = 0.0
     quat = rotations.quat_multiply(clip.rotations, rotations.quat_from_axis_angle(drift + shaky))
     path = gaussian_filter1d(rng.normal(0.0, 0.002, (shape[0], 3)), 3.0, axis=0, mode="nearest")
     return replace(clip, rotations=quat, root_m=clip.root_m + path)

@@ -1,4 +1,4 @@
-"""Legs solved from where the ankles are: two-bone inverse kinematics, and how far legs reach.
+"""Two-bone inverse kinematics of the legs from targets of the ankles, and the legs' reach.
 
 Bones are the mean skeleton's. Metres, y up; quaternions (w, x, y, z). Axes: T frames.
 """
@@ -23,33 +23,33 @@ BONES_M: dict[str, tuple[float, float]] = {
     )
     for side, (_, knee, ankle, _) in LEGS.items()
 }
-#: A leg is never quite straight.
+#: Longest reach, as a share of the leg's length.
 STRAIGHTEST = 0.992
-#: Nor is a heel ever pressed into the thigh.
+#: Shortest distance from hip to ankle.
 SHORTEST_M = 0.28
-# Frames over which a pelvis eases into what its legs allow, and where that smoothing ends.
+# Standard deviation and radius of the smoothing of the lowered pelvis, frames.
 _SMOOTH, _SMOOTH_REACH = 1.5, 5
-# However wide its legs are, a pelvis stays so far above its ankles.
-_LEAST_RISE_M = 0.22
+# Least height of the hips over the ankles, however wide the legs.
+_MIN_RISE_M = 0.22
 # A knee nearer than this to the line from hip to ankle belongs to a straight leg, metres.
 _STRAIGHT_M = 0.04
 _X = np.array([1.0, 0.0, 0.0])
 
 
-def within_reach(root: Array, pelvis: Array, ankles: Mapping[str, Array]) -> Array:
-    """Return a pelvis's path, lowered where a leg would not reach its ankle: (T, 3).
+def lower_into_reach(root: Array, pelvis: Array, ankles: Mapping[str, Array]) -> Array:
+    """Return the path of the pelvis, lowered where a leg would not reach its ankle: (T, 3).
 
     Args:
         root: (T, 3).
         pelvis: Its rotations, (T, 4).
-        ankles: Where each ankle shall be, (T, 3); NaN while it may be anywhere.
+        ankles: Target of each ankle, (T, 3); NaN where it is free.
     """
     excess = np.zeros(len(root))
     for side, ankle in ankles.items():
         hip = root + rotations.rotate(pelvis, skeleton.OFFSETS_M[LEGS[side][0]])
         across = np.linalg.norm((hip - ankle)[:, [0, 2]], axis=-1)
         longest = STRAIGHTEST * sum(BONES_M[side])
-        rise = np.sqrt(np.maximum(longest**2 - across**2, _LEAST_RISE_M**2))
+        rise = np.sqrt(np.maximum(longest**2 - across**2, _MIN_RISE_M**2))
         excess = np.fmax(excess, hip[:, 1] - ankle[:, 1] - rise)
     # Spread first, a smoothed excess is nowhere less than it was.
     spread = maximum_filter1d(excess, 2 * _SMOOTH_REACH + 1, mode="nearest")
@@ -58,42 +58,42 @@ def within_reach(root: Array, pelvis: Array, ankles: Mapping[str, Array]) -> Arr
     return out
 
 
-def two_bones(start: Array, target: Array, pole: Array, side: str) -> tuple[Array, Array]:
+def two_bone_ik(start: Array, target: Array, pole: Array, side: str) -> tuple[Array, Array]:
     """Return world rotations of thigh and shin that bring the ankle to ``target``: two of (T, 4).
 
     Args:
-        start: Where the hip is, (T, 3).
-        target: Where the ankle shall be, (T, 3); as near as the leg reaches.
-        pole: Which way the knee points, (T, 3).
+        start: Position of the hip, (T, 3).
+        target: Position of the ankle to reach, (T, 3); a target out of reach is approached.
+        pole: Direction the knee points to, (T, 3).
         side: ``left`` or ``right``.
     """
     _, knee, ankle, _ = LEGS[side]
     thigh, shin = _bones(target - start, pole, side, shortest_m=SHORTEST_M)
     hinge = np.cross(thigh + shin, pole)
     hinge = hinge / np.maximum(np.linalg.norm(hinge, axis=-1, keepdims=True), 1e-6)
-    return _aligned(knee, thigh, hinge), _aligned(ankle, shin, hinge)
+    return _align_bone(knee, thigh, hinge), _align_bone(ankle, shin, hinge)
 
 
-def led_leg(
-    world: Array, places: Array, start: Array, target: Array, side: str
+def solve_leg_ik(
+    world: Array, positions: Array, start: Array, target: Array, side: str
 ) -> tuple[Array, Array]:
-    """Return world rotations of a leg that goes elsewhere and else stays as it was: two of (T, 4).
+    """Return world rotations of a leg moved to another target, changed least: two of (T, 4).
 
-    Thigh and shin are turned as little as brings the ankle to its target; the knee goes on
-    pointing where it did.
+    Thigh and shin are rotated by the smallest angle that brings the ankle to its target; the knee
+    keeps its direction.
 
     Args:
         world: World rotations of all joints, (T, 24, 4).
-        places: Where they are, (T, 24, 3).
-        start: Where the hip shall be, (T, 3).
-        target: Where the ankle shall be, (T, 3); as near as the leg reaches.
+        positions: Positions of all joints, (T, 24, 3).
+        start: Position of the hip, (T, 3).
+        target: Position of the ankle to reach, (T, 3); a target out of reach is approached.
         side: ``left`` or ``right``.
     """
     hip, knee, ankle, _ = LEGS[side]
-    line = places[:, ankle] - places[:, hip]
-    thigh, shin = places[:, knee] - places[:, hip], places[:, ankle] - places[:, knee]
+    line = positions[:, ankle] - positions[:, hip]
+    thigh, shin = positions[:, knee] - positions[:, hip], positions[:, ankle] - positions[:, knee]
     pole = thigh - line * (_dot(thigh, line) / _dot(line, line))
-    # The knee of a straight leg points nowhere; its own hinge then tells where it would.
+    # The knee of a straight leg has no direction; that of its hinge is used then.
     straight = np.clip(1.0 - np.sqrt(_dot(pole, pole)) / _STRAIGHT_M, 0.0, 1.0)
     hinge = rotations.rotate(world[:, hip], _X)
     pole = pole + 0.5 * _STRAIGHT_M * straight * _unit(np.cross(line, hinge))
@@ -129,8 +129,8 @@ def _unit(vector: Array) -> Array:
     return np.asarray(vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-9))
 
 
-def _aligned(joint: int, bone: Array, hinge: Array) -> Array:
-    """The rotation that lays a rest bone along ``bone`` with its hinge along ``hinge``."""
+def _align_bone(joint: int, bone: Array, hinge: Array) -> Array:
+    """The rotation that brings a rest bone along ``bone`` with its hinge along ``hinge``."""
     rest = skeleton.OFFSETS_M[joint]
     return rotations.quat_from_matrix(
         _frame(bone, hinge) @ np.swapaxes(_frame(rest[None], -_X[None]), -1, -2)

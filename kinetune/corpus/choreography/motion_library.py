@@ -1,7 +1,7 @@
-"""Real dances to make pairs of: the bundled library, and a user's own folder.
+"""Real dances: the bundled library, and a user's own folder.
 
-The library is one ``.npz`` of 16-bit integers made by ``tools/make_motion_library.py``; where its
-clips come from stands in each clip's ``source`` and in NOTICE. Metres, y up, 24 joints.
+The library is one ``.npz`` of 16-bit integers made by ``tools/make_motion_library.py``; the origin
+of its clips is in each clip's ``source`` and in NOTICE. Metres, y up, 24 joints.
 """
 
 import json
@@ -18,9 +18,9 @@ from kinetune.motion.io.formats import MOTION_SUFFIXES, read_motion
 
 LIBRARY = files.CORPUS_DATA / "motions.npz"
 STORED_FPS = 30.0
-_TURN_STEP = np.pi / 32767.0
-_PLACE_STEP_M = 1e-4
-# Shorter than this a clip holds no phrase.
+_ROTATION_STEP = np.pi / 32767.0
+_POSITION_STEP_M = 1e-4
+# Shortest clip that holds a phrase.
 _SHORTEST_S = 2.0
 
 Packed = NDArray[np.int16]
@@ -33,8 +33,8 @@ def library() -> tuple[MotionClip, ...]:
         index = json.loads(stored["index"].tobytes())
         return tuple(
             clip_from_axis_angle(
-                stored[f"{entry['name']}.pose"] * _TURN_STEP,
-                stored[f"{entry['name']}.root"] * _PLACE_STEP_M,
+                stored[f"{entry['name']}.pose"] * _ROTATION_STEP,
+                stored[f"{entry['name']}.root"] * _POSITION_STEP_M,
                 fps=STORED_FPS,
                 name=entry["name"],
                 source=entry["credit"],
@@ -43,16 +43,16 @@ def library() -> tuple[MotionClip, ...]:
         )
 
 
-def packed(clip: MotionClip) -> tuple[Packed, Packed]:
-    """Return a clip as the library stores it: turns (T, 24, 3) and path (T, 3), 16-bit."""
+def quantise(clip: MotionClip) -> tuple[Packed, Packed]:
+    """Return a clip as the library stores it: axis-angle (T, 24, 3) and root (T, 3), 16-bit."""
     middle = clip.root_m.mean(axis=0) * [1.0, 0.0, 1.0]
-    path = np.round((clip.root_m - middle) / _PLACE_STEP_M).clip(-32767, 32767)
-    turns = np.round(clip.axis_angle / _TURN_STEP).clip(-32767, 32767)
-    return turns.astype(np.int16), path.astype(np.int16)
+    root = np.round((clip.root_m - middle) / _POSITION_STEP_M).clip(-32767, 32767)
+    quats = np.round(clip.axis_angle / _ROTATION_STEP).clip(-32767, 32767)
+    return quats.astype(np.int16), root.astype(np.int16)
 
 
 @cache
-def folder_of_clips(folder: Path) -> tuple[MotionClip, ...]:
+def read_clip_folder(folder: Path) -> tuple[MotionClip, ...]:
     """Return the dances of a user's folder, in order of their names.
 
     Raises:
@@ -64,13 +64,13 @@ def folder_of_clips(folder: Path) -> tuple[MotionClip, ...]:
     if not paths:
         raise ConfigError(f"{folder}: no motion files ({', '.join(MOTION_SUFFIXES)}) in it")
     try:
-        found = tuple(read_motion(path) for path in paths)
+        clips = tuple(read_motion(path) for path in paths)
     except KinetuneError as error:
-        raise ConfigError(f"{error}; mend it or take it out of --clips") from error
-    for clip, path in zip(found, paths, strict=True):
+        raise ConfigError(f"{error}; fix it or take it out of --clips") from error
+    for clip, path in zip(clips, paths, strict=True):
         if clip.duration_s < _SHORTEST_S:
             raise ConfigError(
                 f"{path}: lasts {clip.duration_s:.1f} s, expected {_SHORTEST_S:g} s or more; "
                 "take it out of --clips"
             )
-    return found
+    return clips

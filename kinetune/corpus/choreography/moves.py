@@ -1,4 +1,4 @@
-"""The vocabulary of ten dances: poses, steps, and which genre likes which, as tables.
+"""The vocabulary of ten dances as tables: poses, steps, and the weights of each genre.
 
 A *move* is four beats of :class:`Event`, each a control's target at a beat. Degrees for joints,
 metres for feet and pelvis, beats for time. The left side is written down; the other side is its
@@ -20,7 +20,7 @@ class Event(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A foot's target relative to its own place under the body, metres."""
+    """A foot's target relative to its neutral position under the body, metres."""
 
     beat: float
     foot: str
@@ -139,22 +139,22 @@ Weights = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a genre likes to do.
+    """What a genre draws its moves from.
 
     Attributes:
-        bounce_m: How deep the knees give on the beat.
-        upward: Chance that the body rises on the beat instead.
-        double: Chance of a double-time bounce.
-        half: Chance of a half-time bounce.
+        bounce_m: Depth of the bounce on the beat.
+        upward: Probability that the body rises on the beat instead.
+        double: Probability of a double-time bounce.
+        half: Probability of a half-time bounce.
         steps: Footwork and its weights.
-        arms: Arm patterns (see corpus/choreography/choreographer.py) and their weights.
-        poses: Arm poses liked.
+        arms: Arm patterns (see corpus/choreography/patterns.py) and their weights.
+        poses: Arm poses.
         snap: Lowest and highest sharpness, 0 to 1.
         trunk: Typical trunk angles, degrees.
-        freeze: Chance that a bar ends frozen.
-        turn: Chance of a turn in a phrase.
-        jump: Chance of a jump in a bar.
-        low: Chance of a bar near the floor.
+        freeze: Probability that a bar ends frozen.
+        turn: Probability of a turn in a phrase.
+        jump: Probability of a jump in a bar.
+        low: Probability of a bar near the floor.
     """
 
     bounce_m: float

@@ -1,4 +1,4 @@
-"""The page a song is written on: bars in the making, and notes with a player's timing.
+"""Bars to be written, and the writer that turns steps into notes with a player's timing.
 
 Seconds, MIDI pitches, velocities and energies 0 to 1; bars have four beats of four steps.
 """
@@ -10,19 +10,25 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.corpus.composition.grammar import STEPS_IN_BAR, Chord, Hit
-from kinetune.corpus.composition.music_score import Note, Plan
+from kinetune.corpus.composition.music_score import DanceProfile, Note
 from kinetune.corpus.composition.songs import Song
 from kinetune.timebase import BEATS_IN_BAR
 
 STEPS_A_BEAT = STEPS_IN_BAR // BEATS_IN_BAR
-# A beat is a freeze when it is weaker than this share of its bar's strongest.
+# A beat is a freeze when its energy is below this share of its bar's greatest.
 _FREEZE_SHARE = 0.35
-# How much of the energy it takes to bring out a part's off-beats in full; others 0.9.
-_SHYNESS = {"kick": 0.45, "snare": 0.7, "bass": 0.65, "open": 0.7}
-# Which steps of a beat wait longest for energy.
-_WAITS = (0.0, 0.75, 0.45, 0.75)
-# The most that a backbeat or a kick may stray from the grid, of what others do.
-_STEADY = 0.4
+# Energy from which the four steps of a beat are played, and its scale for some parts.
+_STEP_THRESHOLDS = (0.0, 0.75, 0.45, 0.75)
+_THRESHOLD_SCALES = {"kick": 0.45, "snare": 0.7, "bass": 0.65, "open_hat": 0.7}
+_THRESHOLD_SCALE = 0.9
+# Parts that keep time: no constant lag, and this share of the others' spread.
+_TIMEKEEPERS = ("kick", "snare")
+_TIMEKEEPER_SPREAD = 0.4
+# Standard deviation of a part's constant lag, as a share of its spread from note to note.
+_LAG_SHARE = 0.8
+_VELOCITY_SPREAD = 0.06
+# Notes are a little shorter than their steps.
+_GATE = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,23 +37,22 @@ class Bar:
 
     Attributes:
         index: Which bar of the piece.
-        energy: Of its four beats, brought out for the music, shape (4,).
-        sudden: Of its eight half-beats, how sudden the body is, shape (8,).
-        phrase: Its place, counted from the opening of a phrase.
-        section: 0 or 1, which of the song's two figures is played.
+        energy: Of its four beats, contrast expanded, shape (4,).
+        impacts: How suddenly the body moves at its eight half-beats, shape (8,).
+        phrase: Bars since the opening of a phrase.
+        section: 0 or 1, which of the song's two rhythms is played.
         chords: One or two.
-        following: The next bar's.
         ending: How it ends a phrase: ``fill``, ``build``, ``stop``, or empty.
         end: The step where that begins.
     """
 
     index: int
     energy: NDArray[np.float64]
-    sudden: NDArray[np.float64]
+    impacts: NDArray[np.float64]
     phrase: int
     section: int
     chords: list[Chord]
-    following: list[Chord]
+    next_chords: list[Chord]
     ending: str
     end: int
 
@@ -61,8 +66,8 @@ class Bar:
         energy = self.energy[min(step // STEPS_A_BEAT, BEATS_IN_BAR - 1)]
         return bool(energy < _FREEZE_SHARE * self.energy.max())
 
-    def force(self, step: float) -> float:
-        """How hard a player strikes at a step, 0 to 1."""
+    def velocity(self, step: float) -> float:
+        """Velocity that the energy asks for at a step, 0.42 to 1."""
         return 0.42 + 0.58 * float(self.energy[min(int(step) // STEPS_A_BEAT, BEATS_IN_BAR - 1)])
 
     def chord_at(self, step: int) -> Chord:
@@ -70,52 +75,71 @@ class Bar:
         return self.chords[step * len(self.chords) // STEPS_IN_BAR]
 
 
-class Page:
-    """Collects the notes of a song."""
+class NoteWriter:
+    """Collects the notes of a song.
 
-    def __init__(self, rng: np.random.Generator, song: Song, plan: Plan) -> None:
+    Attributes:
+        bars_s: Starts of the bars, seconds; the first may lie before zero.
+        notes: What has been written.
+        last_crash_bar: The bar of the last crash.
+    """
+
+    def __init__(self, rng: np.random.Generator, song: Song, profile: DanceProfile) -> None:
         self.rng = rng
         self.song = song
-        self.duration_s = plan.duration_s
-        self.step_s = timebase.beat_period_s(plan.bpm) / STEPS_A_BEAT
+        self.duration_s = profile.duration_s
+        self.step_s = timebase.beat_period_s(profile.bpm) / STEPS_A_BEAT
         bar_s = STEPS_IN_BAR * self.step_s
-        first = plan.downbeat_s % bar_s
+        first = profile.downbeat_s % bar_s
         first -= bar_s * (first > 1e-6)
-        count = int(np.ceil((plan.duration_s - first) / bar_s - 1e-9))
+        count = int(np.ceil((profile.duration_s - first) / bar_s - 1e-9))
         self.bars_s = [first + bar_s * bar for bar in range(count)]
         self.notes: list[Note] = []
-        #: The bar of the last crash.
-        self.crashed = -STEPS_IN_BAR
-        # A player drags or pushes all along; kick and snare hold the time.
+        self.last_crash_bar = -STEPS_IN_BAR
+        # A player drags or pushes all along; timekeepers don't.
         self._lag_s = {
-            name: float(0.8 * song.live_s * rng.normal()) * (name not in ("kick", "snare"))
+            name: float(_LAG_SHARE * song.timing_s * rng.normal()) * (name not in _TIMEKEEPERS)
             for name in song.parts
         }
-        # How much energy each step of a part waits for: a groove thins out the same way each time.
-        self._waits = {name: self._patience(name) for name in song.parts}
+        # Drawn once: a groove thins out the same way each time.
+        self._thresholds = {name: self._energy_thresholds(name) for name in song.parts}
 
-    def _patience(self, part: str) -> NDArray[np.float64]:
-        most = np.tile(_WAITS, BEATS_IN_BAR)
-        return _SHYNESS.get(part, 0.9) * most * self.rng.uniform(0.5, 1.3, len(most))
+    def _energy_thresholds(self, part: str) -> NDArray[np.float64]:
+        most = np.tile(_STEP_THRESHOLDS, BEATS_IN_BAR)
+        return (
+            _THRESHOLD_SCALES.get(part, _THRESHOLD_SCALE)
+            * most
+            * self.rng.uniform(0.5, 1.3, len(most))
+        )
 
-    def kept(self, part: str, bar: Bar, hits: list[Hit]) -> list[Hit]:
+    def filter_hits(self, part: str, bar: Bar, hits: list[Hit]) -> list[Hit]:
         """Return the hits that the energy at their beats calls for."""
-        waits = self._waits[part]
+        thresholds = self._thresholds[part]
         return [
             hit for hit in hits
-            if waits[hit.step] <= bar.energy[hit.step // STEPS_A_BEAT]
+            if thresholds[hit.step] <= bar.energy[hit.step // STEPS_A_BEAT]
             and not (bar.is_still(hit.step) and hit.step % STEPS_A_BEAT)
         ]  # fmt: skip
 
-    def put(
+    def write(
         self, part: str, bar: Bar, step: float, steps: float, pitch: float, velocity: float
     ) -> None:
-        """Write a note: swung, in the player's time, and not twice alike."""
+        """Write a note: swung, with the part's timing and a varied velocity.
+
+        Args:
+            part: Its name.
+            bar: The bar.
+            step: Where it starts, in steps of the bar; a fraction is not swung.
+            steps: Its length.
+            pitch: MIDI pitch.
+            velocity: 0 to 1.
+        """
         whole = int(step)
         late = self.song.swing * (whole % 2) + (step - whole)
         start = self.bars_s[bar.index] + self.step_s * (whole + late) + self._lag_s[part]
-        loose = _STEADY if part in ("kick", "snare") else 1.0
-        start += loose * self.song.live_s * self.rng.normal()
-        velocity = float(np.clip(velocity * (1.0 + 0.06 * self.rng.normal()), 0.05, 1.0))
+        spread = _TIMEKEEPER_SPREAD if part in _TIMEKEEPERS else 1.0
+        start += spread * self.song.timing_s * self.rng.normal()
+        varied = velocity * (1.0 + _VELOCITY_SPREAD * self.rng.normal())
+        velocity = float(np.clip(varied, 0.05, 1.0))
         if start < self.duration_s:
-            self.notes.append(Note(part, start, self.step_s * steps * 0.95, pitch, velocity))
+            self.notes.append(Note(part, start, self.step_s * steps * _GATE, pitch, velocity))

@@ -1,122 +1,133 @@
-"""The drummer: grooves, fills, build-ups, and hits on what the dancer does suddenly."""
+"""Drum parts: grooves, fills, build-ups, and accents on sudden moves."""
 
 import numpy as np
 
 from kinetune.corpus.composition import grammar
-from kinetune.corpus.composition.arranger import STEPS_A_BEAT, Bar, Page
+from kinetune.corpus.composition.arranger import STEPS_A_BEAT, Bar, NoteWriter
 from kinetune.corpus.composition.songs import PHRASE_BARS
 
-# Energy below which a drum keeps silent.
-_NEEDS = {"layer": 0.3, "hat": 0.14, "open": 0.28}
-# A beat this much stronger than the one before is hit, with a crash every other bar at most.
+# A bar's mean energy up to which a drum is silent.
+_MIN_ENERGY = {"layer": 0.3, "hat": 0.14, "open_hat": 0.28}
+# A beat this much stronger than the one before gets a crash, every other bar at most.
 _HIT_RISE = 0.25
 _CRASH_BARS = 2
-# Half-beats this sudden are hit, the strongest of a bar first.
-_SUDDEN, _HITS_A_BAR = 0.8, 2
-_MIDDLE = 60.0
+# Half-beats with a greater impact get an accent, the strongest of a bar first.
+_MIN_IMPACT, _ACCENTS_A_BAR = 0.8, 2
+# Pitch of drums without one, and of the deep drop.
+_UNPITCHED, _DROP_PITCH = 60.0, 36.0
+# How often the kick plays the other section's rhythm.
+_SWAP_PROBABILITY = 0.2
 
 
-def play_drums(page: Page, bar: Bar, resting: set[str]) -> None:
+def write_drums(writer: NoteWriter, bar: Bar, resting: set[str]) -> None:
     """Write the groove of a bar, without the parts that rest, and how it ends."""
-    song = page.song
-    # One bar in five the kick turns to its other figure.
-    turned = int(page.rng.random() < 0.2)
+    song = writer.song
+    swapped = int(writer.rng.random() < _SWAP_PROBABILITY)
     busy = int(bar.mean > 0.5)
     grooves = {
-        "kick": song.kick[bar.section ^ turned],
+        "kick": song.kick[bar.section ^ swapped],
         "snare": song.snare,
         "layer": song.snare.replace(".", "-"),
         "hat": song.hat[busy],
-        "open": song.opened,
+        "open_hat": song.open_hat,
     }
-    for part, pattern in grooves.items():
+    for part, rhythm in grooves.items():
         if part not in resting:
-            _groove(page, bar, part, pattern)
+            _write_groove(writer, bar, part, rhythm)
     if bar.ending == "build":
-        _build(page, bar)
+        _write_build(writer, bar)
     elif bar.ending:
-        _fill(page, bar)
+        _write_fill(writer, bar)
 
 
-def _groove(page: Page, bar: Bar, part: str, pattern: str) -> None:
-    if part not in page.song.parts or bar.mean <= _NEEDS.get(part, 0.0):
+def _write_groove(writer: NoteWriter, bar: Bar, part: str, rhythm: str) -> None:
+    if part not in writer.song.parts or bar.mean <= _MIN_ENERGY.get(part, 0.0):
         return
-    hits = page.kept(part, bar, grammar.read_pattern(pattern, page.rng))
-    play_hits(page, bar, part, [hit for hit in hits if hit.step < bar.end], _MIDDLE)
+    hits = writer.filter_hits(part, bar, grammar.read_rhythm(rhythm, writer.rng))
+    write_hits(writer, bar, part, [hit for hit in hits if hit.step < bar.end], _UNPITCHED)
 
 
-def play_hits(page: Page, bar: Bar, part: str, hits: list[grammar.Hit], pitch: float) -> None:
-    """Write the strokes of a drum."""
+def write_hits(
+    writer: NoteWriter, bar: Bar, part: str, hits: list[grammar.Hit], pitch: float
+) -> None:
+    """Write the hits of a drum."""
     for hit in hits:
-        # A roll is three strokes in the room of one and a half.
+        # A roll is three hits, half a step apart.
         for stroke in range(3 if hit.symbol == "r" else 1):
-            page.put(part, bar, hit.step + 0.5 * stroke, 1, pitch, hit.level * bar.force(hit.step))
+            writer.write(
+                part, bar, hit.step + 0.5 * stroke, 1, pitch, hit.level * bar.velocity(hit.step)
+            )
 
 
-def _fill(page: Page, bar: Bar) -> None:
-    part = "tom" if page.rng.random() < 0.5 else "snare"
+def _write_fill(writer: NoteWriter, bar: Bar) -> None:
+    part = "tom" if writer.rng.random() < 0.5 else "snare"
     steps = range(bar.end, grammar.STEPS_IN_BAR)
     for count, step in enumerate(steps):
-        if step % STEPS_A_BEAT and page.rng.random() > 0.75:
+        if step % STEPS_A_BEAT and writer.rng.random() > 0.75:
             continue
         rise = 0.6 + 0.4 * (count + 1) / len(steps)
         pitch = 50.0 - 8.0 * count / len(steps)
-        page.put(part, bar, step, 1, pitch, rise * bar.force(step))
+        writer.write(part, bar, step, 1, pitch, rise * bar.velocity(step))
         if step % STEPS_A_BEAT == 0:
-            page.put("kick", bar, step, 1, _MIDDLE, 0.8 * bar.force(step))
+            writer.write("kick", bar, step, 1, _UNPITCHED, 0.8 * bar.velocity(step))
 
 
-def _build(page: Page, bar: Bar) -> None:
-    """A roll that grows and quickens into the next bar."""
+def _write_build(writer: NoteWriter, bar: Bar) -> None:
+    """A roll that grows louder and denser towards the next bar."""
     length = grammar.STEPS_IN_BAR - bar.end
     for step in range(bar.end, grammar.STEPS_IN_BAR):
         done = (step - bar.end + 1) / length
         beat = step % STEPS_A_BEAT == 0
         if beat:
-            page.put("kick", bar, step, 1, _MIDDLE, 0.9 * bar.force(step))
+            writer.write("kick", bar, step, 1, _UNPITCHED, 0.9 * bar.velocity(step))
         if done > 0.4 or step % 2 == 0:
-            page.put("snare", bar, step, 1, _MIDDLE, (0.35 + 0.5 * done + 0.15 * beat))
-    if "riser" in page.song.parts:
-        page.put("riser", bar, bar.end, length, _MIDDLE, 0.5 + 0.4 * bar.mean)
+            writer.write("snare", bar, step, 1, _UNPITCHED, (0.35 + 0.5 * done + 0.15 * beat))
+    if "riser" in writer.song.parts:
+        writer.write("riser", bar, bar.end, length, _UNPITCHED, 0.5 + 0.4 * bar.mean)
 
 
-def play_hits_of_dance(page: Page, bar: Bar, before: float) -> None:
-    """Write crashes where energy leaps or a strong phrase opens, and hits on sudden moves.
+def write_accents(writer: NoteWriter, bar: Bar, previous_energy: float) -> None:
+    """Write crashes where energy leaps or a strong phrase opens, and accents on sudden moves.
 
     Args:
-        page: The page.
+        writer: Where the notes go.
         bar: The bar.
-        before: Energy of the beat before it.
+        previous_energy: Energy of the beat before it.
     """
-    leaps = np.diff(np.append(before, bar.energy))
-    opens = bar.phrase % PHRASE_BARS == 0 and bar.energy[0] > 0.4 and page.rng.random() < 0.6
+    leaps = np.diff(np.append(previous_energy, bar.energy))
+    opens = bar.phrase % PHRASE_BARS == 0 and bar.energy[0] > 0.4 and writer.rng.random() < 0.6
     strongest = int(np.argmax(leaps))
     if leaps[strongest] > _HIT_RISE:
-        _crash(page, bar, strongest * STEPS_A_BEAT, crash=bar.index - page.crashed >= _CRASH_BARS)
+        _write_crash(
+            writer,
+            bar,
+            strongest * STEPS_A_BEAT,
+            crash=bar.index - writer.last_crash_bar >= _CRASH_BARS,
+        )
     elif opens:
-        _crash(page, bar, 0, crash=bar.index - page.crashed >= _CRASH_BARS)
-    for half in np.argsort(-bar.sudden, kind="stable")[:_HITS_A_BAR]:
+        _write_crash(writer, bar, 0, crash=bar.index - writer.last_crash_bar >= _CRASH_BARS)
+    for half in np.argsort(-bar.impacts, kind="stable")[:_ACCENTS_A_BAR]:
         step = int(half) * STEPS_A_BEAT // 2
-        if bar.sudden[half] > _SUDDEN and step < bar.end and not bar.is_still(step):
-            _hit(page, bar, step)
+        if bar.impacts[half] > _MIN_IMPACT and step < bar.end and not bar.is_still(step):
+            _write_accent(writer, bar, step)
 
 
-def _crash(page: Page, bar: Bar, step: int, *, crash: bool) -> None:
-    """A crash, unless the last still rings; a kick, and the deep drop of styles that have one."""
+def _write_crash(writer: NoteWriter, bar: Bar, step: int, *, crash: bool) -> None:
+    """A crash if asked for, a kick, and the deep drop of styles that have one."""
     if crash:
-        page.crashed = bar.index
-        page.put("crash", bar, step, 4, _MIDDLE, 0.9 * bar.force(step))
-    page.put("kick", bar, step, 1, _MIDDLE, bar.force(step))
-    if "boom" in page.song.parts:
-        page.put("boom", bar, step, 4, 36.0, bar.force(step))
+        writer.last_crash_bar = bar.index
+        writer.write("crash", bar, step, 4, _UNPITCHED, 0.9 * bar.velocity(step))
+    writer.write("kick", bar, step, 1, _UNPITCHED, bar.velocity(step))
+    if "drop" in writer.song.parts:
+        writer.write("drop", bar, step, 4, _DROP_PITCH, bar.velocity(step))
 
 
-def _hit(page: Page, bar: Bar, step: int) -> None:
-    """A short chord and a drum on one moment of the dance."""
-    force = 0.3 + 0.7 * bar.force(step)
+def _write_accent(writer: NoteWriter, bar: Bar, step: int) -> None:
+    """A short chord and a drum at one step."""
+    velocity = 0.3 + 0.7 * bar.velocity(step)
     drum = "snare" if step % 8 == STEPS_A_BEAT else "kick"
-    page.put(drum, bar, step, 1, _MIDDLE, force)
-    if "accent" in page.song.parts:
-        pitches = grammar.voicing(page.song.key, bar.chord_at(step), 64.0)
+    writer.write(drum, bar, step, 1, _UNPITCHED, velocity)
+    if "accent" in writer.song.parts:
+        pitches = grammar.voicing(writer.song.key, bar.chord_at(step), 64.0)
         for pitch in pitches:
-            page.put("accent", bar, step, 1.5, pitch, force / np.sqrt(len(pitches)))
+            writer.write("accent", bar, step, 1.5, pitch, velocity / np.sqrt(len(pitches)))

@@ -1,4 +1,4 @@
-"""Music as symbols: what a composer is asked for, and what a mixer is given.
+"""Music as symbols: what a composer knows of a dance, and the score a mixer renders.
 
 Seconds, MIDI pitches, velocities and energies 0 to 1.
 """
@@ -12,7 +12,7 @@ from kinetune.corpus.rendering.synthesis import Timbre
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class DanceProfile:
     """What a composer needs to know of a dance.
 
     Attributes:
@@ -46,64 +46,65 @@ class Note:
 
 @dataclass(frozen=True)
 class Part:
-    """An instrument of the score: its voice, its knobs and its place in the mix.
+    """An instrument of the score with its channel strip.
 
     Attributes:
         name: What notes call it.
-        voice: Its instrument, see corpus/rendering/instruments_table.py.
-        timbre: The instrument's knobs.
+        instrument: Name in corpus/rendering/instruments_table.py.
+        timbre: The instrument's parameters.
         level: Gain.
         pan: -1 left to 1 right.
-        send: Share that goes to the room.
-        ducked: Whether the kick turns it down.
-        bus: ``low``, ``drums`` or ``music``, which are treated apart.
-        echo: Share that goes to the echo.
+        reverb_send: Share sent to the reverb.
+        ducked: Whether the kick turns it down (side-chain).
+        bus: ``low``, ``drums`` or ``music``; each bus is processed on its own.
+        echo_send: Share sent to the echo.
     """
 
     name: str
-    voice: str
+    instrument: str
     timbre: Timbre
     level: float
     pan: float
-    send: float
+    reverb_send: float
     ducked: bool
     bus: str = "music"
-    echo: float = 0.0
+    echo_send: float = 0.0
 
 
 @dataclass(frozen=True)
 class Mix:
-    """How the parts are put together (see corpus/rendering/mixer.py).
+    """How the parts are mixed and mastered (see corpus/rendering/mixer.py and mastering.py).
 
     Attributes:
         tilt_db: Treble over bass.
-        curve_db: Tone the sum is brought to, at mastering.TONE_HZ, against popular music's mean.
-        loud_db: Level against the usual.
-        room_s: How long the room rings.
-        wet: Level of the room, 0 to 1.
-        drive: Saturation of the sum, 0 to 1.
-        duck: How far the kick turns ducked parts down, 0 to 1.
-        dust: An old record: crackle, hiss and dull keys, 0 to 1.
-        seed: Of the room and the dust.
+        reverb_s: Length of the reverb.
+        reverb: Level of the reverb, 0 to 1.
+        saturation: Saturation of the sum, 0 to 1.
+        ducking: How far the kick turns ducked parts down, 0 to 1.
+        vinyl_noise: Crackle, hiss and missing treble of an old record, 0 to 1.
+        seed: Of reverb and noise.
         echo: Level of the echo, 0 to 1.
         echo_s: Time from echo to echo.
-        punch: Saturation of the drums, 0 to 1.
-        width: How far music is spread to the sides, 0 to 1.
+        drum_saturation: Saturation of the drums, 0 to 1.
+        stereo_width: How far music is spread to the sides, 0 to 1.
+        tone_db: Spectrum the sum is brought to, at mastering.TONE_HZ, against the mean of popular
+            music; left as it is when empty.
+        loudness_db: Level against the usual.
     """
 
     tilt_db: float
-    room_s: float
-    wet: float
-    drive: float
-    duck: float
-    dust: float
+    reverb_s: float
+    reverb: float
+    saturation: float
+    ducking: float
+    vinyl_noise: float
     seed: int
     echo: float = 0.0
     echo_s: float = 0.3
-    punch: float = 0.0
-    width: float = 0.0
-    curve_db: tuple[float, ...] = ()
-    loud_db: float = 0.0
+    drum_saturation: float = 0.0
+    stereo_width: float = 0.0
+    tone_db: tuple[float, ...] = ()
+    loudness_db: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,7 @@ class Score:
         energy: Energy of those beats, 0 to 1.
         parts: The instruments.
         notes: Every note, in order of start; a start may lie before zero.
-        mix: How to put it together.
+        mix: How it is mixed.
     """
 
     genre: str

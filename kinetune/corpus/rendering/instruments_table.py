@@ -1,9 +1,8 @@
-"""Every voice by name, synthesised and recorded; scores name their instruments by these."""
+"""Every instrument by name, synthesised and recorded, as styles and scores name them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from kinetune.corpus.rendering.instruments import SYNTHESISED
+from kinetune.corpus.rendering.instruments import SYNTHESISED, Instrument
 from kinetune.corpus.rendering.sampled import SAMPLED
-from kinetune.corpus.rendering.synthesis import Strike, Wave
 
-VOICES: Mapping[str, Callable[[Strike], Wave]] = {**SYNTHESISED, **SAMPLED}
+INSTRUMENTS: Mapping[str, Instrument] = {**SYNTHESISED, **SAMPLED}

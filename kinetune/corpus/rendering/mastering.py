@@ -1,4 +1,4 @@
-"""The sum of a mix brought to its place: ridden by the dance, toned, driven, glued, limited.
+"""Mastering: the sum follows the dance's energy, then tone, saturation, compressor and limiter.
 
 A bus is float64, (N, channels). Levels in decibels, frequencies in Hz.
 """
@@ -19,73 +19,73 @@ PEAK = 0.97
 # limiter, so that its crest factor is that of records, and that to which it is turned down again.
 _DRIVEN_RMS, _TARGET_RMS = 0.24, 0.16
 _BLOCK_S = 0.004
-# From the calmest to the strongest moment: all of the music, and its treble on top of that.
-_RIDE_DB, _RIDE_TREBLE_DB = 3.5, 12.0
+# Gain from energy 0 to energy 1: of everything, and of the treble on top of that.
+_ENERGY_GAIN_DB, _ENERGY_TREBLE_DB = 3.5, 12.0
 # Where a mix's tone is given, and the mean of popular music there: five decibels an octave down
 # from 100 Hz to 4 kHz (Pestana, Ma, Reiss, Barbosa, Black, AES 135, 2013), more above.
 TONE_HZ = (60.0, 160.0, 450.0, 1300.0, 3800.0, 9500.0)
 _MEAN_TONE_DB = (0.0, -3.5, -11.0, -18.5, -26.5, -37.0)
 # How much of the way to its tone a mix is brought, and the most that is cut or raised.
-_TONE_STRENGTH, _MOST_TONE_DB = 0.85, 10.0
+_TONE_STRENGTH, _MAX_TONE_DB = 0.85, 10.0
 
 Bus = NDArray[np.float64]
 
 
-def each_channel(bus: Bus, change: Callable[[Wave], Wave]) -> Bus:
-    """The bus with every channel changed; each channel lies in one piece of memory."""
+def map_channels(bus: Bus, change: Callable[[Wave], Wave]) -> Bus:
+    """Return the bus with ``change`` applied to every channel, each contiguous in memory."""
     return np.array([change(x) for x in bus.T]).T
 
 
-def ridden(bus: Bus, score: Score, lead_in: int, rate_hz: int) -> Bus:
-    """The fader follows the dance: softer and duller when it is calm, brighter when strong."""
+def follow_energy(bus: Bus, score: Score, lead_in: int, rate_hz: int) -> Bus:
+    """Return the bus softer and duller where the dance is calm, louder and brighter elsewhere."""
     if not len(score.energy):
         return bus
     points = score.beats_s * rate_hz + lead_in
     energy = ndimage.gaussian_filter1d(score.energy, 0.5, mode="nearest")
     at = np.interp(np.arange(len(bus)), points, energy)[:, None]
-    gain, bright = (10.0 ** (db * (at - 0.6) / 20.0) for db in (_RIDE_DB, _RIDE_TREBLE_DB))
-    low = each_channel(bus, lambda x: synthesis.lowpass(x, 1800, rate_hz, 1))
+    gain, bright = (10.0 ** (db * (at - 0.6) / 20.0) for db in (_ENERGY_GAIN_DB, _ENERGY_TREBLE_DB))
+    low = map_channels(bus, lambda x: synthesis.lowpass(x, 1800, rate_hz, 1))
     return gain * (low + bright * (bus - low))
 
 
-def mastered(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
-    """Tone, dust, glue and level."""
-    out = each_channel(bus, lambda x: synthesis.highpass(x, 28, rate_hz))
-    out = _toned(out, mix, rate_hz)
-    low = each_channel(out, lambda x: synthesis.lowpass(x, 900, rate_hz, 1))
+def master(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
+    """Return the bus with the mix's tone, vinyl noise, saturation, compression and level."""
+    out = map_channels(bus, lambda x: synthesis.highpass(x, 28, rate_hz))
+    out = _match_tone(out, mix, rate_hz)
+    low = map_channels(out, lambda x: synthesis.lowpass(x, 900, rate_hz, 1))
     tilt = 10.0 ** (mix.tilt_db / 40.0)
     out = low / tilt + (out - low) * tilt
     out *= _TARGET_RMS / max(_loud_rms(out, rate_hz), 1e-6)
-    out += _dust(out.shape, mix, rate_hz)
-    drive = 1.0 + 2.0 * mix.drive
+    out += _vinyl_noise(out.shape, mix, rate_hz)
+    drive = 1.0 + 2.0 * mix.saturation
     out = np.tanh(drive * out) / drive**0.7
-    out = _compressed(out, rate_hz)
-    out = _limited(out * _DRIVEN_RMS / max(_loud_rms(out, rate_hz), 1e-6), rate_hz)
-    out *= _TARGET_RMS * 10.0 ** (mix.loud_db / 20.0) / max(_loud_rms(out, rate_hz), 1e-6)
+    out = _compress(out, rate_hz)
+    out = _limit(out * _DRIVEN_RMS / max(_loud_rms(out, rate_hz), 1e-6), rate_hz)
+    out *= _TARGET_RMS * 10.0 ** (mix.loudness_db / 20.0) / max(_loud_rms(out, rate_hz), 1e-6)
     # A quiet piece's lone hit may have come above the ceiling again.
-    return _under_peak(out - out.mean(axis=0))
+    return _scale_to_peak(out - out.mean(axis=0))
 
 
-def _toned(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
-    """The sum brought most of the way to the mix's tone by one smooth filter.
+def _match_tone(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
+    """The sum equalised most of the way to the mix's tone by one smooth filter.
 
     Minimum phase: a linear-phase filter this narrow rings 17 ms ahead of every drum.
     """
-    if not mix.curve_db:
+    if not mix.tone_db:
         return bus
     hz, power = signal.welch(bus.mean(axis=1), rate_hz, nperseg=rate_hz // 8)
     tone_hz = np.array([hz for hz in TONE_HZ if hz < 0.45 * rate_hz])
     third = 2.0 ** (1.0 / 3.0)
-    found = np.array([power[(hz >= f / third) & (hz <= f * third)].mean() for f in tone_hz])
-    wanted = np.array(_MEAN_TONE_DB[: len(tone_hz)]) + np.array(mix.curve_db[: len(tone_hz)])
-    change = wanted - 10.0 * np.log10(found + 1e-12)
+    measured = np.array([power[(hz >= f / third) & (hz <= f * third)].mean() for f in tone_hz])
+    wanted = np.array(_MEAN_TONE_DB[: len(tone_hz)]) + np.array(mix.tone_db[: len(tone_hz)])
+    change = wanted - 10.0 * np.log10(measured + 1e-12)
     change = _TONE_STRENGTH * (change - change.mean())
-    change = np.clip(change, -_MOST_TONE_DB, _MOST_TONE_DB)
+    change = np.clip(change, -_MAX_TONE_DB, _MAX_TONE_DB)
     grid = np.linspace(0.0, rate_hz / 2.0, 2049)
     gain_db = np.interp(np.log(np.maximum(grid, 20.0)), np.log(tone_hz), change)
     taps = signal.firwin2(rate_hz // 30 | 1, grid, 10.0 ** (gain_db / 20.0), fs=rate_hz)
     taps = signal.minimum_phase(taps, half=False)
-    return each_channel(bus, lambda x: signal.oaconvolve(x, taps)[: len(x)])
+    return map_channels(bus, lambda x: signal.oaconvolve(x, taps)[: len(x)])
 
 
 def _loud_rms(bus: Bus, rate_hz: int) -> float:
@@ -96,14 +96,14 @@ def _loud_rms(bus: Bus, rate_hz: int) -> float:
     return float(np.sqrt(np.quantile(power, 0.8)))
 
 
-def _dust(shape: tuple[int, ...], mix: Mix, rate_hz: int) -> Bus:
-    """The crackle and hiss of an old record."""
-    if mix.dust <= 0.0:
+def _vinyl_noise(shape: tuple[int, ...], mix: Mix, rate_hz: int) -> Bus:
+    """The crackle and hiss of an old record, (N, 1)."""
+    if mix.vinyl_noise <= 0.0:
         return np.zeros(shape)
     rng = np.random.default_rng([mix.seed, 10])
     clicks = (rng.random(shape[0]) < 12.0 / rate_hz) * rng.normal(0.0, 0.12, shape[0])
     hiss = synthesis.lowpass(0.0035 * rng.standard_normal(shape[0]), 5000, rate_hz, 1)
-    return mix.dust * (synthesis.bandpass(clicks, 600, 5000, rate_hz) * 3.0 + hiss)[:, None]
+    return mix.vinyl_noise * (synthesis.bandpass(clicks, 600, 5000, rate_hz) * 3.0 + hiss)[:, None]
 
 
 def _blocks(bus: Bus, rate_hz: int) -> tuple[Wave, int]:
@@ -112,27 +112,27 @@ def _blocks(bus: Bus, rate_hz: int) -> tuple[Wave, int]:
     return np.max([np.maximum.reduceat(np.abs(x), starts) for x in bus.T], axis=0), size
 
 
-def _spread(gain: Wave, n: int, size: int) -> Wave:
+def _interpolate_gain(gain: Wave, n: int, size: int) -> Wave:
     return np.interp(np.arange(n), (np.arange(len(gain)) + 0.5) * size, gain)
 
 
-def _compressed(bus: Bus, rate_hz: int) -> Bus:
-    """Nearly two to one above a threshold, slow enough to leave the beat its punch."""
+def _compress(bus: Bus, rate_hz: int) -> Bus:
+    """Compress by a ratio of 1.8 above 0.15 of full scale, smoothed over 60 ms to keep attacks."""
     level, size = _blocks(bus, rate_hz)
     level = ndimage.gaussian_filter1d(level, 0.06 / _BLOCK_S, mode="nearest")
     gain = np.minimum(1.0, (0.15 / np.maximum(level, 1e-6)) ** 0.45)
-    return bus * _spread(gain, len(bus), size)[:, None]
+    return bus * _interpolate_gain(gain, len(bus), size)[:, None]
 
 
-def _limited(bus: Bus, rate_hz: int) -> Bus:
-    """Turn down ahead of peaks, then make sure of the ceiling."""
+def _limit(bus: Bus, rate_hz: int) -> Bus:
+    """Turn down around peaks, with look-ahead, then scale to the ceiling."""
     level, size = _blocks(bus, rate_hz)
     gain = np.minimum(1.0, 0.9 * PEAK / np.maximum(level, 1e-6))
     gain = ndimage.minimum_filter1d(gain, 7, mode="nearest")
     gain = ndimage.uniform_filter1d(gain, 5, mode="nearest")
-    return _under_peak(bus * _spread(gain, len(bus), size)[:, None])
+    return _scale_to_peak(bus * _interpolate_gain(gain, len(bus), size)[:, None])
 
 
-def _under_peak(bus: Bus) -> Bus:
-    """The whole bus turned down where any of it is above the ceiling."""
+def _scale_to_peak(bus: Bus) -> Bus:
+    """The whole bus scaled down if its peak is above the ceiling."""
     return bus * min(1.0, PEAK / max(float(np.abs(bus).max()), 1e-9))

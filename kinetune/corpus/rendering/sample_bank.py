@@ -1,9 +1,9 @@
-"""The bundled bank of recorded instruments, and how one of its sounds becomes a note.
+"""The bundled bank of recorded instruments, and resampling of its sounds to a pitch.
 
 ``data/instruments.zip`` holds a mono Ogg Vorbis file an instrument and an index of its zones
-(pitch, force, variant, place, loop); tools/make_instrument_bank.py makes it from FluidR3 GM and CC0
-one-shots. An instrument is decoded when first asked for and kept; the caches hold nothing but what
-the file says, so threads may share them. Seconds, MIDI pitches, samples (N,).
+(pitch, force, variant, start, length, loop); tools/make_instrument_bank.py makes it from FluidR3 GM
+and CC0 one-shots. An instrument is decoded on first use and cached; the caches hold only what is
+in the file, so threads may share them. Seconds, MIDI pitches, samples (N,).
 """
 
 import io
@@ -22,9 +22,9 @@ from kinetune import files
 from kinetune.errors import ConfigError
 
 BANK = files.CORPUS_DATA / "instruments.zip"
-# Silence behind a sound while it is resampled, so that its end does not come round to its start.
+# Zeros after a sound while it is resampled, so that its end does not wrap round to its start.
 _MARGIN = 256
-# How much of a loop's end melts into its start, share of the loop.
+# Share of a loop that is cross-faded into its start.
 _CROSSFADE = 0.25
 # Lengths tried for the Fourier transforms; the pair that comes closest to the pitch is taken.
 _LENGTHS_TRIED = 16
@@ -39,14 +39,14 @@ class Zone:
     Attributes:
         wave: Samples at the bank's rate, shape (N,).
         pitch: MIDI pitch it was recorded at.
-        force: How hard it was struck, 0 to 1.
-        variant: Which of several makes of the instrument it is.
-        loop: Between which samples it may go round, or None where it dies by itself.
+        velocity: Velocity it was played with, 0 to 1.
+        variant: Which of several variants of the instrument it is.
+        loop: First and end sample of its loop, or None where it decays.
     """
 
     wave: NDArray[np.float32]
     pitch: float
-    force: float
+    velocity: float
     variant: int
     loop: tuple[int, int] | None
 
@@ -92,31 +92,31 @@ def zones(name: str) -> tuple[Zone, ...]:
     return tuple(out)
 
 
-def nearest(name: str, *, pitch: float, force: float, variant: float = 0.0) -> Zone:
-    """Return the zone for a note: its make first, then its pitch, then its force.
+def nearest_zone(name: str, *, pitch: float, velocity: float, variant: float = 0.0) -> Zone:
+    """Return the zone for a note: its variant first, then its pitch, then its velocity.
 
     Args:
         name: The instrument.
         pitch: MIDI pitch.
-        force: 0 to 1.
-        variant: 0 to below 1, spread over the makes there are.
+        velocity: 0 to 1.
+        variant: 0 to below 1, spread over the variants there are.
     """
     able = zones(name)
-    makes = sorted({zone.variant for zone in able})
-    make = makes[min(int(variant * len(makes)), len(makes) - 1)]
+    variants = sorted({zone.variant for zone in able})
+    chosen = variants[min(int(variant * len(variants)), len(variants) - 1)]
     return min(
-        (zone for zone in able if zone.variant == make),
-        key=lambda zone: (abs(zone.pitch - pitch), abs(zone.force - force)),
+        (zone for zone in able if zone.variant == chosen),
+        key=lambda zone: (abs(zone.pitch - pitch), abs(zone.velocity - velocity)),
     )
 
 
-def sounded(zone: Zone, *, pitch: float, duration_s: float, rate: int) -> Wave:
+def resampled_zone(zone: Zone, *, pitch: float, duration_s: float, rate: int) -> Wave:
     """Return a zone at another pitch and rate, at most ``duration_s`` long, shape (N,).
 
     Resampled by the Fourier method, which lets nothing fold back from above half the rate.
 
     Args:
-        zone: What to sound.
+        zone: The recording.
         pitch: MIDI pitch.
         duration_s: A looped zone lasts as long; another ends sooner if its recording does.
         rate: Samples a second of the result.
@@ -124,22 +124,22 @@ def sounded(zone: Zone, *, pitch: float, duration_s: float, rate: int) -> Wave:
     # Samples out for each sample in.
     ratio = rate / rate_hz() * 2.0 ** ((zone.pitch - pitch) / 12.0)
     count = max(16, round(duration_s * rate))
-    source = _prolonged(zone, int(count / ratio) + 1)
+    source = _extend_loop(zone, int(count / ratio) + 1)
     count = min(count, int(len(source) * ratio))
-    n_in, n_out = _lengths(len(source) + _MARGIN, round(ratio, 7))
+    n_in, n_out = _fft_lengths(len(source) + _MARGIN, round(ratio, 7))
     spectrum = fft.rfft(source, n_in)
-    wave = fft.irfft(_resized(spectrum, n_out // 2 + 1), n_out)
+    wave = fft.irfft(_resize_spectrum(spectrum, n_out // 2 + 1), n_out)
     return np.asarray(wave[:count] * (n_out / n_in), dtype=np.float64)
 
 
-def _resized(spectrum: NDArray[np.complex64], bins: int) -> NDArray[np.complex64]:
+def _resize_spectrum(spectrum: NDArray[np.complex64], bins: int) -> NDArray[np.complex64]:
     return spectrum[:bins] if bins <= len(spectrum) else np.pad(
         spectrum, (0, bins - len(spectrum))
     )  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
-def _lengths(least: int, ratio: float) -> tuple[int, int]:
+def _fft_lengths(least: int, ratio: float) -> tuple[int, int]:
     """Two lengths that are quick to transform, in nearly the given ratio."""
     best, error = (least, round(least * ratio)), np.inf
     n_in = least
@@ -153,17 +153,17 @@ def _lengths(least: int, ratio: float) -> tuple[int, int]:
     return best
 
 
-def _prolonged(zone: Zone, count: int) -> NDArray[np.float32]:
-    """The first ``count`` samples, going round the loop as often as that takes."""
+def _extend_loop(zone: Zone, count: int) -> NDArray[np.float32]:
+    """The first ``count`` samples, repeating the loop as often as needed."""
     if zone.loop is None or count <= zone.loop[1]:
         return zone.wave[:count]
     first, end = zone.loop
     length = end - first
     blend = min(int(_CROSSFADE * length), first)
-    # The loop's last stretch melts into what comes before its start.
+    # The loop's end is cross-faded into what precedes its start.
     rise = np.linspace(0.0, 1.0, blend, dtype=np.float32)
-    turn = zone.wave[first:end].copy()
-    turn[length - blend :] *= 1.0 - rise
-    turn[length - blend :] += rise * zone.wave[first - blend : first]
-    rounds = -(-(count - first) // length)
-    return np.concatenate([zone.wave[:first], np.tile(turn, rounds)])[:count]
+    cycle = zone.wave[first:end].copy()
+    cycle[length - blend :] *= 1.0 - rise
+    cycle[length - blend :] += rise * zone.wave[first - blend : first]
+    repeats = -(-(count - first) // length)
+    return np.concatenate([zone.wave[:first], np.tile(cycle, repeats)])[:count]

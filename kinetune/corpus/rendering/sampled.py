@@ -1,8 +1,8 @@
-"""Voices made of recordings: the bank's instruments with a player's and an engineer's hand on them.
+"""Instruments made of recordings: the bank's zones with envelope, tone, resonance and saturation.
 
-Every voice turns a :class:`Strike` into samples (N,), like those of instruments.py. Knobs of
-:class:`Timbre`: ``bright`` opens the treble, ``decay`` lets notes ring or damps them, ``color``
-draws a resonance (of drums: which make of the drum), ``drive`` saturates, ``tune`` detunes.
+Every instrument maps a :class:`NoteSpec` to samples (N,), like those of instruments.py. Parameters
+of :class:`Timbre`: ``bright`` opens the low-pass, ``decay`` lengthens, ``color`` sets a resonance
+(of drums: which variant of the drum), ``drive`` saturates, ``tune`` detunes.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,9 +12,9 @@ import numpy as np
 
 from kinetune.corpus.rendering import sample_bank
 from kinetune.corpus.rendering import synthesis as s
-from kinetune.corpus.rendering.synthesis import Strike, Wave
+from kinetune.corpus.rendering.synthesis import NoteSpec, Wave
 
-Voice = Callable[[Strike], Wave]
+Instrument = Callable[[NoteSpec], Wave]
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class _Player:
     """How a pitched instrument is played.
 
     Attributes:
-        release_s: How long it rings on after the key is let go.
-        cut_hz: Where its tone knob closes and where it is open.
+        release_s: Release, seconds.
+        cut_hz: Cutoff of its low-pass when closed and when open.
     """
 
     release_s: float = 0.1
@@ -61,107 +61,109 @@ _DRUMS = (
 _TUNED_DRUMS = (
     "real_tom", "machine_tom", "real_conga", "bongo", "machine_conga", "timbale", "agogo",
 )  # fmt: skip
-# Recordings damp to a thousandth over this at the shortest setting of ``decay``.
-_SHORTEST_RING_S, _LONGEST_RING_S = 0.5, 8.0
+# Time in which a recording decays by 26 dB at the lowest and at the highest ``decay``.
+_SHORTEST_DECAY_S, _LONGEST_DECAY_S = 0.5, 8.0
 
 
-def _pitch(note: Strike) -> float:
+def _pitch(note: NoteSpec) -> float:
     return 69.0 + 12.0 * float(np.log2(note.hz / 440.0))
 
 
-def _toned(wave: Wave, note: Strike, cut_hz: tuple[float, float]) -> Wave:
-    """The engineer's hand: tone by knob and force, a resonance, saturation."""
+def _apply_tone(wave: Wave, note: NoteSpec, cut_hz: tuple[float, float]) -> Wave:
+    """A low-pass opened by ``bright`` and velocity, a resonance, saturation."""
     k, rate = note.timbre, note.rate_hz
-    openness = np.clip(0.15 + 0.6 * k.bright + 0.5 * (note.force - 0.5), 0.0, 1.0)
+    openness = np.clip(0.15 + 0.6 * k.bright + 0.5 * (note.velocity - 0.5), 0.0, 1.0)
     hz = cut_hz[0] * (cut_hz[1] / cut_hz[0]) ** float(openness)
     wave = s.lowpass(wave, hz, rate, 1)
     if k.color > 0.35:
         center = 500.0 * 6.0 ** ((k.seed % 97) / 97.0)
         wave = wave + 0.9 * (k.color - 0.35) * s.bandpass(wave, 0.75 * center, 1.33 * center, rate)
-    return s.bend(wave, 0.6 * (k.drive - 0.4)) if k.drive > 0.4 else wave
+    return s.soft_clip(wave, 0.6 * (k.drive - 0.4)) if k.drive > 0.4 else wave
 
 
-def pitched(name: str) -> Voice:
-    """Return the voice of a pitched instrument of the bank."""
+def pitched(name: str) -> Instrument:
+    """Return a pitched instrument of the bank."""
     player = _PLAYERS[name]
 
-    def voice(note: Strike) -> Wave:
+    def play(note: NoteSpec) -> Wave:
         k, rate = note.timbre, note.rate_hz
         pitch = _pitch(note)
-        zone = sample_bank.nearest(name, pitch=pitch, force=note.force)
+        zone = sample_bank.nearest_zone(name, pitch=pitch, velocity=note.velocity)
         length_s = note.gate_s + player.release_s
-        wave = sample_bank.sounded(zone, pitch=pitch, duration_s=length_s, rate=rate)
+        wave = sample_bank.resampled_zone(zone, pitch=pitch, duration_s=length_s, rate=rate)
         if zone.loop is not None and k.tune > 0.7:
-            # A second player, a few cents apart.
-            other = sample_bank.sounded(zone, pitch=pitch + 0.07, duration_s=length_s, rate=rate)
+            # A second player, seven cents higher.
+            other = sample_bank.resampled_zone(
+                zone, pitch=pitch + 0.07, duration_s=length_s, rate=rate
+            )
             n = min(len(wave), len(other))
             wave = 0.75 * (wave[:n] + other[:n])
-        wave = 2.0 * _toned(wave, note, player.cut_hz)
-        t = s.clock(len(wave), rate)
+        wave = 2.0 * _apply_tone(wave, note, player.cut_hz)
+        t = s.sample_times(len(wave), rate)
         wave = wave * np.exp(-np.maximum(t - note.gate_s, 0.0) / (player.release_s / 4.0))
         if zone.loop is None:
-            ring_s = _SHORTEST_RING_S * (_LONGEST_RING_S / _SHORTEST_RING_S) ** min(
+            decay_s = _SHORTEST_DECAY_S * (_LONGEST_DECAY_S / _SHORTEST_DECAY_S) ** min(
                 1.0, 1.6 * k.decay
             )
-            wave = wave * s.fade(len(wave), rate, ring_s / 3.0)
+            wave = wave * s.decay(len(wave), rate, decay_s / 3.0)
         elif note.gate_s > 0.5:
             wave = wave * np.minimum(t / (0.005 + 0.12 * k.decay), 1.0)
         return wave
 
-    voice.__name__ = name
-    voice.__doc__ = f"The bank's {name.replace('_', ' ')}."
-    return voice
+    play.__name__ = name
+    play.__doc__ = f"The bank's {name.replace('_', ' ')}."
+    return play
 
 
-def drum(name: str, *, tuned: bool = False) -> Voice:
-    """Return the voice of a drum of the bank, in one of its makes."""
+def drum(name: str, *, tuned: bool = False) -> Instrument:
+    """Return a drum of the bank; ``color`` chooses its variant."""
 
-    def voice(note: Strike) -> Wave:
+    def play(note: NoteSpec) -> Wave:
         k = note.timbre
         pitch = _pitch(note) if tuned else 60.0
-        zone = sample_bank.nearest(name, pitch=pitch, force=note.force, variant=k.color)
-        # A drum is tuned, not transposed: two semitones either way, and toms to their note.
+        zone = sample_bank.nearest_zone(name, pitch=pitch, velocity=note.velocity, variant=k.color)
+        # Tuned by two semitones either way, and tuned drums to their note by three at most.
         shift = 4.0 * (k.tune - 0.5) + float(np.clip(pitch - zone.pitch, -3.0, 3.0))
-        wave = sample_bank.sounded(
+        wave = sample_bank.resampled_zone(
             zone, pitch=zone.pitch + shift, duration_s=4.0, rate=note.rate_hz
         )
-        openness = np.clip(0.25 + 0.6 * k.bright + 0.6 * (note.force - 0.5), 0.0, 1.0)
+        openness = np.clip(0.25 + 0.6 * k.bright + 0.6 * (note.velocity - 0.5), 0.0, 1.0)
         hz = 3500.0 * (14_000.0 / 3500.0) ** float(openness)
         wave = 2.0 * s.lowpass(wave, hz, note.rate_hz, 1)
         if k.decay < 0.5:
-            wave = wave * s.fade(len(wave), note.rate_hz, 0.06 + 0.8 * k.decay)
-        return s.bend(wave, 0.7 * k.drive)
+            wave = wave * s.decay(len(wave), note.rate_hz, 0.06 + 0.8 * k.decay)
+        return s.soft_clip(wave, 0.7 * k.drive)
 
-    voice.__name__ = name
-    voice.__doc__ = f"The bank's {name.replace('_', ' ')}."
-    return voice
+    play.__name__ = name
+    play.__doc__ = f"The bank's {name.replace('_', ' ')}."
+    return play
 
 
-def _muff(name: str) -> Voice:
-    """A guitar or clavinet through a wah pedal that opens, or shuts, on every stroke."""
+def wah(name: str) -> Instrument:
+    """An instrument through a wah pedal that opens, or closes, on every note."""
     source = pitched(name)
 
-    def voice(note: Strike) -> Wave:
+    def play(note: NoteSpec) -> Wave:
         k, rate = note.timbre, note.rate_hz
         wave = source(note)
-        pedal = np.clip(s.clock(len(wave), rate) / (0.06 + 0.14 * k.decay), 0.0, 1.0)
+        pedal = np.clip(s.sample_times(len(wave), rate) / (0.06 + 0.14 * k.decay), 0.0, 1.0)
         pedal = 1.0 - pedal if k.tune > 0.5 else pedal
         shut = s.bandpass(wave, 330.0 + 200.0 * k.color, 800.0, rate)
         half = s.bandpass(wave, 700.0, 1400.0 + 300.0 * k.color, rate)
         open_ = s.bandpass(wave, 1300.0 + 500.0 * k.bright, 2900.0, rate)
         low, high = np.clip(1.0 - 2.0 * pedal, 0.0, 1.0), np.clip(2.0 * pedal - 1.0, 0.0, 1.0)
-        swept = low * shut + (1.0 - low - high) * half + 1.4 * high * open_
-        return s.bend(1.6 * swept, 0.2 + 0.3 * k.drive)
+        swept_lowpass = low * shut + (1.0 - low - high) * half + 1.4 * high * open_
+        return s.soft_clip(1.6 * swept_lowpass, 0.2 + 0.3 * k.drive)
 
-    voice.__name__ = f"wah_{name}"
-    voice.__doc__ = f"The bank's {name.replace('_', ' ')} through a wah pedal."
-    return voice
+    play.__name__ = f"wah_{name}"
+    play.__doc__ = f"The bank's {name.replace('_', ' ')} through a wah pedal."
+    return play
 
 
-#: The voices by name; pitched instruments and drums have the bank's names.
-SAMPLED: Mapping[str, Voice] = {
+#: The recorded instruments by name.
+SAMPLED: Mapping[str, Instrument] = {
     **{name: pitched(name) for name in _PLAYERS},
     **{name: drum(name) for name in _DRUMS},
     **{name: drum(name, tuned=True) for name in _TUNED_DRUMS},
-    **{f"wah_{name}": _muff(name) for name in ("clean_guitar", "muted_guitar", "clavi")},
+    **{f"wah_{name}": wah(name) for name in ("clean_guitar", "muted_guitar", "clavi")},
 }

@@ -1,4 +1,4 @@
-"""The parts sound is built from: oscillators, noise, envelopes, filters, strings.
+"""Building blocks of synthesis: oscillators, noise, envelopes, filters, plucked strings.
 
 All functions are vectorised over the samples of one note and return float64 arrays of shape (N,).
 Hz, seconds, radians. Sources: band-limited steps after Valimaki and Huovilainen (2007), plucked
@@ -19,7 +19,7 @@ Wave = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Timbre:
-    """The knobs of an instrument, each 0 to 1, and the seed of its noise."""
+    """Parameters of an instrument, each 0 to 1, and the seed of its noise."""
 
     bright: float = 0.5
     decay: float = 0.5
@@ -30,20 +30,20 @@ class Timbre:
 
 
 @dataclass(frozen=True)
-class Strike:
-    """One note to be sounded.
+class NoteSpec:
+    """One note to be synthesised.
 
     Attributes:
         hz: Pitch.
-        gate_s: How long the key is held, seconds; the sound may ring on.
-        force: 0 to 1.
+        gate_s: Time from note on to note off, seconds; the release follows.
+        velocity: 0 to 1.
         rate_hz: Samples a second.
-        timbre: The instrument's knobs.
+        timbre: The instrument's parameters.
     """
 
     hz: float
     gate_s: float
-    force: float
+    velocity: float
     rate_hz: int
     timbre: Timbre
 
@@ -52,64 +52,64 @@ class Strike:
         return max(16, timebase.samples_in(duration_s, self.rate_hz))
 
 
-def clock(n: int, rate_hz: int) -> Wave:
+def sample_times(n: int, rate_hz: int) -> Wave:
     """Times of ``n`` samples, seconds."""
     return timebase.frame_times(n, rate_hz)
 
 
-def frame(note: Strike, release_s: float) -> tuple[int, int]:
-    """How many samples a note lasts that rings on for ``release_s``, and their rate."""
+def note_length(note: NoteSpec, release_s: float) -> tuple[int, int]:
+    """Length of a note with its release, samples, and the sample rate."""
     return note.samples(note.gate_s + release_s), note.rate_hz
 
 
-def fade(n: int, rate_hz: int, tau_s: float) -> Wave:
+def decay(n: int, rate_hz: int, tau_s: float) -> Wave:
     """An exponential decay from 1 with time constant ``tau_s``."""
-    return np.asarray(np.exp(-clock(n, rate_hz) / tau_s))
+    return np.asarray(np.exp(-sample_times(n, rate_hz) / tau_s))
 
 
 def envelope(n: int, rate_hz: int, gate_s: float, shape: tuple[float, float, float, float]) -> Wave:
     """Attack, decay, sustain, release: seconds, seconds, level, seconds."""
     attack, decay, sustain, release = shape
-    t = clock(n, rate_hz)
+    t = sample_times(n, rate_hz)
     body = sustain + (1.0 - sustain) * np.exp(-np.maximum(t - attack, 0.0) / max(decay, 1e-4))
     body *= np.minimum(t / max(attack, 1e-4), 1.0)
     return body * np.exp(-np.maximum(t - gate_s, 0.0) / max(release / 4.0, 1e-4))
 
 
-def end_softly(wave: Wave, rate_hz: int) -> Wave:
-    """Take the last 6 ms down to nothing, in place, so that no note ends in a click."""
+def fade_out(wave: Wave, rate_hz: int) -> Wave:
+    """Fade the last 6 ms to zero, in place, so that no note ends in a click."""
     n = min(len(wave), timebase.samples_in(0.006, rate_hz))
     wave[len(wave) - n :] *= np.linspace(1.0, 0.0, n)
     return wave
 
 
-def phase_of(hz: float | Wave, n: int, rate_hz: int) -> Wave:
-    """Running phase in turns of a tone at ``hz`` (a number, or one for each sample)."""
+def phase(hz: float | Wave, n: int, rate_hz: int) -> Wave:
+    """Running phase in cycles of a tone at ``hz`` (a number, or one for each sample)."""
     if isinstance(hz, np.ndarray):
         return np.cumsum(hz) / rate_hz
-    return clock(n, rate_hz) * hz
+    return sample_times(n, rate_hz) * hz
 
 
-def sine(turns: Wave) -> Wave:
-    """A sine for a phase in turns."""
-    return np.asarray(np.sin(2.0 * np.pi * turns))
+def sine(cycles: Wave) -> Wave:
+    """A sine of a phase in cycles."""
+    return np.asarray(np.sin(2.0 * np.pi * cycles))
 
 
-def saw(turns: Wave, hz: float, rate_hz: int) -> Wave:
+def sawtooth(cycles: Wave, hz: float, rate_hz: int) -> Wave:
     """A band-limited sawtooth (two-point polynomial step)."""
-    p = turns % 1.0
-    return 2.0 * p - 1.0 - _blep(p, min(hz / rate_hz, 0.49))
+    p = cycles % 1.0
+    return 2.0 * p - 1.0 - _poly_blep(p, min(hz / rate_hz, 0.49))
 
 
-def square(turns: Wave, hz: float, rate_hz: int, width: float = 0.5) -> Wave:
+def square(cycles: Wave, hz: float, rate_hz: int, width: float = 0.5) -> Wave:
     """A band-limited pulse wave without offset."""
     step = min(hz / rate_hz, 0.49)
-    p, q = turns % 1.0, (turns + 1.0 - width) % 1.0
-    wave = np.where(p < width, 1.0, -1.0) + _blep(p, step) - _blep(q, step)
+    p, q = cycles % 1.0, (cycles + 1.0 - width) % 1.0
+    wave = np.where(p < width, 1.0, -1.0) + _poly_blep(p, step) - _poly_blep(q, step)
     return wave - (2.0 * width - 1.0)
 
 
-def _blep(p: Wave, step: float) -> Wave:
+def _poly_blep(p: Wave, step: float) -> Wave:
     after = p < step
     before = p > 1.0 - step
     a, b = p / step, (p - 1.0) / step
@@ -121,14 +121,14 @@ def noise(n: int, seed: int) -> Wave:
     return 0.33 * np.random.default_rng([seed, 77]).standard_normal(n)
 
 
-def bend(wave: Wave, amount: float) -> Wave:
-    """Soft saturation; 0 leaves the wave nearly alone, 1 drives it hard."""
+def soft_clip(wave: Wave, amount: float) -> Wave:
+    """Soft saturation, tanh of the wave amplified by 1 + 5 ``amount``; full scale stays 1."""
     gain = 1.0 + 5.0 * amount
     return np.asarray(np.tanh(gain * wave) / np.tanh(gain))
 
 
 @lru_cache(maxsize=4096)
-def _design(kind: str, order: int, low_hz: float, high_hz: float, rate_hz: int) -> Wave:
+def _design_filter(kind: str, order: int, low_hz: float, high_hz: float, rate_hz: int) -> Wave:
     top = 0.47 * rate_hz
     edges = {"lowpass": [high_hz], "highpass": [low_hz], "bandpass": [low_hz, high_hz]}[kind]
     band = np.clip(np.array(edges), 10.0, top)
@@ -141,43 +141,49 @@ def lowpass(wave: Wave, hz: float, rate_hz: int, order: int = 2) -> Wave:
     """Butterworth low-pass."""
     if hz > 0.46 * rate_hz:
         return wave
-    return np.asarray(signal.sosfilt(_design("lowpass", order, 0.0, round(hz), rate_hz), wave))
+    return np.asarray(
+        signal.sosfilt(_design_filter("lowpass", order, 0.0, round(hz), rate_hz), wave)
+    )
 
 
 def highpass(wave: Wave, hz: float, rate_hz: int, order: int = 2) -> Wave:
     """Butterworth high-pass."""
-    return np.asarray(signal.sosfilt(_design("highpass", order, round(hz), 0.0, rate_hz), wave))
+    return np.asarray(
+        signal.sosfilt(_design_filter("highpass", order, round(hz), 0.0, rate_hz), wave)
+    )
 
 
 def bandpass(wave: Wave, low_hz: float, high_hz: float, rate_hz: int) -> Wave:
     """Second-order band-pass."""
-    sos = _design("bandpass", 1, round(low_hz), round(high_hz), rate_hz)
+    sos = _design_filter("bandpass", 1, round(low_hz), round(high_hz), rate_hz)
     return np.asarray(signal.sosfilt(sos, wave))
 
 
-def swept(wave: Wave, rate_hz: int, low_hz: float, high_hz: float, opening: Wave) -> Wave:
+def swept_lowpass(wave: Wave, rate_hz: int, low_hz: float, high_hz: float, opening: Wave) -> Wave:
     """A low-pass whose cutoff follows ``opening`` (0 to 1) from ``low_hz`` up to ``high_hz``.
 
-    Three fixed filters are cross-faded: cheap, and free of the zipper noise of a moving one.
+    Three fixed filters are cross-faded: cheap, and without the zipper noise of a moving one.
     """
     cutoffs = np.geomspace(low_hz, max(high_hz, low_hz * 1.05), 3)
     layers = [lowpass(wave, float(hz), rate_hz) for hz in cutoffs]
-    place = 2.0 * np.clip(opening, 0.0, 1.0)
-    low = np.clip(1.0 - place, 0.0, 1.0)
-    high = np.clip(place - 1.0, 0.0, 1.0)
+    position = 2.0 * np.clip(opening, 0.0, 1.0)
+    low = np.clip(1.0 - position, 0.0, 1.0)
+    high = np.clip(position - 1.0, 0.0, 1.0)
     return low * layers[0] + (1.0 - low - high) * layers[1] + high * layers[2]
 
 
-def modes(n: int, rate_hz: int, table: tuple[tuple[float, float, float], ...]) -> Wave:
-    """A struck body: a sum of decaying sines from rows of (hz, gain, time constant in s)."""
+def modal(n: int, rate_hz: int, rows: tuple[tuple[float, float, float], ...]) -> Wave:
+    """Modal synthesis: a sum of decaying sines from rows of (hz, gain, time constant in s)."""
     out = np.zeros(n)
-    for hz, gain, tau in table:
+    for hz, gain, tau in rows:
         if hz < 0.46 * rate_hz:
-            out += gain * sine(phase_of(hz, n, rate_hz)) * fade(n, rate_hz, tau)
+            out += gain * sine(phase(hz, n, rate_hz)) * decay(n, rate_hz, tau)
     return out
 
 
-def string(n: int, rate_hz: int, hz: float, *, damp: float, bright: float, seed: int) -> Wave:
+def plucked_string(
+    n: int, rate_hz: int, hz: float, *, damp: float, bright: float, seed: int
+) -> Wave:
     """A plucked string.
 
     Args:
@@ -185,7 +191,7 @@ def string(n: int, rate_hz: int, hz: float, *, damp: float, bright: float, seed:
         rate_hz: Samples a second.
         hz: Pitch.
         damp: Share of the level kept over each second at low pitch, 0 to 1.
-        bright: 0 a thumb, 1 a plectrum.
+        bright: Brightness of the pluck, 0 a thumb, 1 a plectrum.
         seed: Of the pluck.
     """
     delay = rate_hz / hz - 0.5

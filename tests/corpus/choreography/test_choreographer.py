@@ -7,6 +7,7 @@ from scipy.signal import find_peaks
 
 from kinetune import genres
 from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.errors import ConfigError
 from kinetune.motion import kinematics, skeleton
 
@@ -14,7 +15,7 @@ TOES = [skeleton.joint_index("left_foot"), skeleton.joint_index("right_foot")]
 
 
 def dance(seed=1, genre="MH", bpm=100.0, duration_s=10.0, **options):
-    return choreograph(seed, genre=genre, bpm=bpm, duration_s=duration_s, **options)
+    return choreograph(seed, DanceRequest(genre=genre, bpm=bpm, duration_s=duration_s, **options))
 
 
 def test_the_same_seed_dances_the_same_dance():
@@ -51,11 +52,11 @@ def test_length_and_rate_are_those_asked_for():
 @pytest.mark.parametrize("genre", genres.CODES)
 def test_a_body_stays_a_body(genre):
     clip = dance(seed=3, genre=genre, duration_s=12.0).clip
-    places = kinematics.joint_positions(clip)
-    lowest = places[:, TOES, 1].min(axis=1)
+    positions = kinematics.joint_positions(clip)
+    lowest = positions[:, TOES, 1].min(axis=1)
     assert np.quantile(np.abs(lowest), 0.9) < 0.06
     assert lowest.min() > -0.05
-    assert 0.25 < places[:, 0, 1].min() < places[:, 0, 1].max() < 1.4
+    assert 0.25 < positions[:, 0, 1].min() < positions[:, 0, 1].max() < 1.4
     speed = kinematics.joint_speeds(clip)
     assert 0.1 < speed.mean() < 1.5
     assert np.quantile(speed, 0.999) < 12.0
@@ -63,8 +64,8 @@ def test_a_body_stays_a_body(genre):
 
 def test_feet_stand_still_most_of_the_time():
     clip = dance(seed=5, genre="PO", duration_s=16.0).clip
-    places, speed = kinematics.joint_positions(clip), kinematics.joint_speeds(clip)
-    planted = places[:, TOES, 1] < 0.04
+    positions, speed = kinematics.joint_positions(clip), kinematics.joint_speeds(clip)
+    planted = positions[:, TOES, 1] < 0.04
     assert np.median(speed[:, TOES][planted]) < 0.08
 
 
@@ -101,8 +102,8 @@ def test_what_cannot_be_danced_is_refused(change):
 
 def test_a_foot_that_steps_is_lifted():
     clip = dance(seed=5, genre="HO", duration_s=16.0).clip
-    places = kinematics.joint_positions(clip)[:, TOES]
-    across = np.linalg.norm(kinematics.velocity(places, clip.fps)[..., [0, 2]], axis=-1)
-    height = places[..., 1] - places[..., 1].min(axis=0)
+    positions = kinematics.joint_positions(clip)[:, TOES]
+    across = np.linalg.norm(kinematics.velocity(positions, clip.fps)[..., [0, 2]], axis=-1)
+    height = positions[..., 1] - positions[..., 1].min(axis=0)
     assert np.median(height[across > 0.5]) > 0.03
     assert np.quantile(height[across < 0.05], 0.75) < 0.02

@@ -3,14 +3,15 @@ import pytest
 
 from kinetune import timebase
 from kinetune.corpus.choreography import motion_library
-from kinetune.corpus.choreography.keyframed import key
+from kinetune.corpus.choreography.dance import DanceRequest
+from kinetune.corpus.choreography.keyframed import keyframe_dance
 from kinetune.errors import ConfigError
 from kinetune.motion import kinematics
 
 
 def keyed(seed=0, **told):
     told = {"genre": "house", "bpm": 100.0, "duration_s": 9.0, "first_beat_s": 0.25, **told}
-    return key(seed, motion_library.library(), **told)
+    return keyframe_dance(seed, motion_library.library(), DanceRequest(**told))
 
 
 def test_the_body_rests_on_beats():

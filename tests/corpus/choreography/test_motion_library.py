@@ -5,6 +5,7 @@ import pytest
 
 from kinetune.corpus.choreography import motion_library
 from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.errors import ConfigError
 from kinetune.motion import kinematics
 from kinetune.motion.clip import clip_from_axis_angle, cut, resample
@@ -30,9 +31,9 @@ def test_the_library_holds_the_dance_itself():
 
 
 def test_packing_keeps_a_pose_to_the_step(clip):
-    turns, path = motion_library.packed(clip)
+    quats, path = motion_library.quantise(clip)
     back = clip_from_axis_angle(
-        turns * motion_library._TURN_STEP, path * motion_library._PLACE_STEP_M, fps=clip.fps
+        quats * motion_library._ROTATION_STEP, path * motion_library._POSITION_STEP_M, fps=clip.fps
     )
     away = kinematics.joint_positions(back) - kinematics.joint_positions(clip)
     away -= away.mean(axis=0)
@@ -41,17 +42,17 @@ def test_packing_keeps_a_pose_to_the_step(clip):
 
 @pytest.fixture
 def clip():
-    return choreograph(1, genre="BR", bpm=100.0, duration_s=4.0).clip
+    return choreograph(1, DanceRequest(genre="BR", bpm=100.0, duration_s=4.0)).clip
 
 
 def test_a_folder_without_motions_is_said(tmp_path):
     with pytest.raises(ConfigError, match="no motion files"):
-        motion_library.folder_of_clips(tmp_path)
+        motion_library.read_clip_folder(tmp_path)
     with pytest.raises(ConfigError, match="no such folder"):
-        motion_library.folder_of_clips(tmp_path / "nowhere")
+        motion_library.read_clip_folder(tmp_path / "nowhere")
 
 
 def test_a_clip_too_short_to_hold_a_phrase_is_said(tmp_path, clip):
     write_bvh(tmp_path / "short.bvh", cut(clip, 0.0, 1.0))
     with pytest.raises(ConfigError, match=r"short\.bvh: lasts 1\.0 s"):
-        motion_library.folder_of_clips(tmp_path)
+        motion_library.read_clip_folder(tmp_path)

@@ -8,8 +8,13 @@ from scipy.stats import spearmanr
 
 from kinetune import genres, timebase
 from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.corpus.composition.composer import compose
-from kinetune.corpus.composition.dance_analysis import contrasted, impacts_of, plan_of
+from kinetune.corpus.composition.dance_analysis import (
+    dance_profile,
+    expand_contrast,
+    impact_strengths,
+)
 from kinetune.corpus.rendering.mixer import render
 from kinetune.errors import ConfigError
 from tests.corpus.test_music import plan
@@ -19,7 +24,7 @@ RATE_HZ = 16_000
 
 def stop_and_go(fps=60.0, duration_s=6.0, stop_s=3.0):
     """A dance whose body drifts steadily and stops dead once."""
-    clip = choreograph(1, genre="PO", bpm=120.0, duration_s=duration_s, fps=fps).clip
+    clip = choreograph(1, DanceRequest(genre="PO", bpm=120.0, duration_s=duration_s, fps=fps)).clip
     times = timebase.frame_times(clip.frame_count, clip.fps)
     root = np.zeros_like(clip.root_m)
     root[:, 0] = np.minimum(times, stop_s)
@@ -29,23 +34,23 @@ def stop_and_go(fps=60.0, duration_s=6.0, stop_s=3.0):
 
 def test_a_sudden_stop_is_the_strongest_impact():
     beats = np.arange(0.0, 6.0, 0.5)
-    impacts = impacts_of(stop_and_go(), beats, 0.5)
+    impacts = impact_strengths(stop_and_go(), beats, 0.5)
     assert impacts.shape == (24,)
     assert np.argmax(impacts) == 12
 
 
 def test_a_plan_knows_the_dance():
-    dance = choreograph(3, genre="LO", bpm=110.0, duration_s=8.0)
-    made = plan_of(dance)
+    dance = choreograph(3, DanceRequest(genre="LO", bpm=110.0, duration_s=8.0))
+    made = dance_profile(dance)
     assert len(made.impacts) == 2 * len(made.energy) == 2 * len(dance.beats_s)
     assert 0.0 <= made.impacts.min() <= made.impacts.max() <= 1.0
 
 
 def test_contrast_keeps_the_order_and_leaves_a_flat_dance_alone():
     energy = np.array([0.4, 0.5, 0.45, 0.6, 0.5])
-    assert np.array_equal(np.argsort(contrasted(energy)), np.argsort(energy))
-    assert np.ptp(contrasted(energy)) > 1.5 * np.ptp(energy)
-    assert np.allclose(contrasted(np.full(8, 0.3)), 0.3)
+    assert np.array_equal(np.argsort(expand_contrast(energy)), np.argsort(energy))
+    assert np.ptp(expand_contrast(energy)) > 1.5 * np.ptp(energy)
+    assert np.allclose(expand_contrast(np.full(8, 0.3)), 0.3)
 
 
 def test_a_sudden_moment_is_hit():
@@ -103,7 +108,7 @@ def bars_of(score, samples):
 def test_loudness_and_density_follow_the_body():
     loud, dense = [], []
     for seed, code in enumerate(genres.CODES):
-        dance = choreograph(seed, genre=code, bpm=110.0, duration_s=24.0)
+        dance = choreograph(seed, DanceRequest(genre=code, bpm=110.0, duration_s=24.0))
         score = compose(dance, seed)
         rows = bars_of(score, render(score, RATE_HZ, channels=1).samples)
         loud.append(spearmanr(rows[:, 0], rows[:, 1])[0])

@@ -19,7 +19,14 @@ RATE_HZ = 22_050
 def mixed(*, code="HO", rate_hz=RATE_HZ, channels=2, **changes):
     score = compose(plan(code, duration_s=4.0), 5)
     mix = dataclasses.replace(
-        score.mix, wet=0.2, dust=0.0, duck=0.0, echo=0.0, punch=0.0, width=0.0, drive=0.2
+        score.mix,
+        reverb=0.2,
+        vinyl_noise=0.0,
+        ducking=0.0,
+        echo=0.0,
+        drum_saturation=0.0,
+        stereo_width=0.0,
+        saturation=0.2,
     )
     score = dataclasses.replace(score, mix=dataclasses.replace(mix, **changes))
     return render(score, rate_hz, channels=channels).samples.astype(np.float64)
@@ -28,9 +35,10 @@ def mixed(*, code="HO", rate_hz=RATE_HZ, channels=2, **changes):
 @pytest.mark.parametrize(
     ("knob", "low", "high"),
     [
-        ("wet", 0.0, 0.5), ("duck", 0.0, 0.8), ("echo", 0.0, 0.8), ("echo_s", 0.2, 0.4),
-        ("punch", 0.0, 1.0), ("width", 0.0, 1.0), ("drive", 0.0, 1.0), ("dust", 0.0, 1.0),
-        ("tilt_db", -6.0, 6.0), ("room_s", 0.3, 1.5),
+        ("reverb", 0.0, 0.5), ("ducking", 0.0, 0.8), ("echo", 0.0, 0.8), ("echo_s", 0.2, 0.4),
+        ("drum_saturation", 0.0, 1.0), ("stereo_width", 0.0, 1.0),
+        ("saturation", 0.0, 1.0), ("vinyl_noise", 0.0, 1.0),
+        ("tilt_db", -6.0, 6.0), ("reverb_s", 0.3, 1.5),
     ],
 )  # fmt: skip
 def test_every_knob_of_the_mix_is_heard(knob, low, high):
@@ -40,7 +48,7 @@ def test_every_knob_of_the_mix_is_heard(knob, low, high):
 
 
 def test_width_spreads_to_the_sides():
-    narrow, wide = (mixed(width=value) for value in (0.0, 1.0))
+    narrow, wide = (mixed(stereo_width=value) for value in (0.0, 1.0))
 
     def side(samples):
         return np.std(samples[:, 0] - samples[:, 1]) / np.std(samples.sum(axis=1))

@@ -9,7 +9,7 @@ import pytest
 
 from kinetune.corpus.rendering import sample_bank
 from kinetune.corpus.rendering.sampled import SAMPLED, pitched
-from kinetune.corpus.rendering.synthesis import Strike, Timbre
+from kinetune.corpus.rendering.synthesis import NoteSpec, Timbre
 from kinetune.errors import ConfigError
 from tests.corpus.test_music import pitch_of
 
@@ -47,14 +47,14 @@ def test_every_instrument_has_sounds_in_level(name):
 @pytest.mark.parametrize("shift", [-2, 0, 3])
 def test_instruments_are_in_tune_between_their_recordings(name, shift):
     hz = 440.0 * 2.0 ** ((middle_pitch(name) + shift - 69.0) / 12.0)
-    wave = SAMPLED[name](Strike(hz, 0.8, 0.8, RATE_HZ, Timbre(seed=1)))
+    wave = SAMPLED[name](NoteSpec(hz, 0.8, 0.8, RATE_HZ, Timbre(seed=1)))
     assert abs(1200 * np.log2(pitch_of(wave, RATE_HZ, hz) / hz)) < 12
 
 
 @pytest.mark.parametrize("name", ["string_section", "drawbar_organ", "choir_aah"])
 def test_a_held_note_sounds_as_long_as_it_is_held(name):
     hz = 440.0 * 2.0 ** ((middle_pitch(name) - 69.0) / 12.0)
-    wave = SAMPLED[name](Strike(hz, 6.0, 0.8, RATE_HZ, Timbre(seed=1)))
+    wave = SAMPLED[name](NoteSpec(hz, 6.0, 0.8, RATE_HZ, Timbre(seed=1)))
     second = wave[: 6 * RATE_HZ].reshape(6, RATE_HZ)
     level = np.sqrt(np.mean(second**2, axis=1))
     assert len(wave) >= 6 * RATE_HZ
@@ -66,7 +66,7 @@ def test_a_held_note_sounds_as_long_as_it_is_held(name):
 
 
 def test_a_struck_note_dies_by_itself():
-    wave = pitched("marimba")(Strike(262.0, 5.0, 0.8, RATE_HZ, Timbre(seed=1)))
+    wave = pitched("marimba")(NoteSpec(262.0, 5.0, 0.8, RATE_HZ, Timbre(seed=1)))
     assert len(wave) < 3 * RATE_HZ
 
 
@@ -77,19 +77,19 @@ def tone(hz):
 
 
 def test_a_sound_changes_pitch_as_asked():
-    wave = sample_bank.sounded(tone(1000.0), pitch=67.0, duration_s=2.0, rate=RATE_HZ)
+    wave = sample_bank.resampled_zone(tone(1000.0), pitch=67.0, duration_s=2.0, rate=RATE_HZ)
     wanted = 1000.0 * 2.0 ** (7 / 12)
     assert abs(1200 * np.log2(pitch_of(wave, RATE_HZ, wanted) / wanted)) < 3
 
 
 def test_nothing_folds_back_when_a_sound_goes_up():
-    wave = sample_bank.sounded(tone(7000.0), pitch=72.0, duration_s=0.5, rate=RATE_HZ)
+    wave = sample_bank.resampled_zone(tone(7000.0), pitch=72.0, duration_s=0.5, rate=RATE_HZ)
     assert np.abs(wave).max() < 1e-3
 
 
 def test_the_same_note_in_many_threads():
     def play(_):
-        return SAMPLED["brass_section"](Strike(330.0, 0.4, 0.7, RATE_HZ, Timbre(seed=4)))
+        return SAMPLED["brass_section"](NoteSpec(330.0, 0.4, 0.7, RATE_HZ, Timbre(seed=4)))
 
     with ThreadPoolExecutor(8) as pool:
         waves = list(pool.map(play, range(16)))
@@ -97,8 +97,8 @@ def test_the_same_note_in_many_threads():
 
 
 def test_the_makes_of_a_drum_differ_by_its_color():
-    strikes = [Strike(262.0, 0.2, 0.8, RATE_HZ, Timbre(color=c)) for c in (0.05, 0.5, 0.95)]
-    waves = [SAMPLED["machine_kick"](strike) for strike in strikes]
+    strikes = [NoteSpec(262.0, 0.2, 0.8, RATE_HZ, Timbre(color=c)) for c in (0.05, 0.5, 0.95)]
+    waves = [SAMPLED["machine_kick"](spec) for spec in strikes]
     n = min(map(len, waves))
     assert abs(np.corrcoef(waves[0][:n], waves[1][:n])[0, 1]) < 0.95
     assert abs(np.corrcoef(waves[1][:n], waves[2][:n])[0, 1]) < 0.95
@@ -107,7 +107,7 @@ def test_the_makes_of_a_drum_differ_by_its_color():
 @pytest.mark.parametrize("knob", ["bright", "decay", "color", "drive"])
 def test_every_knob_is_heard(knob):
     low, high = (
-        SAMPLED["rhodes"](Strike(262.0, 0.5, 0.7, RATE_HZ, Timbre(seed=9, **{knob: value})))
+        SAMPLED["rhodes"](NoteSpec(262.0, 0.5, 0.7, RATE_HZ, Timbre(seed=9, **{knob: value})))
         for value in (0.05, 0.95)
     )
     n = min(len(low), len(high))

@@ -4,6 +4,7 @@ import torch
 
 from kinetune.audio.sound import Sound, resample
 from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.errors import AudioError, ConfigError
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.sampling.editing import EditSpec, edit_music, edit_span
@@ -251,7 +252,9 @@ def test_what_is_new_is_as_loud_as_what_was_there():
     pipeline = DanceToMusicPipeline.from_pretrained()
     apart_db = []
     for seed, code in enumerate(("HO", "JS", "BR", "MH")):
-        clip = choreograph(5_600_000 + seed, genre=code, bpm=120.0, duration_s=12.0).clip
+        clip = choreograph(
+            5_600_000 + seed, DanceRequest(genre=code, bpm=120.0, duration_s=12.0)
+        ).clip
         old = pipeline(clip, genre=code, grid=GRID, seed=seed, num_inference_steps=6).sound
         made = changed(pipeline, old, clip, EditSpec(redo=(4.0, 10.0)), genre=code, steps=6)
         stretch = slice(4 * RATE_HZ, 10 * RATE_HZ)

@@ -6,6 +6,7 @@ import pytest
 
 from kinetune import genres, timebase
 from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.errors import MotionError
 from kinetune.motion import rotations
 from kinetune.motion.beats.beat_grid import (
@@ -57,7 +58,9 @@ def test_most_choreographed_dances_are_found():
     right = []
     for seed in range(20):
         bpm = 75.0 + 3.5 * seed
-        dance = choreograph(500 + seed, genre=genres.CODES[seed % 10], bpm=bpm, duration_s=12.0)
+        dance = choreograph(
+            500 + seed, DanceRequest(genre=genres.CODES[seed % 10], bpm=bpm, duration_s=12.0)
+        )
         ratio = beat_grid(dance.clip).bpm / bpm
         right.append(min(abs(ratio / factor - 1) for factor in (0.5, 1.0, 2.0)) < 0.04)
     assert np.mean(right) >= 0.9
@@ -66,7 +69,9 @@ def test_most_choreographed_dances_are_found():
 def test_the_beats_of_choreographed_dances_are_found():
     f = []
     for seed in range(20):
-        dance = choreograph(900 + seed, genre=genres.CODES[seed % 10], bpm=104.0, duration_s=20.0)
+        dance = choreograph(
+            900 + seed, DanceRequest(genre=genres.CODES[seed % 10], bpm=104.0, duration_s=20.0)
+        )
         f.append(mir_eval.beat.f_measure(dance.beats_s, beat_grid(dance.clip).beats_s))
     assert np.mean(f) >= 0.88
 
@@ -74,7 +79,9 @@ def test_the_beats_of_choreographed_dances_are_found():
 def test_bars_of_choreographed_dances_are_found():
     right = []
     for seed in range(20):
-        dance = choreograph(950 + seed, genre=genres.CODES[seed % 10], bpm=104.0, duration_s=16.0)
+        dance = choreograph(
+            950 + seed, DanceRequest(genre=genres.CODES[seed % 10], bpm=104.0, duration_s=16.0)
+        )
         grid = beat_grid(dance.clip, bpm=104.0)
         beats = (grid.bar_start_s - dance.downbeats_s[0]) / timebase.beat_period_s(104.0)
         right.append(abs((beats + 2.0) % 4.0 - 2.0) < 0.2)
@@ -83,13 +90,13 @@ def test_bars_of_choreographed_dances_are_found():
 
 
 def test_a_named_beat_opens_a_bar():
-    dance = choreograph(951, genre="house", bpm=120.0, duration_s=8.0)
+    dance = choreograph(951, DanceRequest(genre="house", bpm=120.0, duration_s=8.0))
     grid = beat_grid(dance.clip, first_beat_s=1.2)
     assert abs((grid.bar_start_s - 1.2) / timebase.beat_period_s(grid.bpm)) < 1e-6
 
 
 def test_a_bar_opens_on_a_beat():
-    dance = choreograph(952, genre="krump", bpm=90.0, duration_s=8.0)
+    dance = choreograph(952, DanceRequest(genre="krump", bpm=90.0, duration_s=8.0))
     grid = beat_grid(dance.clip)
     assert np.abs(grid.beats_s - grid.bar_start_s).min() < 1e-9
 
@@ -97,7 +104,9 @@ def test_a_bar_opens_on_a_beat():
 def test_the_network_tells_what_the_rules_do_not():
     f = {True: [], False: []}
     for seed in range(12):
-        dance = choreograph(970 + seed, genre=genres.CODES[seed % 10], bpm=96.0, duration_s=12.0)
+        dance = choreograph(
+            970 + seed, DanceRequest(genre=genres.CODES[seed % 10], bpm=96.0, duration_s=12.0)
+        )
         for network, found in f.items():
             grid = beat_grid(dance.clip, network=network)
             found.append(mir_eval.beat.f_measure(dance.beats_s, grid.beats_s))
@@ -105,7 +114,7 @@ def test_the_network_tells_what_the_rules_do_not():
 
 
 def test_rivals_of_a_tempo_are_other_tempi():
-    dance = choreograph(3, genre="house", bpm=120.0, duration_s=6.0)
+    dance = choreograph(3, DanceRequest(genre="house", bpm=120.0, duration_s=6.0))
     grid = beat_grid(dance.clip)
     tempi = np.array([grid.bpm, *[rival.bpm for rival in grid.alternatives]])
     apart = np.abs(np.log2(tempi[:, None] / tempi))[~np.eye(len(tempi), dtype=bool)]

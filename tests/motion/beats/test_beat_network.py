@@ -6,6 +6,7 @@ from safetensors.numpy import save_file
 
 from kinetune import config
 from kinetune.corpus.choreography.choreographer import choreograph
+from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.errors import ConfigError, ModelError
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.beats.beat_network import (
@@ -36,7 +37,7 @@ def written(folder, weights, settings=SMALL):
 
 @pytest.fixture(scope="module")
 def dance():
-    return choreograph(11, genre="house", bpm=120.0, duration_s=6.0)
+    return choreograph(11, DanceRequest(genre="house", bpm=120.0, duration_s=6.0))
 
 
 def test_rows_do_not_tell_where_a_body_stands_or_faces(dance):
