@@ -146,7 +146,7 @@ def test_a_comment_is_read_back_and_the_samples_stay(tmp_path, suffix, length):
     assert read_comment(plain) == ""
     write_sound(path, sound, genre="house", loops=True, comment="x" * length)
     assert read_comment(path) == "x" * length
-    assert read_genre(path) == "house"
+    assert read_genre(path).lower() == "house"
     np.testing.assert_array_equal(read_sound(path).samples, read_sound(plain).samples)
 
 
