@@ -2,13 +2,13 @@
 
 Conventions: times in seconds from the start, ascending. A beat that is d seconds from the nearest
 beat of the other kind scores exp(-d^2 / (2 w^2)) with w = 0.05 s (three frames at 60 fps, as
-published); the score is the mean. Where the other kind has no beat at all the score is 0: nothing
-to align with. Where the counted kind has none it is undefined (NaN).
+published); the score is the mean. Without a beat of the other kind the score is 0; without a beat
+of the counted kind it is undefined (NaN).
 
 Sources: motion to music: FACT (Li et al. 2021), EDGE (Tseng et al. 2023), the text of Tan et al.
 2023. Music to motion: Bailando (Siyao et al. 2022). :func:`as_published`: the script of Tan et al.
-2023 goes from music to motion and takes its music beats, in librosa frames of 1/43.07 s, for frames
-of 1/60 s: what it prints is near 0.22 whatever the music (docs/metrics.md).
+2023 goes from music to motion and compares music beats in librosa frames of 1/43.07 s with motion
+beats in frames of 1/60 s; it gives about 0.22 for any music (docs/metrics.md).
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ WIDTH_S = timebase.duration_of(_WIDTH_FRAMES, ANALYSIS_FPS)
 
 
 def validate(motion_beats_s: Times, music_beats_s: Times) -> None:
-    """See that both are lists of beats.
+    """Check that both are lists of beats.
 
     Raises:
         MetricError: They are not 1-D, not finite, or not ascending.
@@ -47,7 +47,7 @@ def motion_to_music(motion_beats_s: Times, music_beats_s: Times) -> float:
 def music_to_motion(motion_beats_s: Times, music_beats_s: Times) -> float:
     """Return how near each music beat is to a motion beat, 0 to 1.
 
-    Without music beats there is nothing in time with the dance: 0. NaN without motion beats.
+    0 without music beats, NaN without motion beats.
     """
     validate(motion_beats_s, music_beats_s)
     if len(motion_beats_s) == 0:
@@ -60,7 +60,7 @@ def as_published(motion_frames: NDArray[np.int64], music_frames: NDArray[np.int6
 
     Args:
         motion_frames: Motion beats in frames at 60 fps, (K,).
-        music_frames: Music beats in librosa frames at 43.07 a second, (K,), taken for the same.
+        music_frames: Music beats in librosa frames at 43.07 a second, (K,); used as if at 60.
 
     Returns:
         The score; NaN where the script stops with an error (no beats of one kind).
@@ -71,13 +71,14 @@ def as_published(motion_frames: NDArray[np.int64], music_frames: NDArray[np.int6
     return _mean_nearness(music_frames.astype(float), motion_frames.astype(float), _WIDTH_FRAMES)
 
 
-def _mean_nearness(count_problems: Times, others: Times, width: float) -> float:
-    if len(count_problems) == 0:
+def _mean_nearness(events: Times, targets: Times, width: float) -> float:
+    """Mean of exp(-d^2 / 2 width^2), d from each event to the nearest target."""
+    if len(events) == 0:
         return NAN
-    if len(others) == 0:
+    if len(targets) == 0:
         return 0.0
-    apart = np.abs(count_problems[:, None] - others).min(axis=1)
-    return float(np.exp(-(apart**2) / (2.0 * width**2)).mean())
+    distance = np.abs(events[:, None] - targets).min(axis=1)
+    return float(np.exp(-(distance**2) / (2.0 * width**2)).mean())
 
 
 def evaluate(motion_beats_s: Times, music_beats_s: Times) -> dict[str, float]:

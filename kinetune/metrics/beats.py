@@ -1,8 +1,9 @@
 """Do the beats of the music fall where they should: beat F-measure, continuity, tempo.
 
 Conventions: beat times in seconds from the start, ascending, all of them (mir_eval's habit of
-leaving out the first five seconds would leave nothing of a five-second clip). The truth is the
-reference music's beats as librosa hears them, or a list of beats that is given.
+leaving out the first five seconds would leave nothing of a five-second clip). Reference beats are
+annotated, or tracked by librosa in the reference music; estimated beats are tracked in the music
+that is scored.
 
 Sources: mir_eval.beat (Raffel et al. 2014); Davies, Degara and Plumbley, "Evaluation Methods for
 Musical Audio Beat Tracking Algorithms", 2009: F-measure at 70 ms; CMLt and AMLt, the share of beats
@@ -19,12 +20,12 @@ Times = NDArray[np.float64]
 NAN = float("nan")
 _TOLERANCE = 0.04
 _METRICAL_LEVELS = (0.5, 1.0, 2.0)
-# Continuity is about steps from beat to beat.
+# Continuity compares intervals between beats.
 _MIN_BEATS = 2
 
 
 def validate(reference_s: Times, estimated_s: Times) -> None:
-    """See that both are lists of beats.
+    """Check that both are lists of beats.
 
     Raises:
         MetricError: They are not 1-D, not finite, negative, or not ascending.
@@ -37,7 +38,7 @@ def validate(reference_s: Times, estimated_s: Times) -> None:
 
 
 def f_measure(reference_s: Times, estimated_s: Times) -> float:
-    """Return the beat F-measure at 70 ms, 0 to 1; 0 where none is heard, NaN where none is true."""
+    """Return the beat F-measure at 70 ms, 0 to 1; NaN without reference beats."""
     from mir_eval import beat
 
     validate(reference_s, estimated_s)
@@ -47,7 +48,7 @@ def f_measure(reference_s: Times, estimated_s: Times) -> float:
 
 
 def cmlt(reference_s: Times, estimated_s: Times) -> float:
-    """Return the share of beats in correct stretches at the true metrical level, 0 to 1."""
+    """Return the share of beats in correct stretches at the reference's metrical level, 0 to 1."""
     return _continuity(reference_s, estimated_s)[1]
 
 
@@ -57,7 +58,7 @@ def amlt(reference_s: Times, estimated_s: Times) -> float:
 
 
 def _continuity(reference_s: Times, estimated_s: Times) -> tuple[float, float, float, float]:
-    """CMLc, CMLt, AMLc, AMLt; NaN below two true beats, 0 below two heard."""
+    """CMLc, CMLt, AMLc, AMLt; NaN below two reference beats, 0 below two estimated."""
     from mir_eval import beat
 
     validate(reference_s, estimated_s)
@@ -65,12 +66,12 @@ def _continuity(reference_s: Times, estimated_s: Times) -> tuple[float, float, f
         return NAN, NAN, NAN, NAN
     if len(estimated_s) < _MIN_BEATS:
         return 0.0, 0.0, 0.0, 0.0
-    one, two, three, four = (float(value) for value in beat.continuity(reference_s, estimated_s))
-    return one, two, three, four
+    cmlc, cmlt_, amlc, amlt_ = map(float, beat.continuity(reference_s, estimated_s))
+    return cmlc, cmlt_, amlc, amlt_
 
 
 def tempo_accuracy(reference_bpm: float, estimated_bpm: float) -> float:
-    """Return 1 where the tempo is within 4 % of the true one, its half or its double, else 0.
+    """Return 1 where the tempo is within 4 % of the reference's, its half or its double, else 0.
 
     Args:
         reference_bpm: Beats a minute; NaN comes back where it is not positive (unknown).
@@ -87,10 +88,10 @@ def evaluate(
     reference_s: Times, estimated_s: Times, *, reference_bpm: float, estimated_bpm: float
 ) -> dict[str, float]:
     """Return all scores of one clip by name."""
-    steady = _continuity(reference_s, estimated_s)
+    continuity = _continuity(reference_s, estimated_s)
     return {
         "beat_f": f_measure(reference_s, estimated_s),
-        "cmlt": steady[1],
-        "amlt": steady[3],
+        "cmlt": continuity[1],
+        "amlt": continuity[3],
         "tempo_accuracy": tempo_accuracy(reference_bpm, estimated_bpm),
     }

@@ -1,10 +1,10 @@
-"""Does the music do what the body does: energy against loudness and density, accents hit.
+"""Does the music follow the body: loudness and onset density against speed, onsets on accents.
 
 Conventions: seconds; body speed in m/s at 60 fps (T,), loudness as mean square and onset strength
 at the mel rate (L,). Speed, loudness and number of onsets are averaged over windows of a second,
 every quarter second, and correlated by rank (Spearman), so neither units nor the loudness of the
-recording matter. Music that never changes follows nothing: 0. A dance that never changes can't be
-followed: NaN. These are kinetune's own measures; windows, reach and quarter are choices, made on
+recording matter. Music that never changes scores 0; for a dance that never changes the scores are
+undefined (NaN). These are kinetune's own measures; windows, radius and quarter were chosen on
 dances and music of kinetune's corpus (docs/metrics.md).
 """
 
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.errors import MetricError
+from kinetune.metrics.latency import ONSET_STRENGTH_LATENCY_S
 from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
 
 Array = NDArray[np.float64]
 NAN = float("nan")
 WINDOW_S, STEP_S = 1.0, 0.25
-# Four windows are the least a rank correlation says anything about.
+# A rank correlation of fewer windows means nothing.
 _MIN_WINDOWS = 4
 # An accent is hit by an onset within 50 ms that is among the strongest quarter of its clip: chance
 # is then a quarter, however busy the music.
@@ -27,7 +28,7 @@ CHANCE_ACCENT_HIT = _STRONG_FRACTION
 
 
 def validate(speed: Array, music: Array) -> None:
-    """See that both are curves.
+    """Check that both are curves.
 
     Raises:
         MetricError: They are not 1-D, or hold NaN.
@@ -71,12 +72,13 @@ def accents_hit(accents_s: Array, strength: Array) -> float:
 
     validate(accents_s, strength)
     rate_hz = timebase.mel_rate_hz()
-    frames = np.round(accents_s * rate_hz).astype(int)
+    # The onset strength peaks a latency after the attack.
+    frames = np.round((accents_s + ONSET_STRENGTH_LATENCY_S) * rate_hz).astype(int)
     frames = frames[frames < len(strength)]
     if len(frames) == 0:
         return NAN
-    reach = timebase.frames_in(_HIT_RADIUS_S, rate_hz)
-    near = maximum_filter1d(strength, 2 * reach + 1)
+    radius = timebase.frames_in(_HIT_RADIUS_S, rate_hz)
+    near = maximum_filter1d(strength, 2 * radius + 1)
     return float(np.mean(near[frames] > np.quantile(near, 1.0 - _STRONG_FRACTION)))
 
 

@@ -1,7 +1,7 @@
-"""How far apart two sets of embeddings are, as sets.
+"""Distances between two sets of embeddings.
 
 Conventions: embeddings are float arrays (N, D), one row a stretch of sound, pooled over all clips
-of a set; ``a`` is the reference, ``b`` what is judged. All distances are squared (the Frechet
+of a set; ``a`` is the reference, ``b`` the scored set. All distances are squared (the Frechet
 distance in squared units of the embedding, the kernel distance without any); lower is better.
 
 - Frechet audio distance (Kilgour et al. 2019): between Gaussians fitted to both sets. With few rows
@@ -13,10 +13,10 @@ distance in squared units of the embedding, the kernel distance without any); lo
   the whole set, with that set's own bias still in it.
 - Kernel audio distance (Chung et al. 2025, arXiv 2502.15602): the unbiased squared maximum mean
   discrepancy under a Gaussian kernel, times 100. Being unbiased it can fall below zero: read that
-  as "not told apart". The kernel's width is the median distance within the reference, as the paper
-  has it; its toolkit takes the judged set's (kadtk issue 9), so that better systems move the ruler.
-  Unbiased means: for independent rows. Rows of one clip resemble each other, and so do copies in a
-  bootstrap; told which clip a row is from, the distance leaves such pairs out.
+  as "not distinguishable". The kernel's width is the median distance within the reference, as in
+  the paper; its toolkit takes the scored set's (kadtk issue 9), so that it depends on the system.
+  It is unbiased for independent rows. Rows of one clip are dependent; given the clip of each row,
+  the distance leaves pairs within a clip out.
 """
 
 import warnings
@@ -37,14 +37,14 @@ _SUBSETS = 25
 _SMALLEST_SUBSET = 500
 # The scale with which Chung et al. report.
 _KERNEL_SCALE = 100.0
-# Rows of the kernel matrix held at once.
+# Rows of the kernel matrix in memory at once.
 _BLOCK = 1024
 # The median over the pairs of so many rows, evenly chosen, is that of all to a percent.
 _ROWS_FOR_WIDTH = 2000
 
 
 class SmallSampleWarning(UserWarning):
-    """A distance whose sample is too small to be trusted."""
+    """A distance whose sample is too small for an accurate covariance."""
 
 
 def validate(a: NDArray, b: NDArray) -> tuple[Array, Array]:
@@ -78,7 +78,7 @@ def validate(a: NDArray, b: NDArray) -> tuple[Array, Array]:
 
 
 def sample_size_note(a: NDArray, b: NDArray) -> str:
-    """Return what to say of the sample beside a Frechet distance; empty where it is enough."""
+    """Return a warning about the sample of a Frechet distance; empty where it is large enough."""
     rows, dimensions = min(len(a), len(b)), a.shape[1]
     if rows >= _ROWS_PER_DIMENSION * dimensions:
         return ""
@@ -94,7 +94,7 @@ def frechet_distance(a: NDArray, b: NDArray) -> float:
 
     Args:
         a: Reference, (N, D).
-        b: Judged, (n, D).
+        b: Scored, (n, D).
 
     Returns:
         0 for equal moments; warns with :class:`SmallSampleWarning` where the sample is small.
@@ -110,21 +110,21 @@ def frechet_distance(a: NDArray, b: NDArray) -> float:
 
 
 def frechet_distance_at_infinity(a: NDArray, b: NDArray, *, seed: int = 0) -> float:
-    """Return the Frechet distance that a judged set of infinite size would have.
+    """Return the Frechet distance that a scored set of infinite size would have.
 
-    Of 25 subsets of the judged set, from 500 rows up to all, drawn without replacement, a line is
+    Of 25 subsets of the scored set, from 500 rows up to all, drawn without replacement, a line is
     fitted over 1 / size and read off at zero.
 
     Args:
         a: Reference, (N, D).
-        b: Judged, (n, D), n >= 1000.
+        b: Scored, (n, D), n >= 1000.
         seed: Of the subsets.
 
     Returns:
         The line's value at 1 / size = 0; it can be slightly negative.
 
     Raises:
-        MetricError: As in :func:`validate`, or fewer than 1000 judged rows: the sizes must span a
+        MetricError: As in :func:`validate`, or fewer than 1000 scored rows: the sizes must span a
             factor of two for a line through them to mean anything.
     """
     return _extrapolate(a, b, seed=seed, replace=False)
@@ -149,10 +149,10 @@ def kernel_distance(
 
     Args:
         a: Reference, (N, D); the median distance between its rows is the Gaussian's width.
-        b: Judged, (n, D).
+        b: Scored, (n, D).
         clips_a: Which clip each reference row is from, (N,); rows of one clip are not paired. As
             published, every row is paired with every other, if None.
-        clips_b: The same of the judged rows, (n,).
+        clips_b: The same of the scored rows, (n,).
 
     Returns:
         0 on average for sets of one distribution, 200 at most; below zero by chance alone.
@@ -180,7 +180,7 @@ def _extrapolate(a: NDArray, b: NDArray, *, seed: int, replace: bool) -> float:
     least = 2 * _SMALLEST_SUBSET
     if len(second) < least:
         raise MetricError(
-            f"the Frechet distance at infinity needs {least} judged embeddings or more, found "
+            f"the Frechet distance at infinity needs {least} scored embeddings or more, found "
             f"{len(second)}; score more or longer clips, or use the kernel distance"
         )
     note = sample_size_note(first, second)
@@ -208,9 +208,9 @@ def _frechet_of_moments(mean_a: Array, cov_a: Array, mean_b: Array, cov_b: Array
     """
     values, vectors = np.linalg.eigh(cov_a)
     root = (vectors * np.sqrt(values.clip(min=0.0))) @ vectors.T
-    mixed = np.linalg.eigvalsh(root @ cov_b @ root).clip(min=0.0)
+    eigenvalues = np.linalg.eigvalsh(root @ cov_b @ root).clip(min=0.0)
     gap = mean_a - mean_b
-    distance = gap @ gap + np.trace(cov_a) + np.trace(cov_b) - 2.0 * np.sqrt(mixed).sum()
+    distance = gap @ gap + np.trace(cov_a) + np.trace(cov_b) - 2.0 * np.sqrt(eigenvalues).sum()
     # Equal sets come out a rounding error below zero.
     return max(0.0, float(distance))
 

@@ -1,10 +1,10 @@
-"""Does music sound like its genre? Probabilities of the ten dance genres, and what follows.
+"""Probabilities of the ten dance genres, and the genre divergence and accuracy from them.
 
 Conventions: a sound is any rate, mono or not; probabilities are float64 (10,), or (n, 10) for n
 clips, in the order of :data:`kinetune.genres.CODES`, and sum to one. They are the softmax of the
 bundled classifier (docs/genre-classifier.md) averaged over windows of 3 s every 0.5 s. The
 divergence is Kullback and Leibler's in nats, of the generated from the reference,
-sum p log(p / q), clip by clip; it is not the published script's, which stands in
+sum p log(p / q), clip by clip; the published script's is in
 :mod:`kinetune.metrics.published_genre`.
 """
 
@@ -29,17 +29,17 @@ from kinetune.metrics.networks.genre_network import (
 )
 
 BUNDLED = files.WEIGHTS / "genre"
-# Windows judged at once: about 100 MB of work space.
+# Windows classified at once: about 100 MB of work space.
 _BATCH = 32
 
 
 @dataclass(frozen=True)
 class GenreScores:
-    """How a set of clips keeps its genres.
+    """Genre scores of a set of clips.
 
     Attributes:
         kld: Mean divergence from the reference clips, nats; NaN without a reference.
-        accuracy: Share of clips told as the genre asked for; NaN without genres.
+        accuracy: Share of clips classified as the requested genre; NaN without genres.
         n: Clips.
     """
 
@@ -63,7 +63,7 @@ def _load_cached(folder: Path) -> GenreNetwork:
 
 
 def genre_probabilities(sound: Sound, *, classifier: GenreNetwork | None = None) -> NDArray:
-    """Return how much a sound is of each genre, float64 (10,), summing to one.
+    """Return the probabilities of the genres, float64 (10,), summing to one.
 
     Args:
         sound: Half a second or longer; less than a window is repeated to fill one.
@@ -75,21 +75,21 @@ def genre_probabilities(sound: Sound, *, classifier: GenreNetwork | None = None)
     network = classifier or load_classifier()
     with torch.inference_mode():
         logits = torch.cat([network(part) for part in _batches(sound, network.settings)])
-        found: NDArray[np.float64] = logits.double().softmax(dim=1).mean(dim=0).numpy()
-    return found
+        probabilities: NDArray[np.float64] = logits.double().softmax(dim=1).mean(dim=0).numpy()
+    return probabilities
 
 
 def genre_embeddings(
     sound: Sound, *, classifier: GenreNetwork | None = None
 ) -> NDArray[np.float32]:
-    """Return the classifier's last layer but one for every window, float32 (windows, D).
+    """Return the classifier's penultimate layer for every window, float32 (windows, D).
 
     Args and errors as in :func:`genre_probabilities`.
     """
     network = classifier or load_classifier()
     with torch.inference_mode():
-        found = torch.cat([network.embed(part) for part in _batches(sound, network.settings)])
-    return np.asarray(found.numpy(), dtype=np.float32)
+        rows = torch.cat([network.embed(part) for part in _batches(sound, network.settings)])
+    return np.asarray(rows.numpy(), dtype=np.float32)
 
 
 def validate(probabilities: NDArray) -> NDArray[np.float64]:
@@ -133,7 +133,7 @@ def kl_divergence(p: NDArray, q: NDArray) -> float:
 
 
 def genre_accuracy(probabilities: NDArray, requested: Sequence[str]) -> float:
-    """Return the share of clips whose most probable genre is the one asked for, 0 to 1.
+    """Return the share of clips whose most probable genre is the requested one, 0 to 1.
 
     Args:
         probabilities: (n, 10).
@@ -144,16 +144,16 @@ def genre_accuracy(probabilities: NDArray, requested: Sequence[str]) -> float:
         ConfigError: An unknown genre.
     """
     values = validate(probabilities)
-    places = [genres.genre_index(genres.genre_code(name)) for name in requested]
-    if len(places) != len(values):
-        raise MetricError(f"expected a genre a clip, found {len(places)} for {len(values)} clips")
-    return float(np.mean(values.argmax(axis=1) == np.array(places)))
+    indices = [genres.genre_index(genres.genre_code(name)) for name in requested]
+    if len(indices) != len(values):
+        raise MetricError(f"expected a genre a clip, found {len(indices)} for {len(values)} clips")
+    return float(np.mean(values.argmax(axis=1) == np.array(indices)))
 
 
 def evaluate(
     generated: NDArray, *, reference: NDArray | None = None, requested: Sequence[str] | None = None
 ) -> GenreScores:
-    """Return all scores that can be had from the probabilities of a set of clips.
+    """Return all scores that follow from the probabilities of a set of clips.
 
     Args:
         generated: (n, 10).
@@ -173,11 +173,11 @@ def _batches(sound: Sound, settings: GenreConfig) -> Sequence[Tensor]:
     """Windows (B, N) of a sound, a batch at a time."""
     if sound.duration_s < settings.hop_s:
         raise AudioError(
-            f"a genre is heard in {settings.hop_s:g} s or more, found {sound.duration_s:.2f} s"
+            f"expected {settings.hop_s:g} s or more to classify, found {sound.duration_s:.2f} s"
         )
     samples = resample(to_mono(sound), settings.rate_hz).samples
     if len(samples) < settings.window_samples:
         samples = np.resize(samples, settings.window_samples)
-    strip = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
-    windows = strip.unfold(0, settings.window_samples, settings.hop_samples)
+    signal = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
+    windows = signal.unfold(0, settings.window_samples, settings.hop_samples)
     return windows.split(_BATCH)

@@ -1,9 +1,9 @@
 """LORIS's figures over all dances together: CSD, HSD and F1 (Yu et al. 2023).
 
 Conventions: columns of coverage and hit, one value a dance, NaN where undefined. CSD and HSD are
-standard deviations over dances (ddof 1), F1 is that of the two means. They have no value of a
-single dance, so their intervals are bootstrapped over dances and rows are compared by the jackknife
-over the dances that both have. The scores of one dance are in ``metrics/onsets.py``.
+standard deviations over dances (ddof 1), F1 is that of the two means. None has a value for a single
+dance, so intervals are bootstrapped over dances, and rows are compared by the jackknife over the
+dances that both have. The scores of one dance are in :mod:`kinetune.metrics.onsets`.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,9 +23,15 @@ Row = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class _PooledMetric:
-    """A figure of all dances: turns (..., N, K) into (...); which columns; fewest dances."""
+    """A figure of all dances.
 
-    of: Callable[[Array], Array]
+    Attributes:
+        statistic: Maps (..., N, K) to (...).
+        columns: The K columns it takes: 0 coverage, 1 hit.
+        least: Fewest dances for which it is defined.
+    """
+
+    statistic: Callable[[Array], Array]
     columns: tuple[int, ...]
     least: int
 
@@ -39,7 +45,6 @@ def _f1(table: Array) -> Array:
     return np.array([onsets.loris_f1(*pair) for pair in means]).squeeze()
 
 
-# Of the columns coverage and hit.
 _POOLED = {
     "loris_csd": _PooledMetric(_deviation, (0,), 2),
     "loris_hsd": _PooledMetric(_deviation, (1,), 2),
@@ -47,44 +52,45 @@ _POOLED = {
 }
 
 
-def estimates(row: Row, seed: int) -> dict[str, Estimate]:
+def pooled_estimates(row: Row, seed: int) -> dict[str, Estimate]:
     """Return CSD, HSD and F1 of a row with bootstrap intervals."""
     return {
         name: statistics.bootstrap_estimate(
-            figure.of, _table(row)[:, figure.columns], seed=seed, least=figure.least
+            metric.statistic, _table(row)[:, metric.columns], seed=seed, least=metric.least
         )
-        for name, figure in _POOLED.items()
+        for name, metric in _POOLED.items()
     }
 
 
-def differences(values: Mapping[str, Row], against: str) -> dict[str, dict[str, Difference]]:
-    """Return how rows differ from the chosen one in CSD, HSD and F1, by metric and label.
+def pooled_differences(values: Mapping[str, Row], against: str) -> dict[str, dict[str, Difference]]:
+    """Return the differences of rows from a baseline row in CSD, HSD and F1, by metric and label.
 
     Args:
         values: Columns by label and metric, the dances in one order.
-        against: Label of the chosen row.
+        against: Label of the baseline row.
     """
     tables = {label: _table(row) for label, row in values.items() if "loris_coverage" in row}
-    chosen = tables.pop(against, None)
-    if chosen is None:
+    baseline = tables.pop(against, None)
+    if baseline is None:
         return {}
     return {
         name: statistics.holm_corrected(
-            {label: _difference(figure, table, chosen) for label, table in tables.items()}
+            {label: _difference(metric, table, baseline) for label, table in tables.items()}
         )
-        for name, figure in _POOLED.items()
+        for name, metric in _POOLED.items()
     }
 
 
-def _difference(figure: _PooledMetric, one: Array, other: Array) -> Difference:
-    told = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
-    if told.sum() < figure.least:
-        return Difference(statistics.NAN, statistics.NAN, int(told.sum()))
-    ours, theirs = one[told][:, figure.columns], other[told][:, figure.columns]
+def _difference(metric: _PooledMetric, table: Array, baseline: Array) -> Difference:
+    shared = np.isfinite(table).all(axis=1) & np.isfinite(baseline).all(axis=1)
+    count = int(shared.sum())
+    if count < metric.least:
+        return Difference(statistics.NAN, statistics.NAN, count)
+    rows, baseline_rows = (t[shared][:, metric.columns] for t in (table, baseline))
     return statistics.jackknife_difference(
-        lambda chosen: float(figure.of(ours[chosen])),
-        lambda chosen: float(figure.of(theirs[chosen])),
-        int(told.sum()),
+        lambda chosen: float(metric.statistic(rows[chosen])),
+        lambda chosen: float(metric.statistic(baseline_rows[chosen])),
+        count,
     )
 
 

@@ -2,7 +2,8 @@
 
 Conventions: onset times in seconds from the start, ascending; one bin a second, true where it holds
 any onset; S bins. They count seconds with *any* onset, so they saturate: a click track of 60 bpm
-or more sets every bin (docs/metrics.md). ``audio`` onsets come from ``metrics.audio``.
+or more sets every bin (docs/metrics.md). Onsets are those of
+:mod:`kinetune.metrics.evaluation.audio_analysis`.
 
 Sources: Zhu et al., "Quantized GAN for Complex Music Generation from Dance Videos" (D2M-GAN), ECCV
 2022, and the same script in Tan et al. 2023: coverage = generated bins / reference bins, hit = bins
@@ -22,7 +23,7 @@ NAN = float("nan")
 
 
 def validate(reference: Bins, generated: Bins) -> None:
-    """See that both are bins of the same span.
+    """Check that both are bins of the same span.
 
     Raises:
         MetricError: They are not 1-D, not boolean, or differ in length.
@@ -95,11 +96,11 @@ def evaluate(
         generated_loris_s: Onsets of the generated sound, likewise.
         duration_s: Length of both sounds.
     """
-    ours, theirs = onset_bins(reference_s, duration_s), onset_bins(generated_s, duration_s)
+    d2m_gan = onset_bins(reference_s, duration_s), onset_bins(generated_s, duration_s)
     loris = onset_bins(reference_loris_s, duration_s), onset_bins(generated_loris_s, duration_s)
     return {
-        "bcs_as_published": coverage_as_published(ours, theirs),
-        "bhs_as_published": hit_as_published(ours, theirs),
+        "bcs_as_published": coverage_as_published(*d2m_gan),
+        "bhs_as_published": hit_as_published(*d2m_gan),
         "loris_coverage": loris_coverage(*loris),
         "loris_hit": loris_hit(*loris),
     }

@@ -12,7 +12,7 @@ Do not measure with it: use :func:`kinetune.metrics.genre.kl_divergence`. What t
    reference is least likely in the generated clip too; infinite clips are left out, and the mean is
    over what remains.
 
-Conventions: logits (n, K), clip by clip; nats of nothing in particular; lower is said to be better.
+Conventions: logits (n, K), clip by clip; no meaningful unit; lower is better.
 """
 
 from collections.abc import Sequence
@@ -59,15 +59,15 @@ def genre_kld_as_published(reference: NDArray, generated: NDArray) -> PublishedK
     Raises:
         MetricError: The shapes differ, there is no clip, or a value is not finite.
     """
-    given = [np.asarray(logits, dtype=np.float64) for logits in (reference, generated)]
-    if given[0].shape != given[1].shape or given[0].ndim != 2 or 0 in given[0].shape:
-        shapes = " and ".join(str(logits.shape) for logits in given)
+    pair = [np.asarray(logits, dtype=np.float64) for logits in (reference, generated)]
+    if pair[0].shape != pair[1].shape or pair[0].ndim != 2 or 0 in pair[0].shape:
+        shapes = " and ".join(str(logits.shape) for logits in pair)
         raise MetricError(f"expected logits (n, K) of as many references as clips, found {shapes}")
-    if not all(np.isfinite(logits).all() for logits in given):
+    if not all(np.isfinite(logits).all() for logits in pair):
         raise MetricError("genre logits: found NaN or infinity")
-    # Logits that are all alike are scaled to NaN there, and masked like the infinite.
+    # Equal logits are scaled to NaN there, and masked like the infinite.
     with np.errstate(invalid="ignore"):
-        divergences = kl_div(_min_max(given[0]), _min_max(given[1])).sum(axis=1)
+        divergences = kl_div(_min_max(pair[0]), _min_max(pair[1])).sum(axis=1)
     finite = divergences[np.isfinite(divergences)]
     value = float(finite.mean()) if len(finite) else float("nan")
     return PublishedKld(value, len(finite), len(divergences))
@@ -84,7 +84,7 @@ def published_logits(sounds: Sequence[Sound], network: MsSincResNet) -> NDArray[
 
 
 def published_excerpt(sound: Sound) -> NDArray[np.float64]:
-    """Return the 48,000 samples the published script listens to, in units of 16-bit files."""
+    """Return the 48,000 samples the published script uses, in units of 16-bit files."""
     whole = np.round(sound.mono.astype(np.float64) * _FULL_SCALE)
     stretched = resample(whole, _SAMPLES_OF_30_S)
     return np.asarray(stretched[_FIRST : _FIRST + WINDOW_SAMPLES])

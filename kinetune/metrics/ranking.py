@@ -1,8 +1,8 @@
-"""How well one piece of music follows a body, in three numbers and their mean: to rank takes by.
+"""How well one piece of music follows a body, in three scores and their mean: to rank takes by.
 
 Conventions: those of :mod:`kinetune.metrics.beats` and :mod:`kinetune.metrics.body`, whose measures
-these are; seconds. What can't be measured, as the accents of a body that has none, is NaN and left
-out of the mean.
+these are; seconds. An undefined score, as the accents of a body without any, is NaN and left out of
+the mean.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class MotionFit:
     """How well a piece follows a body.
 
     Attributes:
-        beats: F-measure of heard beats against the grid, 0 to 1.
+        beats: F-measure of tracked beats against the grid, 0 to 1.
         energy: Rank correlation of body speed and loudness, -1 to 1.
         accents: Share of the body's accents with a strong onset, 0 to 1.
     """
@@ -34,10 +34,10 @@ class MotionFit:
 
     @property
     def total(self) -> float:
-        """The mean of what could be measured, energy brought to 0 to 1; 0 if nothing could."""
+        """The mean of the defined scores, energy mapped to 0 to 1; 0 if none is defined."""
         parts = [self.beats, 0.5 * (1.0 + self.energy), self.accents]
-        known = [part for part in parts if np.isfinite(part)]
-        return float(np.mean(known)) if known else 0.0
+        defined = [part for part in parts if np.isfinite(part)]
+        return float(np.mean(defined)) if defined else 0.0
 
 
 def motion_fit(clip: MotionClip, sound: Sound, beats_s: NDArray[np.float64]) -> MotionFit:
@@ -46,14 +46,14 @@ def motion_fit(clip: MotionClip, sound: Sound, beats_s: NDArray[np.float64]) -> 
     Args:
         clip: The dance.
         sound: The music, half a second or longer; it begins with the dance.
-        beats_s: Beats that it should keep, seconds, ascending.
+        beats_s: Beats that it should keep, seconds, ascending, (K,).
 
     Raises:
         AudioError: The sound is shorter.
     """
-    heard, seen = analyse_audio(sound), analyse_motion(clip)
+    audio, motion = analyse_audio(sound), analyse_motion(clip)
     return MotionFit(
-        f_measure(beats_s[beats_s >= 0.0], heard.beats_s),
-        energy_correlation(seen.speed, heard.power),
-        accents_hit(seen.accents_s, heard.strength),
+        f_measure(beats_s[beats_s >= 0.0], audio.beats_s),
+        energy_correlation(motion.speed, audio.power),
+        accents_hit(motion.accents_s, audio.strength),
     )

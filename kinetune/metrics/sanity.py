@@ -1,7 +1,7 @@
 """Is it a usable recording at all: loudness, clipping, silence.
 
 Conventions: LUFS after ITU-R BS.1770-4; shares are of samples, or of 23 ms blocks, 0 to 1. A row
-that looks good elsewhere and bad here was not listened to.
+that scores well elsewhere and badly here holds broken files.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class RecordingQuality:
 
 
 def validate(sound: Sound) -> None:
-    """See that a sound holds samples.
+    """Check that a sound holds samples.
 
     Raises:
         MetricError: It holds none.
@@ -75,10 +75,14 @@ def analyse_recording(sound: Sound) -> RecordingQuality:
 
 def evaluate(sound: Sound) -> dict[str, float]:
     """Return all figures by name; silence has no loudness (NaN)."""
-    found = analyse_recording(sound)
-    loudness = found.loudness_lufs if np.isfinite(found.loudness_lufs) else float("nan")
+    return scores(analyse_recording(sound))
+
+
+def scores(quality: RecordingQuality) -> dict[str, float]:
+    """Return the figures of a recording by name; silence has no loudness (NaN)."""
+    loudness = quality.loudness_lufs
     return {
-        "loudness_lufs": loudness,
-        "clipped_share": found.clipped_share,
-        "silent_share": found.silent_share,
+        "loudness_lufs": loudness if np.isfinite(loudness) else float("nan"),
+        "clipped_share": quality.clipped_share,
+        "silent_share": quality.silent_share,
     }

@@ -79,7 +79,7 @@ def test_tempo_is_right_within_four_percent_and_octaves(estimated_bpm, right):
 )
 def test_malformed_input_is_said(bad, words):
     for score in (beats.f_measure, beats.cmlt, beats.amlt):
-        with pytest.raises(MetricError, match=f"heard beats: .*{words}"):
+        with pytest.raises(MetricError, match=f"estimated beats: .*{words}"):
             score(TRUE_S, bad)
-        with pytest.raises(MetricError, match=f"true beats: .*{words}"):
+        with pytest.raises(MetricError, match=f"reference beats: .*{words}"):
             score(bad, TRUE_S)

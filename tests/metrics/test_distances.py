@@ -113,7 +113,7 @@ def test_the_seed_draws_the_subsets():
 
 
 def test_too_few_for_infinity_is_said():
-    with pytest.raises(MetricError, match="1000 judged embeddings or more, found 155"):
+    with pytest.raises(MetricError, match="1000 scored embeddings or more, found 155"):
         frechet_distance_at_infinity(normal(2_000), normal(155))
 
 

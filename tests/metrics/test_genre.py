@@ -67,7 +67,7 @@ def test_a_short_sound_is_repeated(classifier):
 
 
 def test_too_short_a_sound_is_said(classifier):
-    with pytest.raises(AudioError, match=r"0.5 s or more, found 0.20 s"):
+    with pytest.raises(AudioError, match=r"0.5 s or more to classify, found 0.20 s"):
         genre.genre_probabilities(noise(0.2), classifier=classifier)
 
 

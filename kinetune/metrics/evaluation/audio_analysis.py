@@ -1,9 +1,11 @@
-"""What is heard in one sound, gathered once for all metrics.
+"""Onsets, beats, loudness and timbre of one sound, computed once for all metrics.
 
-Conventions: sounds are brought to mono 22,050 Hz as ``librosa.load`` brings them (mean of the
-channels, soxr), so that what the published scripts would hear is heard here bit for bit. Times in
-seconds; L mel frames of hop 512. Onset settings are those of the published scripts: D2M-GAN
-(Zhu et al. 2022; also Tan et al. 2023) and LORIS (Yu et al. 2023). Beats are librosa's.
+Conventions: sounds are brought to mono 22,050 Hz as ``librosa.load`` does (mean of the channels,
+soxr), so that published scripts get the same samples bit for bit. Times in seconds; L mel frames of
+hop 512. Onset settings are those of the published scripts: D2M-GAN (Zhu et al. 2022; also Tan et
+al. 2023) and LORIS (Yu et al. 2023). Beats are those of ``librosa.beat.beat_track``. ``onsets_s``
+and ``beats_s`` have the detector's latency taken off (:mod:`kinetune.metrics.latency`); what is
+named after a publication has not.
 """
 
 from dataclasses import dataclass, replace
@@ -14,37 +16,43 @@ from numpy.typing import NDArray
 from kinetune import timebase
 from kinetune.audio.sound import Sound
 from kinetune.errors import AudioError
+from kinetune.metrics.latency import BEAT_LATENCY_S, ONSET_LATENCY_S, without_latency
 from kinetune.metrics.sanity import RecordingQuality, analyse_recording
 
 Array = NDArray[np.float64]
-# librosa.onset.onset_detect as the published scripts call it.
+# Options of librosa.onset.onset_detect in the published scripts.
 PUBLISHED_ONSETS = {"wait": 1, "delta": 0.2, "pre_avg": 1, "post_avg": 1, "post_max": 1}
 LORIS_ONSETS = {**dict.fromkeys(("pre_avg", "post_avg", "pre_max", "post_max"), 3),
                 "wait": 1, "delta": 0.2}  # fmt: skip
-# Cepstrum kept for the distance between sounds; its first coefficient, the level, is left out.
+_FRAMING = {"sr": timebase.SAMPLE_RATE_HZ, "hop_length": timebase.HOP_LENGTH}
+# Cepstral coefficients; the first, the level, is left out.
 _MFCCS = 20
-# Quieter than this counts as nothing, of a full-scale square wave.
+# Floor of the power, relative to a full-scale square wave.
 _FLOOR_POWER = 1e-12
-# librosa's window; shorter sounds are followed by silence.
+# librosa's window; shorter sounds are padded with silence.
 _WINDOW = 2048
-# Shorter than this there is no beat to hear.
+# A beat tracker needs at least this much.
 MIN_DURATION_S = 0.5
+# Fewer beats than this give no tempo.
+_MIN_TEMPO_BEATS = 3
 
 
 @dataclass(frozen=True, eq=False)
 class AudioAnalysis:
-    """What is heard in a sound.
+    """Onsets, beats, loudness and timbre of a sound.
 
     Attributes:
         duration_s: Its length.
-        onsets_s: Onsets with librosa's own settings.
-        onsets_published_s: Onsets with the settings of D2M-GAN.
-        onsets_loris_s: Onsets with the settings of LORIS.
-        beats_s: librosa's beats.
-        beats_published: Mel frames of the beats the paper's script hears (another aggregate).
+        onsets_s: Onsets with librosa's default settings, latency taken off, (K,).
+        onsets_published_s: Onsets with the settings of D2M-GAN, (K,).
+        onsets_loris_s: Onsets with the settings of LORIS, (K,).
+        beats_s: librosa's beats, latency taken off, (K,).
+        beat_frames_published: Mel frames of the beats in the paper's script, which aggregates the
+            onset strength by the mean, (K,).
         strength: Onset strength, (L,).
         power: Mean square of each hop's samples, (L,).
-        timbre: Means and spreads of the cepstrum, (38,); free of level and of time shifts.
+        timbre: Means and deviations over time of the cepstrum, (38,); independent of level and of
+            time shifts.
         sanity: Loudness, clipping, silence.
     """
 
@@ -61,60 +69,65 @@ class AudioAnalysis:
 
     @property
     def tempo_bpm(self) -> float:
-        """Beats a minute of a line through the beats; 0 where fewer than three are heard."""
+        """Beats a minute of a line through the beats; 0 for fewer than three beats."""
         return estimate_tempo(self.beats_s)
 
 
 def estimate_tempo(beats_s: Array) -> float:
     """Return beats a minute of a line through beat times (K,) in seconds; 0 for fewer than 3.
 
-    librosa's beats stand on a grid of 23 ms: a line through all of them is finer than any step.
+    librosa's beats stand on a grid of 23 ms; a line through all of them is finer than any interval.
     """
-    if len(beats_s) < 3:
+    if len(beats_s) < _MIN_TEMPO_BEATS:
         return 0.0
     return timebase.bpm_of(float(np.polyfit(np.arange(len(beats_s)), beats_s, 1)[0]))
 
 
 def analyse_audio(sound: Sound) -> AudioAnalysis:
-    """Return what is heard in a sound of half a second or more.
+    """Return the analysis of a sound of half a second or more.
 
     Raises:
         AudioError: It is shorter.
     """
     from librosa import power_to_db
-    from librosa.beat import beat_track
     from librosa.feature import melspectrogram, mfcc
-    from librosa.onset import onset_detect, onset_strength
+    from librosa.onset import onset_strength
 
     if sound.duration_s < MIN_DURATION_S:
         raise AudioError(
             f"expected {MIN_DURATION_S:g} s of sound or more, found {sound.duration_s:.3f} s"
         )
     mono = librosa_samples(sound)
-    rate_hz, hop = timebase.SAMPLE_RATE_HZ, timebase.HOP_LENGTH
-    log_mel = power_to_db(melspectrogram(y=mono, sr=rate_hz, hop_length=hop))
-    strength = onset_strength(S=log_mel, sr=rate_hz, hop_length=hop)
-    how = {"sr": rate_hz, "hop_length": hop}
-    onsets = [
-        onset_detect(onset_envelope=strength, units="time", **how, **settings)
-        for settings in ({}, PUBLISHED_ONSETS, LORIS_ONSETS)
-    ]
-    middle = onset_strength(S=log_mel, sr=rate_hz, hop_length=hop, aggregate=np.median)
-    beats_s = beat_track(onset_envelope=middle, units="time", **how)[1]
-    published = beat_track(onset_envelope=strength, units="frames", **how)[1]
+    log_mel = power_to_db(melspectrogram(y=mono, **_FRAMING))
+    strength = onset_strength(S=log_mel, **_FRAMING)
+    # librosa.beat.beat_track aggregates by the median, the paper's script by the mean.
+    median_strength = onset_strength(S=log_mel, aggregate=np.median, **_FRAMING)
     cepstrum = mfcc(S=log_mel, n_mfcc=_MFCCS)[1:]
     return AudioAnalysis(
         duration_s=sound.duration_s,
-        onsets_s=np.asarray(onsets[0], dtype=np.float64),
-        onsets_published_s=np.asarray(onsets[1], dtype=np.float64),
-        onsets_loris_s=np.asarray(onsets[2], dtype=np.float64),
-        beats_s=np.asarray(beats_s, dtype=np.float64),
-        beat_frames_published=np.asarray(published, dtype=np.int64),
+        onsets_s=without_latency(_onsets_s(strength, {}), ONSET_LATENCY_S),
+        onsets_published_s=_onsets_s(strength, PUBLISHED_ONSETS),
+        onsets_loris_s=_onsets_s(strength, LORIS_ONSETS),
+        beats_s=without_latency(_beats(median_strength, units="time"), BEAT_LATENCY_S),
+        beat_frames_published=_beats(strength, units="frames").astype(np.int64),
         strength=strength.astype(np.float64),
-        power=_power(mono),
+        power=_hop_power(mono),
         timbre=np.concatenate([cepstrum.mean(axis=1), cepstrum.std(axis=1)]).astype(np.float64),
         sanity=analyse_recording(sound),
     )
+
+
+def _onsets_s(strength: NDArray, settings: dict[str, float]) -> Array:
+    from librosa.onset import onset_detect
+
+    times = onset_detect(onset_envelope=strength, units="time", **_FRAMING, **settings)
+    return np.asarray(times, dtype=np.float64)
+
+
+def _beats(strength: NDArray, *, units: str) -> Array:
+    from librosa.beat import beat_track
+
+    return np.asarray(beat_track(onset_envelope=strength, units=units, **_FRAMING)[1], np.float64)
 
 
 def librosa_samples(sound: Sound) -> NDArray[np.float32]:
@@ -127,25 +140,29 @@ def librosa_samples(sound: Sound) -> NDArray[np.float32]:
     return np.pad(mono, (0, max(0, _WINDOW - len(mono))))
 
 
-def _power(mono: NDArray[np.float32]) -> Array:
-    """Mean square of every hop, the last one filled up with silence: (N,) -> (L,)."""
+def _hop_power(mono: NDArray[np.float32]) -> Array:
+    """Mean square of every hop, the last one padded with silence: (N,) -> (L,)."""
     hop = timebase.HOP_LENGTH
-    filled = np.pad(mono.astype(np.float64), (0, -len(mono) % hop))
-    return np.maximum((filled.reshape(-1, hop) ** 2).mean(axis=1), _FLOOR_POWER)
+    padded = np.pad(mono.astype(np.float64), (0, -len(mono) % hop))
+    return np.maximum((padded.reshape(-1, hop) ** 2).mean(axis=1), _FLOOR_POWER)
 
 
-def crop_analysis(heard: AudioAnalysis, duration_s: float) -> AudioAnalysis:
-    """Return what is heard of a sound's first ``duration_s`` seconds; beyond its end, silence."""
+def crop_analysis(analysis: AudioAnalysis, duration_s: float) -> AudioAnalysis:
+    """Return the analysis of the first ``duration_s`` seconds; beyond the sound's end, silence."""
     frames = timebase.mel_frames_in(timebase.samples_in(duration_s, timebase.SAMPLE_RATE_HZ))
     end = timebase.frames_in(duration_s, timebase.mel_rate_hz())
-    times = ("onsets_s", "onsets_published_s", "onsets_loris_s", "beats_s")
-    kept = {name: getattr(heard, name)[getattr(heard, name) < duration_s] for name in times}
+    times = {
+        name: getattr(analysis, name)
+        for name in ("onsets_s", "onsets_published_s", "onsets_loris_s", "beats_s")
+    }
     return replace(
-        heard, duration_s=duration_s, **kept,
-        beat_frames_published=heard.beat_frames_published[heard.beat_frames_published < end],
-        strength=_pad_or_crop(heard.strength, frames, 0.0),
-        power=_pad_or_crop(heard.power, frames, _FLOOR_POWER),
-    )  # fmt: skip
+        analysis,
+        duration_s=duration_s,
+        **{name: values[values < duration_s] for name, values in times.items()},
+        beat_frames_published=analysis.beat_frames_published[analysis.beat_frames_published < end],
+        strength=_pad_or_crop(analysis.strength, frames, 0.0),
+        power=_pad_or_crop(analysis.power, frames, _FLOOR_POWER),
+    )
 
 
 def _pad_or_crop(values: Array, count: int, fill: float) -> Array:

@@ -1,9 +1,9 @@
-"""Rows every table needs, made on the spot: what no music-maker at all would score.
+"""Baseline rows of every table: random pairs, clicks, noise and silence.
 
-Conventions: mono at 22,050 Hz; all from a seed and the clip's name, so neither the order of files
-nor their number changes them. A click is 50 ms of a decaying 1 kHz tone on each beat of the dance:
-perfect time, no music. Noise is white at -20 dBFS. ``random_pairing`` is the reference music of
-other dances: real music that was never meant for this body.
+Conventions: mono at 22,050 Hz; all depend on a seed and the clip's name alone, not on the order or
+number of files. A click is 50 ms of a decaying 1 kHz tone on each beat of the dance:
+perfect timing, no music. Noise is white at -20 dBFS. ``random_pairing`` is the reference music of
+other dances: real music for another body.
 """
 
 import zlib
@@ -39,7 +39,7 @@ def click_track(beats_s: Times, duration_s: float) -> Sound:
 
 
 def noise(name: str, duration_s: float, *, seed: int = 0) -> Sound:
-    """Return white noise, its own for every name."""
+    """Return white noise, different for every name."""
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     count = timebase.samples_in(duration_s, timebase.SAMPLE_RATE_HZ)
     samples = (_NOISE_RMS * rng.standard_normal(count)).clip(-1.0, 1.0)
@@ -53,7 +53,7 @@ def silence(duration_s: float) -> Sound:
 
 
 def random_partners(names: list[str], name: str, *, draws: int, seed: int = 0) -> list[str]:
-    """Return the other dances whose music is put to a dance, at most ``draws``, none twice."""
+    """Return the other dances whose music a dance is paired with, at most ``draws``, none twice."""
     others = sorted(set(names) - {name})
     rng = np.random.default_rng([seed, zlib.crc32(name.encode()), 1])
     chosen = rng.choice(len(others), size=min(draws, len(others)), replace=False)

@@ -1,8 +1,8 @@
-"""Metrics that listen through a network: genre, and distances between sets of embeddings.
+"""Metrics that need a network: genre, and distances between sets of embeddings.
 
-Conventions: sounds are those of ``metrics.listening``, at the dance's length. An embedding gives
-frames (n, D) for a sound; a row's set is the frames of all its dances, against those of the same
-dances' references. Networks are loaded only when asked for, so that the rest stays light.
+Conventions: sounds are those of :mod:`kinetune.metrics.evaluation.runner`, at the dance's length.
+An embedder maps a sound to frames (n, D); a row's set is the frames of all its dances, compared
+with those of the same dances' references. Networks are loaded only when requested.
 """
 
 import warnings
@@ -19,7 +19,12 @@ from kinetune.audio.sound import Sound, read_sound
 from kinetune.errors import AudioError, MetricError
 from kinetune.metrics.evaluation import baselines
 from kinetune.metrics.evaluation.pairing import Problem
-from kinetune.metrics.evaluation.runner import ClipAnalysis, Progress, baseline_audio, pad_or_crop
+from kinetune.metrics.evaluation.runner import (
+    ClipAnalysis,
+    Progress,
+    baseline_audio,
+    pad_or_crop,
+)
 from kinetune.metrics.evaluation.scores import Values, columns, mean_over_takes
 from kinetune.motion.clip import cut
 from kinetune.motion.io.formats import read_motion
@@ -28,19 +33,21 @@ if TYPE_CHECKING:
     from kinetune.metrics.networks.ms_sincresnet import MsSincResNet
 
 Array = NDArray[np.float64]
-# The extrapolation starts from subsets of 500 frames, and needs twice as many.
+Indices = NDArray[np.int64]
+Embedder = Callable[[Sound], NDArray]
+# The extrapolation starts from subsets of 500 frames and needs twice as many.
 _FRAMES_FOR_INFINITY = 1000
-# What every ear hears, by ear, label and dance; one array a take.
-_Outputs = dict[str, dict[str, dict[str, list[NDArray]]]]
+# Outputs of one embedder by label and dance, one array a take.
+_Outputs = dict[str, dict[str, list[NDArray]]]
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Which networks listen.
+    """Which networks to apply.
 
     Attributes:
         embeddings: Names of embeddings, or ``NAME=FILE`` with weights of one's own.
-        genre: Whether the genre classifier does.
+        genre: Whether to apply the genre classifier.
         ms_sincresnet: Weights of MS-SincResNet, for the published genre divergence.
     """
 
@@ -55,22 +62,22 @@ class SetStatistic:
 
     Attributes:
         names: The dances in the set, ascending.
-        distance: The distance for a choice of them, by number.
+        distance: The distance for a choice of them, by index.
     """
 
     names: tuple[str, ...]
-    distance: Callable[[NDArray[np.int64]], float]
+    distance: Callable[[Indices], float]
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkScores:
-    """What the networks say.
+    """The scores that need a network.
 
     Attributes:
-        values: Values of metrics that are told dance by dance.
+        values: Values of metrics that have one a dance.
         sets: Distances by label and metric.
         problems: Sounds a network could not use.
-        notes: What else must be said, a line each.
+        notes: Warnings about the figures, a line each.
     """
 
     values: Values = field(default_factory=dict)
@@ -85,14 +92,14 @@ def parse_embedding(text: str) -> tuple[str, Path | None]:
     return name, Path(weights) if weights else None
 
 
-def load_embedders(networks: NetworkOptions) -> dict[str, Callable[[Sound], NDArray]]:
-    """Return what listens, by name: embeddings, and ``genre_kld`` and the published one.
+def load_embedders(networks: NetworkOptions) -> dict[str, Embedder]:
+    """Return the embedders by metric: ``fad_NAME``, ``genre_kld``, ``genre_kld_as_published``.
 
     Raises:
         ConfigError: No such embedding.
         ModelError: Weights are missing or don't fit.
     """
-    embedders: dict[str, Callable[[Sound], NDArray]] = {}
+    embedders: dict[str, Embedder] = {}
     if networks.embeddings:
         from kinetune.metrics.networks.embeddings import embedding_named
 
@@ -110,7 +117,7 @@ def load_embedders(networks: NetworkOptions) -> dict[str, Callable[[Sound], NDAr
     return embedders
 
 
-def _published(network: "MsSincResNet") -> Callable[[Sound], NDArray]:
+def _published(network: "MsSincResNet") -> Embedder:
     from kinetune.metrics.published_genre import published_logits
 
     return lambda sound: np.asarray(published_logits([sound], network)[0])
@@ -119,31 +126,33 @@ def _published(network: "MsSincResNet") -> Callable[[Sound], NDArray]:
 def network_scores(
     analyses: Sequence[ClipAnalysis],
     labels: Sequence[str],
-    embedders: dict[str, Callable[[Sound], NDArray]],
+    embedders: dict[str, Embedder],
     *,
     draws: int,
     seed: int,
     progress: Progress | None = None,
 ) -> NetworkScores:
-    """Return what the networks say of every row.
+    """Return every row's scores that need a network.
 
     Args:
         analyses: All dances.
-        labels: The rows; that of random pairs takes the references' figures.
-        embedders: As of :func:`load_embedders`.
-        draws: How many random partners a dance has.
+        labels: The rows; random pairs take the references' outputs.
+        embedders: Of :func:`load_embedders`.
+        draws: Random partners a dance.
         seed: Of the noise and of the random partners.
         progress: Called with (dances done, dances in all).
     """
     scores = NetworkScores()
     if not embedders:
         return scores
-    heard: _Outputs = {embedder: {label: {} for label in labels} for embedder in embedders}
-    for done, one in enumerate(analyses, start=1):
-        scores.problems.extend(_apply_embedders(embedders, one, labels, heard, seed))
+    outputs: dict[str, _Outputs] = {
+        embedder: {label: {} for label in labels} for embedder in embedders
+    }
+    for done, analysis in enumerate(analyses, start=1):
+        scores.problems.extend(_apply_embedders(embedders, analysis, labels, outputs, seed))
         if progress is not None:
             progress(done, len(analyses))
-    for embedder, by_label in heard.items():
+    for embedder, by_label in outputs.items():
         if embedder.startswith("fad_"):
             _add_sets(scores, embedder.removeprefix("fad_"), by_label)
         else:
@@ -152,156 +161,175 @@ def network_scores(
 
 
 def _apply_embedders(
-    embedders: dict[str, Callable[[Sound], NDArray]],
-    one: ClipAnalysis,
+    embedders: dict[str, Embedder],
+    analysis: ClipAnalysis,
     labels: Sequence[str],
-    heard: _Outputs,
+    outputs: dict[str, _Outputs],
     seed: int,
 ) -> list[Problem]:
-    """Add what every ear hears in a dance's sounds; return what could not be heard."""
+    """Add every embedder's outputs for a dance's sounds; return what could not be embedded."""
     problems = []
-    for label, sound in scored_sounds(one, labels, seed=seed):
-        for embedder, hears in embedders.items():
+    name = analysis.clip.name
+    for label, sound in scored_sounds(analysis, labels, seed=seed):
+        for metric, embed in embedders.items():
             try:
-                found = hears(sound)
-                heard[embedder][label].setdefault(one.clip.name, []).append(found)
+                output = embed(sound)
             except (AudioError, MetricError) as error:
-                problems.append(Problem(label, one.clip.name, f"unheard by {embedder}", str(error)))
+                problems.append(Problem(label, name, f"no {metric}", str(error)))
+                continue
+            outputs[metric][label].setdefault(name, []).append(output)
     return problems
 
 
 def scored_sounds(
-    one: ClipAnalysis, labels: Sequence[str], *, seed: int
+    analysis: ClipAnalysis, labels: Sequence[str], *, seed: int
 ) -> Iterator[tuple[str, Sound]]:
-    """Yield every sound of a dance that was judged, by label, at the dance's length."""
+    """Yield every sound of a dance that was analysed, by label, at the dance's length."""
     for label in labels:
-        for path in one.paths.get(label, ()):
-            yield label, pad_or_crop(read_sound(path), one.duration_s)
-    if one.audio:
-        yield from _baseline_sounds(one, labels, seed)
+        for path in analysis.paths.get(label, ()):
+            yield label, pad_or_crop(read_sound(path), analysis.duration_s)
+    if analysis.audio:
+        yield from _baseline_sounds(analysis, labels, seed)
 
 
 def _baseline_sounds(
-    one: ClipAnalysis, labels: Sequence[str], seed: int
+    analysis: ClipAnalysis, labels: Sequence[str], seed: int
 ) -> Iterator[tuple[str, Sound]]:
     motion = None
-    if one.clip.motion is not None and one.motion is not None:
-        motion = cut(read_motion(one.clip.motion), 0.0, one.duration_s)
-    annotated = one.clip.beats is not None and one.reference_beats_s is not None
-    made = baseline_audio(
-        one.clip.name, motion, one.reference_beats_s, annotated, one.duration_s, seed
+    if analysis.clip.motion is not None and analysis.motion is not None:
+        motion = cut(read_motion(analysis.clip.motion), 0.0, analysis.duration_s)
+    beats_s = analysis.reference_beats_s
+    annotated = analysis.clip.beats is not None and beats_s is not None
+    sounds = baseline_audio(
+        analysis.clip.name, motion, beats_s, annotated, analysis.duration_s, seed
     )
-    yield from ((label, sound) for label, sound in made if label in labels)
+    yield from ((label, sound) for label, sound in sounds if label in labels)
 
 
 def _add_genre(
     scores: NetworkScores,
-    embedder: str,
-    by_label: dict[str, dict[str, list[NDArray]]],
+    metric: str,
+    by_label: _Outputs,
     analyses: Sequence[ClipAnalysis],
     *,
     draws: int,
     seed: int,
 ) -> None:
-    references = {name: found[0] for name, found in by_label.get(baselines.REFERENCE, {}).items()}
+    references = {name: takes[0] for name, takes in by_label.get(baselines.REFERENCE, {}).items()}
     for label, by_name in by_label.items():
         rows = []
-        for one in analyses:
-            name = one.clip.name
-            takes = by_name.get(name, [])
-            if label == baselines.RANDOM and one.audio:
+        for analysis in analyses:
+            clip = analysis.clip
+            takes = by_name.get(clip.name, [])
+            if label == baselines.RANDOM and analysis.audio:
                 partners = baselines.random_partners(
-                    sorted(references), name, draws=draws, seed=seed
+                    sorted(references), clip.name, draws=draws, seed=seed
                 )
                 takes = [references[partner] for partner in partners]
-            said = [
-                _score_genre(embedder, take, references.get(name), one.clip.genre) for take in takes
-            ]
-            rows.append(mean_over_takes(said))
+            reference = references.get(clip.name)
+            rows.append(
+                mean_over_takes(
+                    [_score_genre(metric, take, reference, clip.genre) for take in takes]
+                )
+            )
         scores.values.setdefault(label, {}).update(columns(rows))
 
 
 def _score_genre(
-    embedder: str, found: NDArray, reference: NDArray | None, genre: str | None
+    metric: str, output: NDArray, reference: NDArray | None, genre: str | None
 ) -> dict[str, float]:
-    out: dict[str, float] = {}
-    if embedder == "genre_kld_as_published":
+    """Genre scores of one take: ``output`` are logits as published, probabilities else."""
+    scores: dict[str, float] = {}
+    if metric == "genre_kld_as_published":
         if reference is not None:
             from kinetune.metrics.published_genre import genre_kld_as_published
 
-            out[embedder] = genre_kld_as_published(reference[None], found[None]).value
-        return out
+            scores[metric] = genre_kld_as_published(reference[None], output[None]).value
+        return scores
     from kinetune.metrics.genre import kl_divergence
 
     if reference is not None:
-        out[embedder] = kl_divergence(reference, found)
+        scores[metric] = kl_divergence(reference, output)
     if genre is not None:
-        out["genre_accuracy"] = float(int(np.argmax(found)) == genres.genre_index(genre))
-    return out
+        scores["genre_accuracy"] = float(int(np.argmax(output)) == genres.genre_index(genre))
+    return scores
 
 
-def _add_sets(
-    scores: NetworkScores, name: str, by_label: dict[str, dict[str, list[NDArray]]]
-) -> None:
+def _add_sets(scores: NetworkScores, name: str, by_label: _Outputs) -> None:
     references = by_label.get(baselines.REFERENCE, {})
-    rows, dimensions = {}, 0
+    frame_counts: dict[str, int] = {}
+    dimensions = 0
     for label, by_name in by_label.items():
         shared = tuple(sorted(set(by_name) & set(references)))
-        # Random pairs are the same set, and a set is no distance from itself.
+        # Random pairs are the reference set itself, at distance 0.
         if label in (baselines.RANDOM, baselines.REFERENCE) or not shared:
             continue
-        theirs = [np.concatenate(references[clip]) for clip in shared]
-        ours = [np.concatenate(by_name[clip]) for clip in shared]
-        out = scores.sets.setdefault(label, {})
-        out[f"fad_{name}"] = SetStatistic(shared, _distance("fad", theirs, ours))
-        out[f"kad_{name}"] = SetStatistic(shared, _distance("kad", theirs, ours))
-        rows[label] = sum(map(len, ours))
-        if rows[label] >= _FRAMES_FOR_INFINITY:
-            endless = SetStatistic(shared, _distance("infinity", theirs, ours))
-            out[f"fad_{name}_at_infinity"] = endless
-        dimensions = ours[0].shape[1]
-    few = {label: count for label, count in rows.items() if count < 2 * dimensions}
+        reference = [np.concatenate(references[clip]) for clip in shared]
+        generated = [np.concatenate(by_name[clip]) for clip in shared]
+        frame_counts[label] = sum(map(len, generated))
+        dimensions = generated[0].shape[1]
+        kinds = {"fad": f"fad_{name}", "kad": f"kad_{name}"}
+        if frame_counts[label] >= _FRAMES_FOR_INFINITY:
+            kinds["infinity"] = f"fad_{name}_at_infinity"
+        scores.sets.setdefault(label, {}).update(
+            {
+                metric: SetStatistic(shared, _distance(kind, reference, generated))
+                for kind, metric in kinds.items()
+            }
+        )
+    few = {label: count for label, count in frame_counts.items() if count < 2 * dimensions}
     if few:
-        said = ", ".join(f"{label} {count}" for label, count in few.items())
+        counts = ", ".join(f"{label} {count}" for label, count in few.items())
         scores.notes.append(
-            f"fad_{name}: too few frames for {dimensions} dimensions ({said}), so the covariance "
-            f"is poor and the distance too large; kad_{name} has no such bias"
+            f"fad_{name}: too few frames for {dimensions} dimensions ({counts}), so the covariance "
+            f"is poorly estimated and the distance too large; kad_{name} has no such bias"
         )
 
 
 def _distance(
-    name: str, theirs: Sequence[NDArray], ours: Sequence[NDArray]
-) -> Callable[[NDArray[np.int64]], float]:
-    """The named distance of a choice of dances; NaN where too few frames are left."""
-    from kinetune.metrics.distances import (
-        frechet_distance,
-        frechet_distance_at_infinity,
-        kernel_distance,
-    )
+    kind: str, reference: Sequence[NDArray], generated: Sequence[NDArray]
+) -> Callable[[Indices], float]:
+    """The distance of a choice of dances, by index; NaN where too few frames are left."""
+    from kinetune.metrics.distances import frechet_distance, frechet_distance_at_infinity
 
-    def kernel(a: NDArray, b: NDArray, chosen: NDArray[np.int64]) -> float:
-        # Frames of one clip resemble each other: they are no pairs of independent draws.
-        clips = [
-            np.repeat(chosen, [len(frames[k]) for k in chosen]) if len(set(chosen)) > 1 else None
-            for frames in (theirs, ours)
-        ]
-        return kernel_distance(a, b, clips_a=clips[0], clips_b=clips[1])
-
-    measures: dict[str, Callable[[NDArray, NDArray, NDArray[np.int64]], float]] = {
-        "fad": lambda a, b, _: frechet_distance(a, b),
-        "infinity": lambda a, b, _: frechet_distance_at_infinity(a, b),
-        "kad": kernel,
+    measures: dict[str, Callable[[Indices], float]] = {
+        "fad": lambda chosen: frechet_distance(*_pooled(reference, generated, chosen)),
+        "infinity": lambda chosen: frechet_distance_at_infinity(
+            *_pooled(reference, generated, chosen)
+        ),
+        "kad": lambda chosen: _kernel_distance(reference, generated, chosen),
     }
-    measure = measures[name]
+    measure = measures[kind]
 
-    def distance(chosen: NDArray[np.int64]) -> float:
-        a, b = (np.concatenate([frames[k] for k in chosen]) for frames in (theirs, ours))
+    def distance(chosen: Indices) -> float:
         with warnings.catch_warnings():
-            # Small samples are told in the notes.
+            # Small samples are reported in the notes.
             warnings.simplefilter("ignore")
             try:
-                return float(measure(a, b, chosen))
+                return float(measure(chosen))
             except MetricError:
                 return float("nan")
 
     return distance
+
+
+def _pooled(
+    reference: Sequence[NDArray], generated: Sequence[NDArray], chosen: Indices
+) -> tuple[NDArray, NDArray]:
+    """The frames (N, D) and (n, D) of the chosen dances."""
+    a, b = (np.concatenate([frames[k] for k in chosen]) for frames in (reference, generated))
+    return a, b
+
+
+def _kernel_distance(
+    reference: Sequence[NDArray], generated: Sequence[NDArray], chosen: Indices
+) -> float:
+    """The kernel distance without pairs of frames of one clip, which are not independent."""
+    from kinetune.metrics.distances import kernel_distance
+
+    clips = [
+        np.repeat(chosen, [len(frames[k]) for k in chosen]) if len(set(chosen)) > 1 else None
+        for frames in (reference, generated)
+    ]
+    a, b = _pooled(reference, generated, chosen)
+    return kernel_distance(a, b, clips_a=clips[0], clips_b=clips[1])

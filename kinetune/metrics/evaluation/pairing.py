@@ -1,8 +1,8 @@
-"""Folders of sounds, and who belongs to whom.
+"""Folders of sounds, dances and annotations, paired by file name.
 
 Conventions: files belong together by stem: ``music/a.wav``, ``reference/a.flac``, ``dances/a.pkl``.
 Several takes of one dance (other seeds) stand in subfolders: ``music/0/a.wav``, ``music/1/a.wav``.
-Nothing is left out silently: what has no partner or can't be used becomes a :class:`Problem`.
+A file without a partner, or one that can't be used, becomes a :class:`Problem`.
 """
 
 import csv
@@ -23,12 +23,12 @@ _MAX_NAMES = 3
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is not as it should be with one clip of one row.
+    """Something wrong with one clip of one row.
 
     Attributes:
         label: The row, or ``motions``, ``genres``, ``beats``.
         clip: The dance's name.
-        kind: What is wrong, in words that are counted: ``missing``, ``can't be used``, ``silent``.
+        kind: What is wrong, as counted in the report: ``missing``, ``can't be used``, ``silent``.
         detail: One line more.
         loses_value: Whether a figure is missing because of it.
     """
@@ -63,13 +63,13 @@ class Clip:
 
 @dataclass(frozen=True)
 class Folders:
-    """What the user names.
+    """The folders and files to evaluate.
 
     Attributes:
         systems: Folders of generated sounds by label.
         reference: Folder of the music the dances were danced to.
         motions: Folder of the dances.
-        genres: File of the dances' genres; names of AIST++ say their own.
+        genres: File of the dances' genres; names of AIST++ contain theirs.
         beats: Folder of the true beats, a file a dance.
     """
 
@@ -92,7 +92,7 @@ def pair_folders(folders: Folders) -> PairedFolders:
     """Return every dance with its files.
 
     Raises:
-        ConfigError: A folder is missing or empty, two files claim one name, no names agree, or the
+        ConfigError: A folder is missing or empty, two files claim one name, no names match, or the
             file of genres can't be read.
     """
     systems = {label: takes_by_stem(folder) for label, folder in folders.systems.items()}
@@ -108,7 +108,7 @@ def pair_folders(folders: Folders) -> PairedFolders:
     for folder, found in ((folders.reference, reference), (folders.motions, motions),
                           (folders.beats, beats)):  # fmt: skip
         _check_common_stems(systems, folder, found)
-    told = read_genres(folders.genres) if folders.genres else {}
+    genre_by_name = read_genres(folders.genres) if folders.genres else {}
     clips = [
         Clip(
             name,
@@ -116,7 +116,7 @@ def pair_folders(folders: Folders) -> PairedFolders:
             (reference or {}).get(name),
             (motions or {}).get(name),
             (beats or {}).get(name),
-            told.get(name) or genres.genre_told_by(name),
+            genre_by_name.get(name) or genres.genre_told_by(name),
         )
         for name in names
     ]
@@ -185,7 +185,7 @@ def _check_common_stems(
     for label, files in systems.items():
         if not set(files) & set(found):
             raise ConfigError(
-                f"{folder}: no name agrees with those of {label}: "
+                f"{folder}: no name matches those of {label}: "
                 f"{_examples(found)} there, {_examples(files)} here; files belong together by stem"
             )
 
@@ -200,7 +200,7 @@ def _missing_files(
     systems: dict[str, dict[str, tuple[Path, ...]]],
     partners: dict[str, dict[str, Path] | None],
 ) -> Iterable[Problem]:
-    """What a clip lacks, of all that is there for others."""
+    """Files that a clip lacks and other clips have."""
     for label, files in systems.items():
         most = max(len(takes) for takes in files.values())
         for clip in clips:
@@ -208,8 +208,8 @@ def _missing_files(
             if takes == 0:
                 yield Problem(label, clip.name, "missing")
             elif takes < most:
-                said = f"{takes} of {most} takes"
-                yield Problem(label, clip.name, "fewer takes", said, loses_value=False)
+                detail = f"{takes} of {most} takes"
+                yield Problem(label, clip.name, "fewer takes", detail, loses_value=False)
     for label, found in partners.items():
         for clip in clips:
             if found is not None and clip.name not in found:
@@ -256,11 +256,11 @@ def _genre_rows(suffix: str, text: str) -> list[tuple[str, str]]:
 
 
 def _stem(name: str) -> str:
-    """A name without the suffix of a sound or a motion; dots in it are its own."""
+    """A name without the suffix of a sound or a motion; other dots belong to it."""
     known = (*SOUND_SUFFIXES, *MOTION_SUFFIXES)
     return Path(name).stem if Path(name).suffix.lower() in known else name
 
 
 def count_problems(problems: Iterable[Problem]) -> dict[tuple[str, str], int]:
-    """Return how often each kind of problem befell each row."""
+    """Return the number of problems of each kind by row."""
     return dict(Counter((problem.label, problem.kind) for problem in problems))

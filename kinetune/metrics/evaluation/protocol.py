@@ -1,9 +1,9 @@
-"""The whole protocol: folders in, one result out.
+"""The evaluation protocol: folders of sounds to one table.
 
 Conventions: rows are the systems by the label the user gives, in that order, then the baselines
-made on the spot (``metrics.baselines``). One value a dance; 95 % intervals and paired tests over
-dances (``metrics.statistics``). What could not be scored lowers a figure's ``n`` and stands among
-the problems. The same folders and seed give the same result, whatever the number of workers.
+synthesised for the dances (``baselines``). One value a dance; 95 % intervals and paired tests over
+dances (``statistics``). What could not be scored lowers a figure's ``n`` and is listed among the
+problems. The same folders and seed give the same result, whatever the number of workers.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ from kinetune.metrics import loris
 from kinetune.metrics.evaluation import baselines, registry, statistics
 from kinetune.metrics.evaluation.embedding_scores import (
     NetworkOptions,
-    NetworkScores,
+    SetStatistic,
     load_embedders,
     network_scores,
 )
@@ -27,9 +27,9 @@ from kinetune.metrics.evaluation.scores import Values, clip_scores
 from kinetune.metrics.evaluation.statistics import Difference, Estimate
 
 Array = NDArray[np.float64]
-# Called with what is being done, items done and items in all.
+# Called with the name of the stage, items done and items in all.
 Progress = Callable[[str, int, int], None]
-# Words of the command line that can't be rows.
+# Labels that can't be rows.
 RESERVED = (*baselines.LABELS, "motions", "genres", "beats")
 
 
@@ -39,9 +39,9 @@ class Settings:
 
     Attributes:
         against: The row that others are tested against; the first system if None.
-        networks: Which networks listen.
+        networks: Which networks to apply.
         seed: Of the noise, random pairs, bootstrap and permutations.
-        random_draws: Random partners a dance has.
+        random_draws: Random partners a dance.
         workers: Processes; as many as there are cores if None.
     """
 
@@ -54,20 +54,20 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """One table and all that must be known to read it.
+    """One table and everything needed to read it.
 
     Attributes:
         labels: The rows, in order.
         dances: The dances' names, in order.
         values: Values by label and metric, one a dance.
         estimates: Figures by label and metric.
-        differences: How rows differ from ``against``, by metric and label.
+        differences: Differences of rows from ``against``, by metric and label.
         against: The row that others were tested against.
-        blind: Metrics that don't put the reference above it, by baseline.
-        notes: What else must be known, a sentence each.
-        problems: What could not be scored, or was odd.
-        listened: What was heard and seen, for pictures.
-        settings: How the run was made.
+        uninformative: Metrics that don't put the reference above an inferior row, by that row.
+        notes: Warnings about the figures, a sentence each.
+        problems: What could not be scored, or was unusual.
+        analyses: Analyses of every dance, for pictures.
+        settings: Settings of the run.
     """
 
     labels: tuple[str, ...]
@@ -94,13 +94,13 @@ def evaluate(
     """Score folders of sounds, and the baselines beside them.
 
     Args:
-        folders: What to score, and what belongs to it.
-        settings: How.
-        progress: Called as the work goes on.
+        folders: What to score, and the files it is paired with.
+        settings: Rows, networks, seed; the defaults if None.
+        progress: Called with (stage, items done, items in all).
 
     Raises:
         ConfigError: A label, a folder or a file can't be used; nothing was scored.
-        ModelError: A network that was asked for can't be loaded.
+        ModelError: A requested network can't be loaded.
     """
     settings = settings or Settings()
     against = _check_labels(folders.systems, settings.against)
@@ -110,28 +110,36 @@ def evaluate(
     analyses = tuple(
         analyse_clips(
             paired.clips, seed=seed, workers=settings.workers,
-            progress=_stage(progress, "listening"),
+            progress=_stage(progress, "analysis"),
         )
     )  # fmt: skip
     labels = tuple(_labels(folders, analyses))
     if against not in labels:
         raise ConfigError(f"no row {against!r} to test against; the rows are {', '.join(labels)}")
     values = clip_scores(analyses, labels, draws=draws, seed=seed)
-    heard = network_scores(
+    by_network = network_scores(
         analyses, labels, embedders, draws=draws, seed=seed, progress=_stage(progress, "networks")
     )
-    for label, row in heard.values.items():
+    for label, row in by_network.values.items():
         values[label].update(row)
     values = _applicable(values, folders)
-    problems = [*paired.problems, *(p for one in analyses for p in one.problems)]
-    estimates = {label: _estimates(values[label], heard.sets.get(label, {}), seed)
-                 for label in labels}  # fmt: skip
-    differences = _differences(values, heard, against, seed)
+    problems = [*paired.problems, *(p for analysis in analyses for p in analysis.problems)]
     return Evaluation(
-        labels, tuple(one.clip.name for one in analyses), values, estimates, differences, against,
-        _uninformative(values, seed), tuple(heard.notes), (*problems, *heard.problems), analyses,
-        settings,
-    )  # fmt: skip
+        labels=labels,
+        dances=tuple(analysis.clip.name for analysis in analyses),
+        values=values,
+        estimates={
+            label: _estimates(values[label], by_network.sets.get(label, {}), seed)
+            for label in labels
+        },
+        differences=_differences(values, by_network.sets, against, seed),
+        against=against,
+        uninformative=_uninformative(values, seed),
+        notes=tuple(by_network.notes),
+        problems=(*problems, *by_network.problems),
+        analyses=analyses,
+        settings=settings,
+    )
 
 
 def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
@@ -155,79 +163,81 @@ def _check_labels(systems: Iterable[str], against: str | None) -> str:
 
 
 def _labels(folders: Folders, analyses: Sequence[ClipAnalysis]) -> list[str]:
-    """The rows there are sounds for."""
-    heard = {label for one in analyses for label in one.audio}
-    pairs = sum(baselines.REFERENCE in one.audio for one in analyses)
-    made = heard | ({baselines.RANDOM} if pairs > 1 else set())
-    return [*folders.systems, *(label for label in baselines.LABELS if label in made)]
+    """The rows that have sounds."""
+    labels = {label for analysis in analyses for label in analysis.audio}
+    pairs = sum(baselines.REFERENCE in analysis.audio for analysis in analyses)
+    labels |= {baselines.RANDOM} if pairs > 1 else set()
+    return [*folders.systems, *(label for label in baselines.LABELS if label in labels)]
 
 
 def _applicable(values: Values, folders: Folders) -> Values:
-    """Leave out metrics for which nothing was named: they are not missing, they don't apply."""
-    named = {
+    """Drop the metrics whose required folder was not given."""
+    given = {
         "reference": folders.reference is not None,
         "motions": folders.motions is not None,
         "beats": folders.beats is not None or folders.reference is not None,
-        # Told by the values themselves: a row has takes, or a network listened.
+        # These depend on the values themselves: several takes, or the genre classifier.
         "": True, "genres": True, "takes": True,
     }  # fmt: skip
     return {
         label: {
             name: column
             for name, column in row.items()
-            if named[registry.metric_named(name).requires]
+            if given[registry.metric_named(name).requires]
             and (name != "diversity" or np.isfinite(column).any())
         }
         for label, row in values.items()
     }
 
 
-def _estimates(row: dict[str, Array], sets: dict, seed: int) -> dict[str, Estimate]:
-    found = {name: statistics.bootstrap_mean(column, seed=seed) for name, column in row.items()}
+def _estimates(
+    row: dict[str, Array], sets: dict[str, SetStatistic], seed: int
+) -> dict[str, Estimate]:
+    estimates = {name: statistics.bootstrap_mean(column, seed=seed) for name, column in row.items()}
     if "loris_coverage" in row:
-        found |= loris.estimates(row, seed)
+        estimates |= loris.pooled_estimates(row, seed)
     for name, distance in sets.items():
-        found[name] = statistics.jackknife_estimate(distance.distance, len(distance.names))
-    return {name: found[name] for name in registry.sort_metrics(set(found))}
+        estimates[name] = statistics.jackknife_estimate(distance.distance, len(distance.names))
+    return {name: estimates[name] for name in registry.sort_metrics(set(estimates))}
 
 
 def _differences(
-    values: Values, heard: NetworkScores, against: str, seed: int
+    values: Values, sets: dict[str, dict[str, SetStatistic]], against: str, seed: int
 ) -> dict[str, dict[str, Difference]]:
-    """How rows differ from the chosen one, by metric and label."""
+    """The differences of rows from the baseline row, by metric and label."""
     out: dict[str, dict[str, Difference]] = {}
-    for name, column in values[against].items():
-        rows = {label: row[name] for label, row in values.items()
-                if label != against and name in row}  # fmt: skip
+    for name, baseline in values[against].items():
         out[name] = statistics.holm_corrected(
             {
-                label: statistics.paired_difference(other, column, seed=seed)
-                for label, other in rows.items()
+                label: statistics.paired_difference(row[name], baseline, seed=seed)
+                for label, row in values.items()
+                if label != against and name in row
             }
         )
-    out |= loris.differences(values, against)
-    for name, ours in heard.sets.get(against, {}).items():
-        count = len(ours.names)
-        rivals = {
+    out |= loris.pooled_differences(values, against)
+    for name, baseline_set in sets.get(against, {}).items():
+        comparable = {
             label: row[name]
-            for label, row in heard.sets.items()
-            if label != against and name in row and row[name].names == ours.names
+            for label, row in sets.items()
+            if label != against and name in row and row[name].names == baseline_set.names
         }
         out[name] = statistics.holm_corrected(
             {
-                label: statistics.jackknife_difference(other.distance, ours.distance, count)
-                for label, other in rivals.items()
+                label: statistics.jackknife_difference(
+                    other.distance, baseline_set.distance, len(baseline_set.names)
+                )
+                for label, other in comparable.items()
             }
         )
     return out
 
 
-# Rows that a metric worth its name puts below real music with its own dance.
+# Rows that a useful metric puts below real music with its own dance.
 _INFERIOR = (baselines.RANDOM, baselines.CLICK, baselines.NOISE)
 
 
 def _uninformative(values: Values, seed: int) -> dict[str, list[str]]:
-    """By what is plainly worse than the reference, the metrics that don't say so."""
+    """By inferior row, the metrics that don't put the reference significantly above it."""
     reference = values.get(baselines.REFERENCE)
     out: dict[str, list[str]] = {}
     for name in registry.sort_metrics(set(reference or {})):
@@ -235,14 +245,15 @@ def _uninformative(values: Values, seed: int) -> dict[str, list[str]]:
         if reference is None or not metric.better or name in registry.SANITY:
             continue
         sign = 1.0 if metric.better == registry.HIGHER else -1.0
-        told = statistics.holm_corrected(
+        differences = statistics.holm_corrected(
             {
                 label: statistics.paired_difference(reference[name], values[label][name], seed=seed)
                 for label in _INFERIOR
                 if name in values.get(label, {})
             }
         )
-        for label, apart in told.items():
-            if apart.n and not (apart.is_significant and sign * apart.mean > 0):
+        for label, difference in differences.items():
+            is_better = difference.is_significant and sign * difference.mean > 0
+            if difference.n and not is_better:
                 out.setdefault(label, []).append(name)
     return out

@@ -1,4 +1,4 @@
-"""The metrics by name: which way is better, and what each asks. Definitions: docs/metrics.md."""
+"""The metrics by name: direction, description, requirements. Definitions: docs/metrics.md."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ HIGHER, LOWER, NEITHER = "higher", "lower", ""
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of the table.
+    """One metric of the table.
 
     Attributes:
         name: As in ``results.json``.
         better: ``higher``, ``lower``, or nothing where no direction is better.
-        asks: The question it answers, for people.
-        needs: What it can't do without: ``reference``, ``motions``, ``beats``, ``genres`` or
+        description: What it measures, in a few words.
+        requires: What must be given: ``reference``, ``motions``, ``beats``, ``genres`` or
             ``takes``.
         title: As in a heading; the name where left out.
     """
@@ -28,7 +28,7 @@ class Metric:
 
     @property
     def arrow(self) -> str:
-        """Which way is better, as a sign."""
+        """The better direction as an arrow."""
         return {HIGHER: " ↑", LOWER: " ↓", NEITHER: ""}[self.better]
 
 
@@ -42,8 +42,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("loris_csd", LOWER, "spread of LORIS coverage over dances", "reference"),
     Metric("loris_hsd", LOWER, "spread of LORIS hit over dances", "reference"),
     Metric("loris_f1", HIGHER, "F1 of the two means", "reference"),
-    Metric("beat_f", HIGHER, "beats within 70 ms of the true ones", "beats"),
-    Metric("cmlt", HIGHER, "beats in steady agreement with the true ones", "beats"),
+    Metric("beat_f", HIGHER, "beats within 70 ms of the reference's", "beats"),
+    Metric("cmlt", HIGHER, "beats in continuously correct stretches", "beats"),
     Metric("amlt", HIGHER, "the same, half, double and off-beat allowed", "beats"),
     Metric("tempo_accuracy", HIGHER, "tempo within 4 %, octave allowed", "beats"),
     Metric("bas_motion_to_music", HIGHER, "motion beats near a music beat", "motions"),
@@ -56,7 +56,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("genre_kld", LOWER, "genre probabilities against the reference's", "reference"),
     Metric("genre_kld_as_published", LOWER, "the published script's arithmetic", "reference",
            "Genre KLD"),
-    Metric("genre_accuracy", HIGHER, "told as the genre asked for", "genres"),
+    Metric("genre_accuracy", HIGHER, "classified as the requested genre", "genres"),
     Metric("diversity", HIGHER, "distance between takes of one dance, dB", "takes"),
     Metric("loudness_lufs", NEITHER, "integrated loudness, LUFS"),
     Metric("clipped_share", LOWER, "samples at full scale"),
@@ -90,8 +90,10 @@ def sort_metrics(names: set[str]) -> list[str]:
     """Return metric names as a table has them: rhythm, body, genre, sets, diversity, sanity."""
     sets = sorted(name for name in names if name[:4] in _SETS)
     plain = [name for name in _BY_NAME if name in names]
-    place = next((k for k, name in enumerate(plain) if name not in _RHYTHM_AND_BODY), len(plain))
-    return [*plain[:place], *sets, *plain[place:]]
+    first_other = next(
+        (k for k, name in enumerate(plain) if name not in _RHYTHM_AND_BODY), len(plain)
+    )
+    return [*plain[:first_other], *sets, *plain[first_other:]]
 
 
 _RHYTHM_AND_BODY = set(list(_BY_NAME)[: list(_BY_NAME).index("genre_kld")])

@@ -1,9 +1,10 @@
-"""What a run leaves behind: results for machines, a page for people, and pictures.
+"""The report of a run: results as JSON and CSV, a Markdown page, and pictures.
 
-``results.json``: {label: {metric: {value, low, high, n}}}, null where a figure can't be told.
+``results.json``: {label: {metric: {value, low, high, n}}}, null where a figure is undefined.
 ``results.csv``: the same, a figure a line. ``dances.csv``: every dance's own values.
-``notes.json``: settings, problems, differences and what the figures can't tell.
-``results.md``: the page. ``beats.png`` and ``distributions.png``: see ``metrics.pictures``.
+``notes.json``: settings, problems, differences and the limits of the figures.
+``results.md``: the page. ``beats.png`` and ``distributions.png``: see
+:mod:`kinetune.metrics.evaluation.pictures`.
 """
 
 import csv
@@ -24,7 +25,7 @@ _DIGITS = 3
 
 
 def write_report(evaluation: Evaluation, out: Path, *, pictures: bool = True) -> None:
-    """Write everything a run leaves behind into the folder ``out``.
+    """Write the whole report into the folder ``out``.
 
     Raises:
         OutputError: The folder can't be written to.
@@ -76,8 +77,8 @@ def dances_csv(evaluation: Evaluation) -> str:
     rows: list[Sequence[object]] = [("label", "dance", *metrics)]
     for label, row in evaluation.values.items():
         for number, dance in enumerate(evaluation.dances):
-            told = [_cell(float(row[name][number])) if name in row else "" for name in metrics]
-            rows.append((label, dance, *told))
+            cells = [_cell(float(row[name][number])) if name in row else "" for name in metrics]
+            rows.append((label, dance, *cells))
     return _csv(rows)
 
 
@@ -92,7 +93,7 @@ def _csv(rows: Sequence[Sequence[object]]) -> str:
 
 
 def notes_table(evaluation: Evaluation) -> dict[str, object]:
-    """Return what must be known to read the figures, as plain values."""
+    """Return settings, tests, limits and problems as plain values."""
     settings = evaluation.settings
     return {
         "against": evaluation.against,
@@ -105,8 +106,12 @@ def notes_table(evaluation: Evaluation) -> dict[str, object]:
         "uninformative": evaluation.uninformative,
         "differences": {
             name: {
-                label: {"mean": _finite(apart.mean), "p": _finite(apart.p), "n": apart.n}
-                for label, apart in row.items()
+                label: {
+                    "mean": _finite(difference.mean),
+                    "p": _finite(difference.p),
+                    "n": difference.n,
+                }
+                for label, difference in row.items()
             }
             for name, row in evaluation.differences.items()
         },
@@ -119,7 +124,7 @@ def notes_table(evaluation: Evaluation) -> dict[str, object]:
 
 
 def markdown_page(evaluation: Evaluation, *, pictures: bool = True) -> str:
-    """Return the page for people, as Markdown."""
+    """Return the report as Markdown."""
     parts = [
         f"# Evaluation of {len(evaluation.dances)} dances",
         reading_notes(evaluation),
@@ -132,11 +137,11 @@ def markdown_page(evaluation: Evaluation, *, pictures: bool = True) -> str:
 
 
 def reading_notes(evaluation: Evaluation) -> str:
-    """Return a paragraph that says what the table's signs mean."""
+    """Return a paragraph that explains the table."""
     draws = evaluation.settings.random_draws
     return (
         "Means over dances with 95 % intervals (bootstrap; jackknife for distances between sets). "
-        f"`=` marks what can't be told apart from **{evaluation.against}** (paired permutation "
+        f"`=` marks no significant difference from **{evaluation.against}** (paired permutation "
         f"test, Holm's correction, 5 %). `n` is given where it is not {len(evaluation.dances)}. "
         f"Random pairs: {draws} draws a dance. What each metric is: kinetune's docs/metrics.md."
     )
@@ -153,22 +158,26 @@ def markdown_table(evaluation: Evaluation, metrics: Sequence[str] | None = None)
 
 
 def _format_cell(evaluation: Evaluation, label: str, name: str) -> str:
-    found = evaluation.estimates[label].get(name)
-    if found is None:
+    estimate = evaluation.estimates[label].get(name)
+    if estimate is None:
         return ""
-    if not math.isfinite(found.value):
-        return f"not told (n {found.n})"
-    apart = evaluation.differences.get(name, {}).get(label)
-    same = " =" if apart is not None and math.isfinite(apart.p) and not apart.is_significant else ""
-    fewer = f" n {found.n}" if found.n != len(evaluation.dances) else ""
-    return f"{format_estimate(found)}{same}{fewer}"
+    if not math.isfinite(estimate.value):
+        return f"undefined (n {estimate.n})"
+    difference = evaluation.differences.get(name, {}).get(label)
+    marker = (
+        " ="
+        if difference is not None and math.isfinite(difference.p) and not difference.is_significant
+        else ""
+    )
+    count = f" n {estimate.n}" if estimate.n != len(evaluation.dances) else ""
+    return f"{format_estimate(estimate)}{marker}{count}"
 
 
-def format_estimate(found: Estimate) -> str:
+def format_estimate(estimate: Estimate) -> str:
     """Return a figure with its interval, to two or three digits."""
-    if not math.isfinite(found.low):
-        return _number(found.value)
-    return f"{_number(found.value)} ({_number(found.low)} to {_number(found.high)})"
+    if not math.isfinite(estimate.low):
+        return _number(estimate.value)
+    return f"{_number(estimate.value)} ({_number(estimate.low)} to {_number(estimate.high)})"
 
 
 def _number(value: float) -> str:
@@ -179,46 +188,47 @@ def _number(value: float) -> str:
 
 
 def limits_section(evaluation: Evaluation) -> str:
-    """Return what the figures can't tell, as Markdown; empty where there is nothing to say."""
+    """Return the limits of the figures as Markdown; empty where there are none."""
     least = min_dances_for_significance(len(evaluation.labels) - 1)
     if len(evaluation.dances) < least:
-        lines = [f"- With fewer than {least} dances no test can tell rows apart."]
+        lines = [f"- With fewer than {least} dances no difference can be significant."]
     else:
         lines = [
-            f"- {evaluation.against} can't be told apart from {label} by {', '.join(metrics)}."
+            f"- {evaluation.against}, {label}: no significant difference in {', '.join(metrics)}"
             for label, metrics in indistinguishable(evaluation).items()
         ]
         lines += [
-            f"- {label} is no worse than the reference by {', '.join(metrics)}: they prove nothing."
+            f"- {label} is not significantly worse than the reference by {', '.join(metrics)}: "
+            "these metrics are uninformative on these files."
             for label, metrics in evaluation.uninformative.items()
         ]
     lines += [f"- {note}." for note in evaluation.notes]
-    return "\n".join(["## What these figures can't tell", "", *lines]) if lines else ""
+    return "\n".join(["## Limits of these figures", "", *lines]) if lines else ""
 
 
 def indistinguishable(evaluation: Evaluation) -> dict[str, list[str]]:
-    """Return, by label, the metrics that can't tell a row apart from the chosen one."""
+    """Return, by label, the metrics without a significant difference from the baseline row."""
     out: dict[str, list[str]] = {}
     for name in evaluation.metrics:
         metric = registry.metric_named(name)
-        for label, apart in evaluation.differences.get(name, {}).items():
+        for label, difference in evaluation.differences.get(name, {}).items():
             if (
                 metric.better
                 and name not in registry.SANITY
-                and apart.n
-                and not apart.is_significant
+                and difference.n
+                and not difference.is_significant
             ):
                 out.setdefault(label, []).append(name)
     return {label: out[label] for label in evaluation.labels if label in out}
 
 
 def min_dances_for_significance(rows: int) -> int:
-    """Return the dances below which the smallest p-value, corrected for rows, is too large."""
+    """Return the fewest dances with which a difference of so many rows can be significant."""
     return 1 + math.ceil(math.log2(max(1, rows) / statistics.LEVEL))
 
 
 def problems_section(evaluation: Evaluation) -> str:
-    """Return what could not be scored or was odd, counted and named, as Markdown."""
+    """Return the problems, counted and named, as Markdown."""
     if not evaluation.problems:
         return ""
     lines = ["## Problems", "", "| row | what | dances |", "|---|---|---|"]

@@ -1,11 +1,12 @@
-"""Listens to every sound of a run and watches every dance, a clip at a time, by all cores.
+"""Analyses every sound and every dance of a run, a clip at a time, on all cores.
 
 Conventions: the dance decides the span. All sounds of a clip are brought to the shorter of its
-reference and its motion: what is longer is cut, what is shorter is followed by silence, so that
-music which stops early is judged by its absence. More than a tenth of a second is said as a
-problem. What comes back is small (no samples), so memory does not grow with the sounds.
+reference and its motion: longer ones are cut, shorter ones padded with silence, so that music which
+stops early is scored on its absence. A difference of more than a tenth of a second is reported as a
+problem. A :class:`ClipAnalysis` is small (no samples), so memory does not grow with the sounds.
 """
 
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +39,9 @@ from kinetune.motion.io.formats import read_motion
 
 Times = NDArray[np.float64]
 Progress = Callable[[int, int], None]
-# Lengths that differ by less are one length, told in frames of another rate.
+_Content = TypeVar("_Content")
+_LOG = logging.getLogger("kinetune")
+# Lengths that differ by less are the same length in frames of another rate.
 _LENGTH_TOLERANCE_S = 0.1
 # A worker takes seconds to start, a clip a fraction of one.
 _CLIPS_PER_WORKER = 12
@@ -46,11 +50,11 @@ UNUSABLE, SILENT, LENGTH = "can't be used", "silent", "another length"
 
 @dataclass(frozen=True, eq=False)
 class ClipAnalysis:
-    """All that is known of one dance and the sounds made for it.
+    """The analyses of one dance and of the sounds made for it.
 
     Attributes:
         clip: Its files.
-        duration_s: The span that was judged; 0 where nothing could be.
+        duration_s: The span that is scored; 0 where nothing can be.
         audio: Audio analyses by label, one a take; baselines are among the labels.
         paths: The files that were analysed, by label.
         motion: Motion analysis of the dance.
@@ -76,12 +80,12 @@ class _Job:
 def analyse_clips(
     clips: list[Clip], *, seed: int, workers: int | None = None, progress: Progress | None = None
 ) -> Iterator[ClipAnalysis]:
-    """Yield what is known of every clip, in order.
+    """Yield the analysis of every clip, in order.
 
     Args:
         clips: The dances.
         seed: Of the noise.
-        workers: Processes; when left out as many as there are cores, fewer for few clips.
+        workers: Processes; if None as many as there are cores, fewer for few clips.
         progress: Called with (clips done, clips in all).
     """
     jobs = [_Job(clip, seed) for clip in clips]
@@ -96,12 +100,12 @@ def analyse_clips(
 
 
 def _with_progress(
-    found: Iterator[ClipAnalysis], total: int, progress: Progress | None
+    analyses: Iterator[ClipAnalysis], total: int, progress: Progress | None
 ) -> Iterator[ClipAnalysis]:
-    for done, analyses in enumerate(found, start=1):
+    for done, analysis in enumerate(analyses, start=1):
         if progress is not None:
             progress(done, total)
-        yield analyses
+        yield analysis
 
 
 def _one_thread() -> None:
@@ -116,110 +120,131 @@ class _ClipFiles:
     clip: Clip
     problems: list[Problem] = field(default_factory=list)
 
-    def sound(self, label: str, path: Path | None) -> Sound | None:
+    def sound(self, label: str, path: Path) -> Sound | None:
         """Return a sound of half a second or more, or None."""
-        try:
-            sound = read_sound(path) if path else None
-            if sound is not None and sound.duration_s < MIN_DURATION_S:
-                raise AudioError(f"{path}: {sound.duration_s:.3f} s is too short to judge")
-        except KinetuneError as error:
-            self.note(label, UNUSABLE, str(error))
-            return None
-        return sound
+        return self._read(label, path, _read_scorable_sound)
 
     def motion(self) -> MotionClip | None:
         """Return the dance, or None."""
-        try:
-            return read_motion(self.clip.motion) if self.clip.motion else None
-        except KinetuneError as error:
-            self.note("motions", UNUSABLE, str(error))
-            return None
+        return self._read("motions", self.clip.motion, read_motion)
 
     def beats(self) -> Times | None:
-        """Return the listed beats, or None."""
-        try:
-            return read_beats(self.clip.beats) if self.clip.beats else None
-        except KinetuneError as error:
-            self.note("beats", UNUSABLE, str(error))
-            return None
+        """Return the annotated beats, or None."""
+        return self._read("beats", self.clip.beats, read_beats)
 
-    def note(self, label: str, kind: str, detail: str, *, loses_value: bool = True) -> None:
-        """Add a problem."""
+    def add_problem(self, label: str, kind: str, detail: str, *, loses_value: bool = True) -> None:
+        """Add a problem of this clip."""
         self.problems.append(Problem(label, self.clip.name, kind, detail, loses_value))
+
+    def _read(
+        self, label: str, path: Path | None, reader: Callable[[Path], _Content]
+    ) -> _Content | None:
+        """What a reader returns; None, and a problem, where it raises."""
+        if path is None:
+            return None
+        try:
+            return reader(path)
+        except KinetuneError as error:
+            self.add_problem(label, UNUSABLE, str(error))
+        # A damaged file can raise anything in a third-party reader, and must not end the run.
+        except Exception as error:  # noqa: BLE001
+            _LOG.debug("%s: unexpected error", path, exc_info=True)
+            reason = str(error).strip() or type(error).__name__
+            self.add_problem(label, UNUSABLE, f"{path}: can't be read ({reason})")
+        return None
+
+
+def _read_scorable_sound(path: Path) -> Sound:
+    sound = read_sound(path)
+    if sound.duration_s < MIN_DURATION_S:
+        raise AudioError(
+            f"{path}: expected {MIN_DURATION_S:g} s or more, found {sound.duration_s:.3f} s"
+        )
+    return sound
 
 
 def _run_job(job: _Job) -> ClipAnalysis:
     with warnings.catch_warnings():
-        # librosa warns of silence, which is told as a problem here.
+        # librosa warns of silence, which is reported as a problem here.
         warnings.simplefilter("ignore")
         return _analyse(job.clip, job.seed)
 
 
 def _analyse(clip: Clip, seed: int) -> ClipAnalysis:
     files = _ClipFiles(clip)
-    named = dict(clip.takes)
-    if clip.reference is not None:
-        named[baselines.REFERENCE] = (clip.reference,)
-    sounds = {
-        label: {path: sound for path in paths if (sound := files.sound(label, path)) is not None}
-        for label, paths in named.items()
-    }
+    sounds = _read_sounds(files)
     motion = files.motion()
     duration_s = _span_s(sounds, motion)
     if duration_s < MIN_DURATION_S:
         return ClipAnalysis(clip, 0.0, problems=tuple(files.problems))
-    heard = {
+    audio = {
         label: tuple(_analyse_take(files, label, sound, duration_s) for sound in takes.values())
         for label, takes in sounds.items()
     }
     motion = cut(motion, 0.0, duration_s) if motion is not None else None
-    annotated = files.beats()
-    truth = _reference_beats(annotated, heard.get(baselines.REFERENCE), duration_s)
+    annotated_s = files.beats()
+    beats_s = _reference_beats(annotated_s, audio.get(baselines.REFERENCE), duration_s)
     for label, sound in baseline_audio(
-        clip.name, motion, truth, annotated is not None, duration_s, seed
+        clip.name, motion, beats_s, annotated_s is not None, duration_s, seed
     ):
-        heard[label] = (analyse_audio(sound),)
+        audio[label] = (analyse_audio(sound),)
     return ClipAnalysis(
-        clip, duration_s, heard, {label: tuple(takes) for label, takes in sounds.items()},
-        analyse_motion(motion) if motion is not None else None, truth, tuple(files.problems),
-    )  # fmt: skip
+        clip,
+        duration_s,
+        audio,
+        {label: tuple(takes) for label, takes in sounds.items()},
+        analyse_motion(motion) if motion is not None else None,
+        beats_s,
+        tuple(files.problems),
+    )
+
+
+def _read_sounds(files: _ClipFiles) -> dict[str, dict[Path, Sound]]:
+    """The usable sounds of a clip by label and path."""
+    paths = dict(files.clip.takes)
+    if files.clip.reference is not None:
+        paths[baselines.REFERENCE] = (files.clip.reference,)
+    return {
+        label: {path: sound for path in takes if (sound := files.sound(label, path)) is not None}
+        for label, takes in paths.items()
+    }
 
 
 def _span_s(sounds: dict[str, dict[Path, Sound]], motion: MotionClip | None) -> float:
-    """The dance's span, seconds: of reference and motion the shorter, else the shortest sound."""
+    """The span to score, seconds: of reference and motion the shorter, else the shortest sound."""
     lengths = {label: [s.duration_s for s in takes.values()] for label, takes in sounds.items()}
     deciding = list(lengths.get(baselines.REFERENCE, []))
     deciding += [] if motion is None else [motion.duration_s]
-    made = [length for takes in lengths.values() for length in takes]
-    return min(deciding or made, default=0.0) if made else 0.0
+    every = [length for takes in lengths.values() for length in takes]
+    return min(deciding or every, default=0.0) if every else 0.0
 
 
 def _analyse_take(files: _ClipFiles, label: str, sound: Sound, duration_s: float) -> AudioAnalysis:
-    """What is heard in a sound brought to the dance's length; what is odd about it is noted."""
-    apart_s = sound.duration_s - duration_s
-    if abs(apart_s) > _LENGTH_TOLERANCE_S:
-        said = "cut" if apart_s > 0 else "the rest judged as silence"
-        detail = f"{sound.duration_s:.2f} s for {duration_s:.2f} s: {said}"
-        files.note(label, LENGTH, detail, loses_value=False)
-    found = analyse_audio(pad_or_crop(sound, duration_s))
-    if found.sanity.is_silent:
-        files.note(label, SILENT, "below -70 LUFS", loses_value=False)
-    return found
+    """The analysis of a sound brought to the span; another length or silence is a problem."""
+    excess_s = sound.duration_s - duration_s
+    if abs(excess_s) > _LENGTH_TOLERANCE_S:
+        treatment = "cut" if excess_s > 0 else "padded with silence"
+        detail = f"{sound.duration_s:.2f} s for {duration_s:.2f} s: {treatment}"
+        files.add_problem(label, LENGTH, detail, loses_value=False)
+    analysis = analyse_audio(pad_or_crop(sound, duration_s))
+    if analysis.sanity.is_silent:
+        files.add_problem(label, SILENT, "below -70 LUFS", loses_value=False)
+    return analysis
 
 
 def pad_or_crop(sound: Sound, duration_s: float) -> Sound:
-    """Return the sound cut, or followed by silence, to last ``duration_s``."""
+    """Return the sound cut, or padded with silence, to last ``duration_s``."""
     count = timebase.samples_in(duration_s, sound.rate_hz)
     samples = sound.samples[:count]
-    lacking = [(0, count - len(samples))] + [(0, 0)] * (samples.ndim - 1)
-    return Sound(np.pad(samples, lacking), sound.rate_hz)
+    padding = [(0, count - len(samples))] + [(0, 0)] * (samples.ndim - 1)
+    return Sound(np.pad(samples, padding), sound.rate_hz)
 
 
 def _reference_beats(
-    annotated: Times | None, reference: tuple[AudioAnalysis, ...] | None, duration_s: float
+    annotated_s: Times | None, reference: tuple[AudioAnalysis, ...] | None, duration_s: float
 ) -> Times | None:
-    if annotated is not None:
-        return annotated[annotated < duration_s]
+    if annotated_s is not None:
+        return annotated_s[annotated_s < duration_s]
     return reference[0].beats_s if reference else None
 
 
@@ -231,20 +256,26 @@ def baseline_audio(
     duration_s: float,
     seed: int,
 ) -> Iterator[tuple[str, Sound]]:
-    """Yield the baselines that are made for a dance, by label.
+    """Yield the synthesised baselines of a dance, by label.
 
-    The clicks stand on the listed beats; else on the beat found in the body; else on a steady grid
-    at the reference's tempo.
+    The clicks stand on the annotated beats; else on the beat grid estimated from the body; else on
+    a steady grid at the reference's tempo.
+
+    Args:
+        name: The dance's name; seeds its noise.
+        motion: The dance, if known.
+        reference_beats_s: Its reference beats, if known, seconds, (K,).
+        annotated: Whether those were annotated rather than tracked in the reference.
+        duration_s: Length of the sounds.
+        seed: Of the noise.
     """
     beats_s = reference_beats_s if annotated else None
     if beats_s is None and motion is not None:
         beats_s = beat_grid(motion).beats_s
-    if (
-        beats_s is None
-        and reference_beats_s is not None
-        and (tempo := estimate_tempo(reference_beats_s)) > 0
-    ):
-        beats_s = timebase.beat_times(tempo, float(reference_beats_s[0]), duration_s)
+    if beats_s is None and reference_beats_s is not None:
+        tempo_bpm = estimate_tempo(reference_beats_s)
+        if tempo_bpm > 0:
+            beats_s = timebase.beat_times(tempo_bpm, float(reference_beats_s[0]), duration_s)
     if beats_s is not None:
         yield baselines.CLICK, baselines.click_track(beats_s, duration_s)
     yield baselines.NOISE, baselines.noise(name, duration_s, seed=seed)

@@ -1,7 +1,7 @@
-"""The scores of every row and every dance, from what was heard and seen.
+"""The scores of every row and every dance, from their analyses.
 
 Conventions: one value a dance; several takes, or several random partners, are averaged within the
-dance first, so that a row's ``n`` counts dances. NaN is a value that can't be told.
+dance first, so that a row's ``n`` counts dances. NaN is an undefined value.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune.metrics import alignment, beats, body, diversity, onsets
+from kinetune.metrics import alignment, beats, body, diversity, onsets, sanity
 from kinetune.metrics.evaluation import baselines
 from kinetune.metrics.evaluation.audio_analysis import AudioAnalysis, crop_analysis, estimate_tempo
 from kinetune.metrics.evaluation.runner import ClipAnalysis
@@ -28,67 +28,68 @@ def clip_scores(
     Args:
         analyses: All dances.
         labels: The rows.
-        draws: How many random partners a dance has.
+        draws: Random partners a dance.
         seed: Of the random partners.
     """
-    by_name = {one.clip.name: one for one in analyses}
-    pairs = [one.clip.name for one in analyses if baselines.REFERENCE in one.audio]
+    by_name = {analysis.clip.name: analysis for analysis in analyses}
     rows: dict[str, list[dict[str, float]]] = {label: [] for label in labels}
-    for one in analyses:
-        for label, out in rows.items():
+    for analysis in analyses:
+        for label, scores in rows.items():
             if label == baselines.RANDOM:
-                heard = random_pairing_audio(one, by_name, pairs, draws=draws, seed=seed)
-                takes = [_score_take(one, sound) for sound in heard]
+                takes = random_pairing_audio(analysis, by_name, draws=draws, seed=seed)
+                variety = {}
             else:
-                heard = list(one.audio.get(label, ()))
-                takes = [_score_take(one, sound) for sound in heard]
-                takes += [diversity.evaluate([sound.timbre for sound in heard])]
-            out.append(mean_over_takes(takes))
-    return {label: columns(found) for label, found in rows.items()}
+                takes = list(analysis.audio.get(label, ()))
+                variety = diversity.evaluate([take.timbre for take in takes])
+            scores.append(
+                mean_over_takes([*(_score_take(analysis, take) for take in takes), variety])
+            )
+    return {label: columns(scores) for label, scores in rows.items()}
 
 
 def random_pairing_audio(
-    one: ClipAnalysis, by_name: dict[str, ClipAnalysis], pairs: list[str], *, draws: int, seed: int
+    analysis: ClipAnalysis, by_name: dict[str, ClipAnalysis], *, draws: int, seed: int
 ) -> list[AudioAnalysis]:
-    """Return what is heard in the reference music of other dances, at this dance's length."""
-    if not one.audio:
+    """Return analyses of the reference music of other dances, cropped to this dance's length."""
+    if not analysis.audio:
         return []
-    partners = baselines.random_partners(pairs, one.clip.name, draws=draws, seed=seed)
+    paired = [name for name, other in by_name.items() if baselines.REFERENCE in other.audio]
+    partners = baselines.random_partners(paired, analysis.clip.name, draws=draws, seed=seed)
     return [
-        crop_analysis(by_name[name].audio[baselines.REFERENCE][0], one.duration_s)
+        crop_analysis(by_name[name].audio[baselines.REFERENCE][0], analysis.duration_s)
         for name in partners
     ]
 
 
-def _score_take(one: ClipAnalysis, sound: AudioAnalysis) -> dict[str, float]:
-    found = {
-        "loudness_lufs": sound.sanity.loudness_lufs,
-        "clipped_share": sound.sanity.clipped_share,
-        "silent_share": sound.sanity.silent_share,
-    }
-    if not np.isfinite(found["loudness_lufs"]):
-        found["loudness_lufs"] = NAN
-    reference = one.audio.get(baselines.REFERENCE)
+def _score_take(analysis: ClipAnalysis, take: AudioAnalysis) -> dict[str, float]:
+    """All scores of one take that the dance's files allow."""
+    scores = sanity.scores(take.sanity)
+    reference = analysis.audio.get(baselines.REFERENCE)
     if reference:
-        found |= onsets.evaluate(
-            reference[0].onsets_published_s, sound.onsets_published_s,
-            reference[0].onsets_loris_s, sound.onsets_loris_s, duration_s=one.duration_s,
-        )  # fmt: skip
-    if one.reference_beats_s is not None:
-        found |= beats.evaluate(
-            one.reference_beats_s, sound.beats_s,
-            reference_bpm=estimate_tempo(one.reference_beats_s), estimated_bpm=sound.tempo_bpm,
-        )  # fmt: skip
-    if one.motion is not None:
-        seen = one.motion
-        found |= alignment.evaluate(seen.beats_s, sound.beats_s)
-        found["bas_as_published"] = alignment.as_published(
-            seen.beat_frames_published, sound.beat_frames_published
+        scores |= onsets.evaluate(
+            reference[0].onsets_published_s,
+            take.onsets_published_s,
+            reference[0].onsets_loris_s,
+            take.onsets_loris_s,
+            duration_s=analysis.duration_s,
         )
-        found |= body.evaluate(
-            seen.speed, seen.accents_s, sound.power, sound.strength, sound.onsets_s
+    if analysis.reference_beats_s is not None:
+        scores |= beats.evaluate(
+            analysis.reference_beats_s,
+            take.beats_s,
+            reference_bpm=estimate_tempo(analysis.reference_beats_s),
+            estimated_bpm=take.tempo_bpm,
         )
-    return found
+    motion = analysis.motion
+    if motion is not None:
+        scores |= alignment.evaluate(motion.beats_s, take.beats_s)
+        scores["bas_as_published"] = alignment.as_published(
+            motion.beat_frames_published, take.beat_frames_published
+        )
+        scores |= body.evaluate(
+            motion.speed, motion.accents_s, take.power, take.strength, take.onsets_s
+        )
+    return scores
 
 
 def mean_over_takes(takes: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -1,13 +1,13 @@
-"""How sure a figure is, and whether two rows differ.
+"""Confidence intervals and paired tests.
 
-Conventions: one value a dance, NaN where undefined: it is left out and lowers ``n``. Intervals are
-95 %. Means and statistics of a few columns are bootstrapped over dances (percentiles); distances
-between sets, where drawing a dance twice would itself enlarge the distance, get the jackknife over
-groups of dances instead. Rows are compared dance by dance: a sign-flip permutation test of the mean
-difference, two-sided; Holm's correction over the rows of one metric. All from a seed.
+Conventions: one value a dance; NaN where it is undefined, which leaves the dance out and lowers
+``n``. Intervals are 95 %. Means and statistics of a few columns get percentile bootstrap intervals
+over dances (``scipy.stats.bootstrap``). Distances between sets get the jackknife over groups of
+dances instead, because drawing a dance twice would itself enlarge the distance. Rows are compared
+dance by dance: a two-sided sign-flip test of the mean difference (``scipy.stats.permutation_test``)
+with Holm's correction over the rows of one metric. Everything random takes a seed.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,20 +18,21 @@ from kinetune.errors import MetricError
 
 Array = NDArray[np.float64]
 NAN = float("nan")
-DRAWS = 2000
-_FLIPS = 5000
-_GROUPS = 20
-# Drawn at once, to keep memory flat.
-_CHUNK = 100
 LEVEL = 0.05
-_QUANTILES = (0.025, 0.975)
-# Standard errors to either side of a jackknifed value.
+BOOTSTRAP_RESAMPLES = 2000
+# All 2^N sign flips are used where they are no more than this, a random choice of them else.
+PERMUTATION_RESAMPLES = 5000
+_JACKKNIFE_GROUPS = 20
+_MIN_JACKKNIFE_DANCES = 4
+# Resamples held in memory at once.
+_BATCH = 100
+# Half-width of a normal 95 % interval in standard errors.
 _NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval over ``n`` dances; NaN where it can't be told."""
+    """A statistic with its 95 % interval over ``n`` dances; NaN where undefined."""
 
     value: float
     low: float
@@ -41,7 +42,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """How one row differs from another on the dances both have.
+    """The difference between two rows on the dances that both have.
 
     Attributes:
         mean: Mean difference.
@@ -55,7 +56,7 @@ class Difference:
 
     @property
     def is_significant(self) -> bool:
-        """Whether the rows can be told apart."""
+        """Whether p is below 5 %."""
         return self.p < LEVEL
 
 
@@ -70,11 +71,13 @@ def bootstrap_estimate(
     """Return a statistic of rows with its bootstrap interval; rows with NaN are left out.
 
     Args:
-        statistic: Turns (..., N, K) into (...).
+        statistic: Maps (..., N, K) to (...).
         table: A row a dance, (N, K).
-        seed: Of the draws.
+        seed: Of the resamples.
         least: Rows below which the statistic is undefined.
     """
+    from scipy.stats import bootstrap
+
     clean = table[np.isfinite(table).all(axis=1)]
     count = len(clean)
     if count < max(1, least):
@@ -82,102 +85,112 @@ def bootstrap_estimate(
     value = float(statistic(clean))
     if count < 2:
         return Estimate(value, NAN, NAN, count)
-    rng = np.random.default_rng(seed)
-    drawn = [
-        np.atleast_1d(statistic(clean[rng.integers(count, size=(_CHUNK, count))]))
-        for _ in range(DRAWS // _CHUNK)
-    ]
-    low, high = np.quantile(np.concatenate(drawn), _QUANTILES)
-    return Estimate(value, float(low), float(high), count)
+    interval = bootstrap(
+        tuple(clean.T),
+        lambda *columns, axis: statistic(np.stack(columns, axis=-1)),
+        paired=True,
+        vectorized=True,
+        n_resamples=BOOTSTRAP_RESAMPLES,
+        batch=_BATCH,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Estimate(value, float(interval.low), float(interval.high), count)
 
 
 def jackknife_estimate(statistic: Callable[[NDArray[np.int64]], float], count: int) -> Estimate:
-    """Return a statistic of a set of dances with its jackknife interval.
+    """Return a statistic of a set of dances with its delete-a-group jackknife interval.
 
     Args:
-        statistic: Called with the numbers of the dances to use, ascending.
-        count: How many dances there are.
+        statistic: Called with the indices of the dances to use, ascending.
+        count: Number of dances.
     """
-    everyone = np.arange(count)
+    indices = np.arange(count)
     if count == 0:
         return Estimate(NAN, NAN, NAN, 0)
-    value = statistic(everyone)
-    # A group with only some of two dances left can't be judged.
-    groups = min(_GROUPS, count)
-    if count < 4 or not np.isfinite(value):
+    value = statistic(indices)
+    if count < _MIN_JACKKNIFE_DANCES or not np.isfinite(value):
         return Estimate(value, NAN, NAN, count)
-    # Every twentieth dance leaves at a time, not a stretch: folders are sorted by genre.
-    left = np.array([statistic(everyone[everyone % groups != k]) for k in range(groups)])
-    error = float(np.sqrt((groups - 1) / groups * ((left - left.mean()) ** 2).sum()))
-    return Estimate(value, value - _NORMAL_95 * error, value + _NORMAL_95 * error, count)
+    # A group is every twentieth dance, not a stretch of them: folders are sorted by genre.
+    groups = min(_JACKKNIFE_GROUPS, count)
+    left_out = np.array([statistic(indices[indices % groups != k]) for k in range(groups)])
+    variance = (groups - 1) / groups * ((left_out - left_out.mean()) ** 2).sum()
+    margin = _NORMAL_95 * float(np.sqrt(variance))
+    return Estimate(value, value - margin, value + margin, count)
 
 
-def paired_difference(one: Array, other: Array, *, seed: int = 0) -> Difference:
-    """Return how values (N,) differ from others (N,) of the same dances, uncorrected.
+def paired_difference(values: Array, baseline: Array, *, seed: int = 0) -> Difference:
+    """Return the difference of values (N,) from a baseline's (N,) on the same dances, uncorrected.
 
-    With few dances all 2^N flips are tried, so p can't be below 2^(1-N): six dances are needed to
-    tell two rows apart at 5 %, more for several.
+    With few dances the test is exact and p can't be below 2^(1-N): six dances are needed for a
+    significant difference of two rows, more for several.
+
+    Raises:
+        MetricError: The shapes differ.
     """
-    if one.shape != other.shape:
+    from scipy.stats import permutation_test
+
+    if values.shape != baseline.shape:
         raise MetricError(
-            f"expected values of the same dances, found {one.shape} and {other.shape}"
+            f"expected values of the same dances, found {values.shape} and {baseline.shape}"
         )
-    apart = one - other
-    apart = apart[np.isfinite(apart)]
-    if len(apart) == 0:
+    difference = values - baseline
+    difference = difference[np.isfinite(difference)]
+    count = len(difference)
+    if count == 0:
         return Difference(NAN, NAN, 0)
-    seen = abs(apart.mean())
-    flipped = np.abs(_signs(len(apart), seed) @ apart) / len(apart)
-    # Rounding must not make a permutation smaller than itself.
-    p = float(np.mean(flipped >= seen - 1e-12 * max(1.0, seen)))
-    return Difference(float(apart.mean()), p, len(apart))
-
-
-def _signs(count: int, seed: int) -> Array:
-    """All flips of ``count`` signs where they are few, else drawn ones with the unflipped first."""
-    if 2**count <= _FLIPS:
-        bits = np.arange(2**count)[:, None] >> np.arange(count) & 1
-        return np.asarray(1.0 - 2.0 * bits, dtype=np.float64)
-    drawn = np.random.default_rng(seed).integers(2, size=(_FLIPS, count))
-    drawn[0] = 0
-    return np.asarray(1.0 - 2.0 * drawn, dtype=np.float64)
-
-
-def holm_adjust(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number (Holm 1979); NaN is not counted."""
-    raw = np.asarray(p_values, dtype=np.float64)
-    out = np.full(len(raw), NAN)
-    known = np.flatnonzero(np.isfinite(raw))
-    worst = 0.0
-    for place, index in enumerate(known[np.argsort(raw[known], kind="stable")]):
-        worst = max(worst, min(1.0, float(raw[index]) * (len(known) - place)))
-        out[index] = worst
-    return [float(p) for p in out]
-
-
-def holm_corrected(differences: dict[str, Difference]) -> dict[str, Difference]:
-    """Return differences with p-values corrected for their number."""
-    p_values = holm_adjust([apart.p for apart in differences.values()])
-    return {
-        label: replace(apart, p=p)
-        for (label, apart), p in zip(differences.items(), p_values, strict=True)
-    }
+    if count == 1:
+        # Both sign flips of one value are equally extreme; scipy expects two observations.
+        return Difference(float(difference[0]), 1.0, 1)
+    # One sample with permutation_type "samples": the signs of the differences are flipped.
+    found = permutation_test(
+        (difference,),
+        lambda sample, axis: sample.mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=PERMUTATION_RESAMPLES,
+        batch=_BATCH,
+        rng=np.random.default_rng(seed),
+    )
+    return Difference(float(difference.mean()), float(found.pvalue), count)
 
 
 def jackknife_difference(
-    one: Callable[[NDArray[np.int64]], float],
-    other: Callable[[NDArray[np.int64]], float],
+    statistic: Callable[[NDArray[np.int64]], float],
+    baseline: Callable[[NDArray[np.int64]], float],
     count: int,
 ) -> Difference:
-    """Return how a statistic of sets differs between rows with the same dances, uncorrected."""
+    """Return the difference of a set statistic between two rows of the same dances, uncorrected."""
+    from scipy.stats import norm
 
-    def apart(chosen: NDArray[np.int64]) -> float:
-        return one(chosen) - other(chosen)
-
-    found = jackknife_estimate(apart, count)
+    found = jackknife_estimate(lambda chosen: statistic(chosen) - baseline(chosen), count)
     error = (found.high - found.low) / (2.0 * _NORMAL_95)
     if not np.isfinite(error):
         return Difference(found.value, NAN, count)
     # Two equal rows have no error and no difference.
     score = abs(found.value) / error if error > 0 else (0.0 if found.value == 0 else np.inf)
-    return Difference(found.value, math.erfc(score / math.sqrt(2.0)), count)
+    return Difference(found.value, float(2.0 * norm.sf(score)), count)
+
+
+def holm_adjust(p_values: Sequence[float]) -> list[float]:
+    """Return p-values with Holm's step-down correction (Holm 1979); NaN is not counted.
+
+    Written out here because SciPy has only false-discovery corrections; statsmodels'
+    ``multipletests`` gives the same, but would be a dependency for these lines alone.
+    """
+    raw = np.asarray(p_values, dtype=np.float64)
+    out = np.full(len(raw), NAN)
+    known = np.flatnonzero(np.isfinite(raw))
+    ascending = known[np.argsort(raw[known], kind="stable")]
+    factors = np.arange(len(known), 0, -1)
+    out[ascending] = np.maximum.accumulate(raw[ascending] * factors).clip(max=1.0)
+    return [float(p) for p in out]
+
+
+def holm_corrected(differences: dict[str, Difference]) -> dict[str, Difference]:
+    """Return differences by label with p-values corrected for their number."""
+    p_values = holm_adjust([difference.p for difference in differences.values()])
+    return {
+        label: replace(difference, p=p)
+        for (label, difference), p in zip(differences.items(), p_values, strict=True)
+    }

@@ -3,10 +3,10 @@
 Conventions: a sound of any rate and channels in, float32 (frames, D) out, one row a stretch of
 sound. A distance belongs to its embedding: never compare those of two.
 
-- ``genre``: the last layer but one of the bundled dance-genre classifier, 3 s every 0.5 s, D = 64.
+- ``genre``: the penultimate layer of the bundled dance-genre classifier, 3 s every 0.5 s, D = 64.
 - ``vggish``: what published Frechet audio distances use, 0.96 s after 0.96 s, D = 128.
 - ``mfcc``: means and deviations of 20 mel cepstral coefficients, second by second, D = 40; no
-  weights, colour of sound alone.
+  weights; timbre alone.
 """
 
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def _mfcc_embeddings(sound: Sound) -> NDArray[np.float32]:
     rate_hz = timebase.SAMPLE_RATE_HZ
     samples = resample(to_mono(sound), rate_hz).samples
     if len(samples) < timebase.samples_in(_MFCC_WINDOW_S, rate_hz):
-        raise AudioError(f"'mfcc' hears 1 s or more, found {sound.duration_s:.3f} s")
+        raise AudioError(f"'mfcc' needs 1 s or more, found {sound.duration_s:.3f} s")
     found = librosa.feature.mfcc(
         y=samples, sr=rate_hz, n_mfcc=_COEFFICIENTS, hop_length=timebase.HOP_LENGTH
     ).T  # (L, 20)

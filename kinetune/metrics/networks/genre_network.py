@@ -24,16 +24,16 @@ from kinetune.metrics.networks.weights import fit_weights, read_weights
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 # -20 dB full scale, a little under mastered music: its mel stays within the fixed range.
 _TARGET_RMS = 0.1
-# -100 dB full scale; what is quieter counts as silence and is not raised.
+# -100 dB full scale; anything quieter counts as silence and is not amplified.
 _QUIETEST_RMS = 1e-5
 
 
 @dataclass(frozen=True)
 class GenreConfig:
-    """Figures of a classifier.
+    """Configuration of a classifier.
 
     Attributes:
-        rate_hz: Samples a second it listens at.
+        rate_hz: Samples a second of its input.
         n_mels: Mel bands M.
         window_s: Length of a window, seconds.
         hop_s: From one window to the next, seconds.
@@ -107,19 +107,19 @@ class GenreNetwork(nn.Module):
 
     def embed_mel(self, mel: Tensor) -> Tensor:
         """Return embeddings (B, D) of log mel spectrograms (B, M, L)."""
-        seen = self.body(mel[:, None]).flatten(1, 2)  # (B, C, M', L') -> (B, C M', L')
-        spread = (seen.var(dim=2, correction=0) + 1e-6).sqrt()
-        embedded: Tensor = self.projection(torch.cat([seen.mean(dim=2), spread], dim=1))
+        features = self.body(mel[:, None]).flatten(1, 2)  # (B, C, M', L') -> (B, C M', L')
+        deviation = (features.var(dim=2, correction=0) + 1e-6).sqrt()
+        embedded: Tensor = self.projection(torch.cat([features.mean(dim=2), deviation], dim=1))
         return embedded
 
     def logits(self, embedded: Tensor) -> Tensor:
         """Return logits (B, 10) of embeddings (B, D)."""
-        found: Tensor = self.head(embedded)
-        return found
+        logits: Tensor = self.head(embedded)
+        return logits
 
 
 def normalise_rms(samples: Tensor) -> Tensor:
-    """Return windows (B, N) at one root mean square; silence stays as it is."""
+    """Return windows (B, N) scaled to one root mean square; silence is returned unchanged."""
     level = samples.square().mean(dim=1, keepdim=True).sqrt()
     return torch.where(
         level < _QUIETEST_RMS, samples, samples * (_TARGET_RMS / level.clamp(min=1e-9))
@@ -140,7 +140,7 @@ def save_network(network: GenreNetwork, folder: Path) -> None:
 
 
 def load_network(folder: Path) -> GenreNetwork:
-    """Return the classifier of a folder, ready to judge.
+    """Return the classifier of a folder, in evaluation mode.
 
     Raises:
         ModelError: A file is missing or damaged, or the two do not fit.

@@ -2,8 +2,8 @@
 
 Conventions: 3 s of mono at 16 kHz, (B, 48000); ten logits of GTZAN's genres, in the alphabetical
 order of :data:`GTZAN`, which are no dance genres. Three banks of 160 windowed sinc filters (kernels
-251, 501, 1001), each normalised and averaged to 1024 columns, make the three colours of a picture
-that a ResNet-18 looks at. 11,279,562 parameters.
+251, 501, 1001), each normalised and averaged to 1024 columns, make the three colour channels
+of a picture for a ResNet-18. 11,279,562 parameters.
 
 Sources: Chang, Chen & Lee, "MS-SincResNet: Joint Learning of 1D and 2D Kernels Using Multi-scale
 SincNet and ResNet for Music Genre Classification", ICMR 2021; Ravanelli & Bengio 2018 (SincNet); He
@@ -34,7 +34,7 @@ _KERNELS = (251, 501, 1001)
 _COLUMNS = 1024
 _MIN_LOW_HZ = _MIN_BAND_HZ = 50.0
 _FIRST_HZ = 30.0
-# Where the published weights' names differ from ours.
+# From the published weights' names to the names used here.
 _NAME_PATTERNS = (
     (r"^module\.", ""),
     (r"^layerNorm\.", "norm."),
@@ -46,7 +46,7 @@ _NAME_PATTERNS = (
 
 
 class SincFilters(nn.Module):
-    """Band-pass filters that are learned by their two edges alone.
+    """Band-pass filters parametrised by their two cut-off frequencies.
 
     Args:
         kernel_size: Taps, an odd number.
@@ -83,7 +83,7 @@ class SincFilters(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two convolutions with a way round them."""
+    """A residual block: two convolutions with a shortcut."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class _Block(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 with ten logits; its names are those everybody's weights have."""
+    """ResNet-18 with ten logits and torchvision's parameter names."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,8 +6,8 @@ frechet_audio_distance take them. Magnitudes of 25 ms periodic Hann windows ever
 of 512, 64 bands from 125 to 7500 Hz, triangles in HTK's mel, log(x + 0.01).
 
 Source: Hershey et al., "CNN Architectures for Large-Scale Audio Classification", ICASSP 2017, and
-the AudioSet release. The weights are those that torchvggish (Apache-2.0) converted from it; its
-names are kept, so that its file loads. Resampling is SciPy's polyphase filter, not resampy.
+the AudioSet release. The weights are torchvggish's conversion (Apache-2.0), whose parameter
+names are used here, so that its file loads. Resampling is SciPy's polyphase filter, not resampy.
 """
 
 import urllib.error
@@ -59,10 +59,10 @@ class VggishNetwork(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         """Return embeddings (B, 128) of log mel patches (B, 1, 96, 64)."""
-        seen = self.features(patches)
+        channels = self.features(patches)
         # The original's channels come last: (B, 512, 6, 4) -> (B, 6, 4, 512).
-        found: Tensor = self.embeddings(seen.permute(0, 2, 3, 1).flatten(1))
-        return found
+        rows: Tensor = self.embeddings(channels.permute(0, 2, 3, 1).flatten(1))
+        return rows
 
 
 def load_vggish(weights: Path | None = None) -> VggishNetwork:
@@ -90,8 +90,8 @@ def vggish_embeddings(sound: Sound, network: VggishNetwork) -> NDArray[np.float3
     """
     patches = vggish_patches(sound)
     with torch.inference_mode():
-        found = torch.cat([network(part) for part in patches.split(_BATCH)])
-    return np.asarray(found.numpy(), dtype=np.float32)
+        rows = torch.cat([network(part) for part in patches.split(_BATCH)])
+    return np.asarray(rows.numpy(), dtype=np.float32)
 
 
 def vggish_patches(sound: Sound) -> Tensor:
@@ -104,7 +104,7 @@ def vggish_patches(sound: Sound) -> Tensor:
     least = _WINDOW + (PATCH_FRAMES - 1) * _HOP
     if len(samples) < least:
         needed = timebase.duration_of(least, RATE_HZ)
-        raise AudioError(f"VGGish hears {needed:.3f} s or more, found {sound.duration_s:.3f} s")
+        raise AudioError(f"VGGish needs {needed:.3f} s or more, found {sound.duration_s:.3f} s")
     frames = torch.from_numpy(samples.astype(np.float64)).unfold(0, _WINDOW, _HOP)
     window = torch.hann_window(_WINDOW, dtype=torch.float64)
     magnitudes = torch.fft.rfft(frames * window, _N_FFT).abs()

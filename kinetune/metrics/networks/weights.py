@@ -1,4 +1,4 @@
-"""Weights of the networks that judge: read without running code, fitted or refused in one line."""
+"""Weights of the metrics' networks, read without running code and checked against the network."""
 
 import pickle
 from pathlib import Path
@@ -41,12 +41,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def fit_weights(network: nn.Module, weights: dict[str, Tensor], *, where: str) -> None:
-    """Put weights into a network, every one of them, as float32.
+    """Load weights into a network, every one of them, as float32.
 
     Args:
-        network: Gets them, and is set to evaluation.
+        network: The network, which is set to evaluation mode.
         weights: By the network's own names.
-        where: What to call them in an error.
+        where: The weights' name in errors.
 
     Raises:
         ModelError: A weight is missing, left over, of another shape, or not finite.

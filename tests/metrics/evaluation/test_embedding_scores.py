@@ -86,13 +86,13 @@ def test_a_thousand_frames_are_extrapolated(analyses, world):
     assert found == pytest.approx(frechet_distance_at_infinity(theirs, ours))
 
 
-def test_a_sound_that_a_network_cannot_hear_is_a_problem(analyses):
-    def deaf(sound):
+def test_a_sound_too_short_for_a_network_is_a_problem(analyses):
+    def failing(sound):
         raise AudioError("too short")
 
-    found = scored(analyses, {"fad_deaf": deaf}, ("ours", "reference"))
+    found = scored(analyses, {"fad_deaf": failing}, ("ours", "reference"))
     assert found.sets == {}
-    assert {problem.kind for problem in found.problems} == {"unheard by fad_deaf"}
+    assert {problem.kind for problem in found.problems} == {"no fad_deaf"}
     assert len(found.problems) == 16
 
 

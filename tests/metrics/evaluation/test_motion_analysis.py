@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from kinetune.metrics.evaluation.motion_analysis import (
-    accents,
     analyse_motion,
+    find_accents,
     published_beat_frames,
 )
 from kinetune.motion import kinematics
@@ -60,7 +60,7 @@ def test_an_accent_is_a_sudden_stop_and_a_slow_one_is_none():
         speed[(times >= stop_s) & (times < stop_s + 0.33)] = 0.0
         back = (times >= stop_s + 0.33) & (times < stop_s + 1.5)
         speed[back] = np.linspace(0.0, 1.0, back.sum())
-    found = accents(speed)
+    found = find_accents(speed)
     assert len(found) == 2
     np.testing.assert_allclose(found, [3.1, 7.1], atol=0.1)
 

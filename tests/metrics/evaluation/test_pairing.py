@@ -124,7 +124,7 @@ def test_missing_and_empty_folders_are_said(folders, tmp_path):
 
 def test_names_that_nowhere_agree_are_said(folders, tmp_path):
     other = touch(tmp_path / "other", "x.wav", "y.wav")
-    with pytest.raises(ConfigError, match=r"other: no name agrees with those of ours: x, y there"):
+    with pytest.raises(ConfigError, match=r"other: no name matches those of ours: x, y there"):
         pair_folders(Folders(folders.systems, other))
 
 

@@ -77,7 +77,7 @@ def test_shorter_music_is_judged_by_its_silence_and_longer_is_cut(world):
     write_sound(world.system / "dance1.wav", Sound(long, 22_050))
     first, second = analyses(world)
     assert kinds(first) == kinds(second) == [("ours", LENGTH)]
-    assert "3.00 s for 5.00 s: the rest judged as silence" in first.problems[0].detail
+    assert "3.00 s for 5.00 s: padded with silence" in first.problems[0].detail
     assert "10.00 s for 5.00 s: cut" in second.problems[0].detail
     assert first.audio["ours"][0].onsets_s.max() < 3.1
     assert first.audio["ours"][0].sanity.silent_share == pytest.approx(0.4, abs=0.02)
