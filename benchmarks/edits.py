@@ -24,7 +24,8 @@ from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.model.conditioning.control_score import Accent, ControlScore, Section
 from kinetune.model.pipeline import DanceToMusicPipeline
-from kinetune.model.sampling.editing import EditSpec, edit_music
+from kinetune.model.sampling.edit_spec import EditSpec
+from kinetune.model.sampling.editing import edit_music
 from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid, fixed_grid
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.io.formats import read_motion

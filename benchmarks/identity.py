@@ -104,7 +104,7 @@ def far_apart(one: np.ndarray, two: np.ndarray) -> float:
 def seam_ranks(pipeline: DanceToMusicPipeline, mel: np.ndarray, bpm: float) -> list[float]:
     """Return how usual the spectrum's change is around each join of windows, 0 to 1."""
     change = np.abs(np.diff(mel, axis=1)).mean(axis=0)
-    half = pipeline.config.settings["overlap_columns"] // 2
+    half = pipeline.settings.overlap_columns // 2
     per_column = frames_per_column(pipeline.vae)
     width = timebase.frames_in(timebase.beat_period_s(bpm), timebase.mel_rate_hz())
     usual = np.array([change[k : k + width].max() for k in range(0, len(change) - width, 4)])

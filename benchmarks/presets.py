@@ -25,6 +25,7 @@ def measure(name: str, batch: int, steps: int) -> str:
     from kinetune.corpus.choreography.choreographer import choreograph
     from kinetune.corpus.choreography.dance import DanceRequest
     from kinetune.model.condition import stack
+    from kinetune.model.conditioning.window_conditions import dance_input
     from kinetune.model.presets import build_pipeline, preset_config
     from kinetune.model.vae import frames_per_column
     from kinetune.motion.beats.beat_grid import beat_grid
@@ -35,9 +36,9 @@ def measure(name: str, batch: int, steps: int) -> str:
     seconds = pipeline(clip, genre="house").seconds
     made_mb = peak_mb()
 
-    dance = pipeline.dance_input(clip, "house", beat_grid(clip))
+    dance = dance_input(pipeline.normaliser, clip, beat_grid(clip), "house")
     told = stack([pipeline.condition_encoder.gather(dance, 0.0)] * batch)
-    columns = pipeline.config.settings["window_frames"] // frames_per_column(pipeline.vae)
+    columns = pipeline.settings.window_frames // frames_per_column(pipeline.vae)
     height = columns if name == "paper" else 1
     clean = torch.randn(batch, pipeline.unet.config.in_channels, height, columns)
     denoiser = DenoisingObjective(pipeline)

@@ -24,7 +24,6 @@ from kinetune.motion.features import genre_one_hot
 
 # Sine and cosine of the beat's and of the bar's phase, a pulse on the beat, relative tempo.
 GRID_CHANNELS = 6
-_BEATS_PER_BAR = 4
 # The middle of the tempo prior; only a scale for the tempo channel.
 _REFERENCE_BPM = 105.0
 
@@ -112,7 +111,7 @@ def grid_channels(
     position = _beat_position(beats_s, times_s)
     bar_beat = round(float(_beat_position(beats_s, np.array([bar_start_s]))[0]))
     beat = 2.0 * np.pi * position
-    bar = 2.0 * np.pi * (position - bar_beat) / _BEATS_PER_BAR
+    bar = 2.0 * np.pi * (position - bar_beat) / timebase.BEATS_IN_BAR
     distance = np.abs(position - np.round(position))
     period_s = np.maximum(np.gradient(times_s) / np.maximum(np.gradient(position), 1e-9), 1e-6)
     # 30 ms wide: about one mel frame, so the pulse marks the column the beat falls in.

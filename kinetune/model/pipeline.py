@@ -1,54 +1,46 @@
 """The whole way from a dance to its music, as a diffusers pipeline.
 
-Motion clip → features → condition windows → denoised latent → mel spectrogram → sound. Loading
-never runs code from a checkpoint: weights are safetensors, settings are JSON, and only this
-package's and diffusers' own classes are built.
+Motion clip → features → conditions of windows → denoised latent → mel spectrogram → sound. Loading
+never runs code from a checkpoint: weights are safetensors, settings are JSON, and only classes of
+a fixed list are built.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DiffusionPipeline, SchedulerMixin, UNet2DConditionModel
+from diffusers import DiffusionPipeline, SchedulerMixin
 from numpy.typing import NDArray
 from torch import Tensor
 
 from kinetune import genres, timebase
 from kinetune.audio.loudness import normalise_loudness
 from kinetune.audio.sound import Sound
-from kinetune.errors import ConfigError, MotionError
+from kinetune.config import build
+from kinetune.errors import MotionError
 from kinetune.model import checkpoint
-from kinetune.model.condition import (
-    ConditionBatch,
-    DanceCondition,
-    DanceInput,
-    PaperCondition,
-)
+from kinetune.model.condition import DanceCondition, PaperCondition
 from kinetune.model.conditioning.accents import add_accents, mute
 from kinetune.model.conditioning.bars import bar_lines
 from kinetune.model.conditioning.control_score import (
     ControlScore,
     apply_silences,
-    energy_at,
     fit_score,
     genre_weights,
     scale_times,
 )
-from kinetune.model.conditioning.dynamics import apply_dynamics, bar_dynamics
+from kinetune.model.conditioning.dynamics import apply_dynamics
+from kinetune.model.conditioning.window_conditions import (
+    WindowConditions,
+    dance_input,
+    genre_conditions,
+)
 from kinetune.model.mel import Mel
 from kinetune.model.normaliser import FeatureNormaliser
-from kinetune.model.sampling.genre_mixing import (
-    BatchedConditioning,
-    Conditioning,
-    WeightedCondition,
-    blend_predictions,
-    expand,
-    stack_conditioning,
-)
+from kinetune.model.results import DanceMusic, StageSeconds
+from kinetune.model.sampling.denoiser import Denoiser, Progress, SamplingOptions
 from kinetune.model.sampling.global_mean_guidance import GlobalMeanGuidance
 from kinetune.model.sampling.initial_noise import phrase_locked_noise
 from kinetune.model.sampling.inpainting import KnownLatents
@@ -61,6 +53,7 @@ from kinetune.model.sampling.loops import (
 )
 from kinetune.model.sampling.loudness_subspace import loudness_directions
 from kinetune.model.sampling.windows import WindowPlan, map_windows, plan_loop, plan_windows
+from kinetune.model.settings import PipelineSettings
 from kinetune.model.unet import DanceUNet
 from kinetune.model.vae import (
     MelVAE,
@@ -71,99 +64,13 @@ from kinetune.model.vae import (
 )
 from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid
 from kinetune.motion.clip import MotionClip
-from kinetune.motion.features import features_named, mean_speed, scale_effort
 
-# Called with the steps done and the steps in all.
-Progress = Callable[[int, int], None]
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, UNet2DConditionModel
 
-# Shorter than this there is no step to hear; longer than this a machine's memory is at stake.
-SHORTEST_S = 0.5
-LONGEST_S = 2 * 3600.0
-
-
-@dataclass(frozen=True)
-class SamplingOptions:
-    """How the latent is denoised.
-
-    Attributes:
-        seed: The same seed, dance and settings give the same samples.
-        steps: Denoising steps.
-        guidance: Weight of the dance against no dance; 1 switches guidance off.
-        progress: Called after every step.
-
-    Raises:
-        ConfigError: A number is impossible.
-    """
-
-    seed: int
-    steps: int
-    guidance: float
-    progress: Progress | None = None
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.steps <= 1000:
-            raise ConfigError(f"steps must be 1 to 1000, found {self.steps}")
-        if not (np.isfinite(self.guidance) and 0.0 <= self.guidance <= 50.0):
-            raise ConfigError(f"guidance must be 0 to 50, found {self.guidance}")
-
-    @property
-    def guided(self) -> bool:
-        """Whether the model is also asked what it would do without a dance."""
-        return self.guidance != 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class WindowConditions:
-    """The conditions of all windows of a plan.
-
-    Attributes:
-        genres: One condition a genre, with the genre's weight in each column.
-        uncond: The unconditional input for classifier-free guidance; None without guidance.
-        bars_s: Bar lines, seconds from the first column, ascending; none in a loop.
-        bar_level: Level of each bar, see :mod:`kinetune.model.conditioning.dynamics`, from the
-            dance's first frame on, at 30 fps; empty in a loop.
-    """
-
-    genres: list[WeightedCondition]
-    uncond: Conditioning | None
-    bars_s: NDArray[np.float64]
-    bar_level: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class StageSeconds:
-    """Wall-clock seconds of each stage of one run."""
-
-    features: float
-    denoise: float
-    decode: float
-    vocode: float
-
-    @property
-    def total(self) -> float:
-        """Seconds in all."""
-        return self.features + self.denoise + self.decode + self.vocode
-
-
-@dataclass(frozen=True, eq=False)
-class DanceMusic:
-    """What comes out.
-
-    Attributes:
-        sound: The music, as long as the dance; a loop may be shorter by less than a bar.
-        mel: Its mel spectrogram in [-1, 1], (M, L), as the model made it and the score shaped it.
-        grid: The beat grid it was made to.
-        genre: Genre code.
-        seconds: How long each stage took.
-        seed: What it was made from.
-    """
-
-    sound: Sound
-    mel: NDArray[np.float32]
-    grid: BeatGrid
-    genre: str
-    seconds: StageSeconds
-    seed: int = 0
+# A shorter dance has no step to play to; a longer one would need too much memory.
+MIN_DURATION_S = 0.5
+MAX_DURATION_S = 2 * 3600.0
 
 
 class DanceToMusicPipeline(DiffusionPipeline):
@@ -176,14 +83,13 @@ class DanceToMusicPipeline(DiffusionPipeline):
         condition_encoder: ``DanceCondition`` or ``PaperCondition``.
         normaliser: Scales the motion features.
         mel: Mel settings.
-        settings: preset, window_frames, useful_frames, overlap_columns, inference_steps,
-            guidance_scale.
+        settings: The fields of :class:`~kinetune.model.settings.PipelineSettings`.
     """
 
     def __init__(
         self,
-        vae: MelVAE | AutoencoderKL,
-        unet: DanceUNet | UNet2DConditionModel,
+        vae: "MelVAE | AutoencoderKL",
+        unet: "DanceUNet | UNet2DConditionModel",
         scheduler: SchedulerMixin,
         condition_encoder: DanceCondition | PaperCondition,
         normaliser: FeatureNormaliser,
@@ -268,18 +174,15 @@ class DanceToMusicPipeline(DiffusionPipeline):
         clock = [time.perf_counter()]
         beats = beat_grid(clip) if grid is None else grid
         fitted = self._fit_loop(clip, beats, hold_tempo=grid is not None) if loop else None
-        score = _score_of(score, beats, clip.duration_s, fitted)
+        score = _fitted_score(score, beats, clip.duration_s, fitted)
         # A loop is generated on whole latent columns, a little longer or shorter than its output.
         stretched = score if fitted is None else scale_times(score, fitted.stretch)
         plan = self.plan(clip.duration_s, fitted)
-        if fitted is None:
-            conditions = self.prepare_conditions(
-                clip, beats, genre, plan, score=score, guided=options.guided
-            )
-        else:
-            conditions = self._prepare_loop_conditions(
-                fitted, genre, plan, score=stretched, guided=options.guided
-            )
+        conditions = (
+            self.prepare_conditions(clip, beats, genre, plan, score=score, guided=options.guided)
+            if fitted is None
+            else self._loop_conditions(fitted, genre, plan, stretched, guided=options.guided)
+        )
         clock.append(time.perf_counter())
         latents = self.denoise(plan, conditions, options)
         clock.append(time.perf_counter())
@@ -299,6 +202,15 @@ class DanceToMusicPipeline(DiffusionPipeline):
             seed,
         )
 
+    @property
+    def settings(self) -> PipelineSettings:
+        """How the pipeline is run, from its configuration.
+
+        Raises:
+            ConfigError: A setting is missing, unknown or impossible.
+        """
+        return build(PipelineSettings, self.config.settings, where="model_index.json settings")
+
     def sampling_options(
         self,
         seed: int = 0,
@@ -307,17 +219,13 @@ class DanceToMusicPipeline(DiffusionPipeline):
         progress: Progress | None = None,
     ) -> SamplingOptions:
         """Return how to denoise; the checkpoint's own numbers where none are given."""
-        settings = self.config.settings
+        settings = self.settings
         return SamplingOptions(
             seed,
-            settings["inference_steps"] if steps is None else steps,
-            settings["guidance_scale"] if guidance is None else guidance,
+            settings.inference_steps if steps is None else steps,
+            settings.guidance_scale if guidance is None else guidance,
             progress,
         )
-
-    def _fit_loop(self, clip: MotionClip, grid: BeatGrid, *, hold_tempo: bool) -> Loop:
-        column_s, window_s = self.seconds_of(1), self.seconds_of(self._columns("window_frames"))
-        return fit_loop(clip, grid, column_s=column_s, window_s=window_s, hold_tempo=hold_tempo)
 
     def prepare_conditions(
         self,
@@ -342,72 +250,28 @@ class DanceToMusicPipeline(DiffusionPipeline):
             score: A fitted score.
         """
         score = score or ControlScore()
-        dance = self.dance_input(clip, genre, grid, score)
-        shares = genre_weights(score, dance.genre, from_s + self._column_times(plan))
-        conditions, uncond = self._genre_conditions(
-            dance, shares, plan, guided=guided, from_s=from_s
+        dance = dance_input(self.normaliser, clip, grid, genre, score=score)
+        weights = genre_weights(score, dance.genre, from_s + self._column_times(plan))
+        conditions, uncond = genre_conditions(
+            self.condition_encoder, dance, weights, self._starts_s(plan, from_s), guided=guided
         )
         bars_s = bar_lines(grid, from_s + self.seconds_of(plan.total)) - from_s
         return WindowConditions(conditions, uncond, bars_s, dance.level)
 
-    def _prepare_loop_conditions(
-        self, loop: Loop, genre: str, plan: WindowPlan, *, score: ControlScore, guided: bool
+    def _loop_conditions(
+        self, loop: Loop, genre: str, plan: WindowPlan, score: ControlScore, *, guided: bool
     ) -> WindowConditions:
-        round_s, window_s = self.seconds_of(plan.total), self.seconds_of(plan.width)
-        dance = self.dance_input(loop.clip, genre, loop.grid, score, round_s=round_s)
-        dance = tile_features(dance, period_s=round_s, window_s=window_s)
-        shares = genre_weights(score, dance.genre, self._column_times(plan), round_s=round_s)
-        conditions, uncond = self._genre_conditions(dance, shares, plan, guided=guided)
+        """Return the conditions of every window of a loop; the score is stretched with it."""
+        loop_s, window_s = self.seconds_of(plan.total), self.seconds_of(plan.width)
+        dance = dance_input(
+            self.normaliser, loop.clip, loop.grid, genre, score=score, loop_s=loop_s
+        )
+        dance = tile_features(dance, period_s=loop_s, window_s=window_s)
+        weights = genre_weights(score, dance.genre, self._column_times(plan), loop_s=loop_s)
+        conditions, uncond = genre_conditions(
+            self.condition_encoder, dance, weights, self._starts_s(plan), guided=guided
+        )
         return WindowConditions(conditions, uncond, np.empty(0), np.empty(0))
-
-    def _column_times(self, plan: WindowPlan) -> NDArray[np.float64]:
-        """Middle of every column, seconds from the first column's beginning."""
-        return timebase.frame_times(plan.total, 1.0 / self.seconds_of(1)) + 0.5 * self.seconds_of(1)
-
-    def _genre_conditions(
-        self, dance: DanceInput, shares: dict[str, NDArray[np.float64]], plan: WindowPlan,
-        *, guided: bool, from_s: float = 0.0,
-    ) -> tuple[list[WeightedCondition], Conditioning | None]:  # fmt: skip
-        """Return a weighted condition for every genre in use, and the unconditional input."""
-        conditions: list[WeightedCondition] = []
-        uncond: Conditioning | None = None
-        for code, share in shares.items():
-            if share.any():
-                in_genre = replace(dance, genre=code)
-                encoded, uncond = self.encode_windows(in_genre, plan, guided=guided, from_s=from_s)
-                conditions.append(WeightedCondition(encoded, torch.from_numpy(share).float()))
-        return conditions, uncond
-
-    def dance_input(
-        self,
-        clip: MotionClip,
-        genre: str,
-        grid: BeatGrid,
-        score: ControlScore | None = None,
-        *,
-        round_s: float | None = None,
-    ) -> DanceInput:
-        """Return the model's input: features scaled by score and bar dynamics, and beats.
-
-        Args:
-            clip: The dance.
-            genre: Name or code.
-            grid: Its beats.
-            score: A fitted score.
-            round_s: Length of the loop if the dance is one.
-        """
-        name = self.normaliser.config.features
-        rows = features_named(name)(clip)
-        if score is not None and score.sections:
-            times_s = timebase.frame_times(len(rows), timebase.MOTION_FPS)
-            rows = scale_effort(rows, energy_at(score, times_s, round_s=round_s), name)
-        level = np.empty(0)
-        if round_s is None:
-            level = bar_dynamics(mean_speed(rows, name), bar_lines(grid, clip.duration_s))
-            rows = scale_effort(rows, level, name) if level.min() < 1.0 else rows
-        features = self.normaliser(torch.from_numpy(rows).to(self.device)).cpu()
-        code = genres.genre_code(genre)
-        return DanceInput(features, code, grid.beats_s, grid.bar_start_s, level)
 
     def plan(self, duration_s: float, loop: Loop | None = None) -> WindowPlan:
         """Return the windows that cover ``duration_s`` seconds, or a loop."""
@@ -424,38 +288,33 @@ class DanceToMusicPipeline(DiffusionPipeline):
 
     @property
     def window_s(self) -> float:
-        """How much music a window carries."""
-        return self.seconds_of(self._columns("useful_frames"))
-
-    def _window_shape(self) -> dict[str, int]:
-        return {
-            "width": self._columns("window_frames"),
-            "useful": self._columns("useful_frames"),
-            "overlap": self.config.settings["overlap_columns"],
-        }
-
-    def _columns(self, setting: str) -> int:
-        """A setting in mel frames, as latent columns."""
-        return int(self.config.settings[setting]) // frames_per_column(self.vae)
+        """Seconds of music a window carries."""
+        return self.seconds_of(self._window_shape()["useful"])
 
     def seconds_of(self, columns: int) -> float:
         """Return how long so many latent columns last."""
-        rate = timebase.mel_rate_hz(self.mel.settings.rate_hz, self.mel.settings.hop_length)
-        return timebase.duration_of(columns * frames_per_column(self.vae), rate)
+        rate_hz = self.mel.settings.frame_rate_hz
+        return timebase.duration_of(columns * frames_per_column(self.vae), rate_hz)
 
-    def encode_windows(
-        self, dance: DanceInput, plan: WindowPlan, *, guided: bool, from_s: float = 0.0
-    ) -> tuple[BatchedConditioning, Conditioning | None]:
-        """Encode the condition of every window, and the unconditional input if guided."""
+    def _window_shape(self) -> dict[str, int]:
+        """Window, useful part and overlap in latent columns."""
+        settings, frames = self.settings, frames_per_column(self.vae)
+        return {
+            "width": settings.window_frames // frames,
+            "useful": settings.useful_frames // frames,
+            "overlap": settings.overlap_columns,
+        }
 
-        def gathered(start: int) -> ConditionBatch:
-            start_s = from_s + self.seconds_of(start)
-            batch: ConditionBatch = self.condition_encoder.gather(dance, start_s)
-            return batch.to(self.device)
+    def _fit_loop(self, clip: MotionClip, grid: BeatGrid, *, hold_tempo: bool) -> Loop:
+        column_s, window_s = self.seconds_of(1), self.seconds_of(self._window_shape()["width"])
+        return fit_loop(clip, grid, column_s=column_s, window_s=window_s, hold_tempo=hold_tempo)
 
-        windows = (self.condition_encoder(gathered(start)) for start in plan.starts)
-        uncond = self.condition_encoder(gathered(0).dropped()) if guided else None
-        return stack_conditioning(windows, len(plan.starts)), uncond
+    def _starts_s(self, plan: WindowPlan, from_s: float = 0.0) -> list[float]:
+        return [from_s + self.seconds_of(start) for start in plan.starts]
+
+    def _column_times(self, plan: WindowPlan) -> NDArray[np.float64]:
+        """Middle of every column, seconds from the first column's beginning."""
+        return timebase.frame_times(plan.total, 1.0 / self.seconds_of(1)) + 0.5 * self.seconds_of(1)
 
     def denoise(
         self,
@@ -470,39 +329,15 @@ class DanceToMusicPipeline(DiffusionPipeline):
             known = KnownLatents(
                 torch.zeros_like(noise), torch.zeros(plan.total, device=self.device)
             )
-        mean_guidance = self._mean_guidance(plan, conditions)
-        timesteps = known.set_timesteps(self.scheduler, options.steps)
-        latents = known.init_latents(self.scheduler, noise, timesteps[0])
-        for done, timestep in enumerate(timesteps, start=1):
-
-            def predict(windows: Tensor, indices: slice, step: Tensor = timestep) -> Tensor:
-                return self._guided(plan, conditions, options.guidance, windows, indices, step)
-
-            latents = known.reinject_known(self.scheduler, latents, noise, timestep)
-            scaled = self.scheduler.scale_model_input(latents, timestep)
-            predicted = map_windows(plan, scaled, predict)
-            if mean_guidance is not None:
-                predicted = mean_guidance.correct(self.scheduler, predicted, latents, timestep)
-            latents = self.scheduler.step(predicted, timestep, latents).prev_sample
-            if options.progress is not None:
-                options.progress(done, len(timesteps))
-        return known.compose(latents)
-
-    def _guided(
-        self, plan: WindowPlan, conditions: WindowConditions, guidance: float,
-        windows: Tensor, indices: slice, timestep: Tensor,
-    ) -> Tensor:  # fmt: skip
-        """Classifier-free guidance, uncond + w (cond - uncond) (Ho & Salimans 2022)."""
-
-        def predict(rows: Tensor, conditioning: Conditioning) -> Tensor:
-            output: Tensor = self.unet(rows, timestep, **conditioning).sample
-            return output
-
-        cond = blend_predictions(conditions.genres, plan, indices, windows, predict)
-        if conditions.uncond is None:
-            return cond
-        uncond = predict(windows, expand(conditions.uncond, len(windows)))
-        return uncond + guidance * (cond - uncond)
+        denoiser = Denoiser(
+            self.unet,
+            self.scheduler,
+            plan,
+            conditions,
+            options.guidance,
+            self._mean_guidance(plan, conditions),
+        )
+        return denoiser.run(noise, known, steps=options.steps, progress=options.progress)
 
     def _mean_guidance(
         self, plan: WindowPlan, conditions: WindowConditions
@@ -512,8 +347,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
             return None
         channels, height = self.unet.config.in_channels, self._height
         loudness = loudness_directions(self.vae, channels=channels, height=height)
-        weights = [genre.weight for genre in conditions.genres]
-        return GlobalMeanGuidance(weights, loudness, width=plan.width, loop=bool(plan.loop_columns))
+        weights = [condition.weight for condition in conditions.genres]
+        return GlobalMeanGuidance(weights, loudness, width=plan.width, loop=plan.is_loop)
 
     def encode(self, plan: WindowPlan, mel: Tensor) -> Tensor:
         """Return the latent (1, C, H, total) of a spectrogram (1, M, total * frames a column).
@@ -537,7 +372,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
             lambda windows, _: decode_latents(self.vae, windows),
             per_column=frames_per_column(self.vae),
         )
-        if plan.loop_columns:
+        if plan.is_loop:
             return mel
         count = timebase.samples_in(duration_s, self.mel.settings.rate_hz)
         return mel[..., : timebase.mel_frames_in(count, self.mel.settings.hop_length)]
@@ -546,22 +381,29 @@ class DanceToMusicPipeline(DiffusionPipeline):
         self, mel: Tensor, duration_s: float, *, seed: int = 0, loop: Loop | None = None
     ) -> Sound:
         """Return loudness-matched sound for a mel spectrogram (1, M, L)."""
-        rate_hz, hop = self.mel.settings.rate_hz, self.mel.settings.hop_length
+        rate_hz = self.mel.settings.rate_hz
         if loop is None:
-            count = timebase.samples_in(duration_s, rate_hz)
-            return normalise_loudness(
-                Sound(self.mel.decode(mel, n_samples=count, seed=seed)[0], rate_hz)
-            )
-        wide, before = pad_circular(mel)
-        count = timebase.samples_of_mel_frames(wide.shape[-1], hop)
-        samples = crossfade_loop(
-            self.mel.decode(wide, n_samples=count, seed=seed)[0],
+            samples = self._synthesise(mel, timebase.samples_in(duration_s, rate_hz), seed=seed)
+        else:
+            samples = self._synthesise_loop(mel, loop, seed=seed)
+        return normalise_loudness(Sound(samples, rate_hz))
+
+    def _synthesise(self, mel: Tensor, n_samples: int, *, seed: int) -> NDArray[np.float32]:
+        """Return ``n_samples`` samples (N,) for a mel spectrogram (1, M, L)."""
+        return self.mel.decode(mel, n_samples=n_samples, seed=seed)[0]
+
+    def _synthesise_loop(self, mel: Tensor, loop: Loop, *, seed: int) -> NDArray[np.float32]:
+        """Return the samples (N,) of a loop, its end faded into its beginning."""
+        rate_hz, hop = self.mel.settings.rate_hz, self.mel.settings.hop_length
+        padded, before = pad_circular(mel)
+        n_samples = timebase.samples_of_mel_frames(padded.shape[-1], hop)
+        return crossfade_loop(
+            self._synthesise(padded, n_samples, seed=seed),
             before=timebase.samples_of_mel_frames(before, hop),
             count=timebase.samples_of_mel_frames(mel.shape[-1], hop),
             rate_hz=rate_hz,
             output=timebase.samples_in(loop.duration_s, rate_hz),
         )
-        return normalise_loudness(Sound(samples, rate_hz))
 
     @property
     def _height(self) -> int:
@@ -575,10 +417,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
         shape = (1, self.unet.config.in_channels, self._height, plan.total)
         fresh = torch.randn(shape, generator=generator)
         column_s = self.seconds_of(1)
-        phrased = phrase_locked_noise(
-            fresh, bars_s, column_s=column_s, window=plan.width, seed=seed
-        )
-        return phrased.to(self.device)
+        noise = phrase_locked_noise(fresh, bars_s, column_s=column_s, window=plan.width, seed=seed)
+        return noise.to(self.device)
 
 
 def check_length(clip: MotionClip) -> None:
@@ -587,17 +427,17 @@ def check_length(clip: MotionClip) -> None:
     Raises:
         MotionError: It is.
     """
-    if not SHORTEST_S <= clip.duration_s <= LONGEST_S:
+    if not MIN_DURATION_S <= clip.duration_s <= MAX_DURATION_S:
         raise MotionError(
             f"{clip.name}: {clip.frame_count} frames at {clip.fps:g} fps last "
-            f"{clip.duration_s:.2f} s; expected {SHORTEST_S:g} s to {LONGEST_S / 3600:g} h"
+            f"{clip.duration_s:.2f} s; expected {MIN_DURATION_S:g} s to {MAX_DURATION_S / 3600:g} h"
         )
 
 
-def _score_of(
+def _fitted_score(
     score: ControlScore | None, grid: BeatGrid, duration_s: float, loop: Loop | None
 ) -> ControlScore:
-    """The score as it is applied, or an empty one."""
+    """Return the score moved to bar lines of the piece or the loop, or an empty one."""
     if score is None:
         return ControlScore()
     if loop is None:

@@ -58,6 +58,7 @@ class ModelConfig:
         overlap_columns: Latent columns shared by neighbouring windows of a long dance.
         inference_steps: Denoising steps where the caller names none.
         guidance_scale: Classifier-free guidance where the caller names none; 1 is none.
+        training_lufs: Integrated loudness of the training music, LUFS.
         vae: Figures of the VAE.
         unet: Figures of the denoiser.
     """
@@ -68,6 +69,7 @@ class ModelConfig:
     overlap_columns: int = 32
     inference_steps: int = 16
     guidance_scale: float = 2.0
+    training_lufs: float = -19.0
     vae: VaeConfig = field(default_factory=VaeConfig)
     unet: UNetConfig = field(default_factory=UNetConfig)
 
@@ -210,6 +212,7 @@ def _settings(config: ModelConfig, *, useful_frames: int) -> dict[str, Any]:
         "overlap_columns": config.overlap_columns,
         "inference_steps": config.inference_steps,
         "guidance_scale": config.guidance_scale,
+        "training_lufs": config.training_lufs,
     }
 
 

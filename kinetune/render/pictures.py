@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kinetune.audio.sound import Sound
-    from kinetune.model.pipeline import DanceMusic
+    from kinetune.model.results import DanceMusic
     from kinetune.model.sampling.editing import EditedMusic
 
 # Longer dances are shown by their beginning: beyond this a beat is thinner than a pixel.

@@ -16,7 +16,7 @@ from kinetune.tasks.requests.progress import Progress, stage
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
-    from kinetune.model.sampling.editing import EditSpec
+    from kinetune.model.sampling.edit_spec import EditSpec
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
 
@@ -178,7 +178,7 @@ def edit(
 
 
 def _change(request: EditRequest) -> "EditSpec":
-    from kinetune.model.sampling.editing import EditSpec
+    from kinetune.model.sampling.edit_spec import EditSpec
 
     keep_rhythm = request.keep_rhythm
     if keep_rhythm is None:

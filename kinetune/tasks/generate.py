@@ -26,7 +26,7 @@ from kinetune.tasks.run_costs import StageSeconds, peak_memory_mb
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
     from kinetune.metrics.ranking import MotionFit
-    from kinetune.model.pipeline import DanceMusic
+    from kinetune.model.results import DanceMusic
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
 

@@ -15,7 +15,7 @@ from kinetune.motion.clip import MotionClip
 
 if TYPE_CHECKING:
     from kinetune.metrics.ranking import MotionFit
-    from kinetune.model.pipeline import DanceMusic
+    from kinetune.model.results import DanceMusic
 
 # All variations stay in memory until the last is made and they can be ranked.
 MAX_VARIATIONS = 64

@@ -11,6 +11,7 @@ from kinetune.model.condition import (
     resample_rows,
     stack,
 )
+from kinetune.model.conditioning.window_conditions import dance_input, encode_windows
 from kinetune.motion.beats.beat_grid import beat_grid, fixed_grid
 from kinetune.motion.features import genre_one_hot
 from tests.motion.beats.test_beat_grid import stepping_clip
@@ -97,7 +98,7 @@ def test_a_tempo_that_drifts_reaches_every_window(default_pipeline):
     clip, beats = stepping_clip(100.0, duration_s=60.0, drift=0.12)
     grid = beat_grid(clip)
     assert not grid.steady
-    dance = default_pipeline.dance_input(clip, "HO", grid)
+    dance = dance_input(default_pipeline.normaliser, clip, grid, "HO")
     encoder = default_pipeline.condition_encoder
     tempi = [
         105.0 * 2.0 ** float(encoder.gather(dance, start_s).grid[0, :, 5].median())
@@ -111,14 +112,18 @@ def test_a_tempo_that_drifts_reaches_every_window(default_pipeline):
     assert default_pipeline(clip, genre="HO", grid=grid).grid is grid
 
 
-def test_what_is_told_without_the_dance_is_kept_once(default_pipeline, clip):
+def test_the_unconditional_input_is_kept_once(default_pipeline, clip):
     plan = default_pipeline.plan(30.0)
-    dance = default_pipeline.dance_input(clip, "HO", fixed_grid(120.0, 0.0, clip.duration_s))
-    told, untold = default_pipeline.conditions(dance, plan, guided=True)
-    assert {len(rows) for rows in told.stacked.values()} == {len(plan.starts)}
-    assert {len(rows) for rows in untold.values()} == {1}
+    dance = dance_input(
+        default_pipeline.normaliser, clip, fixed_grid(120.0, 0.0, clip.duration_s), "HO"
+    )
+    starts_s = [default_pipeline.seconds_of(start) for start in plan.starts]
+    encoder = default_pipeline.condition_encoder
+    encoded, uncond = encode_windows(encoder, dance, starts_s, guided=True)
+    assert {len(rows) for rows in encoded.stacked.values()} == {len(plan.starts)}
+    assert {len(rows) for rows in uncond.values()} == {1}
     last_s = default_pipeline.seconds_of(plan.starts[-1])
     encoder = default_pipeline.condition_encoder
     own = encoder(encoder.gather(dance, last_s).dropped())
     for name, value in own.items():
-        torch.testing.assert_close(untold[name], value)
+        torch.testing.assert_close(uncond[name], value)

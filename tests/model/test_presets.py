@@ -35,8 +35,8 @@ def test_the_papers_figures_are_the_published_ones(paper):
     mel = paper.mel.settings
     figures = (mel.rate_hz, mel.n_fft, mel.hop_length, mel.n_mels, mel.top_db, mel.reference)
     assert figures == (22_050, 2048, 512, 256, 80.0, "max")
-    assert paper.config.settings["inference_steps"] == 50
-    assert paper.config.settings["guidance_scale"] == 1.0
+    assert paper.settings.inference_steps == 50
+    assert paper.settings.guidance_scale == 1.0
     assert paper.condition_encoder.config.motion_frames == 150
     assert paper.normaliser.config.kind == "minmax"
 

@@ -8,6 +8,8 @@ from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.timebase import BEATS_IN_BAR
 
 Times = NDArray[np.float64]
+# Nearer than this a time is taken to be on a bar line.
+_ON_LINE_S = 1e-3
 
 
 def extrapolate_beats(grid: BeatGrid, duration_s: float) -> Times:
@@ -35,14 +37,18 @@ def nearest_bar(grid: BeatGrid, time_s: float, duration_s: float) -> float:
     return float(lines[np.argmin(np.abs(lines - time_s))])
 
 
-def snap_to_bars(
+def enclosing_bars(
     grid: BeatGrid, start_s: float, end_s: float, duration_s: float
 ) -> tuple[float, float]:
-    """Return a stretch moved to bar lines, one bar at least."""
+    """Return the nearest bar lines at or before the start and at or after the end of a stretch.
+
+    Times within 1 ms of a line count as on it.
+    """
     lines = _lines_and_ends(grid, duration_s)
-    start = min(int(np.argmin(np.abs(lines - start_s))), len(lines) - 2)
-    end = max(int(np.argmin(np.abs(lines - end_s))), start + 1)
-    return float(lines[start]), float(lines[end])
+    start = int(np.searchsorted(lines, start_s + _ON_LINE_S, side="right")) - 1
+    end = int(np.searchsorted(lines, end_s - _ON_LINE_S, side="left"))
+    start = min(max(start, 0), len(lines) - 2)
+    return float(lines[start]), float(lines[min(max(end, start + 1), len(lines) - 1)])
 
 
 def _lines_and_ends(grid: BeatGrid, duration_s: float) -> Times:

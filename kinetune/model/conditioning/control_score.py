@@ -230,7 +230,7 @@ def scale_times(score: ControlScore, factor: float) -> ControlScore:
 
 
 def genre_weights(
-    score: ControlScore, genre: str, times_s: Array, *, round_s: float | None = None
+    score: ControlScore, genre: str, times_s: Array, *, loop_s: float | None = None
 ) -> dict[str, Array]:
     """Return each genre's say at each time, 0 to 1, all together 1.
 
@@ -238,40 +238,40 @@ def genre_weights(
         score: A fitted score.
         genre: Code of the piece's genre, which holds where no section says otherwise.
         times_s: Where to look, (n,).
-        round_s: Length of a loop, whose end gives way to its beginning; None for other music.
+        loop_s: Length of a loop, whose end gives way to its beginning; None for other music.
     """
     shares: dict[str, Array] = {}
     rest = np.ones(len(times_s))
     for section in score.sections:
         code = genres.genre_code(section.genre) if section.genre else genre
         if code != genre:
-            inside = _inside(section, times_s, round_s)
+            inside = _inside(section, times_s, loop_s)
             share = np.minimum(inside, rest)
             shares[code] = shares.get(code, np.zeros(len(times_s))) + share
             rest -= share
     return {genre: rest, **shares}
 
 
-def energy_at(score: ControlScore, times_s: Array, *, round_s: float | None = None) -> Array:
+def energy_at(score: ControlScore, times_s: Array, *, loop_s: float | None = None) -> Array:
     """Return the factor on the body's effort at each time, (n,); see :func:`genre_weights`."""
     factor = np.zeros(len(times_s))
     for section in score.sections:
-        inside = _inside(section, times_s, round_s)
+        inside = _inside(section, times_s, loop_s)
         factor += inside * np.log(section.energy)
     return np.exp(factor)
 
 
-def _inside(section: Section, times_s: Array, round_s: float | None) -> Array:
+def _inside(section: Section, times_s: Array, loop_s: float | None) -> Array:
     """How much each time lies within a section, 0 to 1, with short straight ramps at its ends.
 
     A section that begins with the music, at 0, has no ramp there; in a loop it has, and one that
     would end beyond the loop ends with it.
     """
     start_s, end_s = section.start_s, section.end_s
-    if round_s is None:
+    if loop_s is None:
         return _ramped(start_s if start_s > 0.0 else -np.inf, end_s, times_s)
-    end_s = min(end_s, round_s)
-    rounds = [_ramped(start_s + k * round_s, end_s + k * round_s, times_s) for k in (-1, 0, 1)]
+    end_s = min(end_s, loop_s)
+    rounds = [_ramped(start_s + k * loop_s, end_s + k * loop_s, times_s) for k in (-1, 0, 1)]
     return np.asarray(np.minimum(np.sum(rounds, axis=0), 1.0))
 
 

@@ -40,6 +40,11 @@ class WindowPlan:
         """Columns of the whole latent."""
         return self.loop_columns or self.starts[-1] + self.width
 
+    @property
+    def is_loop(self) -> bool:
+        """Whether the windows cover a loop."""
+        return self.loop_columns > 0
+
     def column_indices(self, start: int, *, per_column: int = 1) -> Tensor:
         """Where each value of the window at ``start`` stands in the whole, (W * per_column,)."""
         places = torch.arange(start * per_column, (start + self.width) * per_column)

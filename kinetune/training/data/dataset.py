@@ -98,7 +98,7 @@ def window_mel(
         row[: len(part)] = part.astype(np.float32) / 32767.0
     mel: Tensor = pipeline.mel.encode(torch.from_numpy(batch).to(pipeline.device))
     # A centred spectrogram has one frame more than hops; the pictures do without it.
-    return mel[..., : pipeline.config.settings["window_frames"]]
+    return mel[..., : pipeline.settings.window_frames]
 
 
 @torch.no_grad()

@@ -3,7 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinetune.model.conditioning.bars import bar_lines, extrapolate_beats, nearest_bar, snap_to_bars
+from kinetune.model.conditioning.bars import (
+    bar_lines,
+    enclosing_bars,
+    extrapolate_beats,
+    nearest_bar,
+)
 from kinetune.motion.beats.beat_grid import fixed_grid, grid_of_beats
 
 GRID = fixed_grid(120.0, 0.5, 10.0)
@@ -28,6 +33,9 @@ def test_the_nearest_bar_may_be_an_end_of_the_music(time_s, bar_s):
 
 
 def test_a_stretch_is_moved_to_bars_and_never_vanishes():
-    assert snap_to_bars(GRID, 2.3, 6.1, 10.0) == pytest.approx((2.5, 6.5))
-    assert snap_to_bars(GRID, 3.0, 3.1, 10.0) == pytest.approx((2.5, 4.5))
-    assert snap_to_bars(GRID, 9.7, 9.9, 10.0) == pytest.approx((8.5, 10.0))
+    assert enclosing_bars(GRID, 2.3, 6.1, 10.0) == pytest.approx((0.5, 6.5))
+    assert enclosing_bars(GRID, 2.6, 4.4, 10.0) == pytest.approx((2.5, 4.5))
+    assert enclosing_bars(GRID, 2.5, 4.5, 10.0) == pytest.approx((2.5, 4.5))
+    assert enclosing_bars(GRID, 3.0, 3.1, 10.0) == pytest.approx((2.5, 4.5))
+    assert enclosing_bars(GRID, 9.7, 9.9, 10.0) == pytest.approx((8.5, 10.0))
+    assert enclosing_bars(GRID, 0.0, 10.0, 10.0) == pytest.approx((0.0, 10.0))

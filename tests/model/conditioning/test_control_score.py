@@ -121,9 +121,9 @@ def test_energy_is_one_outside_its_sections():
 def test_a_loops_sections_give_way_across_its_end():
     score = ControlScore((Section(0.0, 2.0, "house", 2.0), Section(6.0, 9.0, "krump", 0.5)))
     times = np.arange(0.0, 8.0, 0.01)
-    shares = genre_weights(score, "BR", times, round_s=8.0)
+    shares = genre_weights(score, "BR", times, loop_s=8.0)
     np.testing.assert_allclose(sum(shares.values()), 1.0)
-    for wave in (*shares.values(), np.log(energy_at(score, times, round_s=8.0))):
+    for wave in (*shares.values(), np.log(energy_at(score, times, loop_s=8.0))):
         steps = np.abs(np.diff(wave, append=wave[0]))
         assert steps.max() < 0.09
     assert shares["HO"][0] == pytest.approx(0.5)
@@ -136,7 +136,7 @@ def test_a_loops_sections_give_way_across_its_end():
 def test_a_section_over_the_whole_loop_has_no_edge():
     times = np.arange(0.0, 8.0, 0.01)
     for section in (Section(0.0, 8.0, "", 2.0), Section(0.0, 20.0, "", 2.0)):
-        np.testing.assert_allclose(energy_at(ControlScore((section,)), times, round_s=8.0), 2.0)
+        np.testing.assert_allclose(energy_at(ControlScore((section,)), times, loop_s=8.0), 2.0)
 
 
 def test_a_silence_at_a_loops_beginning_fades_in_from_its_end():

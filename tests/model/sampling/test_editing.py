@@ -7,7 +7,8 @@ from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.errors import AudioError, ConfigError
 from kinetune.model.pipeline import DanceToMusicPipeline
-from kinetune.model.sampling.editing import EditSpec, edit_music, edit_span
+from kinetune.model.sampling.edit_spec import EditSpec, edit_span
+from kinetune.model.sampling.editing import edit_music
 from kinetune.model.vae import decode_latents
 from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.conftest import swaying_clip
@@ -211,7 +212,7 @@ def test_an_impossible_change_is_said(change, message):
         (EditSpec(redo=(3.0, 50.0)), 9.0, "the music lasts 9.00 s"),
         (EditSpec(redo=(3.0, 14.0)), 20.0, "the dance lasts 12.00 s"),
         (EditSpec(continue_s=20.0), 9.0, "needs 29.00 s"),
-        (EditSpec(strength=0.5), 20.0, "redo a stretch that is danced to"),
+        (EditSpec(strength=0.5), 20.0, "redo a stretch inside the dance"),
     ],
 )
 def test_a_stretch_outside_music_or_dance_is_said(dance, change, music_s, message):

@@ -1,0 +1,125 @@
+"""From a dance to the conditions of every window. Seconds; T motion frames at 30 fps."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kinetune import genres, timebase
+from kinetune.model.condition import ConditionBatch, DanceCondition, DanceInput, PaperCondition
+from kinetune.model.conditioning.bars import bar_lines
+from kinetune.model.conditioning.control_score import ControlScore, energy_at
+from kinetune.model.conditioning.dynamics import bar_dynamics
+from kinetune.model.normaliser import FeatureNormaliser
+from kinetune.model.sampling.genre_mixing import (
+    BatchedConditioning,
+    Conditioning,
+    WeightedCondition,
+    stack_conditioning,
+)
+from kinetune.motion.beats.beat_grid import BeatGrid
+from kinetune.motion.clip import MotionClip
+from kinetune.motion.features import features_named, mean_speed, scale_effort
+
+ConditionEncoder = DanceCondition | PaperCondition
+
+
+@dataclass(frozen=True, eq=False)
+class WindowConditions:
+    """The conditions of all windows of a plan.
+
+    Attributes:
+        genres: One condition a genre, with the genre's weight in each column.
+        uncond: The unconditional input for classifier-free guidance; None without guidance.
+        bars_s: Bar lines, seconds from the first column, ascending; none in a loop.
+        bar_level: Level of each bar, see :mod:`kinetune.model.conditioning.dynamics`, from the
+            dance's first frame on, at 30 fps; empty in a loop.
+    """
+
+    genres: list[WeightedCondition]
+    uncond: Conditioning | None
+    bars_s: NDArray[np.float64]
+    bar_level: NDArray[np.float64]
+
+
+def dance_input(
+    normaliser: FeatureNormaliser,
+    clip: MotionClip,
+    grid: BeatGrid,
+    genre: str,
+    *,
+    score: ControlScore | None = None,
+    loop_s: float | None = None,
+) -> DanceInput:
+    """Return the encoder's input: features scaled by score and bar dynamics, and beats.
+
+    Args:
+        normaliser: Names the features and scales them.
+        clip: The dance.
+        grid: Its beats.
+        genre: Name or code.
+        score: A fitted score.
+        loop_s: Length of the loop if the dance is one.
+    """
+    name = normaliser.config.features
+    rows = features_named(name)(clip)
+    if score is not None and score.sections:
+        times_s = timebase.frame_times(len(rows), timebase.MOTION_FPS)
+        rows = scale_effort(rows, energy_at(score, times_s, loop_s=loop_s), name)
+    level = np.empty(0)
+    if loop_s is None:
+        level = bar_dynamics(mean_speed(rows, name), bar_lines(grid, clip.duration_s))
+        rows = scale_effort(rows, level, name) if level.min() < 1.0 else rows
+    features = normaliser(torch.from_numpy(rows).to(normaliser.device)).cpu()
+    code = genres.genre_code(genre)
+    return DanceInput(features, code, grid.beats_s, grid.bar_start_s, level)
+
+
+def encode_windows(
+    encoder: ConditionEncoder, dance: DanceInput, starts_s: Sequence[float], *, guided: bool
+) -> tuple[BatchedConditioning, Conditioning | None]:
+    """Encode the condition of every window, and the unconditional input if guided.
+
+    Args:
+        encoder: Of the pipeline.
+        dance: Its input.
+        starts_s: Start of each window in the dance, seconds.
+        guided: Whether to add the unconditional input.
+    """
+
+    def gathered(start_s: float) -> ConditionBatch:
+        return encoder.gather(dance, start_s).to(encoder.device)
+
+    windows = (encoder(gathered(start_s)) for start_s in starts_s)
+    uncond = encoder(gathered(starts_s[0]).dropped()) if guided else None
+    return stack_conditioning(windows, len(starts_s)), uncond
+
+
+def genre_conditions(
+    encoder: ConditionEncoder,
+    dance: DanceInput,
+    weights: Mapping[str, NDArray[np.float64]],
+    starts_s: Sequence[float],
+    *,
+    guided: bool,
+) -> tuple[list[WeightedCondition], Conditioning | None]:
+    """Return a weighted condition for every genre in use, and the unconditional input.
+
+    Args:
+        encoder: Of the pipeline.
+        dance: Its input.
+        weights: Weight of each genre (by code) in each column, (total,).
+        starts_s: Start of each window in the dance, seconds.
+        guided: Whether to add the unconditional input.
+    """
+    conditions: list[WeightedCondition] = []
+    uncond: Conditioning | None = None
+    for code, weight in weights.items():
+        if weight.any():
+            encoded, uncond = encode_windows(
+                encoder, replace(dance, genre=code), starts_s, guided=guided
+            )
+            conditions.append(WeightedCondition(encoded, torch.from_numpy(weight).float()))
+    return conditions, uncond

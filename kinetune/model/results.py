@@ -1,0 +1,45 @@
+"""What a pipeline returns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetune.audio.sound import Sound
+from kinetune.motion.beats.beat_grid import BeatGrid
+
+
+@dataclass(frozen=True)
+class StageSeconds:
+    """Wall-clock seconds of each stage of one run."""
+
+    features: float
+    denoise: float
+    decode: float
+    vocode: float
+
+    @property
+    def total(self) -> float:
+        """Seconds in all."""
+        return self.features + self.denoise + self.decode + self.vocode
+
+
+@dataclass(frozen=True, eq=False)
+class DanceMusic:
+    """Generated music.
+
+    Attributes:
+        sound: The music, as long as the dance; a loop may be shorter by less than a bar.
+        mel: Its mel spectrogram in [-1, 1], (M, L), as the model made it and the score shaped it.
+        grid: The beat grid it was made to.
+        genre: Genre code.
+        seconds: How long each stage took.
+        seed: Seed of the noise it was made from.
+    """
+
+    sound: Sound
+    mel: NDArray[np.float32]
+    grid: BeatGrid
+    genre: str
+    seconds: StageSeconds
+    seed: int = 0
