@@ -11,9 +11,10 @@ from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.composition.music_score import DanceProfile
 from kinetune.corpus.rendering.instruments_table import INSTRUMENTS
 from kinetune.corpus.rendering.mastering import PEAK
-from kinetune.corpus.rendering.mixer import RISE_S, render
+from kinetune.corpus.rendering.mixer import render
 from kinetune.corpus.rendering.synthesis import NoteSpec, Timbre
 from kinetune.errors import ConfigError
+from tests.corpus.rendering.scores import pitch_of
 
 PITCHED = (
     "finger_bass", "electric_piano", "organ", "piano", "guitar", "clavinet", "brass", "mallet",
@@ -24,13 +25,6 @@ PITCHED = (
 def plan(genre="MH", level=0.6, bpm=100.0, duration_s=6.0, downbeat_s=0.0):
     beats = timebase.beat_times(bpm, downbeat_s, duration_s)
     return DanceProfile(genre, bpm, duration_s, downbeat_s, np.full(len(beats), level))
-
-
-def pitch_of(wave, rate_hz, near_hz):
-    spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), 8 * len(wave)))
-    hz = np.fft.rfftfreq(8 * len(wave), 1 / rate_hz)
-    band = (hz > near_hz * 0.94) & (hz < near_hz * 1.06)
-    return hz[band][np.argmax(spectrum[band])]
 
 
 @pytest.mark.parametrize("name", sorted(INSTRUMENTS))
@@ -132,17 +126,6 @@ def test_mono_is_about_the_middle_of_stereo():
     mono, stereo = render(score, 16_000, channels=1), render(score, 16_000, channels=2)
     assert np.corrcoef(mono.samples, stereo.mono)[0, 1] > 0.9
     assert not np.allclose(stereo.samples[:, 0], stereo.samples[:, 1])
-
-
-def test_a_drum_has_risen_when_the_score_says():
-    score = compose(plan("BR", bpm=120.0, duration_s=2.0), 1)
-    note = next(n for n in score.notes if n.part == "kick" and n.start_s > 0.4)
-    alone = dataclasses.replace(
-        score, notes=(note,), mix=dataclasses.replace(score.mix, vinyl_noise=0.0)
-    )
-    samples = np.abs(render(alone, 22_050, channels=1).samples)
-    start_s = np.argmax(samples > 0.05 * samples.max()) / 22_050
-    assert start_s == pytest.approx(note.start_s - RISE_S, abs=0.005)
 
 
 def test_bad_input_is_refused():

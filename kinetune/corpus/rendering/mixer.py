@@ -7,6 +7,7 @@ float64 inside and float32 in the returned Sound; axes: N samples x channels.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import signal
@@ -14,7 +15,7 @@ from scipy import signal
 from kinetune import timebase
 from kinetune.audio.sound import Sound
 from kinetune.corpus.composition.music_score import Mix, Note, Part, Score
-from kinetune.corpus.rendering import synthesis
+from kinetune.corpus.rendering import effects, synthesis
 from kinetune.corpus.rendering.instruments_table import INSTRUMENTS
 from kinetune.corpus.rendering.mastering import Bus, follow_energy, map_channels, master
 from kinetune.corpus.rendering.synthesis import NoteSpec, Timbre, Wave
@@ -29,15 +30,29 @@ _VELOCITY_CURVE = 1.35
 _LENGTH_GRID = 1.2
 # Offsets of tuning and brightness from hit to hit of a drum.
 _ROUND_ROBIN = (0.0, 0.03, -0.03)
-# A stroke is heard on the beat when it has risen by then: trackers hear the corpus this much later
-# than clicks on the same beats (median of 20 pieces: 37 ms against 20 ms).
-RISE_S = 0.017
+# Other notes start early by their rise time, if that is not short, and by this much at most.
+_FAST_ATTACK_S, _MAX_LEAD_S = 0.015, 0.2
+# Struck parts outside the drum bus; parts whose rise is their purpose.
+_STRUCK, _BUILDING_UP = ("kick", "drop"), ("riser",)
 # High-pass of the music bus, and its low-pass on a record without noise.
 _MUSIC_FROM_HZ = 130.0
 _CLEAN_TOP_HZ = 12_000.0
 
-# Timbre, pitch, length bucket and velocity layer of a rendering.
-_Key = tuple[Timbre, float, int, int]
+
+class _Key(NamedTuple):
+    """What a rendering of a note depends on: lengths are in powers of _LENGTH_GRID."""
+
+    timbre: Timbre
+    pitch: float
+    length: int
+    velocity_layer: int
+
+
+class _Rendered(NamedTuple):
+    """A rendered note, shape (N,), and how much before its beat it starts."""
+
+    samples: Wave
+    lead_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +81,8 @@ def render(score: Score, rate_hz: int = 44_100, *, channels: int = 2) -> Sound:
         raise ConfigError(f"channels must be 1 or 2, found {channels}")
     if rate_hz < 8_000:
         raise ConfigError(f"the sample rate must be 8000 Hz or more, found {rate_hz}")
-    lead_in = timebase.samples_in(max(0.0, -score.bars_s[0]), rate_hz) if score.bars_s else 0
+    before_s = max(0.0, -score.bars_s[0]) if score.bars_s else 0.0
+    lead_in = timebase.samples_in(before_s + _MAX_LEAD_S, rate_hz)
     n = timebase.samples_in(score.duration_s, rate_hz)
     stems = _render_stems(score, lead_in + n, lead_in, rate_hz)
     duck = _sidechain_gain(score, lead_in + n, lead_in, rate_hz)
@@ -88,15 +104,22 @@ def _render_stems(score: Score, n: int, lead_in: int, rate_hz: int) -> Iterator[
 
 def _render_part(part: Part, notes: list[Note], n: int, lead_in: int, rate_hz: int) -> Wave:
     stem = np.zeros(n)
-    cache: dict[_Key, Wave] = {}
+    cache: dict[_Key, _Rendered] = {}
     timbres = _round_robin(part)
     for count, note in enumerate(notes):
-        wave = _render_note(part.instrument, timbres[count % len(timbres)], note, rate_hz, cache)
-        start = max(0, timebase.samples_in(note.start_s - RISE_S, rate_hz) + lead_in)
-        length = min(len(wave), n - start)
+        timbre = timbres[count % len(timbres)]
+        key = _key_of(timbre, note)
+        if key not in cache:
+            samples = _render_note(part.instrument, key, rate_hz)
+            cache[key] = _Rendered(samples, _lead_s(part, samples, rate_hz))
+        wave = cache[key]
+        start = lead_in + timebase.samples_in(note.start_s - wave.lead_s, rate_hz)
+        # Only a player's timing error could move a note before the first sample.
+        start = max(0, start)
+        length = min(len(wave.samples), n - start)
         if length > 0:
             gain = note.velocity**_VELOCITY_CURVE
-            stem[start : start + length] += gain * wave[:length]
+            stem[start : start + length] += gain * wave.samples[:length]
     return stem * _level_gain(part, notes, rate_hz)
 
 
@@ -115,28 +138,55 @@ def _level_gain(part: Part, notes: list[Note], rate_hz: int) -> float:
     """Gain that brings a firm note of this timbre to the reference level."""
     pitch = float(np.median([note.pitch for note in notes]))
     firm = Note(part.name, 0.0, 0.25, pitch, 0.9)
-    wave = _render_note(part.instrument, part.timbre, firm, rate_hz, {})
+    wave = _render_note(part.instrument, _key_of(part.timbre, firm), rate_hz)
     block = timebase.samples_in(0.03, rate_hz)
     power = np.add.reduceat(wave**2, np.arange(0, len(wave), block)) / block
     return _REFERENCE_RMS / max(float(np.sqrt(power.max())), 0.02)
 
 
-def _render_note(
-    instrument: str, timbre: Timbre, note: Note, rate_hz: int, cache: dict[_Key, Wave]
-) -> Wave:
-    bucket = round(np.log(max(note.duration_s, 0.02)) / np.log(_LENGTH_GRID))
+def _key_of(timbre: Timbre, note: Note) -> _Key:
+    length = round(np.log(max(note.duration_s, 0.02)) / np.log(_LENGTH_GRID))
     layer = min(int(note.velocity * _VELOCITY_LAYERS), _VELOCITY_LAYERS - 1)
-    key = (timbre, note.pitch, bucket, layer)
-    if key not in cache:
-        spec = NoteSpec(
-            hz=440.0 * 2.0 ** ((note.pitch - 69.0) / 12.0),
-            gate_s=_LENGTH_GRID**bucket,
-            velocity=(layer + 0.5) / _VELOCITY_LAYERS,
-            rate_hz=rate_hz,
-            timbre=timbre,
-        )
-        cache[key] = synthesis.fade_out(INSTRUMENTS[instrument](spec), rate_hz)
-    return cache[key]
+    return _Key(timbre, note.pitch, length, layer)
+
+
+def _render_note(instrument: str, key: _Key, rate_hz: int) -> Wave:
+    spec = NoteSpec(
+        hz=440.0 * 2.0 ** ((key.pitch - 69.0) / 12.0),
+        gate_s=_LENGTH_GRID**key.length,
+        velocity=(key.velocity_layer + 0.5) / _VELOCITY_LAYERS,
+        rate_hz=rate_hz,
+        timbre=key.timbre,
+    )
+    return synthesis.fade_out(INSTRUMENTS[instrument](spec), rate_hz)
+
+
+def onset_s(wave: Wave, rate_hz: int) -> float:
+    """Return when a drum is struck: its level over 1 ms reaches 0.14 of that of the first 60 ms."""
+    return _rise_s(wave, rate_hz, share=0.14, smoothing_s=0.001, window_s=0.06)
+
+
+def attack_s(wave: Wave, rate_hz: int) -> float:
+    """Return a note's rise time: its level over 5 ms reaches half of that of the first 0.4 s."""
+    return _rise_s(wave, rate_hz, share=0.5, smoothing_s=0.005, window_s=0.4)
+
+
+def _rise_s(
+    wave: Wave, rate_hz: int, *, share: float, smoothing_s: float, window_s: float
+) -> float:
+    size = timebase.samples_in(smoothing_s, rate_hz)
+    head = wave[: timebase.samples_in(window_s, rate_hz)]
+    power = np.convolve(head**2, np.ones(size) / size)[: len(head)]
+    return timebase.duration_of(int(np.argmax(power >= share**2 * power.max())), rate_hz)
+
+
+def _lead_s(part: Part, wave: Wave, rate_hz: int) -> float:
+    """How much before its beat a note starts, so that it has risen on the beat."""
+    if part.bus == "drums" or part.name in _STRUCK:
+        return onset_s(wave, rate_hz)
+    rise_s = attack_s(wave, rate_hz)
+    is_slow = rise_s >= _FAST_ATTACK_S and part.name not in _BUILDING_UP
+    return min(rise_s, _MAX_LEAD_S) if is_slow else 0.0
 
 
 def _sidechain_gain(score: Score, n: int, lead_in: int, rate_hz: int) -> Wave:
@@ -144,7 +194,7 @@ def _sidechain_gain(score: Score, n: int, lead_in: int, rate_hz: int) -> Wave:
     dip = np.zeros(n)
     for note in score.notes:
         if note.part == "kick":
-            start = max(0, timebase.samples_in(note.start_s - RISE_S, rate_hz) + lead_in)
+            start = max(0, timebase.samples_in(note.start_s, rate_hz) + lead_in)
             if start < n:
                 dip[start] = max(dip[start], note.velocity)
     tail = synthesis.decay(timebase.samples_in(0.4, rate_hz), rate_hz, 0.08)
@@ -184,50 +234,6 @@ def _sum_buses(buses: _Buses, mix: Mix, rate_hz: int) -> Bus:
         drums = (
             1.0 - 0.5 * mix.drum_saturation
         ) * drums + 0.5 * mix.drum_saturation * synthesis.soft_clip(drums, 0.5)
-    echo = _delay(buses.echo, mix, rate_hz)
-    reverb = _reverb(buses.reverb + 0.4 * echo, mix, rate_hz)
-    return buses.low + drums + _widen(music + echo, mix, rate_hz) + reverb
-
-
-def _widen(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
-    """Music widened by a delayed side signal, which cancels in the mono sum."""
-    if bus.shape[1] == 1:
-        return bus
-    delay = timebase.samples_in(0.011, rate_hz)
-    side = synthesis.highpass(bus.mean(axis=1), 300, rate_hz)
-    side = 0.6 * mix.stereo_width * np.concatenate([np.zeros(delay), side[:-delay]])
-    return bus + np.stack([side, -side], axis=-1)
-
-
-def _delay(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
-    """Three echoes ``mix.echo_s`` apart, each softer and duller."""
-    out = np.zeros_like(bus)
-    step = timebase.samples_in(mix.echo_s, rate_hz)
-    if mix.echo <= 0.0 or not bus.any():
-        return out
-    for count in range(1, 4):
-        if count * step >= len(bus):
-            break
-        bus = map_channels(bus, lambda x: synthesis.lowpass(x, 3500, rate_hz, 1))
-        out[count * step :] += mix.echo * 0.55 ** (count - 1) * bus[: len(bus) - count * step]
-    return out
-
-
-def _reverb(send: Bus, mix: Mix, rate_hz: int) -> Bus:
-    """Reverberation: early reflections, then decaying noise whose treble decays faster."""
-    n = timebase.samples_in(mix.reverb_s, rate_hz)
-    rng = np.random.default_rng([mix.seed, 9])
-    out = np.empty_like(send)
-    for channel in range(send.shape[1]):
-        tail = rng.standard_normal(n)
-        low = synthesis.lowpass(tail, 1200, rate_hz, 1)
-        dark = low * synthesis.decay(n, rate_hz, mix.reverb_s / 5.0)
-        tail = dark + (tail - low) * synthesis.decay(n, rate_hz, mix.reverb_s / 9.0)
-        tail[: timebase.samples_in(0.012, rate_hz)] = 0.0
-        early = rng.uniform(0.006, 0.045, 6)
-        at = np.minimum((early * rate_hz).astype(int), n - 1)
-        tail[at] += rng.choice([-1.0, 1.0], 6) * 12.0 * np.exp(-early / 0.03)
-        tail = synthesis.highpass(synthesis.lowpass(tail, 5500, rate_hz, 1), 250, rate_hz)
-        tail /= np.sqrt(np.sum(tail**2)) + 1e-9
-        out[:, channel] = signal.oaconvolve(send[:, channel], tail)[: len(send)]
-    return 4.0 * mix.reverb * out
+    echo = effects.echo(buses.echo, mix, rate_hz)
+    reverb = effects.reverb(buses.reverb + 0.4 * echo, mix, rate_hz)
+    return buses.low + drums + effects.widen(music + echo, mix, rate_hz) + reverb

@@ -11,7 +11,7 @@ from kinetune.corpus.rendering import sample_bank
 from kinetune.corpus.rendering.sampled import SAMPLED, pitched
 from kinetune.corpus.rendering.synthesis import NoteSpec, Timbre
 from kinetune.errors import ConfigError
-from tests.corpus.test_music import pitch_of
+from tests.corpus.rendering.scores import pitch_of
 
 RATE_HZ = 22_050
 # Bells and hits have no steady pitch; choirs and strings sing around theirs.
