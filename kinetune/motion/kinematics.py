@@ -25,6 +25,16 @@ def global_rotations(local: Array) -> Array:
     return world
 
 
+def local_rotations(world: Array) -> Array:
+    """Turn world quaternions (T, 24, 4) into local ones of length 1: undoes the chaining."""
+    local = world.copy()
+    for joint, parent in enumerate(skeleton.PARENTS):
+        if parent >= 0:
+            to_parent = rotations.quat_inverse(world[:, parent])
+            local[:, joint] = rotations.quat_multiply(to_parent, world[:, joint])
+    return local / np.linalg.norm(local, axis=-1, keepdims=True)
+
+
 def forward_kinematics(local: Array, root_m: Array, offsets_m: Array = skeleton.OFFSETS_M) -> Array:
     """Return joint positions (T, 24, 3), metres, for local quaternions and a root path.
 

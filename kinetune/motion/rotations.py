@@ -156,6 +156,19 @@ def slerp(start: Array, end: Array, fraction: Array) -> Array:
     return out / np.linalg.norm(out, axis=-1, keepdims=True)
 
 
+def mean_rotation(quat: Array) -> Array:
+    """Return the mean (4,) of quaternions (T, 4), whatever their signs (Markley et al. 2007)."""
+    if len(quat) == 1:
+        return quat[0]
+    return np.linalg.eigh(quat.T @ quat)[1][:, -1]
+
+
+def unit(vector: Array) -> Array:
+    """Scale vectors (..., 3) to length 1; zeros stay zeros."""
+    length = np.linalg.norm(vector, axis=-1, keepdims=True)
+    return vector / np.where(length > 0.0, length, 1.0)
+
+
 def shortest_rotation(source: Array, target: Array) -> Array:
     """Return the shortest rotation (..., 4) that turns unit vectors ``source`` to ``target``."""
     dot = np.sum(source * target, axis=-1, keepdims=True)

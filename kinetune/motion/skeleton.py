@@ -50,10 +50,49 @@ OFFSETS_M.flags.writeable = False
 
 
 def joint_index(name: str) -> int:
-    """Return the place of a joint in the 24, by name."""
+    """Return the index of a joint in the 24, by name."""
     return JOINT_NAMES.index(name)
 
 
+SIDES = ("left", "right")
+# Both bones of both legs: a joint and the joint at its far end.
+LEG_BONES: tuple[tuple[int, int], ...] = tuple(
+    (joint_index(f"{side}_{upper}"), joint_index(f"{side}_{lower}"))
+    for side in SIDES
+    for upper, lower in (("hip", "knee"), ("knee", "ankle"))
+)
+# Limb joints and the joint at the far end of their bone.
+LIMB_BONES: dict[int, int] = {
+    joint_index(f"{side}_{upper}"): joint_index(f"{side}_{lower}")
+    for side in SIDES
+    for upper, lower in (
+        ("hip", "knee"), ("knee", "ankle"), ("ankle", "foot"),
+        ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"),
+    )
+}  # fmt: skip
+# How much of the rotation from the pelvis to the chest each spine joint has, from the pelvis on.
+SPINE_FRACTIONS: dict[int, float] = {
+    joint_index("spine1"): 1 / 3, joint_index("spine2"): 2 / 3, joint_index("spine3"): 1.0,
+}  # fmt: skip
+# Where the lower bone goes when a hinge bends, in the axes of the upper bone at rest: knees bend
+# backwards, elbows (palms down in a T-pose) forwards.
+BEND_DIRECTIONS: dict[int, NDArray[np.float64]] = {
+    joint_index(f"{side}_{part}"): np.array([0.0, 0.0, z])
+    for side in SIDES
+    for part, z in (("hip", -1.0), ("shoulder", 1.0))
+}
+
+
+def rest_positions_m() -> NDArray[np.float64]:
+    """Return where the joints are in the rest pose, pelvis at the origin, metres, (24, 3)."""
+    positions = OFFSETS_M.copy()
+    for joint, parent in enumerate(PARENTS):
+        if parent >= 0:
+            positions[joint] += positions[parent]
+    return positions
+
+
 def leg_length_m() -> float:
-    """Length of the mean skeleton's left leg from hip to ankle, metres."""
-    return float(np.linalg.norm(OFFSETS_M[4]) + np.linalg.norm(OFFSETS_M[7]))
+    """Return the mean length of the two legs from hip to ankle, metres."""
+    lengths = [float(np.linalg.norm(OFFSETS_M[lower])) for _, lower in LEG_BONES]
+    return sum(lengths) / len(SIDES)

@@ -7,7 +7,10 @@ before slicing, divided by ``scale``); generated dances with ``smpl_poses``, ``s
 ``full_pose``, 30 fps, z up, metres.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,67 +18,81 @@ from numpy.typing import NDArray
 from kinetune.errors import MotionError
 from kinetune.motion import skeleton
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.frame_rate import check_length
 from kinetune.motion.io import smpl
 from kinetune.motion.io.safe_pickle import read_pickle
 
 AIST_FPS = 60.0
 EDGE_GENERATED_FPS = 30.0
 
-Array = NDArray[np.float64]
+
+@dataclass(frozen=True)
+class _Layout:
+    """The keys of one kind of pickle, and what its format documents.
+
+    Attributes:
+        required: Keys that must be there, and that tell this layout from the others.
+        pose: Key of the axis-angle pose.
+        path: Key of the pelvis path.
+        scale: Key of the number the path is divided by, if there is one.
+        fps: Frames a second.
+        source: The clip's ``source``.
+        up: Up axis.
+    """
+
+    required: tuple[str, ...]
+    pose: str
+    path: str
+    scale: str | None
+    fps: float
+    source: str
+    up: str
 
 
-def read_aist(path: Path) -> MotionClip:
-    """Read an AIST++ or EDGE pickle; ``source`` says ``"aist"`` or ``"edge"``.
+# The first layout whose keys are all there is the file's.
+_LAYOUTS = (
+    _Layout(
+        ("smpl_poses", "smpl_trans", "smpl_scaling"),
+        "smpl_poses", "smpl_trans", "smpl_scaling", AIST_FPS, "aist", "+y",
+    ),
+    _Layout(("pos", "q"), "q", "pos", "scale", AIST_FPS, "edge", "+y"),
+    _Layout(
+        ("smpl_poses", "smpl_trans", "full_pose"),
+        "smpl_poses", "smpl_trans", None, EDGE_GENERATED_FPS, "edge", "+z",
+    ),
+)  # fmt: skip
+
+
+def read_aist(path: Path, *, fps: float | None = None) -> MotionClip:
+    """Read an AIST++ or EDGE pickle; ``source`` becomes ``"aist"`` or ``"edge"``.
 
     Args:
         path: The file.
+        fps: Frames a second, in place of those the format documents.
 
     Raises:
         MotionError: The pickle is unsafe or damaged, keys are missing, or a shape is wrong.
     """
-    held = read_pickle(path)
-    for keys, reader in _READERS.items():
-        if all(key in held for key in keys):
-            return reader(path, held)
-    raise MotionError(
-        f"{path}: expected smpl_poses, smpl_trans and smpl_scaling (AIST++), pos and q (EDGE "
-        "slice) or smpl_poses, smpl_trans and full_pose (EDGE output), found "
-        f"{', '.join(sorted(held)) or 'no keys'}"
-    )
+    data = read_pickle(path)
+    layout = next((each for each in _LAYOUTS if all(key in data for key in each.required)), None)
+    if layout is None:
+        raise MotionError(
+            f"{path}: expected smpl_poses, smpl_trans and smpl_scaling (AIST++), pos and q (EDGE "
+            "slice) or smpl_poses, smpl_trans and full_pose (EDGE output), found "
+            f"{', '.join(sorted(data)[:40]) or 'no keys'}"
+        )
+    rate_hz = layout.fps if fps is None else fps
+    pose = _pose(path, data, layout.pose)
+    check_length(len(pose), rate_hz, str(path))
+    root_m = smpl.numbers(data[layout.path], f"{path}: {layout.path}")
+    if layout.scale is not None and layout.scale in data:
+        scale = smpl.positive_number(data[layout.scale], f"{path}: {layout.scale}")
+        root_m = root_m.astype(np.float64) / scale
+    return smpl.clip_from_smpl(path, pose, root_m, fps=rate_hz, source=layout.source, up=layout.up)
 
 
-def _read_aistpp(path: Path, held: dict[str, object]) -> MotionClip:
-    pose = _pose(path, held, "smpl_poses")
-    root_m = smpl.numbers(held["smpl_trans"], f"{path}: smpl_trans") / _scale(
-        path, held, "smpl_scaling"
-    )
-    return smpl.clip_from_smpl(path, pose, root_m, fps=AIST_FPS, source="aist", z_up=False)
-
-
-def _read_edge_slice(path: Path, held: dict[str, object]) -> MotionClip:
-    pose = _pose(path, held, "q")
-    root_m = smpl.numbers(held["pos"], f"{path}: pos")
-    if "scale" in held:
-        root_m = root_m / _scale(path, held, "scale")
-    return smpl.clip_from_smpl(path, pose, root_m, fps=AIST_FPS, source="edge", z_up=False)
-
-
-def _read_edge_output(path: Path, held: dict[str, object]) -> MotionClip:
-    pose = _pose(path, held, "smpl_poses")
-    root_m = smpl.numbers(held["smpl_trans"], f"{path}: smpl_trans")
-    return smpl.clip_from_smpl(path, pose, root_m, fps=EDGE_GENERATED_FPS, source="edge", z_up=True)
-
-
-# The first row whose keys are all there reads the file.
-_READERS = {
-    ("smpl_poses", "smpl_trans", "smpl_scaling"): _read_aistpp,
-    ("pos", "q"): _read_edge_slice,
-    ("smpl_poses", "smpl_trans", "full_pose"): _read_edge_output,
-}
-
-
-def _pose(path: Path, held: dict[str, object], key: str) -> Array:
-    pose = smpl.numbers(held[key], f"{path}: {key}")
+def _pose(path: Path, data: Mapping[str, object], key: str) -> NDArray[Any]:
+    pose = smpl.numbers(data[key], f"{path}: {key}")
     columns = int(np.prod(pose.shape[1:])) if pose.ndim in (2, 3) else 0
     expected = skeleton.JOINT_COUNT * 3
     if columns != expected:
@@ -85,10 +102,3 @@ def _pose(path: Path, held: dict[str, object], key: str) -> Array:
             f"{key}, found an array of shape {pose.shape}{hint}"
         )
     return pose.reshape(len(pose), skeleton.JOINT_COUNT, 3)
-
-
-def _scale(path: Path, held: dict[str, object], key: str) -> float:
-    value = smpl.numbers(held[key], f"{path}: {key}").reshape(-1)
-    if len(value) != 1 or not (np.isfinite(value[0]) and value[0] > 0):
-        raise MotionError(f"{path}: expected one positive number in {key}, found {value.tolist()}")
-    return float(value[0])

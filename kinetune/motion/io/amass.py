@@ -8,47 +8,64 @@ files. What is written here reads back exactly: the hands travel in an extra arr
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinetune.errors import MotionError
 from kinetune.files import atomic_file
-from kinetune.motion import rotations, skeleton
+from kinetune.motion import rotations, skeleton, world_axes
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.frame_rate import check_length
 from kinetune.motion.io import smpl
-from kinetune.motion.io.npz import load_arrays
-
-Array = NDArray[np.float64]
+from kinetune.motion.io.npz import load_arrays, shapes_in
 
 BODY_JOINTS = 22
 _SMPLH_COLUMNS = 156
 # Columns of a pose in the family of SMPL, and how many of its joints are ours.
-_OUR_JOINTS = {156: BODY_JOINTS, 165: BODY_JOINTS, 72: skeleton.JOINT_COUNT, 66: BODY_JOINTS}
+_SHARED_JOINTS = {156: BODY_JOINTS, 165: BODY_JOINTS, 72: skeleton.JOINT_COUNT, 66: BODY_JOINTS}
 _RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
-_KEYS = ("poses", "root_orient", "pose_body", "trans", "hands", *_RATE_KEYS)
+_POSE_KEYS = ("poses", "root_orient", "pose_body", "trans", "hands")
+_UP = "+z"
 
 
-def read_amass(path: Path) -> MotionClip:
+def read_amass(path: Path, *, fps: float | None = None) -> MotionClip:
     """Read an AMASS file.
 
     Args:
         path: The file.
+        fps: Frames a second, in place of the file's own; None reads them from the file.
 
     Raises:
         MotionError: The archive is damaged, keys are missing, or a shape is wrong.
     """
-    return read_amass_with_joints(path)[0]
+    return read_amass_with_joints(path, fps=fps)[0]
 
 
-def read_amass_with_joints(path: Path) -> tuple[MotionClip, int]:
-    """Read an AMASS file, and say how many joints its own pose has.
+def read_amass_with_joints(path: Path, *, fps: float | None = None) -> tuple[MotionClip, int]:
+    """Read an AMASS file, and return how many joints its own pose has beside the clip.
+
+    Args:
+        path: The file.
+        fps: Frames a second, in place of the file's own; None reads them from the file.
 
     Raises:
         MotionError: As :func:`read_amass`.
     """
-    arrays = load_arrays(path, _KEYS)
-    return _clip(path, arrays), _all_joints(path, arrays).shape[1]
+    shapes = shapes_in(path)
+    if "poses" not in shapes and not {"root_orient", "pose_body"} <= set(shapes):
+        raise MotionError(
+            f"{path}: expected poses (T, 156), or root_orient and pose_body, found "
+            f"{', '.join(sorted(shapes)) or 'no arrays'}"
+        )
+    if fps is None:
+        fps = _rate_hz(path, load_arrays(path, _RATE_KEYS))
+    frame_count = max((shapes[key][0] for key in _POSE_KEYS if shapes.get(key)), default=0)
+    check_length(frame_count, fps, str(path))
+    arrays = load_arrays(path, _POSE_KEYS)
+    pose = _pose(path, arrays)
+    return _clip(path, arrays, pose, fps), pose.shape[1]
 
 
 def write_amass(path: Path, clip: MotionClip) -> None:
@@ -61,17 +78,17 @@ def write_amass(path: Path, clip: MotionClip) -> None:
     Raises:
         OutputError: It can't be written.
     """
-    upright = clip.rotations.copy()
-    to_z_up = rotations.quat_inverse(smpl.Y_UP_FROM_Z_UP)
-    upright[:, 0] = rotations.quat_multiply(to_z_up, upright[:, 0])
-    axis_angle = rotations.axis_angle_from_quat(upright)
+    z_up = clip.rotations.copy()
+    to_z_up = rotations.quat_inverse(world_axes.ROTATION_TO_Y_UP[_UP])
+    z_up[:, 0] = rotations.quat_multiply(to_z_up, z_up[:, 0])
+    axis_angle = rotations.axis_angle_from_quat(z_up)
     poses = np.zeros((clip.frame_count, _SMPLH_COLUMNS))
     poses[:, : BODY_JOINTS * 3] = axis_angle[:, :BODY_JOINTS].reshape(clip.frame_count, -1)
     with atomic_file(path) as aside, aside.open("wb") as file:
         np.savez_compressed(
             file,
             poses=poses,
-            trans=smpl.z_up(clip.root_m),
+            trans=world_axes.z_up_from_y_up(clip.root_m),
             mocap_framerate=np.float64(clip.fps),
             betas=np.zeros(16),
             gender="neutral",
@@ -79,9 +96,8 @@ def write_amass(path: Path, clip: MotionClip) -> None:
         )
 
 
-def _clip(path: Path, arrays: dict[str, NDArray]) -> MotionClip:
-    pose = _all_joints(path, arrays)
-    pose = pose[:, : _OUR_JOINTS[pose.shape[1] * 3]]
+def _clip(path: Path, arrays: dict[str, NDArray], pose: NDArray[Any], fps: float) -> MotionClip:
+    pose = pose[:, : _SHARED_JOINTS[pose.shape[1] * 3]]
     if "hands" in arrays and pose.shape[1] == BODY_JOINTS:
         hands = smpl.numbers(arrays["hands"], f"{path}: hands")
         if hands.shape == (len(pose), skeleton.JOINT_COUNT - BODY_JOINTS, 3):
@@ -89,23 +105,17 @@ def _clip(path: Path, arrays: dict[str, NDArray]) -> MotionClip:
     if "trans" not in arrays:
         raise MotionError(f"{path}: expected an array trans (T, 3), found none; is this AMASS?")
     root_m = smpl.numbers(arrays["trans"], f"{path}: trans")
-    return smpl.clip_from_smpl(
-        path, pose, root_m, fps=_rate(path, arrays), source="amass", z_up=True
-    )
+    return smpl.clip_from_smpl(path, pose, root_m, fps=fps, source="amass", up=_UP)
 
 
-def _all_joints(path: Path, arrays: dict[str, NDArray]) -> Array:
+def _pose(path: Path, arrays: dict[str, NDArray]) -> NDArray[Any]:
+    """Return all joints of the pose, axis-angle, (T, J, 3)."""
     if "poses" in arrays:
         pose = smpl.numbers(arrays["poses"], f"{path}: poses")
-    elif "root_orient" in arrays and "pose_body" in arrays:
-        pose = _joined(path, arrays)
     else:
-        raise MotionError(
-            f"{path}: expected poses (T, 156), or root_orient and pose_body, found "
-            f"{', '.join(sorted(arrays)) or 'none of the keys of AMASS'}"
-        )
+        pose = _joined(path, arrays)
     columns = int(np.prod(pose.shape[1:])) if pose.ndim in (2, 3) else 0
-    if columns not in _OUR_JOINTS:
+    if columns not in _SHARED_JOINTS:
         raise MotionError(
             f"{path}: expected 156 (SMPL-H), 165 (SMPL-X), 72 (SMPL) or 66 numbers a frame, "
             f"found poses of shape {pose.shape}"
@@ -113,7 +123,7 @@ def _all_joints(path: Path, arrays: dict[str, NDArray]) -> Array:
     return pose.reshape(len(pose), -1, 3)
 
 
-def _joined(path: Path, arrays: dict[str, NDArray]) -> Array:
+def _joined(path: Path, arrays: dict[str, NDArray]) -> NDArray[Any]:
     root = smpl.numbers(arrays["root_orient"], f"{path}: root_orient")
     body = smpl.numbers(arrays["pose_body"], f"{path}: pose_body")
     if root.ndim != 2 or body.ndim != 2 or len(root) != len(body):
@@ -124,11 +134,10 @@ def _joined(path: Path, arrays: dict[str, NDArray]) -> Array:
     return np.concatenate([root, body], axis=1)
 
 
-def _rate(path: Path, arrays: dict[str, NDArray]) -> float:
+def _rate_hz(path: Path, arrays: dict[str, NDArray]) -> float:
     for key in _RATE_KEYS:
         if key in arrays:
-            rate = smpl.numbers(arrays[key], f"{path}: {key}").reshape(-1)
-            if len(rate) == 1 and np.isfinite(rate[0]) and rate[0] > 0:
-                return float(rate[0])
-            raise MotionError(f"{path}: expected one positive number in {key}, found {rate}")
-    raise MotionError(f"{path}: expected {' or '.join(_RATE_KEYS)}, found neither; add one")
+            return smpl.positive_number(arrays[key], f"{path}: {key}")
+    raise MotionError(
+        f"{path}: expected {' or '.join(_RATE_KEYS)}, found neither; give the rate with --fps"
+    )

@@ -2,8 +2,9 @@
 
 Conventions: offsets in the file's own unit, angles in degrees; a joint's rotation is the product
 of its channels in the order listed (the first turns last in the world: R = R1 R2 R3). Lines may
-end in CRLF, names may hold spaces and colons. What is written is in centimetres, y up, ZXY.
-Source: the Biovision description as kept by the University of Wisconsin (M. Meredith, S. Maddock).
+end in LF, CRLF or CR; names may hold spaces and colons. What is written is in centimetres, y up,
+ZXY. Source: the Biovision description as kept by the University of Wisconsin (M. Meredith, S.
+Maddock).
 """
 
 import re
@@ -18,14 +19,19 @@ from kinetune.errors import MotionError
 from kinetune.files import atomic_file
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.frame_rate import check_length, checked_rate_hz, rate_from_frame_time
 from kinetune.motion.io.bvh_text import Hierarchy, Table, parse_hierarchy
-from kinetune.motion.retargeting.skeletal_animation import Frames, nominal_rate_hz
+from kinetune.motion.io.text_encoding import decode_text
+from kinetune.motion.retargeting.skeletal_animation import Frames
 
 Array = NDArray[np.float64]
 
 _CM_PER_M = 100.0
 # How far a leaf's end site stands from it when written, along the bone before it.
 _END_SITE_CM = 8.0
+_HEADING = re.compile(r"\s*Frames\s*:\s*(\S+)\s+Frame\s+Time\s*:\s*(\S+)", re.IGNORECASE)
+# No count of frames has more digits; Python refuses to read thousands of them.
+_MAX_DIGITS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +55,7 @@ class Bvh:
 
     @property
     def parents(self) -> tuple[int, ...]:
-        """Place of each joint's parent, -1 for a root."""
+        """Index of each joint's parent, -1 for a root."""
         return self.hierarchy.parents
 
     @property
@@ -81,50 +87,52 @@ class Bvh:
         return joint_positions(self, joint, frames)
 
 
-def read_bvh(path: Path) -> Bvh:
+def read_bvh(path: Path, *, fps: float | None = None) -> Bvh:
     """Read a BVH file.
+
+    Args:
+        path: The file, in UTF-8 or one of the encodings names are written in.
+        fps: Frames a second, in place of the file's own.
 
     Raises:
         MotionError: The text isn't BVH, or its numbers don't fit its hierarchy; the line is named.
     """
-    raw = Path(path).read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin1")
-    return parse_bvh(text, context=str(path))
+    return parse_bvh(decode_text(Path(path).read_bytes()), context=str(path), fps=fps)
 
 
-def parse_bvh(text: str, *, context: str = "BVH text") -> Bvh:
+def parse_bvh(text: str, *, context: str = "BVH text", fps: float | None = None) -> Bvh:
     """Parse BVH text.
 
     Args:
         text: The whole file.
         context: What to call it in errors.
+        fps: Frames a second, in place of the file's own.
 
     Raises:
         MotionError: As :func:`read_bvh`.
     """
-    motion = re.search(r"^[ \t]*MOTION[ \t\r]*$", text, re.MULTILINE | re.IGNORECASE)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    motion = re.search(r"^[ \t]*MOTION[ \t]*$", text, re.MULTILINE | re.IGNORECASE)
     if motion is None:
         raise MotionError(
             f"{context}: expected a line MOTION after the hierarchy, found none in "
             f"{text.count(chr(10)) + 1} lines; the file is cut short"
         )
     hierarchy = parse_hierarchy(text[: motion.start()], context)
-    heading = re.compile(r"\s*Frames\s*:\s*(\S+)\s+Frame\s+Time\s*:\s*(\S+)", re.IGNORECASE)
-    found = heading.match(text, motion.end())
+    heading = _HEADING.match(text, motion.end())
     line = text.count("\n", 0, motion.end()) + 2
-    if found is None:
+    if heading is None:
         raise MotionError(f"{context}, line {line}: expected 'Frames: N' and 'Frame Time: seconds'")
-    frame_count = _frame_count(found[1], f"{context}, line {line}")
-    fps = _rate_hz(found[2], f"{context}, line {line + 1}")
-    table = Table(context, text.count("\n", 0, found.end()) + 1, hierarchy.channel_count)
-    return Bvh(hierarchy, table.parse(text[found.end() :], frame_count), fps)
+    frame_count = _frame_count(heading[1], f"{context}, line {line}")
+    rate_hz = _rate_hz(heading[2], f"{context}, line {line + 1}") if fps is None else fps
+    check_length(frame_count, rate_hz, f"{context}, line {line}")
+    table = Table(context, text.count("\n", 0, heading.end()) + 1, hierarchy.channel_count)
+    return Bvh(hierarchy, table.parse(text[heading.end() :], frame_count), rate_hz)
 
 
 def joint_rotations(bvh: Bvh, joint: int, frames: Frames = slice(None)) -> Array:
-    """Return a joint's local rotations as quaternions, (T, 4), for the frames asked for."""
+    """Return a joint's local rotations as quaternions, (T, 4), in the given frames."""
     hierarchy = bvh.hierarchy
     first = hierarchy.first_column(joint)
     quat = np.zeros((len(bvh.values[frames]), 4))
@@ -132,10 +140,10 @@ def joint_rotations(bvh: Bvh, joint: int, frames: Frames = slice(None)) -> Array
     for column, channel in enumerate(hierarchy.channels[joint], start=first):
         if channel.endswith("rotation"):
             half = np.radians(bvh.values[frames, column]) / 2.0
-            turn = np.zeros_like(quat)
-            turn[:, 0] = np.cos(half)
-            turn[:, 1 + "XYZ".index(channel[0])] = np.sin(half)
-            quat = rotations.quat_multiply(quat, turn)
+            step = np.zeros_like(quat)
+            step[:, 0] = np.cos(half)
+            step[:, 1 + "XYZ".index(channel[0])] = np.sin(half)
+            quat = rotations.quat_multiply(quat, step)
     return quat
 
 
@@ -147,8 +155,8 @@ def joint_positions(bvh: Bvh, joint: int, frames: Frames = slice(None)) -> Array
     hierarchy = bvh.hierarchy
     first = hierarchy.first_column(joint)
     columns = {
-        "XYZ".index(channel[0]): first + place
-        for place, channel in enumerate(hierarchy.channels[joint])
+        "XYZ".index(channel[0]): first + index
+        for index, channel in enumerate(hierarchy.channels[joint])
         if channel.endswith("position")
     }
     if not columns:
@@ -198,7 +206,7 @@ def _children(joint: int) -> list[int]:
 
 
 def _depth_first(joint: int) -> list[int]:
-    return [joint, *(place for child in _children(joint) for place in _depth_first(child))]
+    return [joint, *(below for child in _children(joint) for below in _depth_first(child))]
 
 
 def _joint_lines(joint: int, depth: int) -> list[str]:
@@ -224,18 +232,17 @@ def _triple(values: Array) -> str:
 
 
 def _frame_count(text: str, context: str) -> int:
-    if not text.isdecimal():
-        raise MotionError(f"{context}: expected a number of frames, found {text!r}")
-    if int(text) == 0:
-        raise MotionError(f"{context}: the file says it has no frames")
+    if not text.isdecimal() or len(text) > _MAX_DIGITS:
+        raise MotionError(f"{context}: expected a number of frames, found {text[:40]!r}")
     return int(text)
 
 
 def _rate_hz(text: str, context: str) -> float:
     try:
-        frame_time_s = float(text)
-    except ValueError:
-        frame_time_s = np.nan
-    if not (np.isfinite(frame_time_s) and frame_time_s > 0.0):
-        raise MotionError(f"{context}: expected a frame time in seconds above 0, found {text!r}")
-    return nominal_rate_hz(1.0 / frame_time_s)
+        rate_hz = rate_from_frame_time(text)
+    except ValueError as error:
+        raise MotionError(
+            f"{context}: expected a frame time in seconds above 0, found {text[:40]!r}; correct "
+            "it, or give the rate with --fps"
+        ) from error
+    return checked_rate_hz(rate_hz, f"{context}: Frame Time {text[:40]}")

@@ -4,9 +4,11 @@ Conventions: as in :mod:`kinetune.motion.io.bvh`; offsets and numbers stay in th
 Whatever doesn't fit is refused with the line it stands in.
 """
 
+import itertools
 import re
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,9 @@ CHANNEL_NAMES = (
     "Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation",
 )  # fmt: skip
 # Beyond any angle in degrees or place in any unit: damage.
-_LARGEST = 1e9
+_MAX_VALUE = 1e9
+# Bodies have tens of joints, crowds and hair some hundreds.
+_MAX_JOINTS = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +32,7 @@ class Hierarchy:
 
     Attributes:
         names: Joint names as written, length J.
-        parents: Place of each joint's parent, -1 for a root, length J.
+        parents: Index of each joint's parent, -1 for a root, length J.
         offsets: From the parent at rest, file units, (J, 3).
         ends: Offset of each joint's End Site, zeros where it has none, file units, (J, 3).
         channels: Names of each joint's channels in order, length J.
@@ -40,14 +44,18 @@ class Hierarchy:
     ends: Array
     channels: tuple[tuple[str, ...], ...]
 
+    @cached_property
+    def _first_columns(self) -> tuple[int, ...]:
+        return tuple(itertools.accumulate(map(len, self.channels), initial=0))
+
     @property
     def channel_count(self) -> int:
         """Numbers in a frame."""
-        return sum(len(channels) for channels in self.channels)
+        return self._first_columns[-1]
 
     def first_column(self, joint: int) -> int:
-        """Return where a joint's numbers begin in a frame."""
-        return sum(len(channels) for channels in self.channels[:joint])
+        """Return the column in which a joint's numbers begin."""
+        return self._first_columns[joint]
 
 
 def parse_hierarchy(text: str, context: str) -> Hierarchy:
@@ -85,9 +93,9 @@ class Table:
         """
         flat = _numbers_in(text)
         if self.columns == 0 or len(flat) != frame_count * self.columns:
-            self._explain(text, frame_count)
+            self._raise_parse_error(text, frame_count)
         values = flat.reshape(frame_count, self.columns)
-        bad = ~(np.abs(values) < _LARGEST).all(axis=1)
+        bad = ~((values < _MAX_VALUE) & (values > -_MAX_VALUE)).all(axis=1)
         if bad.any():
             frame = int(np.argmax(bad))
             raise MotionError(
@@ -104,20 +112,20 @@ class Table:
         rows = self._rows(text)
         return rows[min(frame, len(rows) - 1)][0]
 
-    def _explain(self, text: str, frame_count: int) -> None:
-        """Find what is wrong with a table that didn't parse, and say so."""
+    def _raise_parse_error(self, text: str, frame_count: int) -> None:
+        """Raise the error of a table that didn't parse, with the line it is in."""
         rows = self._rows(text)
-        for line, words in rows:
-            strange = next((word for word in words if not _is_number(word)), None)
+        for line, tokens in rows:
+            strange = next((token for token in tokens if not _is_number(token)), None)
             if strange is not None:
                 raise MotionError(
                     f"{self.context}, line {line}: expected numbers, found {strange[:40]!r}"
                 )
-        for line, words in rows:
-            if len(words) != self.columns:
+        for line, tokens in rows:
+            if len(tokens) != self.columns:
                 raise MotionError(
                     f"{self.context}, line {line}: expected {self.columns} numbers, one for each "
-                    f"channel, found {len(words)}"
+                    f"channel, found {len(tokens)}"
                 )
         last = rows[-1][0] if rows else self.first_line
         raise MotionError(
@@ -126,9 +134,9 @@ class Table:
         )
 
 
-def _is_number(word: str) -> bool:
+def _is_number(token: str) -> bool:
     try:
-        float(word)
+        float(token)
     except ValueError:
         return False
     return True
@@ -155,17 +163,17 @@ class _HierarchyParser:
         self.offsets: list[Array | None] = []
         self.ends: list[Array] = []
         self.channels: list[tuple[str, ...] | None] = []
-        # Open braces: the place of a joint, or None for an End Site.
+        # Open braces: the index of a joint, or None for an End Site.
         self.open: list[int | None] = []
-        self.named: list[int | None] = []
+        self.pending: list[int | None] = []
 
     def parse(self, text: str) -> Hierarchy:
         line = 0
         for line, content in enumerate(text.splitlines(), start=1):
             for piece in re.split(r"([{}])", content):
                 if piece.strip():
-                    self._take(piece.strip(), f"{self.context}, line {line}")
-        if self.open or self.named:
+                    self._parse_piece(piece.strip(), f"{self.context}, line {line}")
+        if self.open or self.pending:
             raise MotionError(
                 f"{self.context}, line {line}: the hierarchy ends with {len(self.open)} braces "
                 "open; the file is cut short"
@@ -188,9 +196,9 @@ class _HierarchyParser:
             tuple(channels or () for channels in self.channels),
         )
 
-    def _take(self, piece: str, at: str) -> None:
-        word, _, rest = piece.replace("\t", " ").partition(" ")
-        takers = {
+    def _parse_piece(self, piece: str, context: str) -> None:
+        keyword, _, rest = piece.replace("\t", " ").partition(" ")
+        handlers = {
             "{": self._brace_open,
             "}": self._brace_close,
             "ROOT": self._joint,
@@ -198,51 +206,55 @@ class _HierarchyParser:
             "END": self._end_site,
             "OFFSET": self._offset,
             "CHANNELS": self._channels,
-            "HIERARCHY": lambda rest, at: None,
+            "HIERARCHY": lambda rest, context: None,
         }
-        taker = takers.get(word.upper())
-        if taker is None:
+        handler = handlers.get(keyword.upper())
+        if handler is None:
             raise MotionError(
-                f"{at}: expected one of ROOT, JOINT, End Site, OFFSET, CHANNELS or a brace, found "
-                f"{piece[:40]!r}"
+                f"{context}: expected one of ROOT, JOINT, End Site, OFFSET, CHANNELS or a "
+                f"brace, found {piece[:40]!r}"
             )
-        taker(rest.strip(), at)
+        handler(rest.strip(), context)
 
-    def _joint(self, name: str, at: str) -> None:
+    def _joint(self, name: str, context: str) -> None:
         parent = self.open[-1] if self.open else -1
-        if parent is None or self.named:
-            raise MotionError(f"{at}: joint {name!r} stands where a brace was expected")
-        self.named.append(len(self.names))
+        if parent is None or self.pending:
+            raise MotionError(f"{context}: joint {name[:40]!r} where a brace was expected")
+        if len(self.names) >= _MAX_JOINTS:
+            raise MotionError(
+                f"{context}: expected at most {_MAX_JOINTS} joints; export one dancer"
+            )
+        self.pending.append(len(self.names))
         self.names.append(name)
         self.parents.append(parent)
         self.offsets.append(None)
         self.ends.append(np.zeros(3))
         self.channels.append(None)
 
-    def _end_site(self, _: str, at: str) -> None:
-        if not self.open or self.open[-1] is None or self.named:
-            raise MotionError(f"{at}: an End Site stands outside a joint")
-        self.named.append(None)
+    def _end_site(self, _: str, context: str) -> None:
+        if not self.open or self.open[-1] is None or self.pending:
+            raise MotionError(f"{context}: an End Site stands outside a joint")
+        self.pending.append(None)
 
-    def _brace_open(self, _: str, at: str) -> None:
-        if not self.named:
-            raise MotionError(f"{at}: a brace opens without ROOT, JOINT or End Site before it")
-        self.open.append(self.named.pop())
+    def _brace_open(self, _: str, context: str) -> None:
+        if not self.pending:
+            raise MotionError(f"{context}: a brace opens without ROOT, JOINT or End Site before it")
+        self.open.append(self.pending.pop())
 
-    def _brace_close(self, _: str, at: str) -> None:
-        if not self.open or self.named:
-            raise MotionError(f"{at}: a brace closes that was never opened")
+    def _brace_close(self, _: str, context: str) -> None:
+        if not self.open or self.pending:
+            raise MotionError(f"{context}: a brace closes that was never opened")
         self.open.pop()
 
-    def _offset(self, rest: str, at: str) -> None:
+    def _offset(self, rest: str, context: str) -> None:
         try:
-            offset = np.array([float(word) for word in rest.split()])
+            offset = np.array([float(token) for token in rest.split()])
         except ValueError:
             offset = np.zeros(0)
-        if offset.shape != (3,) or not np.isfinite(offset).all():
-            raise MotionError(f"{at}: expected OFFSET and three numbers, found {rest!r}")
-        if not self.open or self.named:
-            raise MotionError(f"{at}: an OFFSET stands outside the braces of a joint")
+        if offset.shape != (3,) or not (np.abs(offset) < _MAX_VALUE).all():
+            raise MotionError(f"{context}: expected OFFSET and three numbers, found {rest[:60]!r}")
+        if not self.open or self.pending:
+            raise MotionError(f"{context}: an OFFSET stands outside the braces of a joint")
         joint = self.open[-1]
         if joint is None:
             self.ends[self._owner()] = offset
@@ -252,15 +264,19 @@ class _HierarchyParser:
     def _owner(self) -> int:
         return next(joint for joint in reversed(self.open) if joint is not None)
 
-    def _channels(self, rest: str, at: str) -> None:
+    def _channels(self, rest: str, context: str) -> None:
         count, *names = rest.split() or [""]
-        spelled = tuple(name.capitalize() for name in names)
-        known = all(name in CHANNEL_NAMES for name in spelled) and len(set(spelled)) == len(spelled)
-        if count != str(len(spelled)) or not known:
+        channels = tuple(name.capitalize() for name in names)
+        known = all(name in CHANNEL_NAMES for name in channels)
+        if count != str(len(channels)) or not known or len(set(channels)) != len(channels):
             raise MotionError(
-                f"{at}: expected CHANNELS, their number and that many of "
-                f"{', '.join(CHANNEL_NAMES)}, found {rest!r}"
+                f"{context}: expected CHANNELS, their number and that many of "
+                f"{', '.join(CHANNEL_NAMES)}, found {rest[:60]!r}"
             )
-        if not self.open or self.open[-1] is None or self.named:
-            raise MotionError(f"{at}: CHANNELS stand outside the braces of a joint")
-        self.channels[self.open[-1]] = spelled
+        if not self.open or self.pending:
+            raise MotionError(f"{context}: CHANNELS stand outside the braces of a joint")
+        joint = self.open[-1]
+        if joint is not None:
+            self.channels[joint] = channels
+        elif channels:  # An End Site may say that it has none.
+            raise MotionError(f"{context}: an End Site has no channels, found {rest[:60]!r}")

@@ -1,30 +1,35 @@
 """From SMPL's numbers to a clip and back: shapes checked, the world turned so that y is up.
 
-Conventions: axis-angle in radians, local to the parent joint; metres. AIST++ has y up already;
-AMASS and EDGE's generated dances have z up, and (x, y, z) there is (x, z, -y) here.
+Conventions: axis-angle in radians, local to the parent joint; metres. AIST++ documents y up;
+AMASS and EDGE's generated dances z up, and (x, y, z) there is (x, z, -y) here. Files of other
+tools in the same layout often have another axis up, so the body decides.
 Source: the formats' own descriptions (Loper et al. 2015; Li et al. 2021; Mahmood et al. 2019).
 """
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from kinetune.errors import MotionError
 from kinetune.memmap import CHUNK_FRAMES, chunks, zeros_or_memmap
-from kinetune.motion import rotations, skeleton
+from kinetune.motion import kinematics, rotations, skeleton, world_axes
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.frame_rate import check_length
 
 Array = NDArray[np.float64]
 
-# A quarter turn about x, backwards: what stands along z then stands along y.
-Y_UP_FROM_Z_UP: Array = np.array([np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0])
-Y_UP_FROM_Z_UP.flags.writeable = False
+# Far beyond any angle in radians; such a number is damage, or another unit.
+_MAX_ANGLE = 1e6
+# A stage, a town: nobody dances further than this from the origin.
+MAX_DISTANCE_M = 1e4
+# Number of frames looked at to decide the up axis.
+_MAX_SAMPLES = 1000
+_SHOULDERS_AND_ANKLES = ("left_shoulder", "right_shoulder"), ("left_ankle", "right_ankle")
 
-# Far beyond any angle in radians or place in metres; such a number is damage, or another unit.
-_LARGEST = 1e6
 
-
-def numbers(value: object, context: str) -> Array:
-    """Return ``value`` as an array of floats.
+def numbers(value: object, context: str) -> NDArray[Any]:
+    """Return ``value`` as an array of real numbers of its own type.
 
     Args:
         value: What a file held.
@@ -37,13 +42,32 @@ def numbers(value: object, context: str) -> Array:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError(f"{array.dtype} values")
-        return array.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise MotionError(f"{context}: expected an array of numbers, found {error}") from error
+    return array
+
+
+def positive_number(value: object, context: str) -> float:
+    """Return ``value`` as one positive number.
+
+    Args:
+        value: What a file held: a number, or an array of one.
+        context: File and key, for the error.
+
+    Raises:
+        MotionError: It is something else.
+    """
+    array = numbers(value, context)
+    if array.size == 1:
+        number = float(array.reshape(-1)[0])
+        if np.isfinite(number) and number > 0.0:
+            return number
+        raise MotionError(f"{context}: expected a positive number, found {number:g}")
+    raise MotionError(f"{context}: expected one positive number, found an array {array.shape}")
 
 
 def clip_from_smpl(
-    path: object, pose: Array, root_m: Array, *, fps: float, source: str, z_up: bool
+    path: object, pose: NDArray[Any], root_m: NDArray[Any], *, fps: float, source: str, up: str
 ) -> MotionClip:
     """Make a clip from a checked pose and path.
 
@@ -53,52 +77,69 @@ def clip_from_smpl(
         root_m: Pelvis path, metres, (T, 3).
         fps: Frames a second.
         source: Name of the format.
-        z_up: Whether the file's world has z up; it is turned.
+        up: The up axis the format documents, such as ``"+z"``; the body may contradict it.
 
     Raises:
-        MotionError: Lengths differ, or a value isn't finite.
+        MotionError: Lengths differ, a value isn't finite or absurd, or the rate is impossible.
     """
     if root_m.shape != (len(pose), 3):
         raise MotionError(
             f"{path}: expected a root path of shape ({len(pose)}, 3) for {len(pose)} frames of "
             f"pose, found {root_m.shape}"
         )
-    if len(pose) == 0:
-        raise MotionError(f"{path}: the motion has no frames")
-    _check_finite(path, pose, root_m)
+    check_length(len(pose), fps, str(path))
+    _check_values(path, pose, root_m)
+    root_m = root_m.astype(np.float64)
     quat = zeros_or_memmap((len(pose), skeleton.JOINT_COUNT, 4), np.float64)
     for piece in chunks(quat, size=CHUNK_FRAMES):
-        quat[piece, :, 0] = 1.0
-        quat[piece, : pose.shape[1]] = rotations.quat_from_axis_angle(pose[piece])
-        if z_up:
-            quat[piece, 0] = rotations.quat_multiply(Y_UP_FROM_Z_UP, quat[piece, 0])
+        quat[piece] = _quaternions(pose[piece])
+    axis = _up_axis(quat, expected=up, context=str(path))
+    if axis != "+y":
+        _turn_roots(quat, world_axes.ROTATION_TO_Y_UP[axis])
+        root_m = world_axes.y_up_from(root_m, axis)
     rotations.make_continuous_in_place(quat)
-    root_m = y_up(root_m) if z_up else root_m
     name = str(getattr(path, "stem", path))
     return MotionClip(quat, root_m, float(fps), name=name, source=source)
 
 
-def y_up(points: ArrayLike) -> Array:
-    """Turn points (..., 3) of a world with z up into one with y up, facing kept."""
-    x, y, z = np.moveaxis(np.asarray(points, dtype=np.float64), -1, 0)
-    return np.stack([x, z, -y], axis=-1)
+def _quaternions(pose: NDArray[Any]) -> Array:
+    """Turn axis-angle (T, J, 3) into quaternions (T, 24, 4), missing joints at rest."""
+    quat = np.zeros((len(pose), skeleton.JOINT_COUNT, 4))
+    quat[..., 0] = 1.0
+    quat[:, : pose.shape[1]] = rotations.quat_from_axis_angle(pose.astype(np.float64))
+    return quat
 
 
-def z_up(points: ArrayLike) -> Array:
-    """Turn points (..., 3) of a world with y up into one with z up: undoes :func:`y_up`."""
-    x, y, z = np.moveaxis(np.asarray(points, dtype=np.float64), -1, 0)
-    return np.stack([x, -z, y], axis=-1)
+def _turn_roots(quat: Array, turn: Array) -> None:
+    for piece in chunks(quat, size=CHUNK_FRAMES):
+        quat[piece, 0] = rotations.quat_multiply(turn, quat[piece, 0])
 
 
-def _check_finite(path: object, pose: Array, root_m: Array) -> None:
-    # Compared twice instead of abs(): long dances in little memory; NaN fails both.
-    fine = [
-        ((values < _LARGEST) & (values > -_LARGEST)).all(axis=1)
-        for values in (pose.reshape(len(pose), -1), root_m)
-    ]
-    bad = np.atleast_1d(~(fine[0] & fine[1]))
+def _up_axis(quat: Array, *, expected: str, context: str) -> str:
+    sample = quat[:: -(-len(quat) // _MAX_SAMPLES)]
+    positions = kinematics.forward_kinematics(sample, np.zeros((len(sample), 3)))
+    shoulders, ankles = (
+        positions[:, [skeleton.joint_index(name) for name in pair]].mean(axis=1)
+        for pair in _SHOULDERS_AND_ANKLES
+    )
+    upright = rotations.unit(shoulders - ankles).mean(axis=0)
+    return world_axes.up_axis(
+        upright, expected=expected, margin=world_axes.DOCUMENTED_MARGIN, context=context
+    )
+
+
+def _check_values(path: object, pose: NDArray[Any], root_m: NDArray[Any]) -> None:
+    # Compared twice instead of abs(), a chunk at a time: little memory; NaN fails both.
+    bad = np.zeros(len(pose), dtype=bool)
+    for piece in chunks(pose, size=CHUNK_FRAMES):
+        angles, place = pose[piece].reshape(len(bad[piece]), -1), root_m[piece]
+        bad[piece] = ~(
+            ((angles < _MAX_ANGLE) & (angles > -_MAX_ANGLE)).all(axis=1)
+            & ((place < MAX_DISTANCE_M) & (place > -MAX_DISTANCE_M)).all(axis=1)
+        )
     if bad.any():
         raise MotionError(
             f"{path}: frame {int(np.argmax(bad))} holds NaN, infinite or absurdly large values "
-            f"({int(bad.sum())} of {len(bad)} frames do); clean the clip and try again"
+            f"({int(bad.sum())} of {len(bad)} frames do; angles are radians, places metres, at "
+            f"most {MAX_DISTANCE_M:g} from the origin); clean the clip and try again"
         )

@@ -146,6 +146,11 @@ def sided_keys(names: Sequence[str]) -> list[tuple[str, str]]:
     return [_side_and_key(words) for words in _without_prefix(lower)]
 
 
+def limb_joints(names: Sequence[str]) -> set[int]:
+    """Return the indices of the names that mean a limb of either side."""
+    return {index for index, (side, key) in enumerate(sided_keys(names)) if side and key in _KNOWN}
+
+
 def path_to_root(parents: Sequence[int], joint: int) -> list[int]:
     """Return a joint and all above it, from it to the root."""
     path = []

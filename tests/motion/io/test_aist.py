@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from kinetune.errors import MotionError
-from kinetune.motion import kinematics
-from kinetune.motion.io import smpl
+from kinetune.motion import kinematics, rotations, world_axes
 from kinetune.motion.io.aist import read_aist
 
 
@@ -53,13 +52,13 @@ def test_an_edge_motion_before_slicing_is_divided_by_its_scale(write, dance):
 
 
 def test_a_dance_edge_made_is_turned_upright_at_30_fps(write, dance):
-    turn = smpl.rotations.quat_inverse(smpl.Y_UP_FROM_Z_UP)
+    turn = rotations.quat_inverse(world_axes.ROTATION_TO_Y_UP["+z"])
     quat = dance.rotations.copy()
-    quat[:, 0] = smpl.rotations.quat_multiply(turn, quat[:, 0])
+    quat[:, 0] = rotations.quat_multiply(turn, quat[:, 0])
     clip = read_aist(
         write(
-            smpl_poses=smpl.rotations.axis_angle_from_quat(quat).reshape(-1, 72),
-            smpl_trans=smpl.z_up(dance.root_m),
+            smpl_poses=rotations.axis_angle_from_quat(quat).reshape(-1, 72),
+            smpl_trans=world_axes.z_up_from_y_up(dance.root_m),
             full_pose=np.zeros((120, 24, 3)),
         )
     )
@@ -77,8 +76,8 @@ def test_a_dance_edge_made_is_turned_upright_at_30_fps(write, dance):
         ({"smpl_poses": np.zeros((7, 72))}, r"root path of shape \(7, 3\)"),
         ({"smpl_trans": np.zeros((120, 2))}, r"root path of shape \(120, 3\)"),
         ({"smpl_trans": "nowhere"}, "smpl_trans: expected an array of numbers"),
-        ({"smpl_scaling": np.array([0.0])}, "one positive number in smpl_scaling"),
-        ({"smpl_scaling": np.array([np.nan])}, "one positive number in smpl_scaling"),
+        ({"smpl_scaling": np.array([0.0])}, "smpl_scaling: expected (a|one) positive number"),
+        ({"smpl_scaling": np.array([np.nan])}, "smpl_scaling: expected (a|one) positive number"),
         ({"smpl_trans": np.full((120, 3), np.nan)}, "frame 0 holds NaN"),
         ({"smpl_poses": np.zeros((0, 72)), "smpl_trans": np.zeros((0, 3))}, "no frames"),
     ],

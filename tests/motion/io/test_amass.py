@@ -88,8 +88,11 @@ def test_the_other_name_of_the_rate_is_known(arrays, write, rate):
     [
         ({"poses": np.zeros((120, 63))}, "expected 156 .* found poses of shape"),
         ({"trans": np.zeros((119, 3))}, r"root path of shape \(120, 3\)"),
-        ({"mocap_framerate": np.float64(0)}, "one positive number in mocap_framerate"),
-        ({"mocap_framerate": np.float64(np.nan)}, "one positive number in mocap_framerate"),
+        ({"mocap_framerate": np.float64(0)}, "mocap_framerate: expected a positive number"),
+        (
+            {"mocap_framerate": np.float64(np.nan)},
+            "mocap_framerate: expected a positive number",
+        ),
         ({"poses": np.full((120, 156), np.nan)}, "frame 0 holds NaN"),
         ({"poses": np.array([{}], dtype=object)}, "can't be read"),
     ],

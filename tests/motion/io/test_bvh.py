@@ -67,7 +67,7 @@ def test_zxy_angles_do_not_jump_by_a_full_turn():
     assert np.abs(np.diff(zxy_degrees(quat[:, None]), axis=0)).max() < 11.0
 
 
-@pytest.mark.parametrize("fps", [1.0, 23.976, 30.0, 33.3, 60.0, 1000.0])
+@pytest.mark.parametrize("fps", [5.0, 23.976, 30.0, 33.3, 60.0, 1000.0])
 def test_what_is_written_reads_back(tmp_path, dance, fps):
     clip = replace(dance, fps=fps)
     write_bvh(tmp_path / "dance.bvh", clip)

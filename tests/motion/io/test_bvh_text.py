@@ -74,7 +74,7 @@ def test_a_joint_may_have_no_channels():
     [
         ("0.0083333", 120.0), (".0083333", 120.0), ("0.033333", 30.0), ("0.0166667", 60.0),
         ("0.04", 25.0), ("0.0416667", 24.0), ("0.01", 100.0), ("0.033367", 29.97),
-        ("1.0", 1.0), ("0.001", 1000.0), ("8.33333E-3", 120.0), ("0.0303030303", 33.0),
+        ("0.2", 5.0), ("0.001", 1000.0), ("8.33333E-3", 120.0), ("0.0303030303", 33.0),
     ],
 )  # fmt: skip
 def test_a_rounded_frame_time_becomes_the_rate_that_was_meant(printed, fps):
@@ -87,7 +87,7 @@ def test_a_rounded_frame_time_becomes_the_rate_that_was_meant(printed, fps):
         ("MOTION\n", "", "expected a line MOTION"),
         ("Frames: 2", "Frames: 3", "line 20: expected 3 frames as 'Frames:' says, found 2"),
         ("Frames: 2", "Frames: 1", "line 20: expected 1 frames as 'Frames:' says, found 2"),
-        ("Frames: 2", "Frames: 0", "line 17: the file says it has no frames"),
+        ("Frames: 2", "Frames: 0", "line 17: the motion has no frames"),
         ("Frames: 2", "Frames: many", "line 17: expected a number of frames, found 'many'"),
         ("Frames: 2\n", "", "line 17: expected 'Frames: N'"),
         ("0.0333333", "0", "line 18: expected a frame time in seconds above 0, found '0'"),

@@ -21,11 +21,13 @@ BLENDER = """
 import sys
 from types import SimpleNamespace as S
 
+render = S(fps=30, fps_base={base})
+context = S(scene=S(render=render))
 held = []
 def fbx_import(filepath):
     held.append(open(filepath, "rb").read()[23:])
 def export(filepath, export_format, export_animations):
-    assert export_format == "GLB" and export_animations
+    assert export_format == "GLB" and export_animations and render.fps_base == 1.0
     print("Blender is talkative")
     {export}
 def reset(use_empty):
@@ -46,12 +48,18 @@ os._exit(0)
 """
 
 
+@pytest.fixture(autouse=True)
+def no_installed_blender(monkeypatch):
+    monkeypatch.setattr(fbx.shutil, "which", lambda name: name if os.path.isfile(name) else None)
+    monkeypatch.delenv(fbx.ENVIRONMENT_VARIABLE, raising=False)
+
+
 @pytest.fixture
 def blender(tmp_path, monkeypatch):
-    def blender(export='open(filepath, "wb").write(held[0])', old="fbx=fbx_import"):
+    def blender(export='open(filepath, "wb").write(held[0])', old="fbx=fbx_import", base=1.0):
         folder = tmp_path / "site"
         folder.mkdir(exist_ok=True)
-        (folder / "bpy.py").write_text(BLENDER.format(export=export, old=old))
+        (folder / "bpy.py").write_text(BLENDER.format(export=export, old=old, base=base))
         path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
         monkeypatch.setenv("PYTHONPATH", path)
 
@@ -89,6 +97,58 @@ def test_a_blender_that_crashes_while_it_is_taken_down_has_done_its_work(blender
     np.testing.assert_allclose(read_motion(file).root_m, dance.root_m, atol=1e-4)
 
 
+def test_a_rate_that_is_no_whole_number_is_kept(blender, file, dance):
+    # Blender keeps 29.97 as 30 over 1.001, and the converter exports at 30.
+    blender(base=1.001)
+    clip = read_motion(file)
+    assert (clip.fps, clip.frame_count) == (29.97, dance.frame_count)
+    assert clip.duration_s == pytest.approx(dance.frame_count / 29.97)
+    np.testing.assert_allclose(clip.root_m, dance.root_m, atol=1e-4)
+
+
+PROGRAM = """#!/bin/sh
+echo "$@" > {seen}
+while [ "$1" != "--" ]; do script="$2"; shift; [ "$script" = "--" ] && break; done
+shift
+exec {python} {converter} -- "$1" "$2"
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / "my-blender"
+    path.write_text(
+        PROGRAM.format(
+            seen=tmp_path / "arguments", python=sys.executable, converter=fbx_to_glb.__file__
+        )
+    )
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("way", ["option", "environment", "path"])
+def test_an_installed_blender_reads_fbx(blender, file, dance, program, monkeypatch, way):
+    blender()
+    if way == "environment":
+        monkeypatch.setenv(fbx.ENVIRONMENT_VARIABLE, str(program))
+    if way == "path":
+        monkeypatch.setattr(fbx.shutil, "which", lambda name: str(program))
+    clip = read_motion(file, ReadOptions(blender=program if way == "option" else None))
+    np.testing.assert_allclose(clip.root_m, dance.root_m, atol=1e-4)
+    arguments = (program.parent / "arguments").read_text()
+    assert arguments.startswith("--background --factory-startup --python-exit-code 4 --python ")
+    assert "fbx_to_glb.py -- " in arguments
+
+
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_a_blender_that_is_not_there_is_named(file, tmp_path, monkeypatch, way):
+    missing = tmp_path / "no-blender"
+    if way == "environment":
+        monkeypatch.setenv(fbx.ENVIRONMENT_VARIABLE, str(missing))
+    with pytest.raises(MotionError, match=r"Blender's program at .*no-blender"):
+        read_motion(file, ReadOptions(blender=missing if way == "option" else None))
+
+
 @pytest.mark.skipif(find_spec("bpy") is None, reason="needs kinetune[fbx]")
 def test_blender_itself_gives_the_dance_back(tmp_path, shared_motions):
     bvh, path = shared_motions / "animated_drawings" / "dab.bvh", tmp_path / "dab.fbx"
@@ -106,7 +166,9 @@ def test_blender_itself_gives_the_dance_back(tmp_path, shared_motions):
 def test_without_blender_one_line_says_what_to_install(tmp_path, file, monkeypatch):
     (tmp_path / "bpy.py").write_text("raise ImportError('no Blender here')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(MotionError, match=r'pip install "kinetune\[fbx\]", or export') as caught:
+    with pytest.raises(
+        MotionError, match=r"install Blender .* or export the file as .glb"
+    ) as caught:
         read_motion(file)
     assert "\n" not in str(caught.value)
 

@@ -29,7 +29,7 @@ def test_only_what_is_asked_for_and_there_is_loaded(tmp_path):
 
 
 def test_too_much_is_refused_before_it_is_loaded(tmp_path, monkeypatch):
-    monkeypatch.setattr(npz, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(npz, "_MAX_BYTES", 1000)
     np.savez_compressed(tmp_path / "a.npz", a=np.zeros(10_000))
     np.save(tmp_path / "a.npy", np.zeros(10_000))
     with pytest.raises(MotionError, match="at most"):

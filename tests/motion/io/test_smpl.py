@@ -2,24 +2,7 @@ import numpy as np
 import pytest
 
 from kinetune.errors import MotionError
-from kinetune.motion import rotations
 from kinetune.motion.io import smpl
-
-
-def test_z_up_world_is_turned_so_that_up_is_y_and_left_stays_left():
-    points = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
-    np.testing.assert_allclose(smpl.y_up(points), np.diag([1.0, 1.0, 1.0]), atol=1e-15)
-
-
-def test_turning_points_and_turning_by_the_quaternion_agree():
-    points = np.random.default_rng(0).normal(size=(5, 3))
-    turned = rotations.rotate(smpl.Y_UP_FROM_Z_UP, points)
-    np.testing.assert_allclose(smpl.y_up(points), turned, atol=1e-12)
-
-
-def test_z_up_undoes_y_up():
-    points = np.random.default_rng(0).normal(size=(5, 3))
-    np.testing.assert_array_equal(smpl.z_up(smpl.y_up(points)), points)
 
 
 @pytest.mark.parametrize("value", [[[1, 2], [3]], "text", [None], object()])
@@ -33,13 +16,13 @@ def test_a_value_that_is_not_finite_is_refused_with_its_frame(bad):
     pose = np.zeros((4, 22, 3))
     pose[2, 5, 1] = bad
     with pytest.raises(MotionError, match="frame 2 holds NaN"):
-        smpl.clip_from_smpl("a", pose, np.zeros((4, 3)), fps=30.0, source="amass", z_up=False)
+        smpl.clip_from_smpl("a", pose, np.zeros((4, 3)), fps=30.0, source="amass", up="+y")
 
 
 def test_a_long_pose_is_turned_piece_by_piece(monkeypatch):
     rng = np.random.default_rng(0)
     pose, root = rng.normal(size=(50, 22, 3)), rng.normal(size=(50, 3))
-    ways = {"fps": 30.0, "source": "test", "z_up": True}
+    ways = {"fps": 30.0, "source": "test", "up": "+z"}
     whole = smpl.clip_from_smpl("a", pose, root, **ways)
     monkeypatch.setattr(smpl, "CHUNK_FRAMES", 7)
     monkeypatch.setattr(smpl.rotations, "CHUNK_FRAMES", 7)

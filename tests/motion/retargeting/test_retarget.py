@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from kinetune.errors import MotionError
-from kinetune.motion import kinematics, rotations, skeleton
-from kinetune.motion.io import smpl
+from kinetune.motion import kinematics, rotations, skeleton, world_axes
 from kinetune.motion.io.bvh import Bvh, joint_rotations, read_bvh, write_bvh, zxy_degrees
 from kinetune.motion.retargeting.joint_names import recognise_joints
 from kinetune.motion.retargeting.retarget import retarget_animation
-from kinetune.motion.retargeting.rig import LIMB_BONES
+from kinetune.motion.skeleton import LIMB_BONES
 from tests.motion.retargeting.test_joint_names import RIGS, named
 
 LIMB_JOINTS = [joint for joint in LIMB_BONES if LIMB_BONES[joint] not in (22, 23)]
@@ -103,13 +102,15 @@ def test_the_unit_of_the_file_does_not_matter(bvh, dance, scale):
 
 @pytest.mark.parametrize("also_the_rest", [True, False])
 def test_a_world_with_z_up_is_turned_upright(bvh, dance, also_the_rest):
-    to_z_up = rotations.quat_inverse(smpl.Y_UP_FROM_Z_UP)
+    to_z_up = rotations.quat_inverse(world_axes.ROTATION_TO_Y_UP["+z"])
     world = rotations.quat_multiply(to_z_up, world_rotations(bvh))
     offsets = bvh.hierarchy.offsets
     if also_the_rest:
-        world = rotations.quat_multiply(world, smpl.Y_UP_FROM_Z_UP)
-        offsets = smpl.z_up(offsets)
-    clip = retarget_animation(rewritten(bvh, world, offsets, smpl.z_up(bvh.values[:, :3])))
+        world = rotations.quat_multiply(world, world_axes.ROTATION_TO_Y_UP["+z"])
+        offsets = world_axes.z_up_from_y_up(offsets)
+    clip = retarget_animation(
+        rewritten(bvh, world, offsets, world_axes.z_up_from_y_up(bvh.values[:, :3]))
+    )
     np.testing.assert_allclose(clip.root_m, dance.root_m, atol=1e-6)
     assert turned_degrees(clip.rotations, dance.rotations).max() < 1e-3
 
@@ -251,7 +252,7 @@ def test_real_dances_keep_every_limb_bone_in_the_world(shared_motions, folder):
         found = recognise_joints(bvh.hierarchy.names, bvh.hierarchy.parents, context=str(path))
         positions = source_positions(bvh)[-clip.frame_count :]
         if path.stem == "dab":  # The one file with z up.
-            positions = smpl.y_up(positions)
+            positions = world_axes.y_up_from(positions, "+z")
         ends = np.array([[found[j], found[LIMB_BONES[j]]] for j in LIMB_JOINTS])
         bones = positions[:, ends[:, 1]] - positions[:, ends[:, 0]]
         bones /= np.linalg.norm(bones, axis=-1, keepdims=True)

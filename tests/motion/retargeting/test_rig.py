@@ -3,17 +3,15 @@ import pytest
 
 from kinetune.motion import kinematics, skeleton
 from kinetune.motion.io.bvh import read_bvh, write_bvh
-from kinetune.motion.retargeting.rig import (
-    LIMB_BONES,
+from kinetune.motion.retargeting.posture import (
     bone_direction,
-    build_rig,
     is_plausible_rest_pose,
     leg_length,
-    pose_at,
-    rest_pose,
-    unit,
     upright_deviation,
 )
+from kinetune.motion.retargeting.rig import build_rig, pose_at, rest_pose
+from kinetune.motion.rotations import unit
+from kinetune.motion.skeleton import LIMB_BONES
 
 
 @pytest.fixture
@@ -49,5 +47,5 @@ def test_a_t_pose_could_stand_and_is_under_less_strain_than_a_dance(rig):
 
 def test_a_pose_with_its_legs_up_could_not_stand(rig, dance):
     pose = pose_at(rig, np.arange(1))
-    pose.positions[:, [rig.at("left_knee"), rig.at("right_knee")], 1] += 100.0
+    pose.positions[:, [rig.source_index("left_knee"), rig.source_index("right_knee")], 1] += 100.0
     assert not is_plausible_rest_pose(rig, pose)

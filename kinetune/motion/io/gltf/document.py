@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -28,11 +28,13 @@ _CHUNK = struct.Struct("<II")
 _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 _DTYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
-# An accessor without bytes of its own (all zeros, or sparse) may still name any count: two hours
-# of keys at 60 a second are more than any dance has.
-_MOST_UNBACKED = 432_000
+# Accessors may share their bytes, or have none (all zeros, or sparse), and still name any count.
+# All together may hold this many numbers, and one more for every byte of the buffers.
+_MIN_BUDGET = 4_000_000
+_MAX_WHOLE = 1 << 40
+_MAX_NAME = 200
 # Beyond any unit a body or a time is measured in.
-_LARGEST = 1e10
+_MAX_VALUE = 1e10
 # What rewrites the very numbers we read; other extensions may be required and still not matter.
 _UNREADABLE = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 
@@ -45,11 +47,29 @@ class Document:
         context: What to call it in errors.
         json: The document.
         buffers: The bytes of each buffer.
+        arrays: The accessors read so far, by index.
+        counted: How many numbers they hold.
     """
 
     context: str
     json: dict[str, Any]
     buffers: tuple[bytes, ...]
+    arrays: dict[int, Array] = field(default_factory=dict)
+    counted: list[int] = field(default_factory=lambda: [0])
+
+    def check_budget(self, count: int, context: str) -> None:
+        """Check that ``count`` more numbers may be read.
+
+        Raises:
+            MotionError: Accessors share their bytes too often.
+        """
+        budget = _MIN_BUDGET + sum(map(len, self.buffers))
+        self.counted[0] += count
+        if self.counted[0] > budget:
+            raise MotionError(
+                f"{context}: the file's accessors name more than {budget} numbers for the bytes "
+                "it has; it is damaged"
+            )
 
     def entries(self, key: str) -> list[dict[str, Any]]:
         """Return the objects listed under ``key``, none if there is no such key."""
@@ -75,7 +95,7 @@ def read_document(path: Path, context: str) -> Document:
     text, binary = _chunks(raw, context) if raw.startswith(MAGIC) else (raw, b"")
     try:
         document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:
         raise MotionError(f"{context}: its JSON can't be read ({error})") from error
     asset = document.get("asset") if isinstance(document, dict) else None
     version = asset.get("version") if isinstance(asset, dict) else None
@@ -108,21 +128,32 @@ def read_accessor(document: Document, index: object, width: int) -> Array:
         MotionError: It reaches past its buffer, or holds something else or no finite numbers.
     """
     entry = document.entry("accessors", index)
-    context = f"{document.context}: accessor {index}"
+    number = int(str(index))
+    context = f"{document.context}: accessor {number}"
     if _WIDTHS.get(str(entry.get("type"))) != width:
-        raise MotionError(f"{context}: expected {width} numbers each, found {entry.get('type')}")
+        raise MotionError(
+            f"{context}: expected {width} numbers each, found {str(entry.get('type'))[:20]}"
+        )
+    if number not in document.arrays:
+        count = whole_number(entry.get("count"), f"{context}: count")
+        document.arrays[number] = _numbers(document, entry, (count, width), context)
+    return document.arrays[number]
+
+
+def _numbers(
+    document: Document, entry: dict[str, Any], shape: tuple[int, int], context: str
+) -> Array:
     dtype = _dtype(entry, context)
-    count = whole_number(entry.get("count"), f"{context}: count")
     if "bufferView" in entry:
-        values = _viewed(document, entry, (count, width), dtype, context)
-    elif count <= _MOST_UNBACKED:
-        values = np.zeros((count, width), dtype)
+        values = _viewed(document, entry, shape, dtype, context)
+        document.check_budget(values.size, context)
     else:
-        raise MotionError(f"{context}: names {count} elements and has no bytes for them")
+        document.check_budget(shape[0] * shape[1], context)
+        values = np.zeros(shape, dtype)
     if "sparse" in entry:
         values = _with_sparse(document, entry["sparse"], values, context)
     scaled = _scaled(values, bool(entry.get("normalized")))
-    if not (np.abs(scaled) < _LARGEST).all():
+    if not (np.abs(scaled) < _MAX_VALUE).all():
         raise MotionError(
             f"{context}: holds NaN, infinite or absurdly large numbers; clean the clip"
         )
@@ -159,9 +190,17 @@ def whole_number(value: object, context: str) -> int:
     Raises:
         MotionError: It is none.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int):
         raise MotionError(f"{context}: expected a whole number, found {str(value)[:40]!r}")
+    if not 0 <= value <= _MAX_WHOLE:
+        raise MotionError(f"{context}: expected a whole number, found one below 0 or too large")
     return value
+
+
+def readable_name(value: object) -> str:
+    """Return a name as text that can be written: JSON may hold half of a character."""
+    text = str(value)[:_MAX_NAME]
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _chunks(raw: bytes, context: str) -> tuple[bytes, bytes]:
@@ -193,16 +232,16 @@ def _buffer(entry: dict[str, Any], path: Path, binary: bytes, context: str) -> b
     length = whole_number(entry.get("byteLength"), f"{context}: byteLength")
     uri = entry.get("uri")
     if uri is None:
-        held = binary
+        data = binary
     elif not isinstance(uri, str):
         raise MotionError(f"{context}: expected an address as text")
     elif uri.startswith("data:"):
-        held = _decoded(uri, context)
+        data = _decoded(uri, context)
     else:
-        held = _beside(path, unquote(uri), length, context)
-    if len(held) < length:
-        raise MotionError(f"{context}: expected {length} bytes, found {len(held)}; it is cut short")
-    return held[:length]
+        data = _beside(path, unquote(uri), length, context)
+    if len(data) < length:
+        raise MotionError(f"{context}: expected {length} bytes, found {len(data)}; it is cut short")
+    return data[:length]
 
 
 def _decoded(uri: str, context: str) -> bytes:

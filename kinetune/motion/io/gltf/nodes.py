@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kinetune.errors import MotionError
 from kinetune.motion import rotations
-from kinetune.motion.io.gltf.document import Document, read_accessor, valid_index
+from kinetune.motion.io.gltf.document import Document, read_accessor, readable_name, valid_index
 
 Array = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 # matrices are made up (all the same, or of another body).
 _BIND_RATIO = 2.0
 # Beyond any unit a body is measured in.
-_LARGEST = 1e9
+_MAX_VALUE = 1e9
 # What VRM calls our joints; the spine is found by its place.
 _VRM_BONES: dict[str, str] = {
     f"{side}{theirs}": f"{side}_{ours}"
@@ -39,8 +39,8 @@ class Node:
 
     Attributes:
         name: As written, or made up.
-        parent: Place of the node above, -1 for none.
-        children: Places of the nodes below.
+        parent: Index of the node above, -1 for none.
+        children: Indices of the nodes below.
         rotation: (4,).
         offset: From the parent, (3,).
         scale: (3,); mirrored where the first is negative.
@@ -74,7 +74,7 @@ def read_nodes(document: Document) -> list[Node]:
         )
         for child in children[-1]:
             if parents[child] >= 0:
-                raise MotionError(f"{context}: node {child} hangs from two nodes; it is damaged")
+                raise MotionError(f"{context}: node {child} has two parents; it is damaged")
             parents[child] = index
     _check_no_circles(parents, children, context)
     return [
@@ -84,20 +84,20 @@ def read_nodes(document: Document) -> list[Node]:
 
 
 def bind_pose(
-    document: Document, nodes: list[Node], kept: list[int], skins: list[list[int]]
+    document: Document, nodes: list[Node], selected: list[int], skins: list[list[int]]
 ) -> tuple[Array, Array]:
-    """Return rotations (J, 4) and offsets (J, 3) of the ``kept`` nodes in the skins' bind pose.
+    """Return rotations (J, 4) and offsets (J, 3) of the ``selected`` nodes in the skins' bind pose.
 
     Where no skin tells (its topmost joints, and nodes that are none) the node's own stand.
 
     Args:
         document: The file.
         nodes: All of them.
-        kept: The nodes asked for.
+        selected: The nodes wanted.
         skins: The joints of each skin.
     """
-    turned = {node: nodes[node].rotation for node in kept}
-    placed = {node: nodes[node].offset for node in kept}
+    rotation_of = {node: nodes[node].rotation for node in selected}
+    offset_of = {node: nodes[node].offset for node in selected}
     for entry, joints in zip(reversed(document.entries("skins")), reversed(skins), strict=True):
         if "inverseBindMatrices" not in entry:
             continue
@@ -105,16 +105,16 @@ def bind_pose(
         if len(inverse) < len(joints):
             raise MotionError(f"{document.context}: a skin with fewer bind matrices than joints")
         for node, matrix in _bound(nodes, joints, inverse).items():
-            turned[node], placed[node] = _rotation_of(matrix), matrix[:3, 3]
-    return np.array([turned[n] for n in kept]), np.array([placed[n] for n in kept])
+            rotation_of[node], offset_of[node] = _rotation_of(matrix), matrix[:3, 3]
+    return np.array([rotation_of[n] for n in selected]), np.array([offset_of[n] for n in selected])
 
 
 def humanoid_bones(document: Document) -> dict[str, int]:
     """Return which node is which of our joints, where a VRM extension says so; else nothing."""
     extensions = document.json.get("extensions")
     for name in _VRM_EXTENSIONS:
-        held = extensions.get(name) if isinstance(extensions, dict) else None
-        human = held.get("humanoid") if isinstance(held, dict) else None
+        entry_of = extensions.get(name) if isinstance(extensions, dict) else None
+        human = entry_of.get("humanoid") if isinstance(entry_of, dict) else None
         bones = human.get("humanBones") if isinstance(human, dict) else None
         if isinstance(bones, list):  # VRM 0
             bones = {str(bone.get("bone")): bone for bone in bones if isinstance(bone, dict)}
@@ -122,10 +122,10 @@ def humanoid_bones(document: Document) -> dict[str, int]:
             count = len(document.entries("nodes"))
             return {
                 _VRM_BONES[bone]: valid_index(
-                    held.get("node"), count, f"{document.context}: {bone}"
+                    entry_of.get("node"), count, f"{document.context}: {bone}"
                 )
-                for bone, held in bones.items()
-                if bone in _VRM_BONES and isinstance(held, dict)
+                for bone, entry_of in bones.items()
+                if bone in _VRM_BONES and isinstance(entry_of, dict)
             }
     return {}
 
@@ -161,29 +161,30 @@ def _node(
         rotation = np.array([w, x, y, z]) / length if length > 0.0 else np.array([1.0, 0, 0, 0])
         offset = _numbers(entry.get("translation", [0, 0, 0]), 3, at)
         scale = _numbers(entry.get("scale", [1, 1, 1]), 3, at)
-    name = str(entry.get("name") or f"node {index}")
+    name = readable_name(entry.get("name") or f"node {index}")
     return Node(name, parent, children, rotation, offset, scale, "mesh" in entry)
 
 
 def _numbers(value: object, count: int, context: str) -> Array:
-    good = isinstance(value, list) and len(value) == count
-    if not good or not all(isinstance(number, int | float) for number in value):  # type: ignore[attr-defined]
-        raise MotionError(f"{context}: expected {count} numbers, found {str(value)[:60]}")
-    numbers = np.array(value, dtype=np.float64)
-    if not (np.abs(numbers) < _LARGEST).all():
+    if not isinstance(value, list) or len(value) != count:
+        raise MotionError(f"{context}: expected a list of {count} numbers")
+    if not all(isinstance(number, int | float) for number in value):
+        raise MotionError(f"{context}: expected {count} numbers, found something else")
+    # Compared as Python has them: whole numbers may be too large for a float.
+    if not all(abs(number) < _MAX_VALUE for number in value):
         raise MotionError(f"{context}: holds NaN, infinite or absurdly large numbers")
-    return numbers
+    return np.array(value, dtype=np.float64)
 
 
 def _check_no_circles(parents: list[int], children: list[tuple[int, ...]], context: str) -> None:
     # With one parent each, whatever no root leads to hangs from itself.
-    waiting = [index for index, parent in enumerate(parents) if parent < 0]
+    pending = [index for index, parent in enumerate(parents) if parent < 0]
     reached = 0
-    while waiting:
+    while pending:
         reached += 1
-        waiting.extend(children[waiting.pop()])
+        pending.extend(children[pending.pop()])
     if reached < len(parents):
-        raise MotionError(f"{context}: some nodes hang from themselves; the file is damaged")
+        raise MotionError(f"{context}: some nodes are below themselves; the file is damaged")
 
 
 def _matrices(columns: Array) -> Array:
@@ -194,8 +195,8 @@ def _matrices(columns: Array) -> Array:
 def _rotation_of(matrix: Array) -> Array:
     """Return the rotation (4,) nearest to a matrix (4, 4) of rotation and scale."""
     left, _, right = np.linalg.svd(matrix[:3, :3])
-    turn = left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
-    return rotations.quat_from_matrix(turn)
+    rotation = left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
+    return rotations.quat_from_matrix(rotation)
 
 
 def _bound(nodes: list[Node], joints: list[int], inverse: Array) -> dict[int, Array]:

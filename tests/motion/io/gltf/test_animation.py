@@ -316,11 +316,11 @@ def bend(**changes):
         (bend(animations=[{"channels": [], "samplers": []}]), "expected an animation of a skel"),
         (bend(nodes=[], skins=[]), "there is no number 0"),
         (bend(nodes__1__name="wing"), "expected a human skeleton"),
-        (bend(nodes__23__children=[0]), "hang from themselves"),
+        (bend(nodes__23__children=[0]), "are below themselves"),
         (bend(nodes__23__children=[99]), "there is no number 99, only 24"),
-        (bend(nodes__22__children=[5]), "hangs from two nodes"),
+        (bend(nodes__22__children=[5]), "has two parents"),
         (bend(nodes__0__children=3), "a list of children"),
-        (bend(nodes__0__rotation=[1, 2, 3]), "expected 4 numbers"),
+        (bend(nodes__0__rotation=[1, 2, 3]), "expected a list of 4 numbers"),
         (bend(nodes__0__translation=[1, 2, "x"]), "expected 3 numbers"),
         (bend(nodes__0__translation=[1, 2, float("nan")]), "holds NaN"),
         (bend(nodes__0__scale=[-1, 1, 1]), "mirrored"),
@@ -381,7 +381,7 @@ def test_whatever_stands_in_the_json_only_our_own_error_is_raised(tmp_path, danc
 def test_counts_without_bytes_are_no_memory_bomb(read, dance):
     file = gltf_of(dance)
     file.json["accessors"][2] = {"componentType": 5126, "type": "VEC3", "count": 10**12}
-    with pytest.raises(MotionError, match="has no bytes for them"):
+    with pytest.raises(MotionError, match="name more than"):
         read(file)
 
 

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from kinetune.errors import MotionError
-from kinetune.motion import kinematics, rotations, skeleton
+from kinetune.motion import kinematics, rotations, skeleton, world_axes
 from kinetune.motion.clip import cut
-from kinetune.motion.io import smpl
 from kinetune.motion.io.formats import MOTION_SUFFIXES, ReadOptions, read_motion, read_motion_file
-from kinetune.motion.io.points import clip_from_positions
+from kinetune.motion.retargeting.position_fit import clip_from_positions
 from tests.motion.retargeting.test_retarget import degrees_between, directions, turned_degrees
 
 
@@ -35,7 +34,7 @@ def test_the_unit_does_not_matter(points, unit):
 
 
 def test_a_world_with_z_up_is_turned_upright(points):
-    clip = clip_from_positions(smpl.z_up(points), fps=30.0)
+    clip = clip_from_positions(world_axes.z_up_from_y_up(points), fps=30.0)
     assert np.abs(kinematics.joint_positions(clip) - points).max() < 1e-6
 
 
@@ -101,10 +100,12 @@ def test_straight_limbs_do_not_spin():
 
 @pytest.mark.parametrize("joints", [22, 24])
 def test_real_dances_stand_within_a_millimetre(shared_motions, joints):
-    for path in sorted(p for p in shared_motions.rglob("*") if p.suffix in MOTION_SUFFIXES):
+    # The robot of g1_moves has 20 joints of its own.
+    files = (p for p in shared_motions.rglob("*") if "g1_moves" not in p.parts)
+    for path in sorted(p for p in files if p.suffix in MOTION_SUFFIXES):
         dance = cut(read_motion(path), 0.0, 10.0)
         given = kinematics.joint_positions(dance)[:, :joints]
-        clip = clip_from_positions(smpl.z_up(given), fps=dance.fps)
+        clip = clip_from_positions(world_axes.z_up_from_y_up(given), fps=dance.fps)
         off_m = np.linalg.norm(kinematics.joint_positions(clip)[:, :joints] - given, axis=-1)
         assert off_m.max() < 1e-3, path.name
 
@@ -114,7 +115,7 @@ def test_a_bare_array_is_read_at_20_frames_a_second_and_says_so(tmp_path, points
     np.save(tmp_path / "a.npy", points[:, :22].astype(dtype))
     file = read_motion_file(tmp_path / "a.npy")
     assert (file.format, file.joints, file.clip.fps) == ("joint positions", 22, 20.0)
-    assert "taken as 20 frames a second; --fps says another" in file.note
+    assert "taken as 20 frames a second; --fps gives another" in file.note
     given = read_motion_file(tmp_path / "a.npy", ReadOptions(fps=30.0))
     assert (given.clip.fps, given.note) == (30.0, "")
 
@@ -153,7 +154,7 @@ def test_an_archive_of_poses_is_still_amass(tmp_path, dance, points):
         (np.full((10, 22, 3), np.nan), "frame 0 holds NaN.*10 of 10"),
         (np.array([{"a": 1}]), "can't be read|of shape"),
         (np.full((10, 22, 3), "x"), "expected an array of numbers"),
-        (np.zeros((200_000, 22, 3), dtype=np.int8), "at most 7200 s, found 10000 s"),
+        (np.zeros((200_000, 22, 3), dtype=np.int8), "at most 7200 s .*found 10000 s"),
     ],
 )
 def test_an_array_that_is_no_dance_is_told_in_one_line(tmp_path, array, said):
