@@ -82,7 +82,7 @@ class Scene:
         return np.where(length > 1e-3, turned / np.maximum(length, 1e-3), [1.0, 0.0])
 
 
-def pictures(scene: Scene) -> Iterator[NDArray[np.uint8]]:
+def pictures(scene: Scene, sound: object = None) -> Iterator[NDArray[np.uint8]]:
     """Yield the film, picture by picture."""
     sky = _sky()
     for number in range(len(scene.poses)):

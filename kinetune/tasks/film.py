@@ -40,10 +40,10 @@ def write_film(
     import numpy as np
 
     from kinetune.audio.beat_map import beat_map
-    from kinetune.render import mux, skeleton_video
+    from kinetune.render import mux, skeleton_video, soundtrack
 
     if options.onto is not None:
-        mux.write_onto(path, options.onto, sound, offset_s=options.offset_s)
+        soundtrack.replace_soundtrack(path, options.onto, sound, offset_s=options.offset_s)
         return
     beats = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, sound.duration_s)
     scene = skeleton_video.Scene(clip, np.array(beats.beats_s), np.array(beats.downbeats_s), title)

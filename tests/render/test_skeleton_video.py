@@ -2,12 +2,11 @@ import av
 import numpy as np
 import pytest
 
-from kinetune.audio.sound import Sound
-from kinetune.errors import ConfigError
 from kinetune.motion.io.bvh import write_bvh
 from kinetune.render import mux, skeleton_video
 from tests.cli.conftest import kinetune
 from tests.conftest import swaying_clip
+from tests.render.conftest import heard, tone
 
 
 def scene(duration_s=2.0, **how):
@@ -15,11 +14,6 @@ def scene(duration_s=2.0, **how):
     return skeleton_video.Scene(
         swaying_clip(duration_s=duration_s, **how), beats, beats[::4], "a dance"
     )
-
-
-def tone(duration_s=2.0):
-    time_s = np.arange(round(duration_s * 22_050)) / 22_050
-    return Sound((0.3 * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32), 22_050)
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +28,6 @@ def packets(path, kind):
     with av.open(str(path)) as file:
         stream = next(s for s in file.streams if s.type == kind)
         return [bytes(p) for p in file.demux(stream) if p.dts is not None]
-
-
-def heard(path):
-    with av.open(str(path)) as file:
-        return np.concatenate([f.to_ndarray()[0] for f in file.decode(audio=0)])
 
 
 def test_the_dancer_is_in_the_picture_head_up():
@@ -88,35 +77,6 @@ def test_film_and_music_are_as_long_as_the_dance(filmed):
         assert float(sound.duration * sound.time_base) == pytest.approx(2.0, abs=0.06)
     assert told[-1] == (60, 60)
     assert heard(path).std() == pytest.approx(0.3 / np.sqrt(2), rel=0.1)
-
-
-def test_music_on_somebodys_film_leaves_the_pictures_untouched(filmed, tmp_path):
-    path, _ = filmed
-    mux.write_onto(tmp_path / "b.mp4", path, tone(1.0), offset_s=0.8)
-    assert packets(tmp_path / "b.mp4", "video") == packets(path, "video")
-    samples = heard(tmp_path / "b.mp4")
-    assert np.abs(samples[: int(0.7 * 44_100)]).max() < 1e-3
-    assert samples[int(0.9 * 44_100) : int(1.7 * 44_100)].std() > 0.1
-
-
-def test_a_film_that_is_none_is_said(tmp_path):
-    (tmp_path / "x.mp4").write_text("no film")
-    with pytest.raises(ConfigError, match="not a film"):
-        mux.write_onto(tmp_path / "y.mp4", tmp_path / "x.mp4", tone())
-    with av.open(str(tmp_path / "sound.mp4"), "w") as out:
-        stream = out.add_stream("aac", rate=44_100, layout="stereo")
-        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
-        frame.sample_rate = 44_100
-        out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    with pytest.raises(ConfigError, match="holds no pictures"):
-        mux.write_onto(tmp_path / "y.mp4", tmp_path / "sound.mp4", tone())
-    assert not (tmp_path / "y.mp4").exists()
-
-
-def test_music_that_begins_after_the_end_is_said(filmed, tmp_path):
-    with pytest.raises(ConfigError, match="lasts 2.0 s"):
-        mux.write_onto(tmp_path / "y.mp4", filmed[0], tone(), offset_s=5.0)
 
 
 def test_a_film_is_made_by_one_command(tmp_path, tiny_model):

@@ -75,15 +75,16 @@ def film_paths(sounds: Sequence[Path], film: FilmOptions) -> list[Path]:
             put the music on is given without a path for the result, or is missing.
     """
     from kinetune.render.mux import SUFFIX, check_suffix
+    from kinetune.render.soundtrack import check_film
 
     if film.path is None:
         if film.onto is not None:
             raise ConfigError("--onto needs --video, the film to be written")
         return []
-    if film.onto is not None and not film.onto.is_file():
-        raise ConfigError(f"{film.onto}: no such film")
     if film.offset_s < 0:
         raise ConfigError(f"--offset must be 0 or later, found {film.offset_s:g}")
+    if film.onto is not None:
+        check_film(film.onto, film.offset_s)
     if not film.path.suffix or film.path.is_dir():
         return [film.path / f"{sound.stem}{SUFFIX}" for sound in sounds]
     check_suffix(film.path)
