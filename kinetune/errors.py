@@ -1,12 +1,57 @@
 """Every error kinetune raises on purpose.
 
 All descend from :class:`KinetuneError`, so a caller can catch one type. Messages say where, what
-was expected, what came and what to do, in one line: the command line prints them as they are.
+was expected, what came and what to do, in one line: the command line prints them as they are. They
+quote names and values from files, so what a terminal would obey is escaped, and length is bounded.
 """
+
+import unicodedata
+
+# Some lines of a terminal. What is longer keeps its beginning and its end.
+MAX_MESSAGE = 1500
+_KEPT_END = 300
+# Control characters, invisible ones that reverse text among them, halves of characters, and
+# characters of no standard.
+_ESCAPED_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 class KinetuneError(Exception):
-    """Root of all errors kinetune raises on purpose."""
+    """Root of all errors kinetune raises on purpose.
+
+    Args:
+        *args: The message. It is made one line of printable text, see :func:`printable`.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))
+
+
+def printable(text: str, limit: int = MAX_MESSAGE) -> str:
+    """Return text as one line that a terminal shows and doesn't obey.
+
+    Args:
+        text: Anything, names from files included.
+        limit: Characters kept; of longer text the middle is left out.
+    """
+    text = _without_middle(text, limit)
+    if text.isascii() and text.isprintable():
+        return text
+    return _without_middle("".join(map(_escaped, text)), limit)
+
+
+def _without_middle(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    end = min(_KEPT_END, limit // 3)
+    return f"{text[: limit - end - 5]} ... {text[len(text) - end :]}"
+
+
+def _escaped(character: str) -> str:
+    if character in "\n\r\t\v\f":
+        return " "
+    if unicodedata.category(character) in _ESCAPED_CATEGORIES:
+        return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+    return character
 
 
 class MotionError(KinetuneError):

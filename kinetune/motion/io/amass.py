@@ -114,6 +114,8 @@ def _pose(path: Path, arrays: dict[str, NDArray]) -> NDArray[Any]:
         pose = smpl.numbers(arrays["poses"], f"{path}: poses")
     else:
         pose = _joined(path, arrays)
+    if pose.ndim > 0 and not len(pose):
+        raise MotionError(f"{path}: the motion has no frames")
     columns = int(np.prod(pose.shape[1:])) if pose.ndim in (2, 3) else 0
     if columns not in _SHARED_JOINTS:
         raise MotionError(
