@@ -41,7 +41,7 @@ def main() -> int:
     constraints = options.folder / "lowest.txt"
     constraints.write_text("\n".join(pins) + "\n")
     print(f"lowest versions: {' '.join(pins)}", flush=True)
-    install = [python, "-m", "pip", "install", "--quiet", "--constraint", constraints]
+    install = [python, "-m", "pip", "install", "--constraint", constraints]
     torch = next(p for p in pins if p.startswith("torch=="))
     subprocess.run([*install, torch], check=True)
     subprocess.run([*install, "--editable", f"{ROOT}[all]"], check=True)

@@ -1,0 +1,55 @@
+"""Identifiers use the field's terms: words that once had a private meaning here stay out."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "kinetune"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# As a part of any identifier (``heard`` bans ``heard_grid``): what each should be called instead.
+BANNED = {
+    "alike": "expand, same", "asked": "requested", "astray": "deviation", "delivered": "export",
+    "ears": "embedders", "found": "name what it is", "hear": "analyse", "heard": "analysis",
+    "held": "known", "hushed": "mute", "listen": "analyse", "listened": "analysis",
+    "moments": "kinematic_events", "ours": "target", "place": "index, position",
+    "places": "positions", "ring": "loop", "roomy": "zeros_like_spill", "roughen": "augment",
+    "roughened": "augment_features", "said": "text, message", "suffered": "augment",
+    "theirs": "source", "told": "conditions", "untold": "uncond", "whose": "name it",
+    "withhold": "drop_conditions", "witness": "evidence",
+}  # fmt: skip
+
+
+def identifiers(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+    return names
+
+
+def parts(identifier: str) -> set[str]:
+    split = (
+        "".join(f"_{c}" if c.isupper() else c for c in identifier)
+        if not identifier.isupper()
+        else identifier
+    )
+    return set(split.lower().split("_"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_identifier_holds_a_private_word(path):
+    wrong = {name: BANNED[p] for name in identifiers(path) for p in parts(name) & set(BANNED)}
+    assert not wrong, f"use another word: {wrong}"
+
+
+def test_private_words_would_be_noticed():
+    assert parts("heard_grid") & set(BANNED)
+    assert parts("AllTold") & set(BANNED)
+    assert not parts("replaced") & set(BANNED)
