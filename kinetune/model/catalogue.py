@@ -10,7 +10,19 @@ from kinetune.model import checkpoint
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One model; see ``kinetune.cli.models.ModelSummary`` for the fields."""
+    """One model.
+
+    Attributes:
+        name: Bundled name or preset.
+        bundled: Whether trained weights come with the package.
+        unet_parameters: Number of weights of the denoiser.
+        vae_parameters: Of the VAE.
+        condition_parameters: Of the condition encoder.
+        total_parameters: Of all three.
+        bytes: Size of the checkpoint folder; 0 for a preset.
+        files: Its files, relative to the folder.
+        settings: The most important settings of all components.
+    """
 
     name: str
     bundled: bool
@@ -23,11 +35,45 @@ class ModelEntry:
     settings: dict[str, Any]
 
 
+# Figures of presets without bundled weights, so that listing them needs no torch; a test builds
+# the networks and compares.
+PRESETS = (
+    ModelEntry(
+        name="paper",
+        bundled=False,
+        unet_parameters=138_255_489,
+        vae_parameters=83_607_691,
+        condition_parameters=1,
+        total_parameters=221_863_181,
+        bytes=0,
+        files=[],
+        settings={
+            "preset": "paper",
+            "block_out_channels": [128, 256, 512, 512],
+            "cross_attention_dim": 370,
+            "latent_shape": [1, 32, 32],
+            "vae_block_out_channels": [128, 256, 512, 512],
+            "train_steps": 1000,
+            "inference_steps": 50,
+            "guidance_scale": 1.0,
+            "prediction_type": "epsilon",
+            "scheduler": "DDIMScheduler",
+            "features": "paper",
+            "sample_rate_hz": 22_050,
+            "hop_length": 512,
+            "n_mels": 256,
+            "window_frames": 256,
+            "overlap_columns": 4,
+        },
+    ),
+)
+
+
 def list_models() -> list[ModelEntry]:
     """Return the bundled models, then the presets that have no bundled weights."""
     bundled = [describe(name, checkpoint.BUNDLED / name) for name in checkpoint.bundled_names()]
     known = {entry.name for entry in bundled}
-    return bundled + [_preset(name) for name in ("default", "paper") if name not in known]
+    return bundled + [entry for entry in PRESETS if entry.name not in known]
 
 
 def describe(name: str, folder: Path) -> ModelEntry:
@@ -49,30 +95,6 @@ def describe(name: str, folder: Path) -> ModelEntry:
         **_counts(counts),
         bytes=sum(path.stat().st_size for path in files),
         files=[str(path.relative_to(folder)) for path in files],
-        settings=_settings(configs),
-    )
-
-
-def _preset(name: str) -> ModelEntry:
-    """Describe a preset by building it without memory."""
-    import torch
-
-    from kinetune.model.presets import build_pipeline, preset_config
-
-    with torch.device("meta"):
-        pipeline = build_pipeline(preset_config(name))
-    counts = {
-        part: sum(p.numel() for p in getattr(pipeline, part).parameters())
-        for part in ("unet", "vae", "condition_encoder")
-    }
-    configs = {part: dict(getattr(pipeline, part).config) for part in checkpoint.COMPONENTS}
-    configs["pipeline"] = dict(pipeline.config.settings)
-    return ModelEntry(
-        name=name,
-        bundled=False,
-        **_counts(counts),
-        bytes=0,
-        files=[],
         settings=_settings(configs),
     )
 

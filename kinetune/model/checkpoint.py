@@ -1,28 +1,34 @@
-"""A checkpoint is a folder that explains itself: JSON settings, safetensors weights, no pickle.
+"""A checkpoint is a folder of JSON settings and safetensors weights; no pickle, no code.
 
-This file finds the folder, checks that it is whole before anything is built from it, and turns
-whatever goes wrong inside diffusers into one clear line.
+This file finds the folder, and checks it before anything is built from it: the classes named in
+``model_index.json`` must be on a fixed list, every weight must be there, and every setting must
+have its type. What goes wrong inside diffusers becomes one clear line. torch is loaded only where
+weights are.
 """
 
 import contextlib
+import importlib
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from diffusers.utils import logging
 from safetensors import SafetensorError, safe_open
-from torch import nn
 
 from kinetune import files
-from kinetune.errors import ModelError, OutputError
+from kinetune.config import build
+from kinetune.errors import ConfigError, ModelError, OutputError
+from kinetune.model.settings import PipelineSettings
+
+if TYPE_CHECKING:
+    from torch import nn
 
 BUNDLED = files.WEIGHTS
 PIPELINE_CLASS = "DanceToMusicPipeline"
-# What every kinetune checkpoint holds, and the file that must be in each folder.
+# The components of every checkpoint, and the file of settings in each one's folder.
 COMPONENTS = {
     "vae": "config.json",
     "unet": "config.json",
@@ -31,10 +37,49 @@ COMPONENTS = {
     "scheduler": "scheduler_config.json",
     "mel": "mel_config.json",
 }
+# The only classes a checkpoint may name, as (module, class). A class that is renamed keeps its old
+# name here, and an alias in its module, so that older checkpoints load.
+CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
+    "vae": (("kinetune.model.vae", "MelVAE"), ("diffusers", "AutoencoderKL")),
+    "unet": (("kinetune.model.unet", "DanceUNet"), ("diffusers", "UNet2DConditionModel")),
+    "condition_encoder": (
+        ("kinetune.model.condition", "DanceCondition"),
+        ("kinetune.model.condition", "PaperCondition"),
+    ),
+    "normaliser": (("kinetune.model.normaliser", "FeatureNormaliser"),),
+    "scheduler": (
+        ("diffusers", "DPMSolverMultistepScheduler"),
+        ("diffusers", "DDIMScheduler"),
+        ("diffusers", "DDPMScheduler"),
+        ("diffusers", "EulerDiscreteScheduler"),
+    ),
+    "mel": (("kinetune.model.mel", "Mel"),),
+}
 NETWORKS = ("vae", "unet", "condition_encoder", "normaliser")
+# Other keys of model_index.json.
+_INDEX_KEYS = ("_class_name", "_diffusers_version", "_name_or_path", "settings")
+# No design needs more; a larger number would keep the loader busy for hours.
+_LARGEST = {"layers_per_block": 32, "num_train_timesteps": 100_000}
+_MOST_LEVELS = 16
 # Marks a folder of training state.
 MARKER = "state.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+_ATTEMPTS = 20
+# What diffusers, torch and safetensors raise over a file that is wrong.
+_LOADING_ERRORS = (
+    OSError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, AttributeError,
+    AssertionError, MemoryError, ImportError, SafetensorError, ConfigError,
+)  # fmt: skip
+# Lets diffusers find the pipeline's class in a checkpoint folder.
+_PIPELINE_FILE = '''"""For diffusers' ``from_pretrained(FOLDER, custom_pipeline=FOLDER)``.
+
+kinetune itself never runs this file; ``DanceToMusicPipeline.from_pretrained`` needs none.
+"""
+
+from kinetune.model.pipeline import DanceToMusicPipeline
+
+__all__ = ["DanceToMusicPipeline"]
+'''
 
 
 def bundled_names() -> list[str]:
@@ -42,11 +87,11 @@ def bundled_names() -> list[str]:
     return sorted(path.parent.name for path in BUNDLED.glob("*/model_index.json"))
 
 
-def resolve(name_or_path: str | Path) -> str:
-    """Return the folder of a bundled name or a path, checked; a hub id is returned as it is.
+def resolve(name_or_path: str | Path, **hub_options: Any) -> Path:
+    """Return the checked folder of a bundled name, a path, or a hub id (downloaded if needed).
 
     Raises:
-        ModelError: No such model, or the folder is not a whole kinetune checkpoint.
+        ModelError: No such model, it can't be downloaded, or it is not a whole kinetune checkpoint.
     """
     if str(name_or_path) in bundled_names():
         folder = BUNDLED / str(name_or_path)
@@ -54,10 +99,12 @@ def resolve(name_or_path: str | Path) -> str:
         folder = Path(name_or_path)
     if folder.is_dir():
         check_folder(folder)
-        return str(folder)
+        return folder
     parts = str(name_or_path).split("/")
     if len(parts) == 2 and all(parts) and not folder.is_absolute() and parts[0] not in (".", ".."):
-        return str(name_or_path)
+        folder = _downloaded(str(name_or_path), **hub_options)
+        check_folder(folder)
+        return folder
     known = ", ".join(bundled_names()) or "none"
     raise ModelError(
         f"{name_or_path}: no such model; give a bundled name ({known}), a checkpoint folder, "
@@ -65,21 +112,100 @@ def resolve(name_or_path: str | Path) -> str:
     )
 
 
+def _downloaded(hub_id: str, **hub_options: Any) -> Path:
+    """Return the local copy of a model on the Hugging Face hub: settings and weights, no code."""
+    from huggingface_hub import snapshot_download
+
+    with loading_errors(hub_id):
+        return Path(
+            snapshot_download(hub_id, allow_patterns=["*.json", "*.safetensors"], **hub_options)
+        )
+
+
 def check_folder(folder: Path) -> None:
-    """Check that a folder holds a whole checkpoint of ours.
+    """Check that a folder holds a whole checkpoint of ours, without building anything from it.
 
     Raises:
-        ModelError: A file is missing, is not JSON, or is damaged.
+        ModelError: A file is missing or damaged, a class is not on the list, or a setting is wrong.
     """
     index = read_json(folder / "model_index.json")
     if index.get("_class_name") != PIPELINE_CLASS:
         raise ModelError(
             f"{folder}: expected a {PIPELINE_CLASS} checkpoint, found {index.get('_class_name')!r}"
         )
+    _check_classes(folder, index)
+    settings = index.get("settings")
+    try:
+        if not isinstance(settings, dict):
+            raise ConfigError(f"settings: expected a table, found {settings!r}")
+        build(PipelineSettings, settings, where="settings")
+    except ConfigError as error:
+        raise ModelError(f"{folder / 'model_index.json'}: {error}") from error
     for component, config in COMPONENTS.items():
-        read_json(folder / component / config)
+        _check_size(folder / component / config)
     for network in NETWORKS:
         tensor_shapes(folder / network / WEIGHTS)
+
+
+def _check_classes(folder: Path, index: dict[str, Any]) -> None:
+    """See that the index names every component, each with a class of the list, and no others."""
+    path = folder / "model_index.json"
+    for name in index:
+        if name not in CLASSES and name not in _INDEX_KEYS:
+            known = ", ".join(CLASSES)
+            raise ModelError(f"{path}: unknown component {name!r}; known are {known}")
+    for component, classes in CLASSES.items():
+        found = index.get(component)
+        if found is None and component not in COMPONENTS:
+            continue
+        if not isinstance(found, list) or tuple(map(str, found)) not in classes:
+            names = " or ".join(f"{module}.{name}" for module, name in classes)
+            raise ModelError(f"{path}: {component} must be {names}, found {found!r}")
+
+
+def _check_size(path: Path) -> None:
+    """See that the settings of a component don't ask for a network without end."""
+    config = read_json(path)
+    for key, largest in _LARGEST.items():
+        value = config.get(key)
+        if isinstance(value, int | float) and not value <= largest:
+            raise ModelError(f"{path}: {key} must be {largest} or less, found {value}")
+    for key, value in config.items():
+        per_level = key.endswith(("channels", "types", "levels")) and isinstance(value, list)
+        if per_level and len(value) > _MOST_LEVELS:
+            raise ModelError(f"{path}: {key} has {len(value)} levels, at most {_MOST_LEVELS}")
+
+
+def check_weights(folder: Path) -> None:
+    """See that every network's weights are those its settings ask for, by name and shape.
+
+    diffusers would replace missing weights by random ones. The networks are built without memory.
+
+    Raises:
+        ModelError: A weight is missing, left over or of another shape; or a network can't be built.
+    """
+    import torch
+
+    index = read_json(folder / "model_index.json")
+    for network in NETWORKS:
+        module, name = index[network]
+        cls = getattr(importlib.import_module(module), name)
+        where = f"{folder / network}"
+        with loading_errors(where), torch.device("meta"), warnings.catch_warnings():
+            # A layer of size 0 warns here, and does not fit its weights below.
+            warnings.simplefilter("ignore")
+            built = cls.from_config(read_json(folder / network / COMPONENTS[network]))
+        expected = {key: tuple(value.shape) for key, value in built.state_dict().items()}
+        found = tensor_shapes(folder / network / WEIGHTS)
+        for key in sorted(expected.keys() ^ found.keys()):
+            state = "missing" if key in expected else "not part of the network"
+            raise ModelError(f"{where}: weight {key} is {state}; copy the whole folder again")
+        for key, shape in expected.items():
+            if found[key] != shape:
+                raise ModelError(
+                    f"{where}: the settings don't fit the weights: {key} should have shape "
+                    f"{shape}, found {found[key]}"
+                )
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -108,10 +234,15 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     if not path.is_file():
         raise ModelError(f"{path}: missing from the checkpoint; copy the whole folder again")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path}: damaged weights ({error}); copy the folder again") from error
+
+
+def write_pipeline_file(folder: Path) -> None:
+    """Write the file with which ``DiffusionPipeline.from_pretrained`` finds our class."""
+    files.write_text(folder / "pipeline.py", _PIPELINE_FILE)
 
 
 def strip_origins(folder: Path) -> None:
@@ -125,20 +256,24 @@ def strip_origins(folder: Path) -> None:
 @contextlib.contextmanager
 def loading_errors(name: str) -> Iterator[None]:
     """Turn what diffusers raises over a checkpoint into a ModelError that names it."""
-    # Loading takes a blink; a bar that flashes by only hides what is said before and after.
+    from diffusers.utils import logging
+
+    # Loading takes a fraction of a second: a progress bar would only hide other messages.
     logging.disable_progress_bar()
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    except _LOADING_ERRORS as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise ModelError(f"{name}: the checkpoint can't be loaded ({reason})") from error
     finally:
         logging.enable_progress_bar()
 
 
 @contextlib.contextmanager
-def as_float16(networks: Sequence[nn.Module]) -> Iterator[None]:
-    """Hold networks in float16 while saving, and give their own weights back afterwards."""
+def as_float16(networks: "Sequence[nn.Module]") -> Iterator[None]:
+    """Keep networks in float16 while saving, and restore their own weights afterwards."""
+    import torch
+
     kept = [[p.data for p in network.parameters()] for network in networks]
     try:
         for network in networks:
@@ -153,12 +288,12 @@ def as_float16(networks: Sequence[nn.Module]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield a folder aside; on a clean exit it takes the place of ``folder``.
+    """Yield a temporary folder; on a clean exit it replaces ``folder``.
 
     Raises:
-        OutputError: The place can't be written to, or holds files that are no checkpoint of ours.
+        OutputError: The folder can't be written to, or holds files that are no checkpoint of ours.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not _is_ours(folder):
+    if _holds_other_files(folder):
         raise OutputError(f"{folder}: holds other files; choose a new or empty folder")
     aside = None
     try:
@@ -166,11 +301,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         aside.chmod(0o755)
         yield aside
-        old = folder.with_name(f".{folder.name}-old")
-        if folder.exists():
-            folder.rename(old)
-        aside.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _replace(folder, aside)
     except OSError as error:
         raise OutputError(f"{folder}: can't be written ({error.strerror or error})") from error
     finally:
@@ -178,5 +309,27 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def _is_ours(folder: Path) -> bool:
-    return any((folder / name).exists() for name in ("model_index.json", "config.json", MARKER))
+def _replace(folder: Path, new: Path) -> None:
+    """Rename ``new`` to ``folder``; with several writers at once the last one stays."""
+    for attempt in range(_ATTEMPTS):
+        # A name of its own: what a killed run left behind is in nobody's way.
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                folder.rename(old / "replaced")
+            new.rename(folder)
+            return
+        except OSError:
+            # Another writer put its own folder there in between.
+            if attempt == _ATTEMPTS - 1:
+                raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _holds_other_files(folder: Path) -> bool:
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return bool(names) and not names & {"model_index.json", "config.json", MARKER}

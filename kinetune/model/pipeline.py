@@ -71,6 +71,7 @@ if TYPE_CHECKING:
 # A shorter dance has no step to play to; a longer one would need too much memory.
 MIN_DURATION_S = 0.5
 MAX_DURATION_S = 2 * 3600.0
+_HUB_OPTIONS = ("revision", "cache_dir", "token", "local_files_only")
 
 
 class DanceToMusicPipeline(DiffusionPipeline):
@@ -116,13 +117,16 @@ class DanceToMusicPipeline(DiffusionPipeline):
         Args:
             name_or_path: A bundled name, a folder, or a hub id.
             device: Where to put it, as torch names devices.
-            **options: Passed on to diffusers.
+            **options: Passed on to diffusers; ``revision``, ``cache_dir``, ``token`` and
+                ``local_files_only`` to the hub.
 
         Raises:
             ModelError: It is missing, damaged, or not a kinetune checkpoint.
         """
-        folder = checkpoint.resolve(name_or_path)
-        with checkpoint.loading_errors(folder):
+        hub = {name: options.pop(name) for name in _HUB_OPTIONS if name in options}
+        folder = checkpoint.resolve(name_or_path, **hub)
+        checkpoint.check_weights(folder)
+        with checkpoint.loading_errors(str(folder)):
             pipeline = super().from_pretrained(folder, use_safetensors=True, **options)
             for network in checkpoint.NETWORKS:
                 getattr(pipeline, network).float()
@@ -134,6 +138,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         with checkpoint.as_float16(networks), checkpoint.atomic_folder(Path(folder)) as aside:
             super().save_pretrained(aside, safe_serialization=True, **options)
             checkpoint.strip_origins(aside)
+            checkpoint.write_pipeline_file(aside)
 
     @torch.no_grad()
     def __call__(  # noqa: PLR0913 - options by name, as diffusers' pipelines take them

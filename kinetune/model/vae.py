@@ -12,6 +12,7 @@ from diffusers import AutoencoderKL, ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from kinetune.errors import ConfigError
 from kinetune.model.layers import ResBlock, TimeConv
 
 
@@ -59,6 +60,9 @@ class MelVAE(ModelMixin, ConfigMixin):
         latents_std: list[float] | None = None,
     ) -> None:
         super().__init__()
+        for name, figures in (("latents_mean", latents_mean), ("latents_std", latents_std)):
+            if figures is not None and not _are_numbers(figures, latent_channels):
+                raise ConfigError(f"{name} must be {latent_channels} numbers, found {figures!r}")
         widths = tuple(block_out_channels)
         patch = 2 ** (len(widths) - 1)
         self.analysis = TimeConv(mel_bands, latent_channels, patch, stride=patch)
@@ -172,6 +176,13 @@ def _affine(vae: "MelVAE | AutoencoderKL", like: Tensor) -> tuple[Tensor, Tensor
     shift = like.new_tensor(vae.config.latents_mean)[None, :, None, None]
     scale = like.new_tensor(vae.config.latents_std)[None, :, None, None]
     return shift, scale
+
+
+def _are_numbers(values: object, count: int) -> bool:
+    """Return whether ``values`` is a list of so many numbers."""
+    if not isinstance(values, list | tuple) or len(values) != count:
+        return False
+    return all(isinstance(value, int | float) for value in values)
 
 
 def _encoder(bands: int, widths: tuple[int, ...], layers: int, out_channels: int) -> nn.Sequential:

@@ -1,12 +1,18 @@
 import json
+import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from diffusers import DiffusionPipeline
+from safetensors.torch import load_file, save_file
 
 from kinetune.errors import ModelError, OutputError
+from kinetune.model.catalogue import list_models
 from kinetune.model.checkpoint import atomic_folder, check_folder, resolve
 from kinetune.model.pipeline import DanceToMusicPipeline
+from kinetune.model.presets import build_pipeline, preset_config
 
 
 @pytest.fixture
@@ -50,28 +56,162 @@ def test_a_damaged_file_is_named(saved, hurt):
     assert hurt in str(caught.value)
 
 
+def change(path, **values):
+    """Set keys of a JSON file; None takes a key out."""
+    table = json.loads(path.read_text()) | values
+    path.write_text(json.dumps({k: v for k, v in table.items() if v is not None}))
+
+
+def refusal(folder):
+    with pytest.raises(ModelError) as caught:
+        DanceToMusicPipeline.from_pretrained(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 800
+    return message
+
+
 def test_weights_that_do_not_fit_are_said_in_one_line(saved):
-    config = json.loads((saved / "unet" / "config.json").read_text())
-    config["block_out_channels"] = [64, 64]
-    (saved / "unet" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="can't be loaded") as caught:
-        DanceToMusicPipeline.from_pretrained(saved)
-    assert "\n" not in str(caught.value)
+    change(saved / "unet" / "config.json", block_out_channels=[32, 64])
+    assert re.search(r"unet.*should have shape \(64,.*found \(48,", refusal(saved))
 
 
-def test_a_strangers_pipeline_is_refused(saved):
+@pytest.mark.parametrize("network", ["unet", "vae", "condition_encoder", "normaliser"])
+def test_missing_and_surplus_weights_are_errors(saved, network):
+    path = saved / network / "diffusion_pytorch_model.safetensors"
+    weights = load_file(path)
+    gone = sorted(weights)[0]
+    save_file({k: v for k, v in weights.items() if k != gone}, path)
+    assert f"weight {gone} is missing" in refusal(saved)
+    save_file(weights | {"extra": torch.zeros(1)}, path)
+    assert "weight extra is not part of the network" in refusal(saved)
+
+
+@pytest.mark.parametrize(
+    ("file", "values"),
+    [
+        ("unet/config.json", {"block_out_channels": "wide"}),
+        ("unet/config.json", {"block_out_channels": [32] * 40}),
+        ("unet/config.json", {"layers_per_block": 10**9}),
+        ("unet/config.json", {"in_channels": None, "cross_attention_dim": {"a": 1}}),
+        ("vae/config.json", {"latent_channels": 0.5}),
+        ("vae/config.json", {"latents_mean": "none"}),
+        ("condition_encoder/config.json", {"frames_per_column": 0}),
+        ("normaliser/config.json", {"kind": "mode"}),
+        ("mel/mel_config.json", {"hop_length": "512"}),
+        ("mel/mel_config.json", {"hop_length": 0}),
+        ("scheduler/scheduler_config.json", {"num_train_timesteps": 10**12}),
+        ("scheduler/scheduler_config.json", {"beta_schedule": 7}),
+        ("model_index.json", {"settings": 3}),
+        ("model_index.json", {"settings": {"preset": "default"}}),
+    ],
+)
+def test_settings_of_a_wrong_type_are_one_line(saved, file, values):
+    change(saved / file, **values)
+    message = refusal(saved)
+    assert str(saved) in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("window_frames", "128", "expected int"),
+        ("overlap_columns", -1, "0 or more"),
+        ("useful_frames", 129, "1 to window_frames"),
+        ("inference_steps", 0, "1 to 1000"),
+        ("guidance_scale", 1e9, "0 to 50"),
+        ("training_lufs", 20.0, "-70 to 0"),
+        ("banana", 1, "unknown key"),
+    ],
+)
+def test_every_setting_of_the_pipeline_is_checked(saved, key, value, said):
     index = json.loads((saved / "model_index.json").read_text())
-    (saved / "model_index.json").write_text(json.dumps(index | {"_class_name": "Other"}))
+    change(saved / "model_index.json", settings=index["settings"] | {key: value})
+    message = refusal(saved)
+    assert said in message
+    assert "model_index.json" in message
+
+
+def test_a_checkpoint_of_before_the_training_loudness_was_saved_has_its_default(saved):
+    index = json.loads((saved / "model_index.json").read_text())
+    assert index["settings"].pop("training_lufs") == -19.0
+    change(saved / "model_index.json", settings=index["settings"])
+    assert DanceToMusicPipeline.from_pretrained(saved).settings.training_lufs == -19.0
+
+
+@pytest.mark.parametrize("name", ["Other", ["pipeline", "Evil"], None])
+def test_a_strangers_pipeline_is_refused(saved, name):
+    change(saved / "model_index.json", _class_name=name)
     with pytest.raises(ModelError, match="expected a DanceToMusicPipeline"):
         check_folder(saved)
 
 
-def test_a_component_from_a_strangers_module_is_not_run(saved):
-    index = json.loads((saved / "model_index.json").read_text())
-    index["unet"] = ["antigravity", "Flight"]
-    (saved / "model_index.json").write_text(json.dumps(index))
-    with pytest.raises(ModelError, match="can't be loaded"):
-        DanceToMusicPipeline.from_pretrained(saved)
+@pytest.mark.parametrize(
+    "index",
+    [
+        {"unet": ["evil", "Evil"]},
+        {"unet": ["antigravity", "Flight"]},
+        {"unet": ["kinetune.model.vae", "MelVAE"]},
+        {"unet": "evil.Evil"},
+        {"unet": [["evil"], "Evil"]},
+        {"unet": [None, None]},
+        {"unet": None},
+        {"extra": ["evil", "Evil"]},
+        {"scheduler": ["subprocess", "Popen"]},
+    ],
+)
+def test_only_classes_of_the_list_are_built_and_no_code_of_the_folder_runs(saved, index):
+    ran = saved / "ran"
+    code = f"from pathlib import Path\nPath({str(ran)!r}).touch()\nclass Evil: pass\n"
+    for folder in (saved, saved / "unet", saved / "extra"):
+        folder.mkdir(exist_ok=True)
+        for name in ("evil.py", "pipeline.py", "unet.py", "__init__.py"):
+            (folder / name).write_text(code)
+    # The code beside a sound index is not run either.
+    DanceToMusicPipeline.from_pretrained(saved)
+    change(saved / "model_index.json", **index)
+    assert "model_index.json" in refusal(saved)
+    assert not ran.exists()
+
+
+def test_diffusers_loads_the_folder_by_the_file_in_it(saved, default_pipeline):
+    loaded = DiffusionPipeline.from_pretrained(
+        saved, custom_pipeline=str(saved), trust_remote_code=True
+    )
+    assert type(loaded).__name__ == "DanceToMusicPipeline"
+    assert loaded.settings == default_pipeline.settings
+    assert list_models()[0].name == "default"
+
+
+def test_a_model_on_the_hub_is_checked_like_a_folder(saved, monkeypatch):
+    wanted = {}
+
+    def download(hub_id, **options):
+        wanted.update(options, hub_id=hub_id)
+        return str(saved)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    DanceToMusicPipeline.from_pretrained("owner/name", revision="v1")
+    assert wanted == {
+        "hub_id": "owner/name", "revision": "v1", "allow_patterns": ["*.json", "*.safetensors"],
+    }  # fmt: skip
+    change(saved / "model_index.json", unet=["evil", "Evil"])
+    assert "unet must be" in refusal("owner/name")
+
+
+def test_listed_presets_are_those_that_are_built():
+    (listed,) = (entry for entry in list_models() if entry.name == "paper")
+    with torch.device("meta"):
+        built = build_pipeline(preset_config("paper"))
+    counts = [sum(p.numel() for p in part.parameters())
+              for part in (built.unet, built.vae, built.condition_encoder)]  # fmt: skip
+    assert counts == [listed.unet_parameters, listed.vae_parameters, listed.condition_parameters]
+    assert listed.total_parameters == sum(counts)
+    for key in ("inference_steps", "guidance_scale", "window_frames", "overlap_columns"):
+        assert listed.settings[key] == getattr(built.settings, key)
+    assert listed.settings["n_mels"] == built.mel.settings.n_mels
+    assert listed.settings["scheduler"] == type(built.scheduler).__name__
+    assert listed.settings["latent_shape"] == [1, built.unet.config.sample_size, 32]
 
 
 def test_a_name_that_is_nothing_lists_what_there_is():
@@ -85,6 +225,24 @@ def test_a_folder_with_other_files_is_not_replaced(saved, tmp_path):
     with pytest.raises(OutputError, match="other files"), atomic_folder(tmp_path / "mine"):
         pass
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_saving_replaces_whatever_a_killed_run_left(default_pipeline, saved):
+    for name in (".model-old", ".model-old-abc"):
+        (saved.parent / name).mkdir()
+        (saved.parent / name / "file").write_text("left behind")
+    default_pipeline.save_pretrained(saved)
+    check_folder(saved)
+
+
+def test_several_writers_of_one_folder_all_succeed(tmp_path):
+    def write(number):
+        with atomic_folder(tmp_path / "state") as aside:
+            (aside / "state.json").write_text(str(number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(200)))
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
 def test_saving_again_replaces_a_checkpoint(default_pipeline, saved):
