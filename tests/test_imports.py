@@ -21,7 +21,8 @@ LAYERS = {
     "tasks": 6,
     "cli": 7,
 }
-MODULES = sorted(PACKAGE.rglob("*.py"))
+# The file in a checkpoint folder is for diffusers, see model/checkpoint.py.
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "weights" not in path.parts)
 
 
 def room_of(path: Path) -> str:
