@@ -22,7 +22,7 @@ from pathlib import Path
 import kinetune.tasks  # noqa: F401 - sleeping threads, before torch is loaded
 from kinetune import files, genres
 from kinetune.audio.sound import write_sound
-from kinetune.cli.progress import stage_bars
+from kinetune.cli.terminal.progress import stage_bars
 from kinetune.corpus.pairs import Pair, make_pair
 from kinetune.metrics.evaluation import report
 from kinetune.metrics.evaluation.embedding_scores import NetworkOptions

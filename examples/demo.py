@@ -15,7 +15,7 @@ DANCE = Path(__file__).parent / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
 def main(motion: Path = DANCE, output: Path = Path("out/demo.wav")) -> None:
     """Generate, and say in plain words what was done and where it is."""
     print(f"Reading the dance in {motion} ...")
-    result = generate(GenerateRequest((motion,), output, plot=True))
+    result = generate(GenerateRequest((motion,), output, plot=True, existing="replace"))
     for failure in result.failures:
         raise KinetuneError(failure.error)
     piece = result.pieces[0]

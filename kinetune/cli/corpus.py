@@ -32,7 +32,7 @@ def make(
     ] = None,
 ) -> None:
     """Make paired dances and music from a seed; stopped, it goes on where it was."""
-    from kinetune.cli.progress import stage_bars
+    from kinetune.cli.terminal.progress import stage_bars
     from kinetune.corpus.folder import PairSettings
     from kinetune.tasks.corpus import CorpusRequest, make_corpus
 

@@ -6,21 +6,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinetune import genres
-from kinetune.cli.options import (
+from kinetune.cli.terminal.options import (
+    AccentOption,
     AnimationOption,
     BeatsOption,
+    BlenderOption,
     BpmOption,
     DeviceOption,
     FirstBeatOption,
+    ForceOption,
     FpsOption,
     GuidanceOption,
     JsonOption,
     MappingOption,
-    ModelOption,
+    OffsetOption,
+    OntoOption,
+    ScoreOption,
+    SilenceOption,
     StepsOption,
+    VideoOption,
     beat_options,
+    open_span,
     read_options,
-    time_span,
+    score_options,
 )
 
 if TYPE_CHECKING:
@@ -29,14 +37,21 @@ if TYPE_CHECKING:
 
 def command(
     music: Annotated[Path, typer.Argument(help="Music to change, ours or yours: a sound file.")],
-    motion: Annotated[Path, typer.Option(help="The dance; the music begins with it.")],
+    motion: Annotated[
+        Path | None,
+        typer.Option(
+            help="The dance; the music begins with it. (default: the one the music was made for)"
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="A sound file. (default: NAME-edit.wav, here)"),
     ] = None,
+    force: ForceOption = False,
     mapping: MappingOption = None,
     animation: AnimationOption = None,
     fps: FpsOption = None,
+    blender: BlenderOption = None,
     redo: Annotated[
         str | None, typer.Option(help="A stretch to make anew, in seconds, such as 12.0:16.5.")
     ] = None,
@@ -68,25 +83,37 @@ def command(
     bpm: BpmOption = "auto",
     first_beat: FirstBeatOption = None,
     beats: BeatsOption = None,
+    score: ScoreOption = None,
+    accent: AccentOption = None,
+    silence: SilenceOption = None,
     beat_of: Annotated[
         str, typer.Option(help="Whose beat to play to where none is given: dance or music.")
     ] = "dance",
-    model: ModelOption = "default",
+    video: VideoOption = None,
+    onto: OntoOption = None,
+    offset: OffsetOption = 0.0,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="A bundled name, a checkpoint folder, or a hub id. (default: as before)"
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     plot: Annotated[bool, typer.Option(help="Also draw before and after.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Change music: make a stretch anew, go on from its end, vary it, or change its style."""
-    from kinetune.cli.output import print_json
-    from kinetune.cli.progress import passing_bar
+    from kinetune.cli.terminal.output import print_json
+    from kinetune.cli.terminal.progress import passing_bar
     from kinetune.tasks.edit import EditRequest, edit
     from kinetune.tasks.requests.music_options import MusicOptions
+    from kinetune.tasks.requests.output_paths import FilmOptions
 
     request = EditRequest(
         music=music,
         motion=motion,
         output=output,
-        redo=None if redo is None else time_span(redo),
+        redo=None if redo is None else open_span(redo),
         continue_s=go_on,
         strength=strength,
         keep_rhythm=keep_rhythm,
@@ -97,10 +124,13 @@ def command(
             steps=steps,
             guidance=guidance,
             beats=beat_options(bpm, first_beat, beats),
+            score=score_options(score, accent, silence, 1.0, exact=exact),
         ),
         beats_of=beat_of,  # type: ignore[arg-type]
-        read=read_options(mapping, animation, fps),
+        read=read_options(mapping, animation, fps, blender),
         plot=plot,
+        film=FilmOptions(video, onto, offset),
+        existing="replace" if force else "refuse",
         model=model,
         device=device,
     )
@@ -117,9 +147,12 @@ def _print_result(result: "EditResult", request: "EditRequest") -> None:
     genre = genres.genre_name(result.genre)
     print(
         f"{result.output}: {result.start_s:.2f} to {result.end_s:.2f} s {amount}, "
-        f"{genre} at {result.bpm:.1f} bpm, made in {result.seconds:.1f} s"
+        f"{genre} at {result.bpm:.1f} bpm, seed {result.seed}, made in {result.seconds:.1f} s"
     )
+    if result.from_recipe:
+        print(f"  dance, beats and score as {result.music} was made with")
     if result.genre_source == "classifier":
         print(f"  genre {genre} (from its sound; choose another with --genre)")
-    if result.picture is not None:
-        print(f"  picture: {result.picture}")
+    for title, made in (("picture", result.picture), ("film", result.film)):
+        if made is not None:
+            print(f"  {title}: {made}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from kinetune.cli.options import DeviceOption, ModelOption, labelled_folders
+from kinetune.cli.terminal.options import DeviceOption, ModelOption, labelled_folders
 from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def command(
     as_json: ResultsOption = False,
 ) -> None:
     """Score folders of music, with baselines beside them."""
-    from kinetune.cli.output import print_json
-    from kinetune.cli.progress import stage_bars
+    from kinetune.cli.terminal.output import print_json
+    from kinetune.cli.terminal.progress import stage_bars
     from kinetune.tasks.evaluate import EvaluateRequest, ScoringOptions, evaluate
 
     others = labelled_folders(also)
@@ -131,8 +131,8 @@ def aist(
     as_json: ResultsOption = False,
 ) -> None:
     """Run the paper's test: 31 slices of AIST++, beside its published rows."""
-    from kinetune.cli.output import print_json
-    from kinetune.cli.progress import stage_bars
+    from kinetune.cli.terminal.output import print_json
+    from kinetune.cli.terminal.progress import stage_bars
     from kinetune.tasks.aist_test import AistTestRequest, run_aist_test
     from kinetune.tasks.evaluate import ScoringOptions
 
@@ -157,7 +157,7 @@ def aist(
 
 def _exit_if_unusable(result: "EvaluateResult") -> None:
     """Exit with 1 where a file could not be used."""
-    from kinetune.cli.output import print_failures
+    from kinetune.cli.terminal.output import print_failures
 
     if result.unusable:
         print_failures(f"{len(result.unusable)} files can't be used:", result.unusable)

@@ -7,25 +7,39 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinetune import genres, timebase
-from kinetune.cli.options import (
+from kinetune.cli.terminal.options import (
     FILES,
+    GENRES,
+    AccentOption,
     AnimationOption,
     BeatsOption,
+    BlenderOption,
     BpmOption,
     DeviceOption,
+    EnergyOption,
     FirstBeatOption,
+    ForceOption,
     FpsOption,
     GuidanceOption,
     MappingOption,
     ModelOption,
+    OffsetOption,
+    OntoOption,
+    ScoreOption,
+    SilenceOption,
     StepsOption,
+    VideoOption,
     beat_options,
     read_options,
+    score_options,
 )
-from kinetune.errors import KinetuneError
+from kinetune.errors import ConfigError, KinetuneError
 
 if TYPE_CHECKING:
-    from kinetune.tasks.generate import GeneratedPiece, GenerateRequest, GenerateResult
+    from kinetune.tasks.generate import GeneratedPiece, GenerateRequest, GenerateResult, Scores
+    from kinetune.tasks.requests.output_paths import Existing
+
+_GENRE_SOURCES = {"default": "none was given", "file name": "from the file's name"}
 
 
 def command(
@@ -36,12 +50,23 @@ def command(
             "-o", "--output", help="A .wav, .flac, .ogg or .mp3 file, or a folder. (default: here)"
         ),
     ] = None,
+    file_format: Annotated[
+        str, typer.Option("--format", help="Of sound files in a folder: wav, flac, ogg or mp3.")
+    ] = "wav",
+    recursive: Annotated[
+        bool, typer.Option("-r", "--recursive", help="Look into the folders of a folder too.")
+    ] = False,
+    force: ForceOption = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out dances whose sound file exists.")
+    ] = False,
     mapping: MappingOption = None,
     animation: AnimationOption = None,
     fps: FpsOption = None,
+    blender: BlenderOption = None,
     genre: Annotated[
         str | None,
-        typer.Option(help="Name or code, e.g. break or BR. (default: the file's name, or house)"),
+        typer.Option(help=f"{GENRES}. (default: the file's name, or house)"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another piece of music.")] = 0,
     steps: StepsOption = None,
@@ -52,10 +77,13 @@ def command(
     loop: Annotated[
         bool, typer.Option(help="Whole bars whose end flows into their beginning, for games.")
     ] = False,
-    score: Annotated[
-        Path | None,
-        typer.Option(help="A TOML file of sections (genre, energy), accents and silences."),
-    ] = None,
+    score: ScoreOption = None,
+    accent: AccentOption = None,
+    silence: SilenceOption = None,
+    energy: EnergyOption = 1.0,
+    exact: Annotated[
+        bool, typer.Option(help="Don't move sections and silences to bar lines.")
+    ] = False,
     variations: Annotated[
         int, typer.Option(help="Several pieces, best first by how well they follow the body.")
     ] = 1,
@@ -68,13 +96,9 @@ def command(
     ),
     stereo: Annotated[bool, typer.Option(help="Two equal channels instead of one.")] = False,
     loudness: Annotated[float, typer.Option(help="Integrated loudness, LUFS.")] = -14.0,
-    video: Annotated[
-        Path | None, typer.Option(help="Also film the dancer with the music on it: an .mp4 file.")
-    ] = None,
-    onto: Annotated[
-        Path | None, typer.Option(help="Put the music on this film instead; --video says where.")
-    ] = None,
-    offset: Annotated[float, typer.Option(help="Second of that film at which it begins.")] = 0.0,
+    video: VideoOption = None,
+    onto: OntoOption = None,
+    offset: OffsetOption = 0.0,
     model: ModelOption = "default",
     device: DeviceOption = "auto",
     plot: Annotated[bool, typer.Option(help="Also draw body, spectrogram and beats.")] = False,
@@ -84,26 +108,28 @@ def command(
 ) -> None:
     """Turn dances into music."""
     from kinetune.audio.export import ExportFormat
-    from kinetune.cli.output import print_json
-    from kinetune.cli.progress import passing_bar
-    from kinetune.model.conditioning.control_score import read_control_score
+    from kinetune.cli.terminal.output import print_json
+    from kinetune.cli.terminal.progress import passing_bar
     from kinetune.tasks.generate import GenerateRequest, MusicOptions, generate
     from kinetune.tasks.requests.output_paths import FilmOptions
 
-    music = MusicOptions(
+    options = MusicOptions(
         genre=genre,
         seed=seed,
         steps=steps,
         guidance=guidance,
         beats=beat_options(bpm, first_beat, beats),
         loop=loop,
-        score=None if score is None else read_control_score(score),
+        score=score_options(score, accent, silence, energy, exact=exact),
     )
     request = GenerateRequest(
         motions=tuple(motion),
         output=output,
-        read=read_options(mapping, animation, fps),
-        music=music,
+        recursive=recursive,
+        format=file_format,
+        existing=_existing(force, skip_existing),
+        read=read_options(mapping, animation, fps, blender),
+        options=options,
         variations=variations,
         export=ExportFormat(rate, 2 if stereo else 1, loudness),
         beat_maps=tuple(beat_map or ()),
@@ -118,20 +144,34 @@ def command(
             progress=progress,
             on_piece=None if as_json else lambda piece: _print_piece(piece, request),
         )
+    failures = result.failures
+    if len(motion) == 1 and [failure.file for failure in failures] == [str(motion[0])]:
+        raise KinetuneError(failures[0].error)
     if as_json:
         print_json(result.pieces)
-    _print_outcome(result, motion, quiet=as_json)
+    _print_outcome(result, quiet=as_json)
+
+
+def _existing(force: bool, skip: bool) -> "Existing":
+    if force and skip:
+        raise ConfigError("--force replaces files, --skip-existing keeps them; name one of them")
+    return "replace" if force else "skip" if skip else "refuse"
 
 
 def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     if piece.note and piece.rank == 1:
         print(piece.note, file=sys.stderr)
-    beats = request.music.beats
+    beats = request.options.beats
     source = "as requested" if beats.sets_tempo else "found in the dance"
+    genre = genres.genre_name(piece.genre)
     print(
-        f"{piece.output}: {piece.duration_s:.1f} s of {genres.genre_name(piece.genre)} at "
-        f"{piece.bpm:.1f} bpm ({source}), made in {piece.seconds.total:.1f} s"
+        f"{piece.output}: {piece.duration_s:.1f} s of {genre} at {piece.bpm:.1f} bpm ({source}), "
+        f"seed {piece.seed}, made in {piece.seconds.total:.1f} s"
     )
+    if piece.genre_source in _GENRE_SOURCES and piece.rank == 1:
+        print(f"  genre {genre} ({_GENRE_SOURCES[piece.genre_source]})")
+    if piece.scores is not None:
+        print(f"  {_score_line(piece.scores)}")
     others = ", ".join(f"{bpm:.1f}" for bpm in piece.other_bpm[:3])
     if not beats.sets_tempo and others:
         print(f"  other possible tempi: {others} bpm (choose with --bpm)")
@@ -146,20 +186,24 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
             print(f"  {title}: {made}")
 
 
-def _print_outcome(result: "GenerateResult", named: list[Path], *, quiet: bool) -> None:
-    """Summarise a batch, and exit with 2 if the only dance failed, 1 if one of several did."""
-    from kinetune.cli.output import print_failures
+def _score_line(scores: "Scores") -> str:
+    parts = (("beats", scores.beats), ("energy", scores.energy), ("accents", scores.accents))
+    details = ", ".join(
+        f"{name} {'not measurable' if value is None else f'{value:.2f}'}" for name, value in parts
+    )
+    return f"follows the body: {scores.total:.2f} ({details})"
+
+
+def _print_outcome(result: "GenerateResult", *, quiet: bool) -> None:
+    """Summarise a batch, and exit with 1 if a dance failed."""
+    from kinetune.cli.terminal.output import print_failures
 
     failures = result.failures
-    if len(named) == 1 and [failure.file for failure in failures] == [str(named[0])]:
-        raise KinetuneError(failures[0].error)
     total = len(result.pieces) + len(failures)
     if total > 1 and not quiet:
-        print(f"{len(result.pieces)} of {total} made:")
-        for piece in result.pieces:
-            genre = genres.genre_name(piece.genre)
-            length = f"{piece.duration_s:.1f} s of {genre} at {piece.bpm:.1f} bpm"
-            print(f"  {piece.motion}: {piece.output}, {length}")
+        print(f"{len(result.pieces)} of {total} made")
+    if result.skipped and not quiet:
+        print(f"{len(result.skipped)} left out: their sound files exist")
     if failures:
         print_failures(f"{len(failures)} of {total} failed:", (f.error for f in failures))
         raise typer.Exit(1)

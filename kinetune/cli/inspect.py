@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kinetune.cli.options import (
+from kinetune.cli.terminal.options import (
     FILES,
     AnimationOption,
+    BlenderOption,
+    ForceOption,
     FpsOption,
     JsonOption,
     MappingOption,
@@ -24,6 +26,7 @@ def command(
     mapping: MappingOption = None,
     animation: AnimationOption = None,
     fps: FpsOption = None,
+    blender: BlenderOption = None,
     make_mapping: Annotated[
         Path | None,
         typer.Option(help="Draft a mapping file of the skeleton's joints there, nothing else."),
@@ -31,18 +34,19 @@ def command(
     plot: Annotated[
         bool, typer.Option(help="Draw the dancer, body energy and beats to NAME.png here.")
     ] = False,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a motion file holds and where its beat is."""
-    from kinetune.cli.output import print_json
+    from kinetune.cli.terminal.output import print_json
     from kinetune.tasks.inspect import InspectRequest, inspect
 
-    read = read_options(mapping, animation, fps)
+    read = read_options(mapping, animation, fps, blender)
     if make_mapping is not None:
         _draft_mapping(motion, make_mapping, read)
         return
     picture = Path(f"{motion.stem}.png") if plot else None
-    result = inspect(InspectRequest(motion, read, picture))
+    result = inspect(InspectRequest(motion, read, picture, force))
     if as_json:
         print_json(result)
     else:

@@ -10,8 +10,19 @@ from typing import Annotated, NoReturn
 import typer
 
 import kinetune
-from kinetune.cli import corpus, edit, evaluate, generate, inspect, models, prepare, train
-from kinetune.cli.output import print_error
+from kinetune.cli import (
+    again,
+    corpus,
+    edit,
+    evaluate,
+    film,
+    generate,
+    inspect,
+    models,
+    prepare,
+    train,
+)
+from kinetune.cli.terminal.output import print_error
 from kinetune.errors import KinetuneError
 
 app = typer.Typer(
@@ -23,6 +34,8 @@ app = typer.Typer(
 )
 app.command("generate")(generate.command)
 app.command("edit")(edit.command)
+app.command("film")(film.command)
+app.command("again")(again.command)
 app.command("inspect")(inspect.command)
 app.command("models")(models.command)
 app.add_typer(prepare.app, name="prepare")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from kinetune.cli.options import JsonOption
+from kinetune.cli.terminal.options import JsonOption
 
 if TYPE_CHECKING:
     from kinetune.model.catalogue import ModelEntry
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def command(as_json: JsonOption = False) -> None:
     """List the models."""
-    from kinetune.cli.output import print_json
+    from kinetune.cli.terminal.output import print_json
     from kinetune.model.catalogue import list_models
 
     models = list_models()

@@ -22,7 +22,7 @@ def aist(
     ] = "paper",
 ) -> None:
     """Build the AIST++ training set from the official layout."""
-    from kinetune.cli.progress import item_bar
+    from kinetune.cli.terminal.progress import item_bar
     from kinetune.training.data.aist import prepare_aist
 
     with item_bar("preparing") as progress:

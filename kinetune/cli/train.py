@@ -70,7 +70,7 @@ def genre(config: _CONFIG, out: _OUT, minutes: _MINUTES = None, resume: _RESUME 
 @app.command("beats")
 def beats(config: _CONFIG, out: _OUT, minutes: _MINUTES = None, resume: _RESUME = False) -> None:
     """Train the network that tells a body's beats; it is left in OUT/beats/model."""
-    from kinetune.cli.progress import item_bar
+    from kinetune.cli.terminal.progress import item_bar
     from kinetune.training.beats import open_bodies, read_beat_config, train_beats
 
     settings = read_beat_config(config)

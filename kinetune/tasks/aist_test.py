@@ -16,8 +16,8 @@ import numpy as np
 from kinetune.errors import ConfigError
 from kinetune.files import check_writable, write_text
 from kinetune.tasks.evaluate import EvaluateRequest, EvaluateResult, ScoringOptions, evaluate
-from kinetune.tasks.genre_choice import genre_for_dance
 from kinetune.tasks.lazy_pipeline import LazyPipeline
+from kinetune.tasks.requests.genre_choice import genre_for_dance
 from kinetune.tasks.requests.progress import Progress, stage
 
 if TYPE_CHECKING:

@@ -1,22 +1,34 @@
-"""Music that exists, changed to a dance: a stretch anew, a continuation, or a variation."""
+"""Music that exists, changed to a dance: a stretch anew, a continuation, or a variation.
 
-from dataclasses import dataclass, field
+Music with a recipe (``tasks.recipe``) brings its dance, beats, score and genre along; what a
+request gives itself comes first.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kinetune import genres
 from kinetune.errors import ConfigError
 from kinetune.files import check_writable
 from kinetune.motion.io.formats import ReadOptions, read_motion_file
-from kinetune.tasks.genre_choice import GenreChoice, genre_of_music
+from kinetune.tasks.film import write_film
 from kinetune.tasks.lazy_pipeline import LazyPipeline
+from kinetune.tasks.music import Music, write_piece
+from kinetune.tasks.recipe import Origin, Recipe, find_music_recipe, input_path, sidecar_path
 from kinetune.tasks.requests.beat_options import BeatOptions
+from kinetune.tasks.requests.genre_choice import GenreChoice, genre_of_music
 from kinetune.tasks.requests.music_options import MusicOptions
+from kinetune.tasks.requests.output_paths import Existing, FilmOptions, check_absent
 from kinetune.tasks.requests.progress import Progress, stage
+from kinetune.tasks.requests.serialisation import from_json
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
     from kinetune.model.sampling.edit_spec import EditSpec
+    from kinetune.model.sampling.editing import EditedMusic
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
 
@@ -29,20 +41,23 @@ class EditRequest:
 
     Attributes:
         music: The sound file.
-        motion: The dance; the music begins with it.
+        motion: The dance; the music begins with it. None takes it from the music's recipe.
         output: A sound file; None is NAME-edit.wav in the current folder.
-        redo: Start and end of a stretch to make anew, seconds.
+        redo: Start and end of a stretch to make anew, seconds; no end is that of the music.
         continue_s: How long to go on after the end, seconds.
         strength: How much is new, 0 to 1; None is all of a stretch, and of a whole whose rhythm
             is kept, and 0.3 of another whole.
         keep_rhythm: Keep the loudness envelope; None keeps it where only the genre changes.
         exact: Take times as they are, not moved to bar lines.
-        options: Genre, seed, steps, guidance and beats of what is new; the genre defaults to that
-            of the music.
-        beats_of: Where beats are looked for if the options give none.
+        options: Genre, seed, steps, guidance, beats and score of what is new; what is left out is
+            that of the music.
+        beats_of: Where beats are looked for if neither the options nor a recipe give them.
         read: What the motion file doesn't state itself.
         plot: Whether to draw before and after, beside the sound.
-        model: A bundled name, a checkpoint folder, or a hub id.
+        film: The film that goes with the music.
+        existing: What to do where a file exists: ``refuse`` or ``replace``.
+        model: A bundled name, a checkpoint folder, or a hub id; None takes the recipe's, or the
+            default.
         device: ``auto`` or a torch device.
 
     Raises:
@@ -50,9 +65,9 @@ class EditRequest:
     """
 
     music: Path
-    motion: Path
+    motion: Path | None = None
     output: Path | None = None
-    redo: tuple[float, float] | None = None
+    redo: tuple[float, float | None] | None = None
     continue_s: float | None = None
     strength: float | None = None
     keep_rhythm: bool | None = None
@@ -61,7 +76,9 @@ class EditRequest:
     beats_of: BeatSource = "dance"
     read: ReadOptions = field(default_factory=ReadOptions)
     plot: bool = False
-    model: str = "default"
+    film: FilmOptions = field(default_factory=FilmOptions)
+    existing: Existing = "refuse"
+    model: str | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -84,12 +101,21 @@ class EditRequest:
         """The sound file to write."""
         return self.output or Path(f"{self.music.stem}-edit.wav")
 
+    @property
+    def files(self) -> list[Path]:
+        """All files that will be written."""
+        files = [self.target, sidecar_path(self.target)]
+        files += [self.target.with_suffix(".png")] * self.plot
+        return files + ([self.film.path] if self.film.path is not None else [])
+
 
 @dataclass(frozen=True)
 class EditResult:
     """One changed piece of music.
 
     Attributes:
+        recipe: The recipe beside the output.
+        from_recipe: Whether the music brought a recipe along.
         genre: Genre code of what is new.
         genre_source: What decided it, see ``GenreChoice``.
         start_s: Where what is new begins, seconds.
@@ -97,11 +123,14 @@ class EditResult:
         strength: How much of it is new, 0 to 1.
         seconds: Wall-clock seconds of the change, without loading.
         picture: The picture written.
+        film: The film written.
     """
 
     music: str
     motion: str
     output: str
+    recipe: str
+    from_recipe: bool
     genre: str
     genre_source: str
     seed: int
@@ -113,6 +142,26 @@ class EditResult:
     bpm: float
     seconds: float
     picture: str | None = None
+    film: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What an edit starts from.
+
+    Attributes:
+        sound: The music.
+        clip: The dance.
+        grid: The beats of a recipe; None without one.
+        genre: The genre of the music.
+        inputs: The files both were read from; none for data in memory.
+    """
+
+    sound: "Sound"
+    clip: "MotionClip"
+    grid: "BeatGrid | None"
+    genre: GenreChoice
+    inputs: tuple[Path, ...] = ()
 
 
 def edit(
@@ -131,60 +180,168 @@ def edit(
     Raises:
         KinetuneError: Something is impossible; nothing was written.
     """
-    from kinetune.audio.sound import check_suffix, read_sound, write_sound
-    from kinetune.model.sampling.editing import edit_music
-
-    change, options, target = _change(request), request.options, request.target
-    check_suffix(target)
-    sound = read_sound(request.music)
-    clip = read_motion_file(request.motion, request.read).clip
-    grid = _grid(request, sound, clip)
-    own = genre_of_music(request.music, sound, request.motion.name)
-    genre = own
-    if options.genre is not None:
-        genre = GenreChoice(genres.genre_code(options.genre), "request")
-    check_writable(target.parent)
-    loaded = (pipeline or LazyPipeline(request.model, request.device)).load()
-    sampling = loaded.sampling_options(
-        options.seed, options.steps, options.guidance,
-        stage(progress, f"{request.music.name}: denoising"),
+    _check_outputs(request)
+    recipe = find_music_recipe(request.music)
+    request = request if recipe is None else complete_request(request, recipe)
+    material = _read_material(request, recipe)
+    pipeline = pipeline or LazyPipeline(request.model or "default", request.device)
+    edited, music = edit_in_memory(
+        material, request, pipeline=pipeline,
+        progress=stage(progress, f"{request.music.name}: denoising"),
     )  # fmt: skip
-    edited = edit_music(loaded, sound, clip, change, genre=genre.code, sampling=sampling, grid=grid)
-    # A stretch does not change the genre of the piece.
-    tag = genre if request.is_whole else own
-    write_sound(target, edited.sound, genre=tag.name)
+    write_piece(music, request.target)
     picture = None
     if request.plot:
-        from kinetune.render.pictures import draw_edit
-
-        picture = target.with_suffix(".png")
-        draw_edit(picture, sound, edited)
+        picture = request.target.with_suffix(".png")
+        music.draw(picture)
+    if request.film.path is not None:
+        write_film(
+            request.film.path, material.clip, music.beats, music.sound, title=music.title,
+            options=request.film, progress=stage(progress, f"{request.music.name}: filming"),
+        )  # fmt: skip
+    genre = _genre_of_new(request, material)
     return EditResult(
         music=str(request.music),
         motion=str(request.motion),
-        output=str(target),
+        output=str(request.target),
+        recipe=str(sidecar_path(request.target)),
+        from_recipe=recipe is not None,
         genre=genre.code,
         genre_source=genre.source,
-        seed=options.seed,
-        sample_rate=edited.sound.rate_hz,
-        duration_s=edited.sound.duration_s,
+        seed=request.options.seed,
+        sample_rate=music.sound.rate_hz,
+        duration_s=music.duration_s,
         start_s=edited.start_s,
         end_s=edited.end_s,
-        strength=change.amount,
-        bpm=edited.grid.bpm,
+        strength=_edit_spec(request).amount,
+        bpm=music.bpm,
         seconds=edited.seconds,
         picture=None if picture is None else str(picture),
+        film=None if request.film.path is None else str(request.film.path),
     )
 
 
-def _change(request: EditRequest) -> "EditSpec":
+def edit_in_memory(
+    material: Material,
+    request: EditRequest,
+    *,
+    pipeline: LazyPipeline,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple["EditedMusic", Music]:
+    """Change music in memory.
+
+    Args:
+        material: What to start from.
+        request: What to change; its files are not looked at.
+        pipeline: The model.
+        progress: Called with denoising steps done and in all.
+
+    Returns:
+        What the model made of it, and the finished piece.
+
+    Raises:
+        KinetuneError: Something is impossible.
+    """
+    from kinetune.model.sampling.editing import edit_music
+
+    spec, options, before = _edit_spec(request), request.options, material.sound
+    grid = _grid(request, material)
+    loaded = pipeline.load()
+    sampling = loaded.sampling_options(options.seed, options.steps, options.guidance, progress)
+    genre = _genre_of_new(request, material)
+    edited = edit_music(
+        loaded, before, material.clip, spec, genre=genre.code, sampling=sampling, grid=grid
+    )
+
+    def draw(path: Path) -> None:
+        from kinetune.render.pictures import draw_edit
+
+        draw_edit(path, before, edited)
+
+    # A stretch does not change the genre of the piece.
+    code = genre.code if request.is_whole else material.genre.code
+    single = replace(request, plot=False, film=FilmOptions(), existing="refuse")
+    origin = Origin("edit", single, material.inputs, pipeline.sha256, pipeline.versions)
+    music = Music(edited.sound, edited.grid, code, options.seed, material.clip, origin, draw)
+    return edited, music
+
+
+def complete_request(request: EditRequest, recipe: Recipe) -> EditRequest:
+    """Return the request with what it leaves out taken from the recipe of the music.
+
+    Raises:
+        ConfigError: The dance of the recipe is needed, and is missing or has changed.
+    """
+    made: dict[str, Any] = recipe.request
+    options = from_json(MusicOptions, made["options"])
+    motion, read = request.motion, request.read
+    if motion is None:
+        names = made["motions"] if recipe.task == "generate" else [made["motion"]]
+        if not names or names[0] is None:
+            raise ConfigError(f"{request.music}: made from a dance in memory; name the dance")
+        motion = input_path(recipe, names[0], request.music)
+        read = from_json(ReadOptions, made["read"])
+    ours = request.options
+    return replace(
+        request,
+        motion=motion,
+        read=read,
+        model=request.model or made["model"],
+        options=replace(
+            ours,
+            steps=options.steps if ours.steps is None else ours.steps,
+            guidance=options.guidance if ours.guidance is None else ours.guidance,
+            score=options.score if ours.score is None else ours.score,
+        ),
+    )
+
+
+def _check_outputs(request: EditRequest) -> None:
+    from kinetune.audio.sound import check_suffix
+    from kinetune.render.mux import check_suffix as check_film_suffix
+
+    check_suffix(request.target)
+    if request.film.path is not None:
+        check_film_suffix(request.film.path)
+    _edit_spec(request)
+    if request.existing != "replace":
+        check_absent(request.files)
+
+
+def _read_material(request: EditRequest, recipe: Recipe | None) -> Material:
+    from kinetune.audio.sound import read_sound
+
+    sound = read_sound(request.music)
+    if request.motion is None:
+        raise ConfigError(f"{request.music}: holds no recipe; name the dance with --motion")
+    clip = read_motion_file(request.motion, request.read).clip
+    for folder in {path.parent for path in request.files}:
+        check_writable(folder)
+    if recipe is not None:
+        genre, grid = GenreChoice(recipe.genre, "recipe"), recipe.grid.beat_grid()
+    else:
+        genre, grid = genre_of_music(request.music, sound, request.motion.name), None
+    return Material(sound, clip, grid, genre, (request.music, request.motion))
+
+
+def _genre_of_new(request: EditRequest, material: Material) -> GenreChoice:
+    if request.options.genre is None:
+        return material.genre
+    return GenreChoice(genres.genre_code(request.options.genre), "request")
+
+
+def _edit_spec(request: EditRequest) -> "EditSpec":
     from kinetune.model.sampling.edit_spec import EditSpec
 
     keep_rhythm = request.keep_rhythm
     if keep_rhythm is None:
         keep_rhythm = request.is_whole and request.options.genre is not None
+    redo = None
+    if request.redo is not None:
+        start_s, end_s = request.redo
+        redo = (start_s, math.inf if end_s is None else end_s)
     return EditSpec(
-        redo=request.redo,
+        redo=redo,
         continue_s=request.continue_s,
         strength=request.strength,
         keep_rhythm=keep_rhythm,
@@ -192,10 +349,12 @@ def _change(request: EditRequest) -> "EditSpec":
     )
 
 
-def _grid(request: EditRequest, sound: "Sound", clip: "MotionClip") -> "BeatGrid":
-    beats = request.options.beats
-    if request.beats_of == "dance" or beats != BeatOptions():
+def _grid(request: EditRequest, material: Material) -> "BeatGrid":
+    beats, sound, clip = request.options.beats, material.sound, material.clip
+    if beats != BeatOptions():
         return beats.grid_for(clip)
+    if request.beats_of == "dance":
+        return material.grid or beats.grid_for(clip)
     from kinetune.audio.beats import music_beats
     from kinetune.motion.beats.beat_grid import grid_of_beats
 

@@ -1,15 +1,94 @@
 """A film of a dance with its music, or somebody's film with other music on it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinetune.tasks.requests.output_paths import FilmOptions
+from kinetune.errors import ConfigError
+from kinetune.files import check_writable
+from kinetune.motion.io.formats import ReadOptions, read_motion_file
+from kinetune.tasks.recipe import find_music_recipe
+from kinetune.tasks.requests.beat_options import BeatOptions
+from kinetune.tasks.requests.motion_files import MotionPath
+from kinetune.tasks.requests.output_paths import FilmOptions, check_absent, film_paths
+from kinetune.tasks.requests.progress import Progress, stage
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
+
+
+@dataclass(frozen=True)
+class FilmRequest:
+    """A film of any dance with any music.
+
+    Attributes:
+        motion: The dance.
+        music: A sound file; it begins with the dance.
+        film: The film to write, and the film to put the music on if there is one; its path may be
+            a folder.
+        beats: The beats that flash; without any, those of the music's recipe, or of the dance.
+        read: What the motion file doesn't state itself.
+        force: Whether to replace a film that exists.
+    """
+
+    motion: Path
+    music: Path
+    film: FilmOptions
+    beats: BeatOptions = field(default_factory=BeatOptions)
+    read: ReadOptions = field(default_factory=ReadOptions)
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class FilmResult:
+    """A film that was made.
+
+    Attributes:
+        output: The film.
+        duration_s: Length of the dance, seconds.
+        music_s: Length of the music.
+        bpm: Tempo of the beats that flash.
+    """
+
+    output: str
+    duration_s: float
+    music_s: float
+    bpm: float
+
+
+def film(request: FilmRequest, *, progress: Progress | None = None) -> FilmResult:
+    """Film a dance with music, or put music on a film.
+
+    Args:
+        request: What to film.
+        progress: Called as the work goes on.
+
+    Raises:
+        KinetuneError: A file can't be read, or the film exists or can't be written.
+    """
+    from kinetune.audio.sound import read_sound
+
+    (path,) = film_paths([MotionPath(request.motion)], [request.music], request.film)
+    if path is None:
+        raise ConfigError("no film to write; name one")
+    if not request.force:
+        check_absent([path])
+    clip = read_motion_file(request.motion, request.read).clip
+    sound = read_sound(request.music)
+    recipe = find_music_recipe(request.music)
+    if recipe is not None and request.beats == BeatOptions():
+        grid = recipe.grid.beat_grid()
+    else:
+        grid = request.beats.grid_for(clip)
+    check_writable(path.parent)
+    write_film(
+        path, clip, grid, sound, title=f"{clip.name}, {request.music.name}", options=request.film,
+        progress=stage(progress, f"{request.motion.name}: filming"),
+    )  # fmt: skip
+    return FilmResult(str(path), clip.duration_s, sound.duration_s, grid.bpm)
 
 
 def write_film(

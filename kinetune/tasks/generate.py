@@ -1,37 +1,48 @@
 """Music for dances: motion files in, sound files and all that goes with them out."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from kinetune import genres
-from kinetune.audio.export import ExportFormat
-from kinetune.errors import ConfigError, KinetuneError
+from kinetune.audio.export import ExportFormat, export
+from kinetune.errors import ConfigError
 from kinetune.files import check_writable
 from kinetune.motion.io.formats import ReadOptions, read_motion_file
 from kinetune.tasks import variations
 from kinetune.tasks.film import write_film
-from kinetune.tasks.genre_choice import GenreChoice, genre_for_dance
 from kinetune.tasks.lazy_pipeline import LazyPipeline
+from kinetune.tasks.music import Music, write_piece
+from kinetune.tasks.recipe import Origin, sidecar_path
 from kinetune.tasks.requests.beat_options import BeatOptions
+from kinetune.tasks.requests.failures import Failure, collect_failures
+from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance
 from kinetune.tasks.requests.motion_files import find_motions
 from kinetune.tasks.requests.music_options import MusicOptions
-from kinetune.tasks.requests.output_paths import FilmOptions, OutputPaths, plan_outputs
+from kinetune.tasks.requests.output_paths import (
+    Existing,
+    FilmOptions,
+    OutputPaths,
+    check_absent,
+    plan_outputs,
+)
 from kinetune.tasks.requests.progress import Progress, stage
 from kinetune.tasks.run_costs import StageSeconds, peak_memory_mb
 
 if TYPE_CHECKING:
-    from kinetune.audio.sound import Sound
     from kinetune.metrics.ranking import MotionFit
     from kinetune.model.results import DanceMusic
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
 
+_log = logging.getLogger("kinetune")
+
 # Suffix of each form of the beat map, beside the sound.
 BEAT_MAPS = {"json": ".beats.json", "csv": ".beats.csv", "labels": ".beats.txt", "midi": ".mid"}
+FORMATS = ("wav", "flac", "ogg", "mp3")
 
 
 @dataclass(frozen=True)
@@ -41,9 +52,12 @@ class GenerateRequest:
     Attributes:
         motions: Motion files, or folders of them.
         output: A sound file (one motion only) or a folder; None is the current folder.
+        recursive: Whether folders stand for the motion files in their subfolders too.
+        format: Format of sound files in a folder, one of ``FORMATS``.
+        existing: What to do where a file exists: ``refuse``, ``replace`` or ``skip``.
         read: What the motion files don't state themselves.
-        music: What decides the music.
-        variations: How many pieces a dance gets, with seeds from ``music.seed`` on, ranked best
+        options: What decides the music.
+        variations: How many pieces a dance gets, with seeds from ``options.seed`` on, ranked best
             first by how well they follow the body; 1 to 64.
         export: Rate, channels and loudness of the sound files.
         beat_maps: Forms of the beat map to write beside the sound; keys of ``BEAT_MAPS``.
@@ -58,8 +72,11 @@ class GenerateRequest:
 
     motions: tuple[Path, ...]
     output: Path | None = None
+    recursive: bool = False
+    format: str = "wav"
+    existing: Existing = "refuse"
     read: ReadOptions = field(default_factory=ReadOptions)
-    music: MusicOptions = field(default_factory=MusicOptions)
+    options: MusicOptions = field(default_factory=MusicOptions)
     variations: int = 1
     export: ExportFormat = field(default_factory=ExportFormat)
     beat_maps: tuple[str, ...] = ()
@@ -73,7 +90,27 @@ class GenerateRequest:
             if name not in BEAT_MAPS:
                 known = ", ".join(BEAT_MAPS)
                 raise ConfigError(f"a beat map must be one of {known}; found {name!r}")
+        if self.format not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise ConfigError(f"the format must be one of {known}; found {self.format!r}")
+        if self.existing not in get_args(Existing):
+            known = ", ".join(get_args(Existing))
+            raise ConfigError(f"existing files: expected {known}; found {self.existing!r}")
         variations.check_range(self.variations)
+
+    def files_for(self, paths: OutputPaths) -> list[Path]:
+        """Return the files that one dance becomes, sounds first."""
+        sounds = [paths.sound]
+        if self.variations > 1:
+            sounds = [ranked_path(paths.sound, rank + 1) for rank in range(self.variations)]
+        others = [sidecar_path(sound) for sound in sounds]
+        suffixes = [BEAT_MAPS[name] for name in self.beat_maps] + [".png"] * self.plot
+        others += [sound.with_suffix(suffix) for sound in sounds for suffix in suffixes]
+        if self.variations > 1:
+            others.append(sheet_path(paths.sound))
+        if paths.film is not None:
+            others.append(paths.film)
+        return sounds + others
 
 
 @dataclass(frozen=True)
@@ -93,6 +130,7 @@ class GeneratedPiece:
     Attributes:
         motion: The motion file.
         output: The sound file.
+        recipe: The recipe beside it, see ``tasks.recipe``.
         genre: Genre code.
         genre_source: What decided the genre, see ``GenreChoice``.
         other_bpm: Other tempi the dance may have, best first.
@@ -109,6 +147,7 @@ class GeneratedPiece:
 
     motion: str
     output: str
+    recipe: str
     genre: str
     genre_source: str
     seed: int
@@ -130,29 +169,18 @@ class GeneratedPiece:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A file that could not be used.
-
-    Attributes:
-        file: Its path.
-        error: Why, one line.
-    """
-
-    file: str
-    error: str
-
-
-@dataclass(frozen=True)
 class GenerateResult:
     """What became of a request.
 
     Attributes:
         pieces: What was made, dance by dance in the order of the request, best variation first.
         failures: Dances that failed.
+        skipped: Dances left out because their files exist.
     """
 
     pieces: tuple[GeneratedPiece, ...]
     failures: tuple[Failure, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def generate(
@@ -174,30 +202,111 @@ def generate(
         KinetuneError: The model can't be loaded, or the output can't be written to: nothing was
             made.
     """
-    motions = find_motions(request.motions)
-    outputs = plan_outputs(motions, request.output, request.film)
-    for folder in {path.parent for both in outputs for path in (both.sound, both.film) if path}:
-        check_writable(folder)
     pipeline = pipeline or LazyPipeline(request.model, request.device)
+    jobs, skipped = _plan(request, pipeline, progress)
     pieces: list[GeneratedPiece] = []
-    failures = []
-    for path, paths in zip(motions, outputs, strict=True):
-        try:
-            file = read_motion_file(path, request.read)
-        except KinetuneError as error:
-            failures.append(Failure(str(path), str(error)))
+    failures: list[Failure] = []
+    for job in jobs:
+        clip = None
+        with collect_failures(job.path, failures):
+            file = read_motion_file(job.path, request.read)
+            clip = file.clip
+        if clip is None:
             continue
-        # An error of the model itself ends the batch.
+        # Outside of the context: a model that can't be loaded ends the batch.
         pipeline.load()
-        job = _Job(request, pipeline, path, file.clip, file.note, paths, progress)
-        try:
-            for piece in _make_variations(job):
+        with collect_failures(job.path, failures):
+            for piece in _make_variations(job, clip, file.note):
                 pieces.append(piece)
                 if on_piece is not None:
                     on_piece(piece)
-        except KinetuneError as error:
-            failures.append(Failure(str(path), str(error)))
-    return GenerateResult(tuple(pieces), tuple(failures))
+    return GenerateResult(tuple(pieces), tuple(failures), tuple(skipped))
+
+
+def make_music(
+    clip: "MotionClip",
+    options: MusicOptions,
+    *,
+    genre: str,
+    pipeline: LazyPipeline,
+    grid: "BeatGrid | None" = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> "DanceMusic":
+    """Return the music of one dance, in memory.
+
+    Args:
+        clip: The dance.
+        options: What decides the music; its genre is not used.
+        genre: Name or code.
+        pipeline: The model.
+        grid: The beats to make it to; None takes them from the options.
+        progress: Called with denoising steps done and in all.
+
+    Raises:
+        KinetuneError: The dance is too short or too long, or the options don't fit it.
+    """
+    # Without options for its beats, a loop may move the tempo.
+    if grid is None and not (options.loop and options.beats == BeatOptions()):
+        grid = options.beats.grid_for(clip)
+    return pipeline.load()(
+        clip,
+        genre=genre,
+        seed=options.seed,
+        num_inference_steps=options.steps,
+        guidance_scale=options.guidance,
+        grid=grid,
+        loop=options.loop,
+        score=options.score,
+        progress=progress,
+    )
+
+
+def ranked_path(sound: Path, rank: int) -> Path:
+    """Return the sound file of a variation, ranked from 1."""
+    return sound.with_stem(f"{sound.stem}-{rank}")
+
+
+def sheet_path(sound: Path) -> Path:
+    """Return the picture of all variations of a dance."""
+    return sound.with_name(f"{sound.stem}-variations.png")
+
+
+def finish_music(
+    made: "DanceMusic",
+    clip: "MotionClip",
+    request: GenerateRequest,
+    *,
+    inputs: Sequence[Path],
+    pipeline: LazyPipeline,
+) -> Music:
+    """Return music as it is exported, with its origin.
+
+    Args:
+        made: What the model made.
+        clip: The dance.
+        request: What was requested, for any number of dances.
+        inputs: The motion file, or nothing for a clip in memory.
+        pipeline: The model.
+    """
+
+    def draw(path: Path) -> None:
+        from kinetune.render.pictures import draw_music
+
+        draw_music(path, clip, made)
+
+    single = GenerateRequest(
+        motions=tuple(inputs),
+        read=request.read,
+        options=replace(request.options, genre=made.genre, seed=made.seed),
+        export=request.export,
+        model=request.model,
+        device=request.device,
+    )
+    origin = Origin("generate", single, tuple(inputs), pipeline.sha256, pipeline.versions)
+    sound = export(made.sound, request.export)
+    return Music(
+        sound, made.grid, made.genre, made.seed, clip, origin, draw, loops=request.options.loop
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,122 +316,131 @@ class _Job:
     request: GenerateRequest
     pipeline: LazyPipeline
     path: Path
-    clip: "MotionClip"
-    note: str
     paths: OutputPaths
+    label: str
     progress: Progress | None
 
     @property
     def genre(self) -> GenreChoice:
         """The genre of the music."""
-        return genre_for_dance(self.path.name, self.request.music.genre)
+        return genre_for_dance(self.path.name, self.request.options.genre)
+
+    def stage(self, name: str) -> Callable[[int, int], None] | None:
+        """The progress callback of one stage."""
+        return stage(self.progress, f"{self.label}: {name}")
 
 
-def _make_variations(job: _Job) -> list[GeneratedPiece]:
+def _plan(
+    request: GenerateRequest, pipeline: LazyPipeline, progress: Progress | None
+) -> tuple[list[_Job], list[str]]:
+    """Return a job a dance, and the dances to skip; checks all that can be checked before."""
+    motions = find_motions(request.motions, recursive=request.recursive)
+    outputs = plan_outputs(motions, request.output, request.film, suffix=f".{request.format}")
+    todo, skipped = [], []
+    for motion, paths in zip(motions, outputs, strict=True):
+        if request.existing == "skip" and request.files_for(paths)[0].exists():
+            skipped.append(str(motion.path))
+        else:
+            todo.append((motion.path, paths))
+    if request.existing == "refuse":
+        check_absent([file for _, paths in todo for file in request.files_for(paths)])
+    for folder in {path.parent for _, both in todo for path in (both.sound, both.film) if path}:
+        check_writable(folder)
+    count = len(todo)
+    jobs = [
+        _Job(
+            request, pipeline, path, paths,
+            path.name if count == 1 else f"[{number}/{count}] {path.name}", progress,
+        )
+        for number, (path, paths) in enumerate(todo, start=1)
+    ]  # fmt: skip
+    return jobs, skipped
+
+
+def _make_variations(job: _Job, clip: "MotionClip", note: str) -> list[GeneratedPiece]:
     """Make all variations for one dance; nothing is written before the last is made."""
-    request, clip = job.request, job.clip
+    request = job.request
     variations.check_length(clip, request.variations)
-    # The tempo of a loop may move if nobody gave one.
-    free = request.music.loop and request.music.beats == BeatOptions()
-    grid = None if free else request.music.beats.grid_for(clip)
-    first = request.music.seed
-    made = [_make(job, grid, seed) for seed in range(first, first + request.variations)]
+    options = request.options
+    free = options.loop and options.beats == BeatOptions()
+    grid = None if free else options.beats.grid_for(clip)
+    made = [
+        make_music(
+            clip, replace(options, seed=seed), genre=job.genre.code, pipeline=job.pipeline,
+            grid=grid, progress=job.stage("denoising"),
+        )
+        for seed in range(options.seed, options.seed + request.variations)
+    ]  # fmt: skip
     if len(made) == 1:
-        return [_write(job, made[0], job.paths)]
+        return [replace(_write(job, made[0], clip, job.paths), note=note)]
     best_first = variations.rank_variations(clip, made)
-    sound = job.paths.sound
     pieces = []
     for rank, variation in enumerate(best_first, start=1):
         # Only the best is filmed.
         film = job.paths.film if rank == 1 else None
-        paths = OutputPaths(sound.with_stem(f"{sound.stem}-{rank}"), film)
-        piece = _write(job, variation.music, paths)
-        pieces.append(replace(piece, rank=rank, scores=_scores(variation.scores)))
-    sheet = sound.with_name(f"{sound.stem}-variations.png")
+        paths = OutputPaths(ranked_path(job.paths.sound, rank), film)
+        piece = _write(job, variation.music, clip, paths)
+        pieces.append(replace(piece, rank=rank, scores=_scores(variation.scores), note=note))
+    sheet = sheet_path(job.paths.sound)
     variations.draw_variations(sheet, clip, best_first)
     pieces[0] = replace(pieces[0], variation_sheet=str(sheet))
     return pieces
 
 
-def _make(job: _Job, grid: "BeatGrid | None", seed: int) -> "DanceMusic":
-    options = job.request.music
-    return job.pipeline.load()(
-        job.clip,
-        genre=job.genre.code,
-        seed=seed,
-        num_inference_steps=options.steps,
-        guidance_scale=options.guidance,
-        grid=grid,
-        loop=options.loop,
-        score=options.score,
-        progress=stage(job.progress, f"{job.clip.name}: denoising"),
-    )
-
-
-def _write(job: _Job, music: "DanceMusic", paths: OutputPaths) -> GeneratedPiece:
+def _write(job: _Job, made: "DanceMusic", clip: "MotionClip", paths: OutputPaths) -> GeneratedPiece:
     """Write one piece and all that was requested with it."""
-    from kinetune.audio.export import export
-    from kinetune.audio.sound import write_sound
-
     request, target = job.request, paths.sound
-    sound = export(music.sound, request.export)
-    write_sound(target, sound, loops=request.music.loop, genre=genres.genre_name(music.genre))
-    beat_maps = _write_beat_maps(target, music, request)
-    piece = replace(_describe(job, target, music, sound), beat_maps=beat_maps)
+    music = finish_music(made, clip, request, inputs=[job.path], pipeline=job.pipeline)
+    write_piece(music, target)
+    piece = replace(_describe(job, target, made, music), beat_maps=_write_beats(music, job, target))
     if request.plot:
-        from kinetune.render.pictures import draw_music
-
         picture = target.with_suffix(".png")
-        draw_music(picture, job.clip, music)
+        music.draw(picture)
         piece = replace(piece, picture=str(picture))
     if paths.film is not None:
-        name, bpm = genres.genre_name(music.genre), music.grid.bpm
         write_film(
-            paths.film, job.clip, music.grid, sound,
-            title=f"{job.clip.name}: {name} at {bpm:.1f} bpm", options=request.film,
-            progress=stage(job.progress, f"{job.clip.name}: filming"),
+            paths.film, clip, music.beats, music.sound, title=music.title, options=request.film,
+            progress=job.stage("filming"),
         )  # fmt: skip
         piece = replace(piece, film=str(paths.film))
     return piece
 
 
-def _describe(job: _Job, target: Path, music: "DanceMusic", sound: "Sound") -> GeneratedPiece:
-    spent = music.seconds
+def _describe(job: _Job, target: Path, made: "DanceMusic", music: Music) -> GeneratedPiece:
+    spent = made.seconds
     return GeneratedPiece(
         motion=str(job.path),
         output=str(target),
+        recipe=str(sidecar_path(target)),
         genre=music.genre,
         genre_source=job.genre.source,
         seed=music.seed,
-        sample_rate=sound.rate_hz,
-        duration_s=sound.duration_s,
-        bpm=music.grid.bpm,
-        other_bpm=tuple(tempo.bpm for tempo in music.grid.alternatives),
-        beats_s=tuple(round(float(beat), 4) for beat in music.grid.beats_s),
+        sample_rate=music.sound.rate_hz,
+        duration_s=music.duration_s,
+        bpm=music.bpm,
+        other_bpm=tuple(tempo.bpm for tempo in music.beats.alternatives),
+        beats_s=tuple(round(float(beat), 4) for beat in music.beats.beats_s),
         seconds=StageSeconds(job.pipeline.load_s, **asdict(spent), total=spent.total),
-        real_time_factor=spent.total / sound.duration_s,
+        real_time_factor=spent.total / music.duration_s,
         peak_memory_mb=peak_memory_mb(),
-        note=job.note,
     )
 
 
-def _scores(following: "MotionFit") -> Scores:
+def _scores(fit: "MotionFit") -> Scores:
     """The scores as JSON can hold them."""
     beats, energy, accents = (
         round(part, 4) if np.isfinite(part) else None
-        for part in (following.beats, following.energy, following.accents)
+        for part in (fit.beats, fit.energy, fit.accents)
     )
-    return Scores(beats, energy, accents, round(following.total, 4))
+    return Scores(beats, energy, accents, round(fit.total, 4))
 
 
-def _write_beat_maps(
-    target: Path, music: "DanceMusic", request: GenerateRequest
-) -> tuple[str, ...]:
+def _write_beats(music: Music, job: _Job, target: Path) -> tuple[str, ...]:
     from kinetune.audio.beat_map import beat_map, write_beat_map
 
-    grid, loops = music.grid, request.music.loop
-    beats = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, music.sound.duration_s, loops=loops)
-    paths = [target.with_suffix(BEAT_MAPS[name]) for name in request.beat_maps]
+    grid = music.beats
+    beats = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, music.duration_s, loops=music.loops)
+    paths = [target.with_suffix(BEAT_MAPS[name]) for name in job.request.beat_maps]
     for path in paths:
         write_beat_map(path, beats)
     return tuple(map(str, paths))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinetune.motion.io.formats import ReadOptions, read_motion_file
+from kinetune.tasks.requests.output_paths import check_absent
 
 if TYPE_CHECKING:
     from kinetune.motion.clip import MotionClip
@@ -18,11 +19,13 @@ class InspectRequest:
         motion: The file.
         read: What the file doesn't state itself.
         picture: A .png file to draw; None draws nothing.
+        force: Whether to replace a picture that exists.
     """
 
     motion: Path
     read: ReadOptions = field(default_factory=ReadOptions)
     picture: Path | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ def inspect(request: InspectRequest) -> InspectResult:
     """
     from kinetune.motion.beats.beat_grid import beat_grid, motion_beats
 
+    if request.picture is not None and not request.force:
+        check_absent([request.picture])
     file = read_motion_file(request.motion, request.read)
     clip, grid = file.clip, beat_grid(file.clip)
     if request.picture is not None:

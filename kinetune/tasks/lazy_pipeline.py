@@ -1,7 +1,10 @@
 """The model of a task, loaded when it is first needed."""
 
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from kinetune.tasks.recipe import model_sha256, versions
 
 if TYPE_CHECKING:
     from kinetune.model.pipeline import DanceToMusicPipeline
@@ -21,6 +24,16 @@ class LazyPipeline:
     def __init__(self, model: str = "default", device: str = "auto") -> None:
         self.model, self.device, self.load_s = model, device, 0.0
         self._pipeline: DanceToMusicPipeline | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """Checksum of the checkpoint's files; empty for one that is not on this disk."""
+        return model_sha256(self.model)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What makes the music: packages by version, and the device."""
+        return versions(str(self.load().device))
 
     def load(self) -> "DanceToMusicPipeline":
         """Return the pipeline.

@@ -5,13 +5,13 @@ import pytest
 
 from kinetune import timebase
 from kinetune.audio.sound import Sound, read_genre, read_sound, write_sound
-from kinetune.cli.options import time_span
+from kinetune.cli.terminal.options import open_span, time_span
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.composition.music_score import DanceProfile
 from kinetune.corpus.rendering.mixer import render
 from kinetune.errors import ConfigError
 from kinetune.tasks.edit import EditRequest, edit
-from kinetune.tasks.genre_choice import GenreChoice, genre_of_music
+from kinetune.tasks.requests.genre_choice import GenreChoice, genre_of_music
 from kinetune.tasks.requests.music_options import MusicOptions
 from tests.cli.conftest import assert_one_clear_line, kinetune
 from tests.cli.test_generate import dance
@@ -45,7 +45,9 @@ def test_a_stretch_is_made_anew_and_told_as_json(tmp_path, tiny_model):
     np.testing.assert_array_equal(after.samples[last:], before.samples[last:])
     assert not np.allclose(after.samples[first:last], before.samples[first:last], atol=1e-3)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["sway.bvh", "tune-edit.png", "tune-edit.wav", "tune.wav"]
+    assert names == [
+        "sway.bvh", "tune-edit.json", "tune-edit.png", "tune-edit.wav", "tune.wav",
+    ]  # fmt: skip
 
 
 def test_music_is_gone_on_from(tmp_path, tiny_model):
@@ -90,7 +92,7 @@ def test_a_change_keeps_the_genre_of_the_music(tmp_path, tiny_model):
     music, motion = tune(tmp_path), dance(tmp_path)
     write_sound(music, read_sound(music), genre="waacking")
     out = tmp_path / "out.wav"
-    how = {"output": out, "model": str(tiny_model)}
+    how = {"output": out, "model": str(tiny_model), "existing": "replace"}
     stretch = {"redo": (0.5, 1.0), "exact": True, **how}
     assert edit(EditRequest(music, motion, **stretch)).genre == "WA"
     assert read_genre(out) == "waacking"
@@ -104,6 +106,7 @@ def test_a_change_keeps_the_genre_of_the_music(tmp_path, tiny_model):
 def test_the_beat_may_be_the_musics_own(tmp_path, tiny_model):
     music, motion = tune(tmp_path, 8.0), dance(tmp_path)
     how = {"output": tmp_path / "a.wav", "redo": (0.4, 1.6), "model": str(tiny_model)}
+    how["existing"] = "replace"
     tempi = [
         edit(EditRequest(music, motion, beats_of=source, **how)).bpm
         for source in ("dance", "music")
@@ -152,6 +155,15 @@ def test_music_that_is_none_is_one_clear_line(tmp_path, tiny_model):
 
 def test_a_stretch_is_two_numbers():
     assert time_span("12.0:16.5") == (12.0, 16.5)
-    for text in ("", ":", "1:", "1:2:3", "nan:2"):
+    for text in ("", ":", "1:", ":1", "1:2:3", "nan:2", "1:end"):
         with pytest.raises(ConfigError, match="START:END"):
             time_span(text)
+
+
+def test_a_stretch_to_redo_may_be_open():
+    assert open_span("12.0:16.5") == (12.0, 16.5)
+    assert open_span(":5") == (0.0, 5.0)
+    assert open_span("5:") == open_span("5:end") == (5.0, None)
+    for text in ("", ":", "5", "a:", "1:2:3", "nan:2", "1:inf", "-inf:"):
+        with pytest.raises(ConfigError, match="START:END"):
+            open_span(text)

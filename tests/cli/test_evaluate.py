@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kinetune.audio.sound import write_sound
-from kinetune.cli.options import labelled_folders
+from kinetune.cli.terminal.options import labelled_folders
 from kinetune.errors import ConfigError
 from kinetune.metrics.evaluation import baselines
 from kinetune.tasks.evaluate import EvaluateRequest, ScoringOptions, evaluate

@@ -15,8 +15,9 @@ from kinetune.errors import AudioError, OutputError
 from kinetune.model.conditioning.control_score import ControlScore, Silence
 from kinetune.motion.io.formats import read_motion, write_motion
 from kinetune.tasks.generate import GenerateRequest, generate
-from kinetune.tasks.genre_choice import GenreChoice, genre_for_dance
 from kinetune.tasks.requests.beat_options import BeatOptions
+from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance
+from kinetune.tasks.requests.motion_files import MotionPath
 from kinetune.tasks.requests.music_options import MusicOptions
 from kinetune.tasks.requests.output_paths import sound_paths
 from tests.cli.conftest import assert_one_clear_line, kinetune
@@ -58,7 +59,7 @@ def test_json_is_all_there_is_on_stdout(tmp_path, tiny_model):
     assert piece["real_time_factor"] == pytest.approx(total / piece["duration_s"])
     assert piece["peak_memory_mb"] > 50
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "a.wav", "sway.bvh"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.png", "a.wav", "sway.bvh"]
 
 
 def test_a_batch_goes_on_after_a_failure(tmp_path, tiny_model):
@@ -71,7 +72,9 @@ def test_a_batch_goes_on_after_a_failure(tmp_path, tiny_model):
     assert [p["motion"] for p in json.loads(done.stdout)] == [str(good), str(other)]
     assert "1 of 3 failed" in done.stderr
     assert "no.bvh" in done.stderr
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["b.wav", "sway.wav"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "b.json", "b.wav", "sway.json", "sway.wav",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_a_damaged_checkpoint_is_one_line_and_code_2(tmp_path, tiny_model):
 def test_shell_and_python_are_one(tmp_path, tiny_model):
     motion = dance(tmp_path)
     kinetune("generate", motion, "-o", tmp_path / "a.wav", "--model", tiny_model, "--seed", 9)
-    made(motion, output=tmp_path / "b.wav", music=MusicOptions(seed=9), model=str(tiny_model))
+    made(motion, output=tmp_path / "b.wav", options=MusicOptions(seed=9), model=str(tiny_model))
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
@@ -134,12 +137,13 @@ def test_the_genre_is_requested_or_in_the_name_or_the_default():
 
 
 def test_equal_names_get_numbers_and_files_are_not_shared(tmp_path):
-    found = sound_paths([Path("a/x.bvh"), Path("b/x.bvh"), Path("c/y.npz")], tmp_path)
+    motions = [MotionPath(Path(name)) for name in ("a/x.bvh", "b/x.bvh", "c/y.npz")]
+    found = sound_paths(motions, tmp_path)
     assert [p.name for p in found] == ["x.wav", "x-2.wav", "y.wav"]
     with pytest.raises(OutputError, match="name a folder"):
-        sound_paths([Path("a.bvh"), Path("b.bvh")], tmp_path / "a.wav")
+        sound_paths(motions[1:], tmp_path / "a.wav")
     with pytest.raises(AudioError, match=r"\.aiff"):
-        sound_paths([Path("a.bvh")], tmp_path / "a.aiff")
+        sound_paths(motions[:1], tmp_path / "a.aiff")
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
@@ -226,7 +230,7 @@ def test_variations_are_ranked_best_first(tmp_path, tiny_model):
     ]
     assert len({(tmp_path / f"a-{k}.wav").read_bytes() for k in (1, 2, 3)}) == 3
     assert (tmp_path / "a-variations.png").read_bytes()[:4] == b"\x89PNG"
-    names = [f"a-{k}{end}" for k in (1, 2, 3) for end in (".beats.json", ".wav")]
+    names = [f"a-{k}{end}" for k in (1, 2, 3) for end in (".beats.json", ".json", ".wav")]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *names,
         "a-variations.png",
@@ -248,7 +252,7 @@ def test_a_score_is_heard(tmp_path, tiny_model):
     )
     assert done.returncode == 0, done.stderr
     options = MusicOptions(score=ControlScore(silences=(Silence(0.5, 1.0),), exact=True))
-    made(motion, output=tmp_path / "b.wav", music=options, model=str(tiny_model))
+    made(motion, output=tmp_path / "b.wav", options=options, model=str(tiny_model))
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
     samples = read_sound(tmp_path / "a.wav").samples
     assert (samples[11_025 : int(0.99 * 22_050)] == 0).all()
@@ -283,7 +287,9 @@ def test_a_run_that_is_broken_off_leaves_nothing_half_written(tmp_path, tiny_mod
     earlier = tmp_path / "out"
     earlier.mkdir()
     (earlier / "a.wav").write_bytes(b"earlier")
-    request = GenerateRequest((dance(tmp_path),), earlier / "a.wav", model=str(tiny_model))
+    request = GenerateRequest(
+        (dance(tmp_path),), earlier / "a.wav", existing="replace", model=str(tiny_model)
+    )
     with pytest.raises(KeyboardInterrupt):
         generate(request, progress=stop)
     assert [path.name for path in earlier.iterdir()] == ["a.wav"]

@@ -1,15 +1,17 @@
 """Bodies of every kind at the front door: folders, mappings, and what the file doesn't say."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kinetune.cli.options import read_options
+from kinetune.cli.terminal.options import read_options
 from kinetune.errors import ConfigError, MotionError
 from kinetune.motion import kinematics, skeleton
 from kinetune.motion.io.formats import write_motion
-from kinetune.tasks.requests.motion_files import find_motions
+from kinetune.tasks.requests.motion_files import MotionPath, find_motions
+from kinetune.tasks.requests.output_paths import sound_paths
 from tests.cli.conftest import assert_one_clear_line, kinetune
 from tests.conftest import swaying_clip
 from tests.motion.glb_writer import gltf_of
@@ -38,8 +40,18 @@ def folder(tmp_path):
 
 def test_a_folder_stands_for_the_motion_files_right_in_it(folder):
     named = folder / "deeper" / "e.bvh"
-    found = find_motions([named, folder])
-    assert found == [named, *(folder / name for name in ("a.bvh", "b.GLB", "c.npy", "d.bvh"))]
+    found = find_motions([named, folder, folder])
+    names = ("a.bvh", "b.GLB", "c.npy", "d.bvh")
+    assert [motion.path for motion in found] == [named, *(folder / name for name in names)]
+
+
+def test_subfolders_are_looked_into_on_request_and_kept_in_the_output(folder, tmp_path):
+    found = find_motions([folder], recursive=True)
+    assert MotionPath(folder / "deeper" / "e.bvh", Path("deeper")) in found
+    assert len(found) == 5
+    assert tmp_path / "out" / "deeper" / "e.ogg" in sound_paths(
+        found, tmp_path / "out", suffix=".ogg"
+    )
 
 
 def test_a_folder_without_motion_says_so(tmp_path):
@@ -51,14 +63,15 @@ def test_a_folder_is_generated_from_with_a_report(folder, tmp_path, tiny_model):
     done = kinetune("generate", folder, "-o", tmp_path / "out", "--model", tiny_model)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "3 of 4 made:" in done.stdout
-    made = done.stdout.split("3 of 4 made:")[1].strip().splitlines()
-    assert [line.split(":")[0].split("/")[-1] for line in made] == ["a.bvh", "b.GLB", "c.npy"]
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "3 of 4 made"
+    for name in ("a", "b", "c"):
+        assert sum(line.startswith(str(tmp_path / "out" / f"{name}.wav")) for line in lines) == 1
     assert "1 of 4 failed:" in done.stderr
     assert "d.bvh" in done.stderr.strip().splitlines()[-1]
     assert "c.npy: holds no rate, taken as 20 frames a second" in done.stderr
     made = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert made == ["a.wav", "b.wav", "c.wav"]
+    assert made == ["a.json", "a.wav", "b.json", "b.wav", "c.json", "c.wav"]
 
 
 def test_a_folder_of_one_damaged_file_is_still_a_batch(tmp_path, tiny_model):
@@ -74,7 +87,7 @@ def test_the_rate_changes_how_long_the_music_is(folder, tmp_path, tiny_model):
     for options in ([], ["--fps", 30]):
         done = kinetune(
             "generate", folder / "c.npy", "-o", tmp_path / "c.wav", "--model", tiny_model,
-            "--json", *options,
+            "--json", "--force", *options,
         )  # fmt: skip
         assert done.stderr == ""
         lengths.append(json.loads(done.stdout)[0]["duration_s"])

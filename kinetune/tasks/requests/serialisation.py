@@ -70,12 +70,12 @@ def _dataclass(cls: Any, table: object, context: str) -> Any:  # noqa: ANN401
 
 def _value(hint: Any, value: Any, context: str) -> Any:  # noqa: ANN401
     origin = get_origin(hint)
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint):
         return _dataclass(hint, value, context)
     if origin in (Union, types.UnionType):
         return _union(hint, value, context)
-    if origin is Literal and value in get_args(hint):
-        return value
     if origin is tuple and isinstance(value, list | tuple):
         return _tuple(get_args(hint), value, context)
     if origin in (dict, abc.Mapping) and isinstance(value, Mapping):
@@ -85,6 +85,8 @@ def _value(hint: Any, value: Any, context: str) -> Any:  # noqa: ANN401
 
 
 def _scalar(hint: Any, value: Any, context: str) -> Any:  # noqa: ANN401
+    if get_origin(hint) is Literal and value in get_args(hint):
+        return value
     if hint is Path and isinstance(value, str):
         return Path(value)
     if hint is float and type(value) is int:

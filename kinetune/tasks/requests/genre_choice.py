@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # The genre of a dance where neither the user nor a file gives one.
 DEFAULT_GENRE = "house"
-Source = Literal["request", "file name", "sound file", "classifier", "default"]
+Source = Literal["request", "recipe", "file name", "sound file", "classifier", "default"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class GenreChoice:
 
     Attributes:
         code: Two letters, see ``kinetune.genres``.
-        source: ``request``; ``file name`` of the dance; ``sound file``, its genre tag;
-            ``classifier``, from the sound; or ``default``.
+        source: ``request``; ``recipe`` of the music; ``file name`` of the dance; ``sound file``,
+            its genre tag; ``classifier``, from the sound; or ``default``.
     """
 
     code: str

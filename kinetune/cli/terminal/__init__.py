@@ -1,0 +1,1 @@
+"""What the subcommands share: flags, progress bars, and what is printed."""

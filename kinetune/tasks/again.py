@@ -1,0 +1,135 @@
+"""A sound made again from its recipe."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+from kinetune.errors import ConfigError
+from kinetune.tasks.edit import EditRequest, edit
+from kinetune.tasks.generate import GenerateRequest, generate
+from kinetune.tasks.lazy_pipeline import LazyPipeline
+from kinetune.tasks.recipe import Recipe, file_sha256, input_path, model_sha256, read_recipe
+from kinetune.tasks.requests.output_paths import Existing
+from kinetune.tasks.requests.progress import Progress
+from kinetune.tasks.requests.serialisation import from_json
+
+
+@dataclass(frozen=True)
+class AgainRequest:
+    """A recipe to follow.
+
+    Attributes:
+        recipe: The sidecar NAME.json, or the sound file itself.
+        output: A sound file; None is NAME-again and the first one's suffix, in the current folder.
+        existing: What to do where a file exists: ``refuse`` or ``replace``.
+        model: Another place of the same model; None takes that of the recipe.
+        device: ``auto`` or a torch device.
+    """
+
+    recipe: Path
+    output: Path | None = None
+    existing: Existing = "refuse"
+    model: str | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.existing not in get_args(Existing):
+            raise ConfigError(f"existing files: expected refuse or replace, {self.existing!r}")
+
+
+@dataclass(frozen=True)
+class AgainResult:
+    """A sound made again.
+
+    Attributes:
+        output: The sound file.
+        same: Whether it has the same bytes as the first; None where those aren't known.
+        differences: Versions that are not those of the recipe, as ``torch 2.9.0, then 2.8.0``.
+    """
+
+    output: str
+    same: bool | None
+    differences: tuple[str, ...]
+
+
+def make_again(
+    request: AgainRequest,
+    *,
+    progress: Progress | None = None,
+    pipeline: LazyPipeline | None = None,
+) -> AgainResult:
+    """Make a sound again from its recipe.
+
+    Args:
+        request: Which recipe, and where to.
+        progress: Called as the work goes on.
+        pipeline: A model that is loaded already; None loads that of the recipe.
+
+    Raises:
+        KinetuneError: There is no recipe, an input or the model is missing or has changed, or the
+            output can't be written.
+    """
+    recipe = read_recipe(request.recipe)
+    is_sound = request.recipe.suffix.lower() != ".json"
+    expected = file_sha256(request.recipe) if is_sound else recipe.sha256
+    name = Path(recipe.request["output"] or request.recipe)
+    output = request.output or Path(f"{name.stem}-again{name.suffix}")
+    model = request.model or str(recipe.request["model"] or "default")
+    pipeline = pipeline or LazyPipeline(model, request.device)
+    if (found := model_sha256(pipeline.model)) != recipe.model_sha256 and recipe.model_sha256:
+        raise ConfigError(
+            f"model {pipeline.model}: is not the one that {request.recipe} was made with "
+            f"(checksum {found[:12]}, expected {recipe.model_sha256[:12]}); name that with --model"
+        )
+    if recipe.task == "generate":
+        _generate(recipe, request, output, progress, pipeline)
+    else:
+        _edit(recipe, request, output, progress, pipeline)
+    now = pipeline.versions
+    return AgainResult(
+        output=str(output),
+        same=None if expected is None else file_sha256(output) == expected,
+        differences=tuple(
+            f"{package} {now.get(package)}, then {version}"
+            for package, version in recipe.versions.items()
+            if now.get(package) != version
+        ),
+    )
+
+
+def _generate(
+    recipe: Recipe,
+    request: AgainRequest,
+    output: Path,
+    progress: Progress | None,
+    pipeline: LazyPipeline,
+) -> None:
+    made = from_json(GenerateRequest, recipe.request, context=f"{request.recipe}: request")
+    if not made.motions:
+        raise ConfigError(f"{request.recipe}: was made from a dance in memory; save that first")
+    motions = tuple(input_path(recipe, path.as_posix(), request.recipe) for path in made.motions)
+    result = generate(
+        replace(made, motions=motions, output=output, existing=request.existing),
+        progress=progress, pipeline=pipeline,
+    )  # fmt: skip
+    for failure in result.failures:
+        raise ConfigError(failure.error)
+
+
+def _edit(
+    recipe: Recipe,
+    request: AgainRequest,
+    output: Path,
+    progress: Progress | None,
+    pipeline: LazyPipeline,
+) -> None:
+    made = from_json(EditRequest, recipe.request, context=f"{request.recipe}: request")
+    if made.motion is None:
+        raise ConfigError(f"{request.recipe}: was made from a dance in memory; save that first")
+    music, motion = (
+        input_path(recipe, path.as_posix(), request.recipe) for path in (made.music, made.motion)
+    )
+    edit(
+        replace(made, music=music, motion=motion, output=output, existing=request.existing),
+        progress=progress, pipeline=pipeline,
+    )  # fmt: skip

@@ -1,0 +1,133 @@
+"""Recipes: what made a sound stands beside it and in it, and makes it again."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from kinetune.audio.sound import read_comment, read_sound
+from kinetune.tasks.recipe import find_music_recipe, read_recipe
+from tests.cli.conftest import assert_one_clear_line, kinetune
+from tests.cli.test_generate import dance
+
+
+@pytest.fixture
+def song(tmp_path, tiny_model):
+    """A dance and its music, made with everything that a recipe must keep."""
+    done = kinetune(
+        "generate", dance(tmp_path), "-o", tmp_path / "song.wav", "--model", tiny_model,
+        "--seed", 7, "--bpm", 150, "--first-beat", 0.1, "--genre", "krump", "--silence", "0.5:0.8",
+        "--accent", "1.2:2", "--exact", "--stereo", "--rate", 44_100, "--steps", 2,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "song.wav"
+
+
+def test_the_recipe_beside_the_sound_names_all_that_made_it(song, tiny_model):
+    recipe = read_recipe(song.with_suffix(".json"))
+    assert (recipe.task, recipe.genre, recipe.grid.bpm) == ("generate", "KR", 150.0)
+    assert recipe.grid.bar_start_s == pytest.approx(0.1)
+    assert recipe.request["motions"] == ["sway.bvh"]
+    assert recipe.request["options"]["seed"] == 7
+    assert recipe.request["options"]["score"]["silences"] == [{"start_s": 0.5, "end_s": 0.8}]
+    assert recipe.request["export"] == {"rate_hz": 44_100, "channels": 2, "target_lufs": -14.0}
+    assert {"kinetune", "torch", "numpy"} <= set(recipe.versions)
+    assert len(recipe.model_sha256) == len(recipe.sha256) == 64
+
+
+def test_the_recipe_in_the_sound_holds_no_folders(song):
+    text = read_comment(song)
+    assert str(song.parent) not in text.replace(
+        str(json.loads(text)["kinetune"]["request"]["model"]), ""
+    )
+    assert json.loads(text)["kinetune"]["request"]["motions"] == ["sway.bvh"]
+    song.with_suffix(".json").unlink()
+    assert find_music_recipe(song).grid.bpm == 150.0
+
+
+@pytest.mark.parametrize("source", ["song.json", "song.wav"])
+def test_again_makes_the_same_bytes(song, source):
+    done = kinetune("again", song.parent / source, cwd=song.parent)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "song-again.wav: the same bytes as before\n"
+    assert (song.parent / "song-again.wav").read_bytes() == song.read_bytes()
+
+
+def test_an_edit_knows_what_made_the_music_and_can_be_made_again(song):
+    folder = song.parent
+    done = kinetune("edit", song, "--redo", "1:1.6", "--exact", "--seed", 2, "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["bpm"], told["genre"], told["genre_source"]) == (150.0, "KR", "recipe")
+    assert told["motion"] == str(folder / "sway.bvh")
+    recipe = read_recipe(folder / "song-edit.json")
+    assert (recipe.task, recipe.request["music"]) == ("edit", "song.wav")
+    assert recipe.request["options"]["score"]["accents"][0]["at_s"] == 1.2
+    assert kinetune("again", "song-edit.json", cwd=folder).returncode == 0
+    again, edited = folder / "song-edit-again.wav", folder / "song-edit.wav"
+    assert again.read_bytes() == edited.read_bytes()
+    # An edit of an edit goes on with the same beats.
+    done = kinetune("edit", edited, "--redo", "0.1:0.4", "--exact", "--json", cwd=folder)
+    assert json.loads(done.stdout)["bpm"] == 150.0
+
+
+def test_a_recipe_travels_with_its_files(song, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("song.json", "sway.bvh"):
+        shutil.copy(song.parent / name, elsewhere)
+    assert kinetune("again", elsewhere / "song.json", cwd=elsewhere).returncode == 0
+    assert (elsewhere / "song-again.wav").read_bytes() == song.read_bytes()
+
+
+def test_a_changed_dance_is_refused(song):
+    with (song.parent / "sway.bvh").open("a") as file:
+        file.write("\n")
+    done = kinetune("again", song, cwd=song.parent)
+    assert_one_clear_line(done)
+    assert "sway.bvh: has changed since" in done.stderr
+    assert not (song.parent / "song-again.wav").exists()
+
+
+def test_another_model_is_refused(song, tiny_model, tmp_path):
+    other = shutil.copytree(tiny_model, tmp_path / "other")
+    (other / "README.md").write_text("mine")
+    done = kinetune("again", song, "--model", other, cwd=song.parent)
+    assert_one_clear_line(done)
+    assert "is not the one that" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", "holds no recipe"),
+        ("[1]", "holds no recipe"),
+        ("not json", "holds no recipe"),
+        ('{"kinetune": 3}', "expected an object"),
+        ('{"kinetune": {"task": "dance"}}', "recipe.task: expected"),
+        ('{"kinetune": {"colour": 1}}', "unknown key 'colour'"),
+    ],
+)
+def test_a_damaged_recipe_is_one_clear_line(tmp_path, text, message):
+    (tmp_path / "a.json").write_text(text)
+    done = kinetune("again", tmp_path / "a.json", cwd=tmp_path)
+    assert_one_clear_line(done)
+    assert message in done.stderr
+
+
+def test_a_neighbour_of_the_same_name_is_not_taken_for_the_recipe(song):
+    beside = song.with_suffix(".json")
+    table = json.loads(beside.read_text())
+    table["kinetune"]["grid"]["bpm"] = 99.0
+    table["kinetune"]["sha256"] = "0" * 64
+    beside.write_text(json.dumps(table))
+    assert find_music_recipe(song).grid.bpm == 150.0
+    beside.write_text('{"my": "own"}')
+    assert find_music_recipe(song).grid.bpm == 150.0
+
+
+def test_the_silence_of_the_options_is_heard(song):
+    samples = read_sound(song).samples
+    assert not samples[int(0.505 * 44_100) : int(0.79 * 44_100)].any()
+    assert np.abs(samples[int(0.85 * 44_100) :]).max() > 0.01
