@@ -11,10 +11,8 @@ import argparse
 import json
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +25,7 @@ from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.composition.music_score import Score
 from kinetune.corpus.rendering.mixer import render
+from kinetune.processes import process_pool
 from kinetune.timebase import BEATS_IN_BAR
 
 if TYPE_CHECKING:
@@ -288,7 +287,7 @@ def run(jobs: list[tuple[int, str, float]], workers: int) -> list[Measured]:
     """Measure all jobs."""
     if workers == 1:
         return [measure(job) for job in jobs]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with process_pool(workers) as pool:
         return list(pool.map(measure, jobs, chunksize=4))
 
 

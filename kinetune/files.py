@@ -6,7 +6,9 @@ Source: rule 24 of the house style; ``os.replace`` is atomic within a file syste
 import contextlib
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,10 @@ from kinetune.errors import OutputError
 _PACKAGE = Path(__file__).parent
 WEIGHTS = _PACKAGE / "weights"
 CORPUS_DATA = _PACKAGE / "corpus" / "data"
+# Names of the temporary files of atomic_file: a dot, the stem, what mkstemp adds, the suffix.
+_TEMPORARY = re.compile(r"\..+-[a-z0-9_]{8}(\.[^.]*)?")
+# No file takes so long to write.
+_ABANDONED_S = 10.0
 
 
 @contextlib.contextmanager
@@ -50,6 +56,18 @@ def atomic_file(path: Path) -> Iterator[Path]:
         raise OutputError(_cannot_write(path, error)) from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove temporary files that killed processes left in a folder, which may be missing.
+
+    Files touched within the last seconds may belong to a process that is at work, and stay.
+    """
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                    path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

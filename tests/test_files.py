@@ -1,9 +1,10 @@
 import os
+import time
 
 import pytest
 
 from kinetune.errors import OutputError
-from kinetune.files import atomic_file, check_writable, write_json
+from kinetune.files import atomic_file, check_writable, remove_abandoned, write_json
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -36,3 +37,18 @@ def test_permissions_are_those_of_a_plain_file(tmp_path):
     (tmp_path / "plain").write_text("")
     write_json(tmp_path / "ours", 1)
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_only_abandoned_temporary_files_are_removed(tmp_path):
+    with pytest.raises(KeyError), atomic_file(tmp_path / "a.flac") as aside:  # noqa: PT012
+        name = aside.name
+        raise KeyError
+    old, young = tmp_path / name, tmp_path / ".b-abcd_123.flac"
+    others = [tmp_path / ".hidden", tmp_path / "a-12345678.flac", tmp_path / ".a-short.flac"]
+    for path in (old, young, *others):
+        path.write_text("")
+    for path in (old, *others):
+        os.utime(path, (time.time() - 60.0,) * 2)
+    remove_abandoned(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {p.name for p in (young, *others)}
+    remove_abandoned(tmp_path / "nowhere")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "kinetune"
-GROUND = {"errors", "timebase", "config", "files", "genres", "memmap", "extras"}
+GROUND = {"errors", "timebase", "config", "files", "genres", "memmap", "extras", "processes"}
 LAYERS = {
     **dict.fromkeys(GROUND, 1),
     "motion": 3,

@@ -9,9 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +19,13 @@ from kinetune import config, files, genres, timebase
 from kinetune.audio.export import ExportFormat
 from kinetune.audio.sound import write_sound
 from kinetune.corpus.choreography import motion_library as motions
-from kinetune.corpus.pairs import PHRASES, Pair, make_pair
+from kinetune.corpus.pairs import EDITION, PHRASES, Pair, make_pair
 from kinetune.errors import ConfigError
 from kinetune.motion.io.amass import write_amass
+from kinetune.processes import process_pool
 
 _MANIFEST = "manifest.jsonl"
+_FOLDERS = ("motion", "audio", "items")
 _TERMS = """A corpus of paired dances and music, made by kinetune.
 
 The music is written from random numbers and played by synthesis and by single sampled notes
@@ -66,8 +66,9 @@ class PairSettings:
 
     @property
     def suffix(self) -> str:
-        """End of an item's name that identifies the settings."""
-        suffix = f"{self.duration_s:g}s-{self.rate_hz}" + ("-stereo" if self.channels == 2 else "")
+        """End of an item's name that identifies the settings and the edition of the composer."""
+        channels = "-stereo" if self.channels == 2 else ""
+        suffix = f"{self.duration_s:g}s-{self.rate_hz}{channels}-e{EDITION}"
         if self.clips is None:
             return suffix
         names = [(c.name, c.frame_count) for c in motions.read_clip_folder(self.clips)]
@@ -113,7 +114,8 @@ def make_corpus(
 ) -> Path:
     """Make a corpus on disk and return the path of its manifest.
 
-    Items that are complete from an earlier call with the same seed and settings are kept.
+    Items that are complete from an earlier call with the same seed and settings are kept; temporary
+    files that an earlier call left when it was killed are removed.
 
     Args:
         out: The folder; made if missing.
@@ -121,18 +123,27 @@ def make_corpus(
         seed: Of the corpus.
         settings: Settings of its pairs.
         workers: Processes; as many as there are cores when None.
-        progress: Called with (items done, items in all).
+        progress: Called with (items done, items in all), first before the work.
 
     Raises:
         ConfigError: A setting is out of range, the genre is unknown, or a clip can't be used.
         OutputError: The folder can't be written to.
+        KinetuneError: A worker process was killed.
     """
     settings = settings or PairSettings()
     planned = plan_pairs(settings, minutes=minutes, seed=seed)
     jobs = [_Job(Path(out), settings, pair) for pair in planned]
+    for folder in ("", *_FOLDERS):
+        files.remove_abandoned(Path(out) / folder)
     todo = [job for job in jobs if not job.is_done()]
     done = len(jobs) - len(todo)
-    _make_all(todo, workers, lambda k: progress(done + k, len(jobs)) if progress else None)
+
+    def report(count: int) -> None:
+        if progress is not None:
+            progress(done + count, len(jobs))
+
+    report(0)
+    _make_all(todo, workers, report)
     files.write_text(Path(out) / "README.txt", _TERMS)
     lines = [job.item_path.read_text(encoding="utf-8").strip() for job in jobs]
     manifest = Path(out) / _MANIFEST
@@ -228,8 +239,7 @@ def _make_all(jobs: list[_Job], workers: int | None, report: Callable[[int], Non
             _make_item(job)
             report(count)
         return
-    # A fresh interpreter for each worker: safe with threads and the same on every system.
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+    with process_pool(min(workers, len(jobs))) as pool:
         for count, _ in enumerate(pool.map(_make_item, jobs), start=1):
             report(count)
 

@@ -24,6 +24,8 @@ from kinetune.motion.beats.beat_grid import BeatGrid, fixed_grid
 from kinetune.motion.clip import MotionClip
 
 SLOWEST_BPM, FASTEST_BPM = 70.0, 150.0
+# Raised when the same seed makes another pair than before, so that corpora are never mixed.
+EDITION = 2
 _ANY_TEMPO_PROBABILITY = 0.2
 # Share of dances that are real motion warped to the beat.
 _WARPED_SHARE = 0.3

@@ -11,10 +11,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +32,7 @@ from kinetune.model.checkpoint import atomic_folder
 from kinetune.motion import skeleton
 from kinetune.motion.beats.beat_network import GROUPS, BeatNetworkConfig, body_rows
 from kinetune.motion.clip import MotionClip
+from kinetune.processes import process_pool
 from kinetune.training.beat_module import BeatModule, save_beat_module
 from kinetune.training.config import LoopConfig
 from kinetune.training.loop import StepReport, TrainingLoop, TrainingResult
@@ -305,10 +304,8 @@ def body_of(dances: BeatDances, number: int, body: int) -> Dance:
 
 def _made(dances: BeatDances, on_dance: Callable[[int, int], None] | None) -> Bodies:
     """Make all dances, in as many processes as there are cores."""
-    # Forked workers would inherit torch's threads.
-    pool = ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"))
     parts = []
-    with pool:
+    with process_pool(os.cpu_count() or 1) as pool:
         work = partial(_one_grid, dances)
         for done, part in enumerate(pool.map(work, range(dances.grids), chunksize=8), start=1):
             parts.append(part)

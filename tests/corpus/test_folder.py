@@ -1,6 +1,11 @@
 """Corpora on disk: files that come out the same every time."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -32,7 +37,7 @@ def test_a_corpus_is_the_same_from_one_worker_or_two_and_resumes(tmp_path):
     make_corpus(tmp_path / "two", workers=2, **settings)
     whole = contents(tmp_path / "one")
     assert whole == contents(tmp_path / "two")
-    assert steps == [(1, 3), (2, 3), (3, 3)]
+    assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
     items = read_manifest(tmp_path / "one")
     kept = tmp_path / "one" / items[0].audio
     before = kept.stat().st_mtime_ns
@@ -114,3 +119,49 @@ def test_rate_channels_and_length_are_those_asked_for(tmp_path):
     sound = read_sound(tmp_path / item.audio)
     assert (sound.rate_hz, sound.samples.shape) == (44_100, (88_200, 2))
     assert not np.allclose(sound.samples[:, 0], sound.samples[:, 1])
+
+
+def start_making(out):
+    """The command in a process group of its own, as a terminal starts it; waits for an item."""
+    command = [sys.executable, "-m", "kinetune.cli.main", "corpus", "make", "--out", str(out),
+               "--minutes", "0.6", "--seed", "3", "--length", "2", "--rate", "8000"]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    end = time.monotonic() + 60.0
+    while not list(out.glob("items/*.json")) and time.monotonic() < end:
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_a_killed_corpus_goes_on_to_the_same_bytes_without_litter(tmp_path):
+    settings = {
+        "minutes": 0.6, "seed": 3, "settings": PairSettings(duration_s=2.0, rate_hz=8_000),
+        "workers": 1,
+    }  # fmt: skip
+    make_corpus(tmp_path / "whole", **settings)
+    out = tmp_path / "killed"
+    process = start_making(out)
+    process.kill()
+    process.communicate()
+    done = len(list(out.glob("items/*.json")))
+    assert 0 < done < 18
+    # What a worker leaves that is killed while it writes.
+    litter = out / "audio" / ".ho-0123456789-2s-8000-abcd_123.flac"
+    litter.write_bytes(b"half")
+    for path in out.glob("*/.*"):
+        os.utime(path, (time.time() - 60.0,) * 2)
+    make_corpus(out, **settings)
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_ctrl_c_ends_soon_without_litter(tmp_path):
+    process = start_making(tmp_path / "out")
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60.0)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert len(list((tmp_path / "out").glob("items/*.json"))) < 18
+    assert not list((tmp_path / "out").glob("*/.*"))

@@ -10,9 +10,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,6 +34,7 @@ from kinetune.metrics.evaluation.pairing import Clip, Problem
 from kinetune.motion.beats.beat_grid import beat_grid
 from kinetune.motion.clip import MotionClip, cut
 from kinetune.motion.io.formats import read_motion
+from kinetune.processes import process_pool
 
 Times = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -94,8 +93,7 @@ def analyse_clips(
         with threadpool_limits(1):
             yield from _with_progress(map(_run_job, jobs), len(jobs), progress)
         return
-    # A fresh interpreter for each worker: safe with threads and the same on every system.
-    with ProcessPoolExecutor(count, get_context("spawn"), initializer=_one_thread) as pool:
+    with process_pool(count, initializer=_one_thread) as pool:
         yield from _with_progress(pool.map(_run_job, jobs), len(jobs), progress)
 
 

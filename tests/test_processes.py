@@ -1,0 +1,85 @@
+"""Worker processes end with their parent, and with what they were started for."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from kinetune.errors import KinetuneError
+from kinetune.processes import process_pool
+
+PARENT = """
+    import os, sys, time
+    from kinetune.processes import process_pool
+
+    def work(number):
+        print(os.getpid(), flush=True)
+        time.sleep(60.0)
+
+    if __name__ == "__main__":
+        with process_pool(2) as pool:
+            list(pool.map(work, range(4)))
+"""
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie is dead, whoever has not asked about it yet.
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition, limit_s=20.0):
+    end = time.monotonic() + limit_s
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.fixture
+def parent(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(textwrap.dedent(PARENT))
+    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_exit_when_their_parent_is_killed(parent, how):
+    workers = [int(parent.stdout.readline()) for _ in range(2)]
+    assert all(is_alive(pid) for pid in workers)
+    parent.send_signal(how)
+    parent.wait()
+    assert wait_until(lambda: not any(is_alive(pid) for pid in workers))
+
+
+def square(number):
+    return number * number
+
+
+def die(number):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_pool_maps_in_order():
+    with process_pool(2) as pool:
+        assert list(pool.map(square, range(5))) == [0, 1, 4, 9, 16]
+
+
+def test_a_killed_worker_is_one_clear_error():
+    with pytest.raises(KinetuneError, match="fewer workers"), process_pool(1) as pool:
+        list(pool.map(die, range(2)))
