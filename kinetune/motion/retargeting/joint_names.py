@@ -3,8 +3,8 @@
 Limbs are found by name: prefixes and separators fall away, the side is read from a word, and what
 remains is looked up in a table. The trunk is found by place, since no two rigs name their spine
 alike: the pelvis is where the legs meet, the chest where the arms meet, and our three spine joints
-take theirs from the chain between. Knows CMU, ASF/AMC, Mixamo, Rokoko, Rigify, Unreal, Unity, VRM,
-3ds Max Biped, DAZ, Xsens and SMPL names.
+take theirs from the chain between. Names of which software are known: see
+:mod:`kinetune.motion.retargeting.joint_words`.
 """
 
 import contextlib
@@ -14,20 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kinetune.errors import MotionError
 from kinetune.motion import skeleton
+from kinetune.motion.retargeting.joint_words import KNOWN_KEYS, LIMB_NAMES, sided_keys
 
-# For each limb joint the names it goes by, likeliest first. A name taken by one joint is not given
-# to the next: with LeftShoulder and LeftArm the shoulder is a collar, alone it is the shoulder.
-_LIMB_NAMES: dict[str, tuple[str, ...]] = {
-    "hip": ("upleg", "upperleg", "thigh", "thighbend", "femur", "hip", "leg"),
-    "knee": ("lowerleg", "lowleg", "knee", "shin", "shinbend", "calf", "tibia", "leg"),
-    "ankle": ("ankle", "foot"),
-    "foot": ("toebase", "toe", "toes", "ball", "forefoot", "foot"),
-    "shoulder": ("upperarm", "uparm", "arm", "shldr", "shldrbend", "humerus", "shoulder"),
-    "elbow": ("forearm", "lowerarm", "lowarm", "forearmbend", "elbow", "radius", "arm"),
-    "wrist": ("wrist", "hand"),
-    "hand": ("hand",),
-    "collar": ("collar", "clavicle", "clavicula", "clav", "collarbone", "shoulder"),
-}
 _REQUIRED = ("hip", "knee", "ankle", "shoulder", "elbow")
 # Each limb from the trunk outwards; a joint must hang below the one before it.
 _CHAINS = (("hip", "knee", "ankle", "foot"), ("shoulder", "elbow", "wrist", "hand"))
@@ -37,24 +25,11 @@ _LINKS = [link for chain in _CHAINS for link in itertools.pairwise(chain)] + [
 _HEAD_NAMES = ("head", "skull")
 _NECK_NAMES = ("neck", "neckbase", "lowerneck", "necklower")
 SIDES = ("left", "right")
-_SIDES = {
-    "l": "left", "left": "left", "lft": "left", "lt": "left",
-    "r": "right", "right": "right", "rgt": "right", "rt": "right",
-}  # fmt: skip
-# Words that say what kind of thing a joint is, never which.
-_NOISE = frozenset(
-    [
-        "mixamorig", "def", "org", "mch", "bip", "biped", "valvebiped", "bone", "jnt", "jt",
-        "joint", "bn", "bind", "skin", "cc", "base", "j", "b", "c",
-    ]
-)  # fmt: skip
-# Rigs that hold every limb several times say by a prefix which are the bones that bend the body.
+# Rigs that hold every limb several times mark by a prefix the bones that bend the body.
 _LAYERS = ("DEF-", "ORG-")
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_KNOWN = frozenset(name for names in _LIMB_NAMES.values() for name in names)
-# A first word carried by more than this share of the joints is the performer's name (Neo_Hips).
-_PREFIX_SHARE = 0.6
-_PREFIX_LEAST = 4
+# Limbs of rigs that only count their joints (CesiumMan), from the trunk outwards.
+_COUNTED = {"leg": ("hip", "knee", "ankle", "foot"), "arm": ("shoulder", "elbow", "wrist", "hand")}
+_MIN_COUNTED = 3
 
 
 def recognise_joints(
@@ -75,7 +50,7 @@ def recognise_joints(
     """
     missing: list[str] = []
     for keys in _layers(names):
-        limbs = _limbs_of(keys)
+        limbs = _limbs_of(keys, parents)
         missing = missing_joints(limbs)
         if not missing:
             lost = _out_of_line(limbs, parents)
@@ -125,7 +100,7 @@ def guess_joints(names: Sequence[str], parents: Sequence[int]) -> dict[str, int]
     """Return what can be found of our joints in any skeleton, by name to the place of theirs."""
     best: dict[str, int] = {}
     for keys in _layers(names):
-        limbs = _limbs_of(keys)
+        limbs = _limbs_of(keys, parents)
         _out_of_line(limbs, parents)
         found = limbs | (_head_and_neck(keys, parents, limbs) if _has_arms(limbs) else {})
         if not missing_joints(limbs):
@@ -135,20 +110,11 @@ def guess_joints(names: Sequence[str], parents: Sequence[int]) -> dict[str, int]
     return best
 
 
-def sided_keys(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return for each joint name its side ("left", "right", "") and its bare name.
-
-    Examples:
-        ``mixamorig:LeftUpLeg`` gives ("left", "upleg"), ``thigh_r`` gives ("right", "thigh").
-    """
-    split = [_WORDS.findall(re.split(r"[:|]", name)[-1]) for name in names]
-    lower = [[word.lower() for word in words if not word.isdigit()] for words in split]
-    return [_side_and_key(words) for words in _without_prefix(lower)]
-
-
 def limb_joints(names: Sequence[str]) -> set[int]:
     """Return the indices of the names that mean a limb of either side."""
-    return {index for index, (side, key) in enumerate(sided_keys(names)) if side and key in _KNOWN}
+    return {
+        index for index, (side, key) in enumerate(sided_keys(names)) if side and key in KNOWN_KEYS
+    }
 
 
 def path_to_root(parents: Sequence[int], joint: int) -> list[int]:
@@ -158,30 +124,6 @@ def path_to_root(parents: Sequence[int], joint: int) -> list[int]:
         path.append(joint)
         joint = parents[joint]
     return path
-
-
-def _without_prefix(words: list[list[str]]) -> list[list[str]]:
-    firsts = [parts[0] for parts in words if len(parts) > 1]
-    for first in set(firsts) - set(_SIDES):
-        if firsts.count(first) > max(_PREFIX_LEAST, _PREFIX_SHARE * len(words)):
-            cut = [parts[1:] if parts[0:1] == [first] and parts[1:] else parts for parts in words]
-            return _without_prefix(cut)
-    return words
-
-
-def _side_and_key(words: list[str]) -> tuple[str, str]:
-    words = [word for word in words if word not in _NOISE]
-    side = next((_SIDES[word] for word in words if word in _SIDES), "")
-    key = "".join(word for word in words if word not in _SIDES)
-    if side or key in _KNOWN:
-        return side, key
-    # Without separators: leftarm, lfemur, armleft.
-    for mark in ("left", "right", "l", "r"):
-        if key.startswith(mark) and key[len(mark) :] in _KNOWN:
-            return _SIDES[mark], key[len(mark) :]
-        if len(mark) > 1 and key.endswith(mark) and key[: -len(mark)] in _KNOWN:
-            return _SIDES[mark], key[: -len(mark)]
-    return "", key
 
 
 def _layers(names: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
@@ -194,8 +136,25 @@ def _layers(names: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
     yield keys
 
 
-def _limbs_of(keys: list[tuple[str, str]]) -> dict[str, int]:
-    return {f"{side}_{part}": place for side in SIDES for part, place in _limbs(keys, side).items()}
+def _limbs_of(keys: list[tuple[str, str]], parents: Sequence[int]) -> dict[str, int]:
+    limbs = {f"{s}_{part}": index for s in SIDES for part, index in _limbs(keys, s).items()}
+    counted = _counted_limbs(keys, parents) if missing_joints(limbs) else {}
+    return limbs if missing_joints(counted) else counted
+
+
+def _counted_limbs(keys: list[tuple[str, str]], parents: Sequence[int]) -> dict[str, int]:
+    """Return the limbs of a rig that calls all joints of a leg or an arm alike."""
+    limbs: dict[str, int] = {}
+    for side, (key, parts) in itertools.product(SIDES, _COUNTED.items()):
+        alike = {index for index, each in enumerate(keys) if each == (side, key)}
+        chain: list[int] = []
+        below = [index for index in alike if parents[index] not in alike]
+        while len(below) == 1:
+            chain += below
+            below = [index for index in alike if parents[index] == chain[-1]]
+        if len(chain) >= _MIN_COUNTED:
+            limbs |= {f"{side}_{part}": index for part, index in zip(parts, chain, strict=False)}
+    return limbs
 
 
 def _limbs(keys: list[tuple[str, str]], side: str) -> dict[str, int]:
@@ -204,7 +163,7 @@ def _limbs(keys: list[tuple[str, str]], side: str) -> dict[str, int]:
         if its_side == side:
             first_of.setdefault(key, place)
     found: dict[str, int] = {}
-    for part, candidates in _LIMB_NAMES.items():
+    for part, candidates in LIMB_NAMES.items():
         for candidate in candidates:
             if candidate in first_of and first_of[candidate] not in found.values():
                 found[part] = first_of[candidate]

@@ -7,8 +7,8 @@ from kinetune.motion.retargeting.joint_names import (
     guess_joints,
     missing_joints,
     recognise_joints,
-    sided_keys,
 )
+from kinetune.motion.retargeting.joint_words import sided_keys
 
 # How each rig calls hip, knee, ankle, foot, collar, shoulder, elbow, wrist on the left and right,
 # then pelvis, spine from below, neck, head. An empty name is a joint the rig doesn't have.
@@ -98,6 +98,63 @@ RIGS = {
         "Anna_{Left}Arm Anna_{Left}ForeArm Anna_{Left}Hand",
         "Anna_Hips Anna_Spine Anna_Spine1 Anna_Spine2 Anna_Neck Anna_Head",
     ),
+    "OptiTrack Motive": (
+        "{L}Thigh {L}Shin {L}Foot {L}Toe {L}Shoulder {L}UArm {L}FArm {L}Hand",
+        "Hip Ab Ab2 Chest Neck Head",
+    ),
+    "OptiTrack Motive, with the skeleton's name": (
+        "Skeleton_001_{L}Thigh Skeleton_001_{L}Shin Skeleton_001_{L}Foot Skeleton_001_{L}Toe "
+        "Skeleton_001_{L}Shoulder Skeleton_001_{L}UArm Skeleton_001_{L}FArm Skeleton_001_{L}Hand",
+        "Skeleton_001_Hip Skeleton_001_Ab Skeleton_001_Ab2 Skeleton_001_Chest Skeleton_001_Neck "
+        "Skeleton_001_Head",
+    ),
+    "OptiTrack Motive, with a namespace": (
+        "Anna:{L}Thigh Anna:{L}Shin Anna:{L}Foot Anna:{L}Toe Anna:{L}Shoulder Anna:{L}UArm "
+        "Anna:{L}FArm Anna:{L}Hand",
+        "Anna:Hip Anna:Ab Anna:Ab2 Anna:Chest Anna:Neck Anna:Head",
+    ),
+    "Auto-Rig Pro": (
+        "thigh_stretch.{l} leg_stretch.{l} foot.{l} toes_01.{l} shoulder.{l} arm_stretch.{l} "
+        "forearm_stretch.{l} hand.{l}",
+        "root.x spine_01.x spine_02.x spine_03.x neck.x head.x",
+    ),
+    "Captury": (
+        "{left}_hip {left}_knee {left}_ankle {left}_foot {left}_clavicle {left}_shoulder "
+        "{left}_elbow {left}_wrist",
+        "pelvis spine spine2 spine3 neck head",
+    ),
+    "Captury for Motion Builder": (
+        "{Left}UpLeg {Left}Leg {Left}Foot {Left}ToeBase {Left}Shoulder {Left}Arm {Left}ForeArm "
+        "{Left}Hand",
+        "Hips Spine Spine1 Spine4 Neck Head",
+    ),
+    "Spanish": (
+        "Muslo{Izq} Pantorrilla{Izq} Pie{Izq} Punta_Pie_{Izq} Clavícula{Izq} Brazo{Izq} "
+        "Antebrazo{Izq} Mano{Izq}",
+        "Cadera Columna1 Columna2 Pecho Cuello Cabeza",
+    ),
+    "Spanish in full": (
+        "pierna_superior_{izquierda} pierna_inferior_{izquierda} tobillo_{izquierdo} "
+        "dedos_pie_{izquierdo} hombro_{izquierdo} brazo_superior_{izquierdo} codo_{izquierdo} "
+        "muñeca_{izquierda}",
+        "pelvis columna columna2 columna3 cuello cabeza",
+    ),
+    "Chinese": (
+        "{左}大腿 {左}小腿 {左}脚 {左}脚趾 {左}肩 {左}上臂 {左}前臂 {左}手",
+        "骨盆 脊柱1 脊柱2 胸 脖子 头",
+    ),
+    "Chinese, traditional": (
+        "{左}大腿骨 {左}膝 {左}腳踝 {左}腳尖 {左}鎖骨 {左}手臂 {左}手肘 {左}手腕",
+        "骨盆 脊椎1 脊椎2 脊椎3 頸部 頭部",
+    ),
+    "MMD": (
+        "{左}足 {左}ひざ {左}足首 {左}つま先 {左}肩 {左}腕 {左}ひじ {左}手首",
+        "センター 下半身 上半身 上半身2 首 頭",
+    ),
+    "MMD in half-width kana": (
+        "{左}足 {左}ﾋｻﾞ {左}足首 {左}ﾂﾏ先 {左}肩 {左}腕 {左}ﾋｼﾞ {左}手首",
+        "ｾﾝﾀｰ 下半身 上半身 上半身2 首 頭",
+    ),
     "no collars, toes or neck": (
         "{Left}Hip {Left}Knee {Left}Ankle - - {Left}Shoulder {Left}Elbow {Left}Wrist",
         "Hips Spine1 Spine2 Spine3 - Head",
@@ -112,11 +169,17 @@ def named(rig):
     limb, trunk = RIGS[rig]
     names = dict(zip(TRUNK, trunk.split(), strict=True))
     for side, spelled in (
-        ("left", ("l", "L", "left", "Left")),
-        ("right", ("r", "R", "right", "Right")),
+        ("left", "l L left Left izquierdo izquierda Izq 左"),
+        ("right", "r R right Right derecho derecha Der 右"),
     ):
+        spellings = dict(
+            zip(
+                ["l", "L", "left", "Left", "izquierdo", "izquierda", "Izq", "左"],
+                spelled.split(),
+                strict=True,
+            )
+        )
         for part, name in zip(LIMB, limb.split(), strict=True):
-            spellings = dict(zip(("l", "L", "left", "Left"), spelled, strict=True))
             names[f"{side}_{part}"] = name.format(**spellings)
     return {ours: name for ours, name in names.items() if name != "-"}
 
@@ -246,6 +309,45 @@ def test_the_controls_of_a_rig_are_taken_where_it_has_no_other_bones():
     names = [name.replace("DEF-", "MCH-").replace("ORG-", "org of ") for name in names]
     found = recognise_joints(names, parents, context="a")
     assert names[found[skeleton.joint_index("left_elbow")]] == "MCH-forearm.L"
+
+
+CESIUM_MAN = [
+    "Skeleton_torso_joint_1",
+    "Skeleton_torso_joint_2",
+    "torso_joint_3",
+    "Skeleton_neck_joint_1",
+    "Skeleton_neck_joint_2",
+    "Skeleton_arm_joint_L__4_",
+    "Skeleton_arm_joint_L__3_",
+    "Skeleton_arm_joint_L__2_",
+    "Skeleton_arm_joint_R",
+    "Skeleton_arm_joint_R__2_",
+    "Skeleton_arm_joint_R__3_",
+    "leg_joint_L_1",
+    "leg_joint_L_2",
+    "leg_joint_L_3",
+    "leg_joint_L_5",
+    "leg_joint_R_1",
+    "leg_joint_R_2",
+    "leg_joint_R_3",
+    "leg_joint_R_5",
+]
+
+
+def test_limbs_that_are_only_counted_are_taken_from_the_trunk_outwards():
+    parents = [-1, 0, 1, 2, 3, 2, 5, 6, 2, 8, 9, 0, 11, 12, 13, 0, 15, 16, 17]
+    found = dict(
+        zip(
+            skeleton.JOINT_NAMES,
+            recognise_joints(CESIUM_MAN, parents, context="a"),
+            strict=True,
+        )
+    )
+    assert [found[f"left_{part}"] for part in ("hip", "knee", "ankle", "foot")] == [11, 12, 13, 14]
+    assert [found[f"right_{part}"] for part in ("hip", "knee", "ankle", "foot")] == [15, 16, 17, 18]
+    assert [found[f"left_{part}"] for part in ("shoulder", "elbow", "wrist")] == [5, 6, 7]
+    assert [found[f"right_{part}"] for part in ("shoulder", "elbow", "wrist")] == [8, 9, 10]
+    assert (found["pelvis"], found["spine3"]) == (0, 2)
 
 
 def test_joints_that_are_given_stand_and_the_spine_is_found_between():
