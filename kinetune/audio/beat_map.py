@@ -1,13 +1,18 @@
-"""Beat lists in the formats editors read, and back: JSON, CSV, Audacity labels, MIDI tempo maps.
+"""Beat lists as JSON, CSV, Audacity labels and MIDI tempo maps: written and read.
 
 Seconds from the start of the sound. A bar has four beats; its first is the downbeat. MIDI files are
-written and read through mido, with one tempo event a beat.
+written and read through mido, with one tempo event a beat. What is read is bounded: files of any
+origin end in beats or in an :class:`AudioError`.
 """
 
+import codecs
 import json
-from collections.abc import Callable, Sequence
+import re
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +22,11 @@ from kinetune.files import atomic_file, write_json, write_text
 from kinetune.timebase import BEATS_IN_BAR
 
 _TICKS_A_BEAT = 480
+# MIDI's tempo until the first event: 120 bpm, in microseconds a beat.
+_DEFAULT_TEMPO = 500_000
 _LONGEST_BEAT_S = 10.0
+# Bytes of a file and beats of a list that are read at most: a day at 70 bpm.
+_MAX_BYTES, _MAX_BEATS = 8_000_000, 100_000
 Times = NDArray[np.float64]
 
 
@@ -65,22 +74,28 @@ def write_beat_map(path: Path, made: BeatMap) -> None:
 def read_beats(path: Path) -> Times:
     """Return beat times, seconds, ascending, from a list, a label file, a beat map or a MIDI file.
 
-    A text file has one beat a line, its time first (CSV, Audacity labels, or bare numbers; one
-    heading line is passed over); JSON is a list of times or a beat map; a MIDI file's tempo map is
-    read to its last event.
+    A text file (UTF-8 or UTF-16) has one beat a line, its time first (CSV, Audacity labels, or bare
+    numbers; one heading line is passed over). Decimal commas are understood where tabs, semicolons
+    or spaces separate the columns, or there is one column. JSON is a list of times or a beat map. A
+    MIDI file's beats are its quarter notes, to its end and at least one beat at the last tempo.
 
     Raises:
-        AudioError: The file is missing, holds no two beats, or its times are not ascending.
+        AudioError: The file is missing, too large, holds no two beats, or its times are not
+            ascending.
     """
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.is_file():
         raise AudioError(f"{path}: no such file of beats")
+    if path.stat().st_size > _MAX_BYTES:
+        raise AudioError(f"{path}: too large for a list of beats, at most {_MAX_BYTES / 1e6:g} MB")
     reader = {".json": _read_json, ".mid": _read_midi, ".midi": _read_midi}
-    times = reader.get(Path(path).suffix.lower(), _read_text)(Path(path))
-    return _checked(times, path)
+    return _checked(reader.get(path.suffix.lower(), _read_text)(path), path)
 
 
 def _checked(times: Sequence[float], path: Path) -> Times:
     beats = np.asarray(times, dtype=np.float64)
+    if len(beats) > _MAX_BEATS:
+        raise AudioError(f"{path}: expected {_MAX_BEATS} beats or fewer, found {len(beats)}")
     if len(beats) < 2:
         raise AudioError(f"{path}: expected two beats or more, found {len(beats)}")
     if not np.isfinite(beats).all() or beats[0] < 0:
@@ -143,56 +158,144 @@ def _write_midi(path: Path, made: BeatMap) -> None:
 
 def _read_midi(path: Path) -> list[float]:
     import mido
+    from mido.midifiles.meta import KeySignatureError
 
     try:
         midi = mido.MidiFile(path)
-        track = mido.merge_tracks(midi.tracks)
-    except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
-        raise AudioError(f"{path}: not a MIDI file that can be read ({error})") from error
-    times, now_s, now, tempo, beat = [0.0], 0.0, 0, 500_000, 1
-    for message in track:
-        end = now + message.time
-        while beat * midi.ticks_per_beat <= end:
-            ahead = beat * midi.ticks_per_beat - now
-            times.append(now_s + mido.tick2second(ahead, midi.ticks_per_beat, tempo))
-            beat += 1
-        now_s += mido.tick2second(message.time, midi.ticks_per_beat, tempo)
-        now = end
-        if message.type == "set_tempo":
-            tempo = message.tempo
+        changes, end = _tempo_changes(mido.merge_tracks(midi.tracks))
+    except (
+        OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+        struct.error, KeySignatureError,
+    ) as error:  # fmt: skip
+        reason = _bounded(str(error) or type(error).__name__)
+        raise AudioError(f"{path}: not a MIDI file that can be read ({reason})") from error
+    if midi.ticks_per_beat <= 0:
+        # A negative division counts SMPTE frames: absolute time, in which beats have no place.
+        raise AudioError(
+            f"{path}: expected ticks a quarter note, found time code or none (division "
+            f"{midi.ticks_per_beat}); export it with a tempo map"
+        )
+    if any(tempo <= 0 for _, tempo in changes):
+        raise AudioError(f"{path}: a tempo of 0 microseconds a beat is none")
+    times = _quarter_notes(changes, end, midi.ticks_per_beat, path)
     # A first beat of quite another length is what lies before the first beat.
     lead_in = len(times) > 2 and not 0.7 < (times[1] - times[0]) / (times[2] - times[1]) < 1.4
     return times[lead_in:]
 
 
+def _tempo_changes(track: Iterable[Any]) -> tuple[list[tuple[int, int]], int]:
+    """Return (tick, microseconds a beat) of all tempo changes, the first at 0; and the last tick.
+
+    Raises:
+        ValueError: Time runs backwards.
+    """
+    now, changes = 0, [(0, _DEFAULT_TEMPO)]
+    for message in track:
+        if message.time < 0:
+            raise ValueError("time runs backwards")
+        now += message.time
+        if message.type == "set_tempo":
+            changes.append((now, message.tempo))
+    return changes, now
+
+
+def _quarter_notes(
+    changes: Sequence[tuple[int, int]], end: int, ticks_per_beat: int, path: Path
+) -> list[float]:
+    """Return the times of all quarter notes up to ``end`` and one whole beat at the last tempo."""
+    last_change = changes[-1][0]
+    count = max(end // ticks_per_beat, -(-last_change // ticks_per_beat) + 1) + 1
+    if count > _MAX_BEATS:
+        raise AudioError(f"{path}: expected {_MAX_BEATS} beats or fewer, found {count}")
+    ticks = np.array([tick for tick, _ in changes], dtype=np.float64)
+    tick_s = np.array([tempo for _, tempo in changes]) / (1e6 * ticks_per_beat)
+    starts_s = np.concatenate([[0.0], np.cumsum(np.diff(ticks) * tick_s[:-1])])
+    beats = np.arange(count, dtype=np.float64) * ticks_per_beat
+    index = np.searchsorted(ticks, beats, side="right") - 1
+    times: list[float] = (starts_s[index] + (beats - ticks[index]) * tick_s[index]).tolist()
+    return times
+
+
 def _read_json(path: Path) -> list[float]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(_text(path))
         value = value["beats_s"] if isinstance(value, dict) else value
         return [float(time) for time in value]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise AudioError(
-            f"{path}: expected a JSON list of seconds or an object with beats_s ({error})"
+            f"{path}: expected a JSON list of seconds or an object with beats_s "
+            f"({_bounded(str(error))})"
         ) from error
 
 
 def _read_text(path: Path) -> list[float]:
+    rows = [
+        (number, line.strip())
+        for number, line in enumerate(_text(path).splitlines(), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    comma = _has_decimal_commas([line for _, line in rows], path)
+    times = []
+    for number, line in rows:
+        first = re.split(r"[;\s]" if comma else r"[,;\s]", line, maxsplit=1)[0]
+        try:
+            times.append(float(first.replace(",", ".")))
+        except ValueError as error:
+            if number == rows[0][0]:
+                continue
+            raise AudioError(
+                f"{path}:{number}: expected a time, found {_bounded(first)!r}"
+            ) from error
+    return times
+
+
+def _has_decimal_commas(lines: Sequence[str], path: Path) -> bool:
+    """Return whether commas are decimal marks, not column separators.
+
+    Raises:
+        AudioError: They could be either, and each would give other beats.
+    """
+    columns = [re.split(r"[;\s]+", line) for line in lines]
+    is_comma_number = [re.fullmatch(r"[+-]?\d+,\d+", row[0]) is not None for row in columns]
+    body = is_comma_number[0 if is_comma_number[:1] == [True] else 1 :]
+    if not body or not all(body):
+        return False
+    rows = columns[-len(body) :]
+    if any(len(row) > 1 for row in rows):
+        return True
+    if len(body) < len(lines) and "," in lines[0]:
+        return False
+    parts = [row[0].split(",") for row in rows]
+    whole = np.array([float(part) for part, _ in parts])
+    decimal = np.array([float(f"{part}.{fraction}") for part, fraction in parts])
+    if (np.diff(whole) <= 0).any() or len(parts[0][1]) >= 3:
+        return True
+    if (np.diff(decimal) <= 0).any():
+        return False
+    raise AudioError(
+        f"{path}: the commas may be decimal marks or separate columns; write points ({lines[-1]} "
+        "as a time), or separate the columns by semicolons or tabs"
+    )
+
+
+def _text(path: Path) -> str:
+    """Return a file's text, UTF-8 or UTF-16, without its byte order mark.
+
+    Raises:
+        AudioError: It is neither.
+    """
+    content = path.read_bytes()
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return content.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise AudioError(f"{path}: neither text, JSON nor MIDI; expected a beat a line") from error
-    times = []
-    for number, line in enumerate(lines):
-        first = line.replace(",", " ").replace(";", " ").split()[:1]
-        if not first or first[0].startswith("#"):
-            continue
-        try:
-            times.append(float(first[0]))
-        except ValueError as error:
-            if number == 0:
-                continue
-            raise AudioError(f"{path}:{number + 1}: expected a time, found {first[0]!r}") from error
-    return times
+
+
+def _bounded(text: str) -> str:
+    """Return at most 80 printable characters of a stranger's text."""
+    clean = "".join(character if character.isprintable() else "?" for character in text[:81])
+    return clean if len(text) <= 80 else clean[:77] + "..."
 
 
 _WRITERS: dict[str, Callable[[Path, BeatMap], None]] = {
