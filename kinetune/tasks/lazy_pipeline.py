@@ -25,6 +25,14 @@ class LazyPipeline:
         self.model, self.device, self.load_s = model, device, 0.0
         self._pipeline: DanceToMusicPipeline | None = None
 
+    @classmethod
+    def around(cls, pipeline: "DanceToMusicPipeline") -> "LazyPipeline":
+        """Return one that is loaded: its recipes can't name where the model is."""
+        loaded = cls("in memory")
+        loaded._pipeline = pipeline
+        loaded.sha256 = ""
+        return loaded
+
     @cached_property
     def sha256(self) -> str:
         """Checksum of the checkpoint's files; empty for one that is not on this disk."""

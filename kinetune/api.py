@@ -1,0 +1,405 @@
+"""The functions of ``import kinetune``: dances and music in memory, paths where they are handy."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinetune.audio.export import ExportFormat
+from kinetune.audio.sound import Sound, read_sound
+from kinetune.corpus.folder import PairSettings
+from kinetune.errors import ConfigError
+from kinetune.model.conditioning.control_score import (
+    Accent,
+    ControlScore,
+    Silence,
+    read_control_score,
+)
+from kinetune.motion.beats.beat_grid import BeatGrid
+from kinetune.motion.clip import MotionClip
+from kinetune.motion.io.formats import ReadOptions, read_motion
+from kinetune.motion.retargeting.joint_mapping import read_mapping
+from kinetune.tasks import corpus as corpus_task
+from kinetune.tasks import edit as edit_task
+from kinetune.tasks import evaluate as evaluate_task
+from kinetune.tasks import film as film_task
+from kinetune.tasks.corpus import CorpusRequest, CorpusResult
+from kinetune.tasks.edit import EditRequest, Material
+from kinetune.tasks.evaluate import EvaluateRequest, EvaluateResult, ScoringOptions
+from kinetune.tasks.generate import GenerateRequest, finish_music, make_music
+from kinetune.tasks.lazy_pipeline import LazyPipeline
+from kinetune.tasks.music import Music
+from kinetune.tasks.recipe import find_music_recipe
+from kinetune.tasks.requests.beat_options import BeatOptions
+from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance, genre_of_music
+from kinetune.tasks.requests.music_options import MusicOptions
+from kinetune.tasks.requests.output_paths import FilmOptions, check_absent
+from kinetune.tasks.requests.score_options import combine_score
+
+if TYPE_CHECKING:
+    from kinetune.model.pipeline import DanceToMusicPipeline
+
+Dance = str | Path | MotionClip
+Span = tuple[float, float]
+Steps = Callable[[int, int], None]
+
+
+def load_motion(
+    path: str | Path,
+    *,
+    fps: float | None = None,
+    animation: str | None = None,
+    mapping: str | Path | None = None,
+    blender: str | Path | None = None,
+) -> MotionClip:
+    """Return the dance of a motion file: AIST++, AMASS, BVH, glTF, FBX or joint positions.
+
+    Args:
+        path: The file.
+        fps: Frames a second, where the file's own are missing or wrong.
+        animation: Which animation of a glTF or FBX file, by name.
+        mapping: A TOML file that says which joint is which.
+        blender: Blender's program, for FBX.
+
+    Raises:
+        MotionError: The file can't be used.
+        ConfigError: The mapping can't be used.
+    """
+    joints = None if mapping is None else read_mapping(Path(mapping))
+    program = None if blender is None else Path(blender)
+    return read_motion(path, ReadOptions(joints, animation, fps, program))
+
+
+def load_sound(path: str | Path) -> Sound:
+    """Return the sound of a WAV, FLAC, OGG or MP3 file.
+
+    Raises:
+        AudioError: The file can't be used.
+    """
+    return read_sound(Path(path))
+
+
+def find_beats(
+    dance: Dance, *, bpm: float | str = "auto", first_beat_s: float | None = None
+) -> BeatGrid:
+    """Return the beats of a dance: tempo, beat times and bars.
+
+    Args:
+        dance: A motion file or a clip.
+        bpm: A tempo to hold, or ``auto``, ``half`` or ``double`` of the one found.
+        first_beat_s: Time at which a bar begins, to hold.
+
+    Raises:
+        KinetuneError: The file can't be used, or a number is out of range.
+    """
+    return BeatOptions(bpm, first_beat_s).grid_for(_clip(dance))
+
+
+def generate(  # noqa: PLR0913 - a user's options by name
+    dance: Dance,
+    *,
+    genre: str | None = None,
+    bpm: float | str = "auto",
+    first_beat_s: float | None = None,
+    beats_s: Sequence[float] | None = None,
+    seed: int = 0,
+    loop: bool = False,
+    score: ControlScore | str | Path | None = None,
+    accents_s: Sequence[float] = (),
+    silences_s: Sequence[Span] = (),
+    energy: float = 1.0,
+    exact: bool = False,
+    steps: int | None = None,
+    guidance: float | None = None,
+    rate_hz: int = 22_050,
+    stereo: bool = False,
+    loudness_lufs: float = -14.0,
+    model: "str | Path | DanceToMusicPipeline" = "default",
+    device: str = "auto",
+    progress: Steps | None = None,
+) -> Music:
+    """Return music for a dance.
+
+    Args:
+        dance: A motion file or a clip, 0.5 s to 2 h long.
+        genre: Name or code; from an AIST++ file name, or house, if None.
+        bpm: Beats a minute; or ``auto``, ``half`` or ``double`` of the dance's tempo.
+        first_beat_s: Time at which a bar begins.
+        beats_s: All beat times, seconds; excludes the two above.
+        seed: Another seed, another piece.
+        loop: Whole bars whose end leads to their beginning.
+        score: Sections, accents and silences, or a TOML file of them.
+        accents_s: Times of hits that stand out.
+        silences_s: Start and end of silences.
+        energy: Factor on the energy of all of the piece, 0.1 to 3.
+        exact: Take times as they are, not moved to bar lines.
+        steps: Denoising steps; the model's own number if None.
+        guidance: Weight of the dance against no dance; the model's own if None.
+        rate_hz: Samples a second.
+        stereo: Two equal channels instead of one.
+        loudness_lufs: Integrated loudness.
+        model: A bundled name, a checkpoint folder, a hub id, or a loaded pipeline.
+        device: ``auto`` or a torch device.
+        progress: Called with denoising steps done and in all.
+
+    Raises:
+        KinetuneError: The dance can't be used, or an option is impossible.
+    """
+    if isinstance(score, str | Path):
+        score = read_control_score(Path(score))
+    options = MusicOptions(
+        genre=genre,
+        seed=seed,
+        steps=steps,
+        guidance=guidance,
+        beats=BeatOptions(bpm, first_beat_s, None if beats_s is None else _floats(beats_s)),
+        loop=loop,
+        score=combine_score(
+            score,
+            accents=[Accent(at_s) for at_s in accents_s],
+            silences=[Silence(*span) for span in silences_s],
+            energy=energy,
+            exact=exact,
+        ),
+    )
+    inputs = [] if isinstance(dance, MotionClip) else [Path(dance)]
+    clip = _clip(dance)
+    pipeline = _pipeline(model, device)
+    request = GenerateRequest(
+        tuple(inputs),
+        options=options,
+        export=ExportFormat(rate_hz, 2 if stereo else 1, loudness_lufs),
+        model=pipeline.model,
+    )
+    code = genre_for_dance(inputs[0].name if inputs else clip.name, genre).code
+    made = make_music(clip, options, genre=code, pipeline=pipeline, progress=progress)
+    return finish_music(made, clip, request, inputs=inputs, pipeline=pipeline)
+
+
+def edit(  # noqa: PLR0913 - a user's options by name
+    music: Music | Sound | str | Path,
+    dance: Dance | None = None,
+    *,
+    redo: tuple[float, float | None] | None = None,
+    continue_s: float | None = None,
+    strength: float | None = None,
+    genre: str | None = None,
+    keep_rhythm: bool | None = None,
+    exact: bool = False,
+    bpm: float | str = "auto",
+    first_beat_s: float | None = None,
+    seed: int = 0,
+    steps: int | None = None,
+    guidance: float | None = None,
+    model: "str | Path | DanceToMusicPipeline | None" = None,
+    device: str = "auto",
+    progress: Steps | None = None,
+) -> Music:
+    """Return music changed: a stretch anew, a continuation, a variation, or another style.
+
+    Args:
+        music: What :func:`generate` returned, a sound, or a sound file.
+        dance: The dance; the music begins with it. None takes the one it was made for.
+        redo: Start and end of a stretch to make anew, seconds; no end is that of the music.
+        continue_s: How long to go on after the end, seconds.
+        strength: How much is new, 0 to 1.
+        genre: Another style; the music's own if None.
+        keep_rhythm: Keep the loudness envelope; None keeps it where only the genre changes.
+        exact: Take times as they are, not moved to bar lines.
+        bpm: Beats a minute; or ``auto``, ``half`` or ``double`` of the dance's tempo.
+        first_beat_s: Time at which a bar begins.
+        seed: Another seed, another change.
+        steps: Denoising steps; those of the music if None.
+        guidance: Weight of the dance against no dance; that of the music if None.
+        model: A bundled name, a checkpoint folder, a hub id, or a loaded pipeline; that of the
+            music if None.
+        device: ``auto`` or a torch device.
+        progress: Called with denoising steps done and in all.
+
+    Raises:
+        KinetuneError: A file can't be used, or an option is impossible.
+    """
+    is_file = isinstance(music, str | Path)
+    request = EditRequest(
+        music=Path(music) if isinstance(music, str | Path) else Path("music.wav"),
+        motion=None if dance is None or isinstance(dance, MotionClip) else Path(dance),
+        redo=redo,
+        continue_s=continue_s,
+        strength=strength,
+        keep_rhythm=keep_rhythm,
+        exact=exact,
+        options=MusicOptions(
+            genre=genre, seed=seed, steps=steps, guidance=guidance,
+            beats=BeatOptions(bpm, first_beat_s),
+        ),
+        model=model if isinstance(model, str) else None,
+    )  # fmt: skip
+    if is_file:
+        recipe = find_music_recipe(request.music)
+        if recipe is not None and not isinstance(dance, MotionClip):
+            request = edit_task.complete_request(request, recipe)
+    material = _material(music, dance, request)
+    pipeline = _pipeline(model or request.model or _model_of(music), device)
+    request = replace(request, model=pipeline.model)
+    return edit_task.edit_in_memory(material, request, pipeline=pipeline, progress=progress)[1]
+
+
+def film(
+    dance: Dance,
+    music: Music | Sound | str | Path,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    progress: Steps | None = None,
+) -> Path:
+    """Film a dance with music on it, and return the .mp4 file.
+
+    Args:
+        dance: A motion file or a clip.
+        music: Any music; it begins with the dance.
+        path: The .mp4 file.
+        overwrite: Replace a file that exists.
+        progress: Called with pictures done and in all.
+
+    Raises:
+        OutputError: The file exists, or can't be written.
+        KinetuneError: The dance or the music can't be used.
+    """
+    target = Path(path)
+    if not overwrite:
+        check_absent([target])
+    clip = _clip(dance)
+    sound = _sound(music)
+    recipe = find_music_recipe(Path(music)) if isinstance(music, str | Path) else None
+    if isinstance(music, Music):
+        grid = music.beats
+    else:
+        grid = recipe.grid.beat_grid() if recipe else find_beats(clip)
+    film_task.write_film(
+        target, clip, grid, sound, title=clip.name, options=FilmOptions(), progress=progress
+    )
+    return target
+
+
+def evaluate(
+    music: str | Path | Mapping[str, str | Path],
+    *,
+    reference: str | Path | None = None,
+    motions: str | Path | None = None,
+    out: str | Path | None = None,
+    scoring: ScoringOptions | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> EvaluateResult:
+    """Return scores of music for dances, whatever made it, with baselines beside it.
+
+    Args:
+        music: A folder of sound files, or several by label.
+        reference: Folder of the music that was danced to.
+        motions: Folder of the dances.
+        out: Folder for tables and pictures; None keeps none.
+        scoring: How it is made.
+        progress: Called with the stage, and what is done of it and in all.
+
+    Raises:
+        KinetuneError: A folder, file or label can't be used.
+    """
+    if isinstance(music, Mapping):
+        systems = {label: Path(folder) for label, folder in music.items()}
+    else:
+        systems = {Path(music).resolve().name: Path(music)}
+    with tempfile.TemporaryDirectory() as scratch:
+        request = EvaluateRequest(
+            systems,
+            Path(out or scratch),
+            None if reference is None else Path(reference),
+            None if motions is None else Path(motions),
+            scoring=scoring or ScoringOptions(),
+        )
+        return evaluate_task.evaluate(request, progress=progress)
+
+
+def make_corpus(
+    out: str | Path,
+    minutes: float,
+    *,
+    seed: int = 0,
+    pairs: PairSettings | None = None,
+    workers: int | None = 1,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> CorpusResult:
+    """Make paired dances and music to train on, or go on with a corpus that was interrupted.
+
+    Args:
+        out: Its folder.
+        minutes: Minutes of dance and music, at least.
+        seed: The same seed gives the same corpus.
+        pairs: What its pairs share: genre, length, rate.
+        workers: Processes; None is one a core, which needs ``if __name__ == "__main__":`` in a
+            script.
+        progress: Called with the stage, and pairs done and in all.
+
+    Raises:
+        KinetuneError: A setting is out of range, or the folder can't be written to.
+    """
+    request = CorpusRequest(Path(out), minutes, seed, pairs or PairSettings(), workers)
+    return corpus_task.make_corpus(request, progress=progress)
+
+
+def _clip(dance: Dance) -> MotionClip:
+    return dance if isinstance(dance, MotionClip) else read_motion(dance)
+
+
+def _sound(music: Music | Sound | str | Path) -> Sound:
+    if isinstance(music, Music):
+        return music.sound
+    return music if isinstance(music, Sound) else read_sound(Path(music))
+
+
+def _floats(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _material(
+    music: Music | Sound | str | Path, dance: Dance | None, request: EditRequest
+) -> Material:
+    sound = _sound(music)
+    if isinstance(dance, MotionClip):
+        clip = dance
+    elif request.motion is not None:
+        clip = read_motion(request.motion, request.read)
+    elif isinstance(music, Music):
+        clip = music.clip
+    else:
+        raise ConfigError("which dance is the music for? Give it as the second argument")
+    if isinstance(music, Music):
+        return Material(sound, clip, music.beats, GenreChoice(music.genre, "recipe"))
+    if isinstance(music, Sound):
+        return Material(sound, clip, None, genre_for_dance(clip.name))
+    recipe = find_music_recipe(request.music)
+    if recipe is not None:
+        genre, grid = GenreChoice(recipe.genre, "recipe"), recipe.grid.beat_grid()
+    else:
+        genre, grid = genre_of_music(request.music, sound, clip.name), None
+    # A clip in memory is no file to make the music again from.
+    inputs = () if request.motion is None else (request.music, request.motion)
+    return Material(sound, clip, grid, genre, inputs)
+
+
+def _model_of(music: Music | Sound | str | Path) -> "str | DanceToMusicPipeline":
+    if not isinstance(music, Music):
+        return "default"
+    return str(getattr(music.origin.request, "model", None) or "default")
+
+
+def _pipeline(model: "str | Path | DanceToMusicPipeline", device: str) -> LazyPipeline:
+    if isinstance(model, str | Path):
+        return _loaded(str(model), device)
+    return LazyPipeline.around(model)
+
+
+@lru_cache(maxsize=1)
+def _loaded(model: str, device: str) -> LazyPipeline:
+    """The model of the last call, kept for the next."""
+    return LazyPipeline(model, device)
