@@ -222,6 +222,7 @@ def edit(  # noqa: PLR0913 - a user's options by name
         KinetuneError: A file can't be used, or an option is impossible.
     """
     is_file = isinstance(music, str | Path)
+    before = getattr(music.origin.request, "options", None) if isinstance(music, Music) else None
     request = EditRequest(
         music=Path(music) if isinstance(music, str | Path) else Path("music.wav"),
         motion=None if dance is None or isinstance(dance, MotionClip) else Path(dance),
@@ -232,7 +233,7 @@ def edit(  # noqa: PLR0913 - a user's options by name
         exact=exact,
         options=MusicOptions(
             genre=genre, seed=seed, steps=steps, guidance=guidance,
-            beats=BeatOptions(bpm, first_beat_s),
+            beats=BeatOptions(bpm, first_beat_s), score=before.score if before else None,
         ),
         model=model if isinstance(model, str) else None,
     )  # fmt: skip

@@ -29,7 +29,7 @@ _STRETCH, _FILTER_REACH = 1 << 20, 12
 _MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sound:
     """A stretch of sound.
 
@@ -55,6 +55,11 @@ class Sound:
         for part in chunks(self.samples):
             if not np.isfinite(self.samples[part]).all():
                 raise AudioError("the sound holds NaN or infinite samples")
+
+    def __repr__(self) -> str:
+        count = 1 if self.samples.ndim == 1 else self.samples.shape[1]
+        channels = {1: "mono", 2: "stereo"}.get(count, f"{count} channels")
+        return f"<Sound: {self.duration_s:.2f} s, {self.rate_hz} Hz, {channels}>"
 
     @property
     def duration_s(self) -> float:

@@ -15,7 +15,7 @@ from kinetune.memmap import CHUNK_FRAMES, chunks
 from kinetune.motion import rotations, skeleton
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MotionClip:
     """One dance of one body.
 
@@ -56,6 +56,12 @@ class MotionClip:
                 f"{self.name}: frame {int(np.argmax(bad))} holds NaN or infinite values "
                 f"({int(bad.sum())} of {len(bad)} frames do); clean the clip and try again"
             )
+
+    def __repr__(self) -> str:
+        return (
+            f"<MotionClip {self.name}: {self.frame_count} frames at {self.fps:g} fps = "
+            f"{self.duration_s:.2f} s, from {self.source}>"
+        )
 
     @property
     def frame_count(self) -> int:

@@ -51,7 +51,7 @@ class Tempo:
     score: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BeatGrid:
     """The beats of a dance.
 
@@ -72,6 +72,13 @@ class BeatGrid:
     alternatives: tuple[Tempo, ...] = ()
     steady: bool = True
     bar_start_s: float = 0.0
+
+    def __repr__(self) -> str:
+        pace = "" if self.steady else ", drifting"
+        return (
+            f"<BeatGrid: {self.bpm:.1f} bpm{pace}, {len(self.beats_s)} beats, "
+            f"a bar begins at {self.bar_start_s:.2f} s>"
+        )
 
 
 def motion_beats(clip: MotionClip) -> Times:
