@@ -39,6 +39,7 @@ lint: $(VENV)/.tested
 	$(BIN)/mypy
 
 docs: $(VENV)/.tested
+	$(BIN)/typer kinetune.cli.main utils docs --name kinetune --title "Command line" --output docs/reference/command-line.md
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir out/site
 
 check: lint test docs
