@@ -75,7 +75,7 @@ class PairSettings:
         return f"{suffix}-{hashlib.sha256(repr(names).encode()).hexdigest()[:8]}"
 
 
-@dataclass(frozen=True)
+@config.settings
 class CorpusItem:
     """A line of a manifest; ``motion`` and ``audio`` are paths within the corpus.
 
@@ -84,13 +84,17 @@ class CorpusItem:
 
     id: str
     genre: str
-    bpm: float
+    bpm: config.Positive
     beats_s: tuple[float, ...]
     downbeats_s: tuple[float, ...]
     energy: tuple[float, ...]
-    duration_s: float
-    seed: int
+    duration_s: config.Positive
+    seed: config.CountOrZero
     source: str = PHRASES
+
+    def __post_init__(self) -> None:
+        if not files.is_plain_name(self.id):
+            raise ConfigError(f"id: expected a plain file name, found {self.id[:80]!r}")
 
     @property
     def motion(self) -> Path:
@@ -160,13 +164,21 @@ def read_manifest(folder: Path) -> list[CorpusItem]:
     path = Path(folder) / _MANIFEST
     if not path.is_file():
         raise ConfigError(f"{path}: no such manifest; make a corpus there first")
-    items = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            items.append(config.build(CorpusItem, json.loads(line), where="item"))
-        except (ValueError, AttributeError, TypeError, ConfigError) as error:
-            raise ConfigError(f"{path}:{number}: not an item of a corpus ({error})") from error
-    return items
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read ({error})") from error
+    return [_read_item(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
+
+
+def _read_item(line: str, context: str) -> CorpusItem:
+    try:
+        table = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{context}: not valid JSON ({error})") from error
+    if not isinstance(table, dict):
+        raise ConfigError(f"{context}: expected an item of a corpus, found {line[:40]!r}")
+    return config.build(CorpusItem, table, context=context)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ weights are.
 import contextlib
 import importlib
 import json
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from kinetune import files
 from kinetune.config import build
-from kinetune.errors import ConfigError, ModelError, OutputError
+from kinetune.errors import ConfigError, ModelError
 from kinetune.model.settings import PipelineSettings
 
 if TYPE_CHECKING:
@@ -64,7 +62,6 @@ _MOST_LEVELS = 16
 # Marks a folder of training state.
 MARKER = "state.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-_ATTEMPTS = 20
 # What diffusers, torch and safetensors raise over a file that is wrong.
 _LOADING_ERRORS = (
     OSError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, AttributeError,
@@ -138,7 +135,7 @@ def check_folder(folder: Path) -> None:
     try:
         if not isinstance(settings, dict):
             raise ConfigError(f"settings: expected a table, found {settings!r}")
-        build(PipelineSettings, settings, where="settings")
+        build(PipelineSettings, settings, context="settings")
     except ConfigError as error:
         raise ModelError(f"{folder / 'model_index.json'}: {error}") from error
     for component, config in COMPONENTS.items():
@@ -286,50 +283,10 @@ def as_float16(networks: "Sequence[nn.Module]") -> Iterator[None]:
                 parameter.data = tensor
 
 
-@contextlib.contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder; on a clean exit it replaces ``folder``.
+def atomic_folder(folder: Path) -> contextlib.AbstractContextManager[Path]:
+    """Yield a temporary folder that replaces ``folder``, which may hold a checkpoint, on exit.
 
     Raises:
-        OutputError: The folder can't be written to, or holds files that are no checkpoint of ours.
+        OutputError: The folder can't be written to, or it holds other files.
     """
-    if _holds_other_files(folder):
-        raise OutputError(f"{folder}: holds other files; choose a new or empty folder")
-    aside = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        aside.chmod(0o755)
-        yield aside
-        _replace(folder, aside)
-    except OSError as error:
-        raise OutputError(f"{folder}: can't be written ({error.strerror or error})") from error
-    finally:
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def _replace(folder: Path, new: Path) -> None:
-    """Rename ``new`` to ``folder``; with several writers at once the last one stays."""
-    for attempt in range(_ATTEMPTS):
-        # A name of its own: what a killed run left behind is in nobody's way.
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                folder.rename(old / "replaced")
-            new.rename(folder)
-            return
-        except OSError:
-            # Another writer put its own folder there in between.
-            if attempt == _ATTEMPTS - 1:
-                raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _holds_other_files(folder: Path) -> bool:
-    try:
-        names = {path.name for path in folder.iterdir()}
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return bool(names) and not names & {"model_index.json", "config.json", MARKER}
+    return files.atomic_folder(folder, markers=("model_index.json", "config.json", MARKER))

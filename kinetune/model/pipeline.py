@@ -214,7 +214,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         Raises:
             ConfigError: A setting is missing, unknown or impossible.
         """
-        return build(PipelineSettings, self.config.settings, where="model_index.json settings")
+        return build(PipelineSettings, self.config.settings, context="model_index.json settings")
 
     def sampling_options(
         self,

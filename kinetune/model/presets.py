@@ -5,7 +5,7 @@ makes an untrained pipeline of it. Sources: Tan et al. 2023 and its published co
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
+from kinetune.config import Count, CountOrZero, NonNegative, settings
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.condition import DanceCondition, PaperCondition
 from kinetune.model.mel import Mel
@@ -28,26 +29,26 @@ from kinetune.model.vae import MelVAE, frames_per_column
 PAPER_VAE_HUB_ID = "teticio/latent-audio-diffusion-ddim-256"
 
 
-@dataclass(frozen=True)
+@settings
 class VaeConfig:
     """Figures of the VAE; time is halved between levels."""
 
-    block_out_channels: tuple[int, ...] = (192, 224, 256)
-    layers_per_block: int = 1
-    latent_channels: int = 64
-    norm_num_groups: int = 32
+    block_out_channels: tuple[Count, ...] = (192, 224, 256)
+    layers_per_block: Count = 1
+    latent_channels: Count = 64
+    norm_num_groups: Count = 32
 
 
-@dataclass(frozen=True)
+@settings
 class UNetConfig:
     """Figures of the denoiser."""
 
-    block_out_channels: tuple[int, ...] = (192, 256, 352)
-    layers_per_block: int = 2
-    condition_channels: int = 128
+    block_out_channels: tuple[Count, ...] = (192, 256, 352)
+    layers_per_block: Count = 2
+    condition_channels: Count = 128
 
 
-@dataclass(frozen=True)
+@settings
 class ModelConfig:
     """Every figure of a pipeline.
 
@@ -64,11 +65,11 @@ class ModelConfig:
     """
 
     preset: str = "default"
-    n_mels: int = 128
-    window_frames: int = 512
-    overlap_columns: int = 32
-    inference_steps: int = 16
-    guidance_scale: float = 2.0
+    n_mels: Count = 128
+    window_frames: Count = 512
+    overlap_columns: CountOrZero = 32
+    inference_steps: Count = 16
+    guidance_scale: NonNegative = 2.0
     training_lufs: float = -19.0
     vae: VaeConfig = field(default_factory=VaeConfig)
     unet: UNetConfig = field(default_factory=UNetConfig)

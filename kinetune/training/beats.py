@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -35,7 +36,8 @@ from kinetune.motion.clip import MotionClip
 from kinetune.processes import process_pool
 from kinetune.training.beat_module import BeatModule, save_beat_module
 from kinetune.training.config import LoopConfig
-from kinetune.training.loop import StepReport, TrainingLoop, TrainingResult
+from kinetune.training.loop import TrainingLoop
+from kinetune.training.run import Run, RunOptions, TrainingResult, open_run
 
 Array = NDArray[np.float64]
 Half = NDArray[np.float16]
@@ -149,54 +151,49 @@ class Bodies:
     has_bars: NDArray[np.bool_]
 
 
-def read_beat_config(path: Path) -> BeatTraining:
+def read_beat_config(path: Path, overrides: Sequence[str] = ()) -> BeatTraining:
     """Read a run from TOML.
 
     Raises:
         ConfigError: An unknown key, a wrong type, or an impossible figure.
     """
-    return config.build(BeatTraining, config.read_toml(path), where=str(path))
+    return config.read(BeatTraining, path, overrides)
 
 
-def train_beats(
-    training: BeatTraining,
-    out: Path,
-    *,
-    minutes: float | None = None,
-    resume: bool = False,
-    on_step: Callable[[StepReport], None] | None = None,
-) -> TrainingResult:
+def train_beats(training: BeatTraining, out: Path, **options: Unpack[RunOptions]) -> TrainingResult:
     """Train the network and leave it in ``out/beats/model``.
 
     Args:
         training: The run.
         out: Folder of the run; the dances are kept there too.
-        minutes: Wall-clock limit of the steps.
-        resume: Go on from ``out/beats/state``.
-        on_step: Called after every step.
+        **options: See :class:`kinetune.training.run.RunOptions`.
 
     Raises:
         ConfigError: A clip that should be held out is not in the library.
     """
+    with open_run(out / "beats", **options) as run:
+        return _train(training, out, run)
+
+
+def _train(training: BeatTraining, out: Path, run: Run) -> TrainingResult:
     bodies = open_bodies(training.dances, out)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.loop.seed)
         module = BeatModule(training.network, dropout=training.dropout)
-    loop = TrainingLoop(module, training.loop, out / "beats", resume=resume)
+    loop = TrainingLoop(module, training.loop, run)
     device = loop.accelerator.device
 
-    def loss(step: int, number: int) -> dict[str, Tensor]:
-        batch = step * training.loop.gradient_accumulation + number
+    def loss(batch: int) -> dict[str, Tensor]:
         rows, beats, downbeats, has_bars = drawn(bodies, training, batch)
         logits = loop.forward_seeded(rows, training.loop.seed + batch)
-        told = beats.to(device), downbeats.to(device), has_bars.to(device)
-        return beat_loss(logits, *told, downbeat_weight=training.downbeat_weight)
+        targets = beats.to(device), downbeats.to(device), has_bars.to(device)
+        return beat_loss(logits, *targets, downbeat_weight=training.downbeat_weight)
 
-    outcome = loop.run(loss, minutes=minutes, on_step=on_step)
+    result = loop.run(loss)
     loop.copy_ema_to_model()
-    with atomic_folder(out / "beats" / "model") as aside:
-        save_beat_module(module.cpu(), aside)
-    return outcome
+    with atomic_folder(run.folder / "model") as temporary:
+        save_beat_module(module.cpu(), temporary)
+    return result
 
 
 def beat_loss(

@@ -1,123 +1,137 @@
-"""What a training run is told: one TOML file, one dataclass a table."""
+"""Settings of a training run: one TOML file, one dataclass a table."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from kinetune import config
-from kinetune.errors import ConfigError
-from kinetune.model.presets import ModelConfig, UNetConfig, VaeConfig, preset_config
+from kinetune.config import Count, CountOrZero, NonNegative, Positive, Share, settings
+from kinetune.model.presets import ModelConfig, preset_config
 from kinetune.training.data.feature_augment import FeatureAugmentation
 
+Beta = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Precision = Literal["no", "bf16", "bf16-master", "fp16"]
 
-@dataclass(frozen=True)
+
+@settings
 class DataConfig:
-    """Where the dances and their music come from.
+    """The dances and their music.
 
     Attributes:
         source: A corpus folder (``kinetune corpus make``) or a prepared one
-            (``kinetune prepare aist``), relative to where the command is run; empty makes the
-            pairs on the fly, straight into the run's cache.
-        minutes: How much to make on the fly.
-        seed: Of what is made on the fly.
+            (``kinetune prepare aist``), relative to the working directory; empty generates the
+            pairs directly into the run's cache.
+        minutes: Minutes of music to generate if ``source`` is empty.
+        seed: Seed of the generated pairs.
         stride_s: Seconds from one training window to the next.
-        held_out: About one item in so many is kept for validation; 0 keeps none.
+        held_out: One item in about this many is kept for validation; 0 keeps none.
+        shortest_s: Items shorter than a window are used too if they last this many seconds; the
+            rest of their window is silence and does not count in the loss.
     """
 
     source: str = "runs/corpus"
-    minutes: float = 0.0
-    seed: int = 0
-    stride_s: float = 1.5
-    held_out: int = 20
+    minutes: NonNegative = 0.0
+    seed: CountOrZero = 0
+    stride_s: Positive = 1.5
+    held_out: CountOrZero = 20
+    shortest_s: Positive = 4.0
 
 
-@dataclass(frozen=True)
+@settings
 class LoopConfig:
-    """The figures of the training loop.
+    """Optimiser, schedule and precision of the training loop.
 
     Attributes:
-        steps: Optimiser steps in all; the cosine schedule ends there.
-        batch_size: Windows a step and accumulation.
-        gradient_accumulation: Batches summed before a step.
+        steps: Optimiser steps; the cosine schedule ends there.
+        batch_size: Windows of one batch.
+        gradient_accumulation: Batches averaged before an optimiser step.
         learning_rate: Peak of the schedule.
-        betas: AdamW's.
-        weight_decay: AdamW's.
-        warmup_steps: Linear rise of the learning rate.
-        clip_norm: Gradients are clipped to this norm.
-        ema_decay: Largest decay of the moving average of the weights; 0 keeps none.
-        ema_power: How fast the decay rises (diffusers' ``EMAModel``).
-        mixed_precision: ``no``, ``bf16`` or ``fp16``.
+        betas: Decay rates of AdamW's two moments.
+        weight_decay: Decoupled weight decay of AdamW.
+        warmup_steps: Steps of the linear rise of the learning rate.
+        clip_norm: Largest norm of the gradient; a longer gradient is scaled down to it.
+        ema_decay: Largest decay of the moving average of the weights; 0 keeps no average.
+        ema_power: At step t the decay is ``1 - (1 + t) ** -ema_power``, up to ``ema_decay``.
+        mixed_precision: ``no`` is float32. ``bf16`` and ``fp16`` are autocast. ``bf16-master``
+            holds the weights of linear layers and convolutions in bfloat16 and a float32 master
+            copy in the optimiser. On a CPU without AMX or AVX512-BF16, both bfloat16 modes fall
+            back to float32.
+        compile: Compile the networks with torch.compile; on a CPU this needs ``g++``.
         save_every_minutes: Minutes from checkpoint to checkpoint.
-        seed: Seed of the weights and of every draw.
+        seed: Seed of the initial weights and of all random draws.
     """
 
-    steps: int = 20_000
-    batch_size: int = 16
-    gradient_accumulation: int = 1
-    learning_rate: float = 4e-4
-    betas: tuple[float, ...] = (0.9, 0.99)
-    weight_decay: float = 1e-2
-    warmup_steps: int = 200
-    clip_norm: float = 1.0
-    ema_decay: float = 0.999
-    ema_power: float = 0.75
-    mixed_precision: str = "bf16"
-    save_every_minutes: float = 3.0
-    seed: int = 0
+    steps: Count = 20_000
+    batch_size: Count = 16
+    gradient_accumulation: Count = 1
+    learning_rate: NonNegative = 4e-4
+    betas: tuple[Beta, Beta] = (0.9, 0.99)
+    weight_decay: NonNegative = 1e-2
+    warmup_steps: CountOrZero = 200
+    clip_norm: Positive = 1.0
+    ema_decay: Beta = 0.999
+    ema_power: Positive = 0.75
+    mixed_precision: Precision = "bf16"
+    compile: bool = False
+    save_every_minutes: NonNegative = 3.0
+    seed: CountOrZero = 0
 
 
-@dataclass(frozen=True)
+@settings
 class VaeTraining:
-    """The VAE's own figures.
+    """Training of the VAE.
 
     Attributes:
-        loop: The loop's.
-        kl_weight: Weight of the divergence from the unit Gaussian, per latent value.
-        slope_weight: Weight of the error in the spectrogram's change from frame to frame.
+        loop: Optimiser, schedule and precision.
+        kl_weight: Weight of the KL divergence from the unit Gaussian, per latent value.
+        slope_weight: Weight of the error of the spectrogram's difference from frame to frame.
     """
 
     loop: LoopConfig = field(default_factory=LoopConfig)
-    kl_weight: float = 2e-3
-    slope_weight: float = 0.5
+    kl_weight: NonNegative = 2e-3
+    slope_weight: NonNegative = 0.5
 
 
-@dataclass(frozen=True)
+@settings
 class DiffusionTraining:
-    """The denoiser's own figures.
+    """Training of the denoiser.
 
     Attributes:
-        loop: The loop's.
-        vae: Folder of the VAE, or a hub id; empty takes the one trained into the same folder, or
-            that of ``start``.
-        start: A trained model to go on from (a bundled name, a folder or a hub id): its networks
-            and its normaliser. Empty starts from random weights.
-        strength_weight: How much more a latent channel's error counts where the channel weighs more
-            in the spectrogram; 0 not at all, 1 in proportion.
-        min_snr_gamma: Min-SNR weighting (Hang et al. 2023); 0 is plain mean squared error.
-        drop_all: How often everything about the dance is withheld, for guidance.
-        drop_motion: How often the motion alone is withheld.
-        drop_grid: How often the beat grid alone is withheld.
-        drop_genre: How often the genre alone is withheld.
+        loop: Optimiser, schedule and precision.
+        vae: Folder or hub id of the VAE; empty takes the one trained into the same run, or that
+            of ``start``.
+        start: A trained model (a bundled name, a folder or a hub id) whose networks and normaliser
+            are the initial weights; empty starts from random weights.
+        channel_gain_power: Exponent p of the channel weights of the loss. A latent channel of gain
+            g in the spectrogram has the weight ``g ** p``, scaled to a mean of 1.
+        min_snr_gamma: Gamma of the min-SNR weighting (Hang et al. 2023); 0 turns it off.
+        drop_all: Probability that all conditions are dropped, for classifier-free guidance.
+        drop_motion: Probability that the motion alone is dropped.
+        drop_grid: Probability that the beat grid alone is dropped.
+        drop_genre: Probability that the genre alone is dropped.
         augment: Random changes of the motion features.
-        grid_jitter_s: Deviation of a shift of the whole beat grid, seconds.
+        grid_jitter_s: Standard deviation of a shift of the whole beat grid, seconds.
     """
 
     loop: LoopConfig = field(default_factory=LoopConfig)
     vae: str = ""
     start: str = ""
-    strength_weight: float = 0.0
-    min_snr_gamma: float = 5.0
-    drop_all: float = 0.1
-    drop_motion: float = 0.1
-    drop_grid: float = 0.1
-    drop_genre: float = 0.05
+    channel_gain_power: NonNegative = 0.0
+    min_snr_gamma: NonNegative = 5.0
+    drop_all: Share = 0.1
+    drop_motion: Share = 0.1
+    drop_grid: Share = 0.1
+    drop_genre: Share = 0.05
     augment: FeatureAugmentation = field(default_factory=FeatureAugmentation)
-    grid_jitter_s: float = 0.005
+    grid_jitter_s: NonNegative = 0.005
 
 
-@dataclass(frozen=True)
+@settings
 class TrainConfig:
-    """A whole training run."""
+    """A training run of VAE and denoiser."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -125,31 +139,28 @@ class TrainConfig:
     diffusion: DiffusionTraining = field(default_factory=DiffusionTraining)
 
 
-def read_train_config(path: Path) -> TrainConfig:
-    """Read a training run from TOML; what the file leaves out keeps its preset's figure.
+def read_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Read a training run from TOML; keys that are left out keep the values of their preset.
+
+    Args:
+        path: The TOML file.
+        overrides: Assignments such as ``diffusion.loop.steps=100`` that replace values of the file.
 
     Raises:
-        ConfigError: An unknown key, a wrong type, or an unknown preset.
+        ConfigError: A key or a preset is unknown, or a value is of the wrong type or out of range.
     """
-    table = config.read_toml(path)
-    model = dict(table.pop("model", {}))
-    built = config.build(TrainConfig, table, where=str(path))
-    return replace(built, model=_model_config(model, where=f"{path}.model"))
+    return config.read(TrainConfig, path, overrides, complete=_complete_model)
 
 
-def _model_config(table: dict[str, Any], *, where: str) -> ModelConfig:
-    base = preset_config(str(table.get("preset", "default")))
-    nested = {
-        "vae": _over(base.vae, table.pop("vae", {}), VaeConfig, where=f"{where}.vae"),
-        "unet": _over(base.unet, table.pop("unet", {}), UNetConfig, where=f"{where}.unet"),
-    }
-    model: ModelConfig = _over(base, table, ModelConfig, where=where)
-    return replace(model, **nested)
-
-
-def _over(base: Any, table: Any, cls: Any, *, where: str) -> Any:  # noqa: ANN401 - any dataclass
-    """Lay a table over a dataclass, checked as :func:`config.build` checks."""
-    if not isinstance(table, dict):
-        raise ConfigError(f"{where}: expected a table, found {table!r}")
-    given = config.build(cls, table, where=where)
-    return replace(base, **{name: getattr(given, name) for name in table})
+def _complete_model(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a run's table with what ``[model]`` leaves out taken from its preset."""
+    model = table.get("model", {})
+    if not isinstance(model, dict):
+        return table
+    base = config.as_table(preset_config(str(model.get("preset", "default"))))
+    merged = config.merge(base, model)
+    frames = merged["window_frames"]
+    if "overlap_columns" not in model and isinstance(frames, int):
+        # Shorter windows overlap by the same share of their length.
+        merged["overlap_columns"] = base["overlap_columns"] * frames // base["window_frames"]
+    return {**table, "model": merged}

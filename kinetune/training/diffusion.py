@@ -1,15 +1,16 @@
 """Trains the denoiser and its condition encoder on the latents of a frozen VAE."""
 
+import contextlib
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from kinetune import files
 from kinetune.errors import ModelError
@@ -21,142 +22,185 @@ from kinetune.model.vae import MelVAE, channel_gains
 from kinetune.training.config import DiffusionTraining, TrainConfig
 from kinetune.training.data import dataset
 from kinetune.training.data.feature_augment import augment_features
-from kinetune.training.data.prepare import PreparedSet, open_dataset
-from kinetune.training.loop import StepReport, TrainingLoop, TrainingResult
+from kinetune.training.data.prepare import PreparedSet
+from kinetune.training.loop import TrainingLoop
+from kinetune.training.run import Run, RunOptions, TrainingResult, open_run
+
+# What the schedule of training takes from the pipeline's sampler.
+_SCHEDULE_KEYS = (
+    "num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type",
+)  # fmt: skip
 
 
 def train_diffusion(
-    config: TrainConfig,
-    out: Path,
-    *,
-    minutes: float | None = None,
-    resume: bool = False,
-    on_step: Callable[[StepReport], None] | None = None,
+    config: TrainConfig, out: Path, **options: Unpack[RunOptions]
 ) -> TrainingResult:
     """Train the denoiser of a run and leave the whole pipeline in ``out/model``.
 
     Args:
         config: The run.
-        out: Folder of the run; the VAE is taken from ``out/vae/model`` unless the config names
-            another.
-        minutes: Wall-clock limit.
-        resume: Go on from ``out/diffusion/state``.
-        on_step: Called after every step.
+        out: Folder of the run. The VAE is ``out/vae/model`` unless the config names another; the
+            state and the log are in ``out/diffusion``.
+        **options: See :class:`RunOptions`.
 
     Raises:
-        ModelError: There is no trained VAE.
+        ModelError: There is no trained VAE, or a part of ``start`` doesn't fit.
     """
+    with open_run(out / "diffusion", **options) as run:
+        return _train(config, out, run)
+
+
+def _train(config: TrainConfig, out: Path, run: Run) -> TrainingResult:
     settings = config.diffusion
-    pipeline = build_pipeline(config.model, seed=settings.loop.seed)
-    if settings.start:
-        _load_start_model(settings.start, pipeline)
-    if settings.vae or not settings.start:
-        pipeline.register_modules(vae=_load_vae(config, out))
-    features = pipeline.normaliser.config.features
-    prepared = open_dataset(config.data, out, features=features)
+    pipeline = _initial_pipeline(config, out)
+    prepared, windows = dataset.open_windows(config.data, out, pipeline)
     if not settings.start:
         dataset.fit_normaliser(prepared, pipeline)
-    shape = dataset.window_shape(pipeline)
-    windows = dataset.list_windows(prepared, shape, stride_s=config.data.stride_s, held_out=False)
-    conditions = dataset.Conditions(prepared, pipeline)
-    denoiser = DenoisingObjective(pipeline, strength_weight=settings.strength_weight)
-    loop = TrainingLoop(denoiser, settings.loop, out / "diffusion", resume=resume)
+    objective = DenoisingObjective(pipeline, settings)
+    loop = TrainingLoop(objective, settings.loop, run)
     pipeline.to(loop.accelerator.device)
     latents = cached_latents(prepared, windows, pipeline, out)
-    size, accumulation = settings.loop.batch_size, settings.loop.gradient_accumulation
-
-    def loss(step: int, number: int) -> dict[str, Tensor]:
-        batch = step * accumulation + number
-        chosen = dataset.sample_batch(settings.loop.seed, batch, len(windows), size)
-        generator = torch.Generator().manual_seed(settings.loop.seed * 1_000_003 + batch)
-        shifts = (settings.grid_jitter_s * torch.randn(size, generator=generator)).tolist()
-        told = conditions.batch([windows[i] for i in chosen], shift_s=shifts)
-        told = drop_conditions(told, settings, generator)
-        clean = latents[0][chosen].float()
-        clean = clean + latents[1][chosen].float() * torch.randn(clean.shape, generator=generator)
-        return denoiser(clean, told, settings.min_snr_gamma, generator)
-
-    outcome = loop.run(loss, minutes=minutes, on_step=on_step)
+    conditions = dataset.Conditions(prepared, pipeline)
+    sampler = BatchSampler(windows, latents, conditions, pipeline, settings)
+    result = loop.run(lambda batch: objective(*sampler.batch(batch)))
     loop.copy_ema_to_model()
     pipeline.save_pretrained(out / "model")
-    return outcome
+    return result
+
+
+class BatchSampler:
+    """Random batches of latents with their conditions, each from the seed and its number alone.
+
+    Args:
+        windows: The training windows.
+        latents: Posterior means and standard deviations of all windows, (K, C, H, W) each.
+        conditions: Cuts the windows' conditions.
+        pipeline: Its window length is used.
+        settings: Batch size, seed and random changes.
+    """
+
+    def __init__(
+        self,
+        windows: list[dataset.Window],
+        latents: tuple[Tensor, Tensor],
+        conditions: dataset.Conditions,
+        pipeline: DanceToMusicPipeline,
+        settings: DiffusionTraining,
+    ) -> None:
+        self._windows, self._settings = windows, settings
+        self._latents, self._conditions = latents, conditions
+        self._masks = dataset.window_mask(windows, latents[0].shape[-1], pipeline)
+
+    def batch(self, number: int) -> tuple[Tensor, ConditionBatch, Tensor, torch.Generator]:
+        """Return the arguments of :class:`DenoisingObjective` for the batch of that number.
+
+        Returns:
+            Sampled latents (B, C, H, W), conditions, mask (B, W) and the generator for the noise.
+        """
+        settings, (mean, std) = self._settings, self._latents
+        size, seed = settings.loop.batch_size, settings.loop.seed
+        chosen = dataset.sample_batch(seed, number, len(self._windows), size)
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
+        shifts = (settings.grid_jitter_s * torch.randn(size, generator=generator)).tolist()
+        conditions = self._conditions.batch([self._windows[i] for i in chosen], shift_s=shifts)
+        conditions = drop_conditions(conditions, settings, generator)
+        noise = torch.randn(mean[chosen].shape, generator=generator)
+        clean = mean[chosen].float() + std[chosen].float() * noise
+        return clean, conditions, self._masks[chosen], generator
 
 
 class DenoisingObjective(nn.Module):
-    """The trained parts of a pipeline and their loss.
+    """The trained parts of a pipeline and the loss of the denoiser.
 
     Args:
         pipeline: Its UNet, condition encoder and noise schedule are used.
-        strength_weight: See :class:`DiffusionTraining`.
+        settings: Weights of channels and of diffusion steps.
     """
 
     channel_weights: Tensor
 
-    def __init__(self, pipeline: DanceToMusicPipeline, *, strength_weight: float = 0.0) -> None:
+    def __init__(
+        self, pipeline: DanceToMusicPipeline, settings: DiffusionTraining | None = None
+    ) -> None:
         super().__init__()
-        weights = channel_gains(pipeline.vae) ** strength_weight
+        settings = settings or DiffusionTraining()
+        weights = channel_gains(pipeline.vae) ** settings.channel_gain_power
         self.register_buffer("channel_weights", weights / weights.mean(), persistent=False)
         self.unet, self.condition_encoder = pipeline.unet, pipeline.condition_encoder
         self.schedule = DDPMScheduler.from_config(
-            {
-                key: pipeline.scheduler.config[key]
-                for key in (
-                    "num_train_timesteps", "beta_start", "beta_end", "beta_schedule",
-                    "prediction_type",
-                )
-            }
-        )  # fmt: skip
+            {key: pipeline.scheduler.config[key] for key in _SCHEDULE_KEYS}
+        )
+        self._gamma = settings.min_snr_gamma
 
     def forward(
-        self, clean: Tensor, told: ConditionBatch, gamma: float, generator: torch.Generator
+        self,
+        clean: Tensor,
+        conditions: ConditionBatch,
+        mask: Tensor,
+        generator: torch.Generator,
     ) -> dict[str, Tensor]:
-        """Return the loss of clean latents (B, C, H, W) under their conditions.
+        """Return the loss of latents under their conditions.
 
         Args:
-            clean: Scaled latents.
-            told: Their conditions.
-            gamma: Of the min-SNR weighting; 0 for plain mean squared error.
-            generator: Draws steps and noise, on the CPU.
+            clean: Scaled latents (B, C, H, W).
+            conditions: Their conditions.
+            mask: 1 for columns that count and 0 for padding, (B, W).
+            generator: Samples diffusion steps and noise, on the CPU.
+
+        Returns:
+            ``loss``, weighted by channel and step, and ``mse``, weighted by channel.
         """
         device = next(self.unet.parameters()).device
         noise = torch.randn(clean.shape, generator=generator).to(device)
         last = self.schedule.config.num_train_timesteps
         steps = torch.randint(0, last, (len(clean),), generator=generator).to(device)
-        clean = clean.to(device)
+        clean, mask = clean.to(device), mask.to(device)
         noisy = self.schedule.add_noise(clean, noise, steps)
-        said = self.unet(noisy, steps, **self.condition_encoder(told.to(device))).sample.float()
+        encoded = self.condition_encoder(conditions.to(device))
+        predicted = self.unet(noisy, steps, **encoded).sample.float()
         velocity = self.schedule.config.prediction_type == "v_prediction"
         target = self.schedule.get_velocity(clean, noise, steps) if velocity else noise
-        error = functional.mse_loss(said, target, reduction="none")
-        error = (error * self.channel_weights[:, None, None]).mean(dim=(1, 2, 3))
-        weight = self._weight(steps, gamma, velocity=velocity)
-        return {"loss": (weight * error).mean(), "mse": error.mean()}
+        error = (predicted - target).square() * self.channel_weights[:, None, None]
+        weight = mask[:, None, None] / mask.mean(dim=1)[:, None, None, None]
+        error = (weight * error).mean(dim=(1, 2, 3))
+        kept = self.schedule.alphas_cumprod.to(device)[steps]
+        snr_weight = min_snr_weight(kept, self._gamma, velocity=velocity)
+        return {"loss": (snr_weight * error).mean(), "mse": error.mean()}
 
-    def _weight(self, steps: Tensor, gamma: float, *, velocity: bool) -> Tensor:
-        """Min-SNR weights (B,), Hang et al. 2023, for velocity or noise prediction."""
-        if gamma <= 0:
-            return torch.ones_like(steps, dtype=torch.float32)
-        kept = self.schedule.alphas_cumprod.to(steps.device)[steps]
-        ratio = kept / (1.0 - kept).clamp(min=1e-8)
-        return ratio.clamp(max=gamma) / (ratio + 1.0 if velocity else ratio.clamp(min=1e-8))
+
+def min_snr_weight(alphas_cumprod: Tensor, gamma: float, *, velocity: bool) -> Tensor:
+    """Return min-SNR weights (Hang et al. 2023) of diffusion steps.
+
+    With SNR = a / (1 - a): min(SNR, gamma) / SNR for noise prediction and
+    min(SNR, gamma) / (SNR + 1) for velocity prediction.
+
+    Args:
+        alphas_cumprod: Share a of the signal's power at each step, (B,).
+        gamma: Largest signal-to-noise ratio that counts; 0 gives weights of 1.
+        velocity: Whether the model predicts velocity; if not, noise.
+    """
+    if gamma <= 0:
+        return torch.ones_like(alphas_cumprod)
+    snr = alphas_cumprod / (1.0 - alphas_cumprod).clamp(min=1e-8)
+    return snr.clamp(max=gamma) / (snr + 1.0 if velocity else snr.clamp(min=1e-8))
 
 
 def drop_conditions(
-    told: ConditionBatch, settings: DiffusionTraining, generator: torch.Generator
+    conditions: ConditionBatch, settings: DiffusionTraining, generator: torch.Generator
 ) -> ConditionBatch:
-    """Drop conditions at random and roughen the features, so that none is leant on too hard."""
-    count = len(told.genre)
+    """Return the batch with conditions dropped at random and the motion features augmented."""
+    count = len(conditions.genre)
 
-    def kept(share: float) -> Tensor:
-        return (torch.rand(count, generator=generator) >= share).float()
+    def kept(probability: float) -> Tensor:
+        return (torch.rand(count, generator=generator) >= probability).float()
 
-    everything = kept(settings.drop_all)
+    keep_any = kept(settings.drop_all)
     return replace(
-        told,
-        features=augment_features(told.features, settings.augment, generator),
-        keep_motion=told.keep_motion * everything * kept(settings.drop_motion),
-        keep_grid=told.keep_grid * everything * kept(settings.drop_grid),
-        keep_genre=told.keep_genre * everything * kept(settings.drop_genre),
+        conditions,
+        features=augment_features(conditions.features, settings.augment, generator),
+        keep_motion=conditions.keep_motion * keep_any * kept(settings.drop_motion),
+        keep_grid=conditions.keep_grid * keep_any * kept(settings.drop_grid),
+        keep_genre=conditions.keep_genre * keep_any * kept(settings.drop_genre),
     )
 
 
@@ -166,27 +210,40 @@ def cached_latents(
     pipeline: DanceToMusicPipeline,
     out: Path,
 ) -> tuple[Tensor, Tensor]:
-    """Return means and deviations (N, C, H, W) of all windows, encoded once.
+    """Return posterior means and standard deviations (K, C, H, W) of all windows, encoded once.
 
-    The cache's name is a digest of the VAE's weights, the windows and the data.
+    The name of the cache is a digest of the data, the windows, the mel settings and the VAE.
     """
-    digest = hashlib.sha256(repr((str(prepared.folder), windows, pipeline.vae.config)).encode())
+    made_from = (prepared.identity, windows, pipeline.mel.settings, dict(pipeline.vae.config))
+    digest = hashlib.sha256(repr(made_from).encode())
     for tensor in pipeline.vae.state_dict().values():
         digest.update(tensor.detach().cpu().float().numpy().tobytes())
     path = out / f"latents-{digest.hexdigest()[:16]}.safetensors"
     if path.is_file():
-        stored = load_file(path)
-        return stored["mean"], stored["std"]
+        with contextlib.suppress(SafetensorError, KeyError):
+            stored = load_file(path)
+            return stored["mean"], stored["std"]
     pipeline.vae.eval()
     encoded = list(dataset.encode_windows(prepared, windows, pipeline))
     mean, std = (torch.cat(parts) for parts in zip(*encoded, strict=True))
-    with files.atomic_file(path) as aside:
-        save_file({"mean": mean, "std": std}, aside)
+    with files.atomic_file(path) as temporary:
+        save_file({"mean": mean, "std": std}, temporary)
     return mean, std
 
 
+def _initial_pipeline(config: TrainConfig, out: Path) -> DanceToMusicPipeline:
+    """Return the untrained pipeline of a run, or that of its ``start``, with its VAE."""
+    settings = config.diffusion
+    pipeline = build_pipeline(config.model, seed=settings.loop.seed)
+    if settings.start:
+        _load_start_model(settings.start, pipeline)
+    if settings.vae or not settings.start:
+        pipeline.register_modules(vae=_load_vae(config, out))
+    return pipeline
+
+
 def _load_start_model(name: str, pipeline: DanceToMusicPipeline) -> None:
-    """Put a trained model's networks, VAE and normaliser into ``pipeline``."""
+    """Copy a trained model's networks, VAE and normaliser into ``pipeline``."""
     trained = DanceToMusicPipeline.from_pretrained(name)
     for part in ("unet", "condition_encoder", "normaliser"):
         try:

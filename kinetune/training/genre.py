@@ -1,9 +1,11 @@
-"""Trains the genre classifier on windows of the corpus's music, spoilt in all sorts of ways."""
+"""Trains the genre classifier on randomly augmented windows of a corpus's music."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any, Unpack
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -24,128 +26,135 @@ from kinetune.training.config import DataConfig, LoopConfig
 from kinetune.training.data import dataset
 from kinetune.training.data.audio_augment import AudioAugmentation, augment_audio, non_music
 from kinetune.training.data.prepare import PreparedSet, open_dataset
-from kinetune.training.loop import StepReport, TrainingLoop, TrainingResult
+from kinetune.training.loop import TrainingLoop
+from kinetune.training.run import Run, RunOptions, TrainingResult, open_run
 
 # The classifier needs no motion, but a prepared set has some.
 _FEATURES = "rhythm"
 
 
-@dataclass(frozen=True)
+@config.settings
 class GenreTraining:
-    """A whole run.
+    """A training run of the genre classifier.
 
     Attributes:
-        network: The classifier's figures.
-        data: Where the music comes from.
-        loop: The loop's figures; there is no moving average, for it would leave out the
-            normalisation's statistics.
-        augment: What the music suffers.
-        smoothing: Share of the target that is spread over all genres alike.
+        network: The classifier.
+        data: The music.
+        loop: Optimiser, schedule and precision. There is no moving average of the weights, because
+            it would leave out the statistics of the normalisation layers.
+        augment: Random changes of the music.
+        smoothing: Share of the target that is spread evenly over all genres.
     """
 
     network: GenreConfig = field(default_factory=GenreConfig)
     data: DataConfig = field(default_factory=DataConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(ema_decay=0.0))
     augment: AudioAugmentation = field(default_factory=AudioAugmentation)
-    smoothing: float = 0.05
+    smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.05
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.smoothing < 1.0:
-            raise ConfigError(f"smoothing must be 0 to 1, found {self.smoothing}")
         if self.loop.ema_decay != 0.0:
-            raise ConfigError("the genre classifier keeps no moving average; set ema_decay = 0.0")
+            raise ConfigError(
+                "loop.ema_decay: expected 0.0, because the genre classifier keeps no moving "
+                f"average, found {self.loop.ema_decay}"
+            )
 
 
 @dataclass(frozen=True)
 class GenreResult:
-    """What came of a run.
+    """Outcome of a run.
 
     Attributes:
-        outcome: How the loop ended.
-        accuracy: On the held-out items, whole pieces; NaN if none is held out.
-        held_out: How many those are.
+        training: Outcome of the loop.
+        accuracy: Share of held-out pieces that are classified correctly; NaN if there are none.
+        held_out: Number of held-out pieces.
     """
 
-    outcome: TrainingResult
+    training: TrainingResult
     accuracy: float
     held_out: int
 
 
-def read_genre_config(path: Path) -> GenreTraining:
+def read_genre_config(path: Path, overrides: Sequence[str] = ()) -> GenreTraining:
     """Read a run from TOML.
 
+    Args:
+        path: The TOML file.
+        overrides: Assignments such as ``loop.steps=100`` that replace values of the file.
+
     Raises:
-        ConfigError: An unknown key, a wrong type, or an impossible figure.
+        ConfigError: A key is unknown, or a value is of the wrong type or out of range.
     """
-    table = config.read_toml(path)
-    loop = {"ema_decay": 0.0, **table.get("loop", {})}
-    return config.build(GenreTraining, {**table, "loop": loop}, where=str(path))
+    return config.read(GenreTraining, path, overrides, complete=_without_ema)
 
 
-def train_genre(
-    training: GenreTraining,
-    out: Path,
-    *,
-    minutes: float | None = None,
-    resume: bool = False,
-    on_step: Callable[[StepReport], None] | None = None,
-) -> GenreResult:
+def _without_ema(table: dict[str, Any]) -> dict[str, Any]:
+    return config.merge({"loop": {"ema_decay": 0.0}}, table)
+
+
+def train_genre(training: GenreTraining, out: Path, **options: Unpack[RunOptions]) -> GenreResult:
     """Train the classifier and leave it in ``out/genre/model``.
 
     Args:
         training: The run.
-        out: Folder of the run.
-        minutes: Wall-clock limit of the steps.
-        resume: Go on from ``out/genre/state``.
-        on_step: Called after every step.
+        out: Folder of the run; the state and the log are in ``out/genre``.
+        **options: See :class:`RunOptions`.
+
+    Raises:
+        ConfigError: The prepared music has another sample rate than the network.
     """
+    with open_run(out / "genre", **options) as run:
+        return _train(training, out, run)
+
+
+def _train(training: GenreTraining, out: Path, run: Run) -> GenreResult:
     prepared = open_dataset(training.data, out, features=_FEATURES)
     if prepared.rate_hz != training.network.rate_hz:
         raise ConfigError(
-            f"{prepared.folder}: prepared at {prepared.rate_hz} Hz, but the classifier listens at "
+            f"{prepared.folder}: prepared at {prepared.rate_hz} Hz, but the network expects "
             f"{training.network.rate_hz} Hz"
         )
-    windows = GenreBatches(prepared, training)
+    batches = GenreBatches(prepared, training)
     network = build_network(training)
-    loop = TrainingLoop(network, training.loop, out / "genre", resume=resume)
-    device, size = loop.accelerator.device, training.loop.batch_size
+    loop = TrainingLoop(network, training.loop, run)
 
-    def loss(step: int, number: int) -> dict[str, Tensor]:
-        batch = step * training.loop.gradient_accumulation + number
-        samples, targets = windows.batch(batch, size)
+    def loss(batch: int) -> dict[str, Tensor]:
+        samples, targets = batches.batch(batch, training.loop.batch_size)
         logits = loop.forward_seeded(samples, training.loop.seed + batch)
-        return genre_loss(logits, targets.to(device))
+        return genre_loss(logits, targets.to(loop.accelerator.device))
 
-    outcome = loop.run(loss, minutes=minutes, on_step=on_step)
-    with atomic_folder(out / "genre" / "model") as aside:
-        save_network(network.cpu(), aside)
-    accuracy, count = held_out_accuracy(load_network(out / "genre" / "model"), prepared)
-    return GenreResult(outcome, accuracy, count)
+    result = loop.run(loss)
+    with atomic_folder(run.folder / "model") as temporary:
+        save_network(network.cpu(), temporary)
+    accuracy, count = held_out_accuracy(load_network(run.folder / "model"), prepared)
+    return GenreResult(result, accuracy, count)
 
 
 def build_network(training: GenreTraining) -> GenreNetwork:
-    """Return a new network, its weights drawn from the run's seed alone."""
+    """Return a new network, its weights sampled from the run's seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.loop.seed)
         return GenreNetwork(training.network)
 
 
 class GenreBatches:
-    """Batches of spoilt windows with their targets, every draw from the seed and the number.
+    """Batches of augmented windows with their targets, each from the seed and its number alone.
 
     Args:
         prepared: The prepared set.
         training: The run.
+
+    Raises:
+        ConfigError: No training item is as long as a window.
     """
 
     def __init__(self, prepared: PreparedSet, training: GenreTraining) -> None:
         self._prepared, self._training = prepared, training
-        wanted = training.network.window_samples
-        # A faster window takes more of the music.
-        self._taken = int(np.ceil(wanted * (1.0 + training.augment.speed))) + 1
-        shape = dataset.WindowShape(self._taken, self._taken, training.network.rate_hz)
-        stride_s = training.data.stride_s
-        self._windows = dataset.list_windows(prepared, shape, stride_s=stride_s, held_out=False)
+        # A window that is played faster needs more of the music.
+        faster = 1.0 + training.augment.speed
+        self._length = int(np.ceil(training.network.window_samples * faster)) + 1
+        shape = dataset.WindowShape(self._length, self._length, training.network.rate_hz)
+        self._windows = dataset.list_windows(prepared, shape, stride_s=training.data.stride_s)
 
     def batch(self, number: int, size: int) -> tuple[Tensor, Tensor]:
         """Return windows (B, N) and targets (B, 10) of the batch of that number."""
@@ -156,41 +165,41 @@ class GenreBatches:
         music = torch.stack([self._music(window, rng) for window in windows])
         length, rate_hz = training.network.window_samples, training.network.rate_hz
         samples = augment_audio(music, length, rate_hz, training.augment, rng)
-        places = [genres.genre_index(self._prepared.items[w.item].genre) for w in windows]
-        sure = functional.one_hot(torch.tensor(places), len(genres.CODES)).float()
-        targets = (1.0 - training.smoothing) * sure + training.smoothing / len(genres.CODES)
+        labels = [genres.genre_index(self._prepared.items[w.item].genre) for w in windows]
+        one_hot = functional.one_hot(torch.tensor(labels), len(genres.CODES)).float()
+        targets = (1.0 - training.smoothing) * one_hot + training.smoothing / len(genres.CODES)
         for row in np.flatnonzero(rng.random(size) < training.augment.non_music_share):
             samples[row] = non_music(length, rate_hz, rng)
             targets[row] = 1.0 / len(genres.CODES)
         return samples, targets
 
     def _music(self, window: dataset.Window, rng: np.random.Generator) -> Tensor:
-        """A stretch (L,) that begins up to a stride later than the window."""
+        """Return a stretch (N,) that begins up to a stride later than the window."""
         samples = self._prepared.samples(self._prepared.items[window.item])
         rate_hz = self._training.network.rate_hz
         late_s = float(rng.uniform(0.0, self._training.data.stride_s))
         first = timebase.samples_in(window.start_s + late_s, rate_hz)
-        first = max(0, min(first, len(samples) - self._taken))
-        part = samples[first : first + self._taken].astype(np.float32) / 32767.0
-        return functional.pad(torch.from_numpy(part), (0, self._taken - len(part)))
+        first = max(0, min(first, len(samples) - self._length))
+        part = samples[first : first + self._length].astype(np.float32) / 32767.0
+        return functional.pad(torch.from_numpy(part), (0, self._length - len(part)))
 
 
 def genre_loss(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """Return the cross entropy of logits (B, 10) and targets (B, 10), and the share told right."""
-    right = (logits.argmax(dim=1) == targets.argmax(dim=1)).float().mean()
-    return {"loss": functional.cross_entropy(logits, targets), "right": right}
+    """Return the cross entropy of logits (B, 10) and targets (B, 10), and the accuracy."""
+    correct = (logits.argmax(dim=1) == targets.argmax(dim=1)).float().mean()
+    return {"loss": functional.cross_entropy(logits, targets), "accuracy": correct}
 
 
 def held_out_accuracy(network: GenreNetwork, prepared: PreparedSet) -> tuple[float, int]:
-    """Return the share of held-out pieces told right, and how many there are."""
+    """Return the accuracy on held-out pieces, and how many there are."""
     items = [item for item in prepared.items if item.held_out]
     if not items:
         return float("nan"), 0
-    told = [
+    probabilities = [
         genre_probabilities(
             Sound(prepared.samples(item).astype(np.float32) / 32767.0, prepared.rate_hz),
             classifier=network,
         )
         for item in items
     ]
-    return genre_accuracy(np.array(told), [item.genre for item in items]), len(items)
+    return genre_accuracy(np.array(probabilities), [item.genre for item in items]), len(items)

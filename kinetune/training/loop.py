@@ -1,19 +1,17 @@
-"""The one training loop; the trainers only say what the loss of a step is.
+"""The one training loop; each trainer only provides the loss of a batch.
 
-Read it top to bottom: seed, model, moving average, optimiser, schedule, then steps until the
-number or the minutes are used up. State is a folder of safetensors and JSON, written whole; going
-on from it gives, bit for bit, what an unbroken run gives.
+Read it top to bottom: model, moving average, optimiser, then steps until the number or the minutes
+are used up. The state is a folder of safetensors and JSON that appears whole; a run that is
+continued from it gives, bit for bit, the weights of an unbroken run on the same machine.
 """
 
 import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers.training_utils import EMAModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -23,109 +21,95 @@ from kinetune.errors import ModelError
 from kinetune.extras import extra
 from kinetune.model.checkpoint import MARKER, atomic_folder
 from kinetune.training.config import LoopConfig
+from kinetune.training.precision import MasterWeights, choose_precision, compiled, weight_tensors
+from kinetune.training.run import STATE, Run, RunLog, StepReport, TrainingResult
 
-# The loss of one batch: called with the optimiser step and the batch's number within it.
-LossFunction = Callable[[int, int], dict[str, Tensor]]
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+# The loss of one batch, as named parts. Its argument is the batch's number, counted over all steps.
+LossFunction = Callable[[int], dict[str, Tensor]]
+
+# Share of a new loss in the smoothed one: an average over about the last fifty steps.
+_SMOOTHING = 0.02
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """Where a run stands, for a progress bar.
+def learning_rate(config: LoopConfig, step: int) -> float:
+    """Return the learning rate of a step: a linear rise, then half a cosine down to 0.
 
-    Attributes:
-        step: Optimiser steps done.
-        loss: Smoothed loss.
-        seconds_left: Estimate until the steps or the minutes are used up.
+    Args:
+        config: Its peak, steps and warm-up steps.
+        step: Optimiser steps done before this one.
     """
-
-    step: int
-    loss: float
-    seconds_left: float
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """How a run ended.
-
-    Attributes:
-        step: Optimiser steps done in all.
-        finished: Whether all steps are done (else the minutes ran out).
-        loss: Smoothed loss at the end.
-    """
-
-    step: int
-    finished: bool
-    loss: float
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
 
 class TrainingLoop:
     """Trains one module.
 
     Args:
-        model: What is trained.
-        config: The loop's figures.
-        out: Folder of the state, the log and the TensorBoard events.
-        resume: Go on from the state in ``out``.
+        model: The module.
+        config: Optimiser, schedule and precision.
+        run: The folder of the state and the log, and how long to train.
 
     Raises:
-        ModelError: ``resume`` is asked for and there is no readable state.
+        ModelError: The run should be resumed and there is no readable state.
     """
 
-    def __init__(self, model: nn.Module, config: LoopConfig, out: Path, *, resume: bool) -> None:
-        with extra("train"):
-            from accelerate import Accelerator
-        self.config, self.out = config, out
-        self.accelerator = Accelerator(
-            mixed_precision=config.mixed_precision,
-            gradient_accumulation_steps=config.gradient_accumulation,
-        )
+    def __init__(self, model: nn.Module, config: LoopConfig, run: Run) -> None:
+        self.config, self._run = config, run
+        self.precision, self.accelerator = _open_device(config)
         self.model = model.to(self.accelerator.device)
         self.ema = _build_ema(self.model, config)
+        self._masters = MasterWeights(self.model) if self.precision == "bf16-master" else None
         optimizer = torch.optim.AdamW(
-            [p for p in self.model.parameters() if p.requires_grad],
+            [p for p in self._float_parameters() if p.requires_grad],
             lr=config.learning_rate,
-            betas=(config.betas[0], config.betas[1]),
+            betas=config.betas,
             weight_decay=config.weight_decay,
             eps=1e-8,
+            fused=self.accelerator.device.type in ("cpu", "cuda"),
         )
         self.step, self._smoothed = 0, math.nan
-        if resume:
+        if run.resume:
             self._load(optimizer)
         self.prepared, self.optimizer = self.accelerator.prepare(self.model, optimizer)
 
-    def run(
-        self,
-        loss: LossFunction,
-        *,
-        minutes: float | None = None,
-        on_step: Callable[[StepReport], None] | None = None,
-    ) -> TrainingResult:
-        """Train until all steps are done or ``minutes`` have passed; always ends saved.
+    def run(self, loss: LossFunction) -> TrainingResult:
+        """Train until all steps are done or the minutes have passed; always ends saved.
 
         Args:
             loss: Named parts of one batch's loss; the part named ``loss`` is minimised.
-            minutes: Wall-clock limit of this call.
-            on_step: Called after every step.
         """
         began, first = time.monotonic(), self.step
         saved = began
+        minutes = self._run.minutes
         deadline = math.inf if minutes is None else began + 60.0 * minutes
         self.prepared.train()
-        with _EventLog(self.out) as log:
+        device, compile_ = self.accelerator.device, self.config.compile
+        with (
+            RunLog(self._run.folder, self.step) as log,
+            compiled(self.model, enabled=compile_, device=device),
+        ):
             while self.step < self.config.steps and time.monotonic() < deadline:
-                parts = self._one_step(loss)
-                log.write(self.step, {**parts, "lr": self._learning_rate()})
-                if on_step is not None:
-                    on_step(self._report(first, began, deadline))
+                log.write(self.step + 1, self._timed_step(loss))
+                if self._run.on_step is not None:
+                    self._run.on_step(self._report(first, began, deadline))
                 if time.monotonic() - saved > 60.0 * self.config.save_every_minutes:
                     self.save()
                     saved = time.monotonic()
         self.save()
-        return TrainingResult(self.step, self.step >= self.config.steps, self._smoothed)
+        if self._masters is not None:
+            self._masters.restore()
+        finished = self.step >= self.config.steps
+        return TrainingResult(self.step, finished, self._smoothed, self._pace(first, began))
 
     def forward_seeded(self, inputs: Tensor, seed: int) -> Tensor:
-        """Return what the model makes of inputs, its dropout drawn from a seed alone."""
-        # Dropout knows no other generator than torch's own.
+        """Return the model's output for inputs, its dropout sampled from a seed alone."""
+        # Dropout uses torch's own generator and takes no other.
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             out: Tensor = self.prepared(inputs.to(self.accelerator.device))
@@ -133,77 +117,100 @@ class TrainingLoop:
 
     def save(self) -> None:
         """Write the state: weights, moving average, optimiser, step."""
-        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        weights = weight_tensors(self.model, self._masters)
+        tensors = {f"model.{name}": tensor for name, tensor in weights.items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{k}": torch.as_tensor(v) for k, v in state.items()}
         record: dict[str, object] = {"step": self.step, "loss": self._smoothed}
         if self.ema is not None:
             tensors |= {f"ema.{i}": p for i, p in enumerate(self.ema.shadow_params)}
             record["ema_step"] = self.ema.optimization_step
-        with atomic_folder(self.out / "state") as aside:
-            whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            save_file(whole, aside / "state.safetensors")
-            files.write_json(aside / MARKER, record)
+        with atomic_folder(self._run.folder / STATE) as temporary:
+            on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+            save_file(on_cpu, temporary / "state.safetensors")
+            files.write_json(temporary / MARKER, record)
 
     def copy_ema_to_model(self) -> None:
-        """Put the moving average's weights into the model, for saving or judging it."""
+        """Copy the moving average of the weights into the model, for saving or evaluation."""
         if self.ema is not None:
             self.ema.copy_to(self.model.parameters())
 
+    def _float_parameters(self) -> list[nn.Parameter]:
+        """Return the model's parameters, float32 masters in place of bfloat16 weights."""
+        parameters = list(self.model.parameters())
+        return [self._masters.of(p) for p in parameters] if self._masters else parameters
+
+    def _timed_step(self, loss: LossFunction) -> dict[str, float]:
+        began = time.monotonic()
+        values = self._one_step(loss)
+        windows = self.config.batch_size * self.config.gradient_accumulation
+        return {**values, "windows_per_s": windows / max(time.monotonic() - began, 1e-9)}
+
     def _one_step(self, loss: LossFunction) -> dict[str, float]:
+        rate = learning_rate(self.config, self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = rate
         totals: dict[str, float] = {}
         count = self.config.gradient_accumulation
         for number in range(count):
             with self.accelerator.accumulate(self.prepared):
                 with self.accelerator.autocast():
-                    parts = loss(self.step, number)
+                    parts = loss(self.step * count + number)
                 self.accelerator.backward(parts["loss"])
-                if self.accelerator.sync_gradients:
-                    self.accelerator.clip_grad_norm_(
-                        self.prepared.parameters(), self.config.clip_norm
-                    )
-                self.optimizer.step()
-                self.optimizer.zero_grad()
+                self._update()
             for name, value in parts.items():
                 totals[name] = totals.get(name, 0.0) + float(value.detach()) / count
         if self.ema is not None:
-            self.ema.step(self.model.parameters())
+            self.ema.step(self._float_parameters())
         self.step += 1
-        self._smoothed = _smooth(self._smoothed, totals["loss"])
-        return totals
+        new = totals["loss"]
+        first = math.isnan(self._smoothed)
+        self._smoothed = new if first else self._smoothed + _SMOOTHING * (new - self._smoothed)
+        return {**totals, "lr": rate}
 
-    def _learning_rate(self) -> float:
-        """Linear warm-up, then half a cosine down to zero."""
-        config = self.config
-        if self.step < config.warmup_steps:
-            return config.learning_rate * (self.step + 1) / config.warmup_steps
-        done = (self.step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-        return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+    def _update(self) -> None:
+        """Take an optimiser step if the gradients of the last batch of a step are there."""
+        if self._masters is not None:
+            self._masters.collect_gradients()
+        if self.accelerator.sync_gradients:
+            self.accelerator.clip_grad_norm_(self._float_parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self._masters is not None and self.accelerator.sync_gradients:
+            self._masters.update_weights()
+
+    def _pace(self, first: int, began: float) -> float:
+        """Return the windows a second since ``began``; NaN before the first step is done."""
+        steps = self.step - first
+        windows = steps * self.config.batch_size * self.config.gradient_accumulation
+        return windows / max(time.monotonic() - began, 1e-9) if steps else math.nan
 
     def _report(self, first: int, began: float, deadline: float) -> StepReport:
         now = time.monotonic()
-        pace = (now - began) / max(1, self.step - first)
-        left = min((self.config.steps - self.step) * pace, deadline - now)
-        return StepReport(self.step, self._smoothed, max(0.0, left))
+        step_s = (now - began) / max(1, self.step - first)
+        left = min((self.config.steps - self.step) * step_s, deadline - now)
+        return StepReport(self.step, self._smoothed, max(0.0, left), self._pace(first, began))
 
     def _load(self, optimizer: torch.optim.Optimizer) -> None:
-        folder = self.out / "state"
+        folder = self._run.folder / STATE
         try:
             record = json.loads((folder / MARKER).read_text(encoding="utf-8"))
             tensors = load_file(folder / "state.safetensors")
             self._restore(record, tensors, optimizer)
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(
-                f"{folder}: no training state to go on from ({error}); leave out --resume"
+                f"{folder}: no training state to continue from ({reason}); leave out --resume"
             ) from error
 
     def _restore(
-        self, record: dict, tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer
+        self,
+        record: dict[str, Any],
+        tensors: dict[str, Tensor],
+        optimizer: torch.optim.Optimizer,
     ) -> None:
         self.step, self._smoothed = int(record["step"]), float(record["loss"])
-        self.model.load_state_dict(_with_prefix("model.", tensors))
+        self._load_weights(_with_prefix("model.", tensors))
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _with_prefix("optimizer.", tensors).items():
             number, key = name.split(".", 1)
@@ -218,37 +225,37 @@ class TrainingLoop:
                 shadow[str(i)].to(self.accelerator.device) for i in range(len(shadow))
             ]
 
-
-class _EventLog:
-    """Writes every step to ``log.jsonl`` and, where it is installed, to TensorBoard."""
-
-    def __init__(self, out: Path) -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        self._file = (out / "log.jsonl").open("a", encoding="utf-8")
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            self._board = None
-        else:
-            self._board = SummaryWriter(log_dir=str(out / "events"))
-
-    def __enter__(self) -> "_EventLog":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        if self._board is not None:
-            self._board.close()
-
-    def write(self, step: int, parts: dict[str, float]) -> None:
-        self._file.write(json.dumps({"step": step, "time": time.time(), **parts}) + "\n")
-        self._file.flush()
-        if self._board is not None:
-            for name, value in parts.items():
-                self._board.add_scalar(name, value, step)
+    def _load_weights(self, state: dict[str, Tensor]) -> None:
+        self.model.load_state_dict(state)
+        if self._masters is not None:
+            with torch.no_grad():
+                for name, parameter in self.model.named_parameters():
+                    self._masters.of(parameter).copy_(state[name])
 
 
-def _build_ema(model: nn.Module, config: LoopConfig) -> EMAModel | None:
+def _open_device(config: LoopConfig) -> "tuple[str, Accelerator]":
+    """Return the precision that the device supports, and accelerate's view of the device."""
+    with extra("train"):
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState, PartialState
+
+    precision = choose_precision(config.mixed_precision, PartialState().device)
+    # Accelerate refuses a second precision in one process, but one process may train two models.
+    AcceleratorState._reset_state()
+    accelerator = Accelerator(
+        mixed_precision="bf16" if precision == "bf16-master" else precision,
+        gradient_accumulation_steps=config.gradient_accumulation,
+    )
+    return precision, accelerator
+
+
+def _build_ema(model: nn.Module, config: LoopConfig) -> Any | None:  # noqa: ANN401 - diffusers'
+    """Return the moving average of the weights.
+
+    Its decay at step t is ``1 - (1 + t) ** -ema_power``, at most ``ema_decay``.
+    """
+    from diffusers.training_utils import EMAModel
+
     if config.ema_decay == 0:
         return None
     return EMAModel(
@@ -257,13 +264,10 @@ def _build_ema(model: nn.Module, config: LoopConfig) -> EMAModel | None:
         use_ema_warmup=True,
         inv_gamma=1.0,
         power=config.ema_power,
+        foreach=True,
     )
 
 
-def _smooth(old: float, new: float) -> float:
-    # Over about the last fifty steps.
-    return new if math.isnan(old) else old + 0.02 * (new - old)
-
-
 def _with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, under the rest of their names."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

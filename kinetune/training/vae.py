@@ -1,11 +1,11 @@
-"""Trains the VAE: spectrogram in, the same spectrogram out, through a narrow latent.
+"""Trains the VAE, which encodes a mel spectrogram to a small latent and decodes it again.
 
-Loss: mean absolute error of the spectrogram and of its change from frame to frame (where the
-attacks are), and a light pull of the latent towards the unit Gaussian.
+Loss: the mean absolute error of the spectrogram, that of its difference from frame to frame (large
+at attacks), and the KL divergence of the latent from the unit Gaussian.
 """
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -16,65 +16,74 @@ from kinetune.model.presets import build_pipeline
 from kinetune.model.vae import MelVAE, decode_raw, posterior_of
 from kinetune.training.config import TrainConfig, VaeTraining
 from kinetune.training.data import dataset
-from kinetune.training.data.prepare import PreparedSet, open_dataset
-from kinetune.training.loop import StepReport, TrainingLoop, TrainingResult
+from kinetune.training.data.prepare import PreparedSet
+from kinetune.training.loop import TrainingLoop
+from kinetune.training.run import Run, RunOptions, TrainingResult, open_run
 
 
-def train_vae(
-    config: TrainConfig,
-    out: Path,
-    *,
-    minutes: float | None = None,
-    resume: bool = False,
-    on_step: Callable[[StepReport], None] | None = None,
-) -> TrainingResult:
+def train_vae(config: TrainConfig, out: Path, **options: Unpack[RunOptions]) -> TrainingResult:
     """Train the VAE of a run and leave it in ``out/vae/model``.
 
     Args:
         config: The run.
-        out: Folder of the run.
-        minutes: Wall-clock limit.
-        resume: Go on from ``out/vae/state``.
-        on_step: Called after every step.
+        out: Folder of the run; the state and the log are in ``out/vae``.
+        **options: See :class:`RunOptions`.
     """
+    with open_run(out / "vae", **options) as run:
+        return _train(config, out, run)
+
+
+def _train(config: TrainConfig, out: Path, run: Run) -> TrainingResult:
     pipeline = build_pipeline(config.model, seed=config.vae.loop.seed)
-    features = pipeline.normaliser.config.features
-    prepared = open_dataset(config.data, out, features=features)
-    shape = dataset.window_shape(pipeline)
-    windows = dataset.list_windows(prepared, shape, stride_s=config.data.stride_s, held_out=False)
-    if isinstance(pipeline.vae, MelVAE) and not resume:
+    prepared, windows = dataset.open_windows(config.data, out, pipeline)
+    if isinstance(pipeline.vae, MelVAE) and not run.resume:
         # A few hundred windows hold far more patches than a patch has values.
         sample = windows[:: max(1, len(windows) // 300)]
-        pipeline.vae.fit_linear(dataset.window_mel(prepared, sample, shape, pipeline))
-    loop = TrainingLoop(pipeline.vae, config.vae.loop, out / "vae", resume=resume)
+        pipeline.vae.fit_linear(dataset.window_mel(prepared, sample, pipeline))
+    loop = TrainingLoop(pipeline.vae, config.vae.loop, run)
     pipeline.to(loop.accelerator.device)
-    size, accumulation = config.vae.loop.batch_size, config.vae.loop.gradient_accumulation
+    size, seed = config.vae.loop.batch_size, config.vae.loop.seed
 
-    def loss(step: int, number: int) -> dict[str, Tensor]:
-        batch = step * accumulation + number
-        chosen = dataset.sample_batch(config.vae.loop.seed, batch, len(windows), size)
-        mel = dataset.window_mel(prepared, [windows[i] for i in chosen], shape, pipeline)
-        return vae_loss(pipeline, mel, config.vae, seed=batch)
+    def loss(batch: int) -> dict[str, Tensor]:
+        chosen = [windows[i] for i in dataset.sample_batch(seed, batch, len(windows), size)]
+        mel = dataset.window_mel(prepared, chosen, pipeline)
+        mask = dataset.window_mask(chosen, mel.shape[-1], pipeline).to(mel.device)
+        return vae_loss(pipeline, mel, config.vae, seed=batch, mask=mask)
 
-    outcome = loop.run(loss, minutes=minutes, on_step=on_step)
+    result = loop.run(loss)
     loop.copy_ema_to_model()
     measure_latent_statistics(pipeline, prepared, windows)
-    with atomic_folder(out / "vae" / "model") as aside:
-        pipeline.vae.save_pretrained(aside)
-    return outcome
+    with atomic_folder(run.folder / "model") as temporary:
+        pipeline.vae.save_pretrained(temporary)
+    return result
 
 
 def vae_loss(
-    pipeline: DanceToMusicPipeline, mel: Tensor, config: VaeTraining, *, seed: int
+    pipeline: DanceToMusicPipeline,
+    mel: Tensor,
+    config: VaeTraining,
+    *,
+    seed: int,
+    mask: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Return the loss and its parts for spectrograms (B, M, L)."""
+    """Return the loss and its parts for spectrograms.
+
+    Args:
+        pipeline: Its VAE is used.
+        mel: Spectrograms (B, M, L).
+        config: Weights of the parts.
+        seed: Seed of the sampled latents.
+        mask: 1 for frames that count and 0 for padding, (B, L); None counts all.
+    """
     mean, std = posterior_of(pipeline.vae, mel)
     mean, std = mean.float(), std.float()
     noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed)).to(mean.device)
     latents = mean + std * noise
     difference = decode_raw(pipeline.vae, latents).float() - mel
-    level = difference.abs().mean()
-    slope = difference.diff(dim=-1).abs().mean()
+    weight = torch.ones_like(mel[:, 0]) if mask is None else mask
+    weight = weight[:, None] / weight.mean()
+    level = (weight * difference.abs()).mean()
+    slope = (weight[..., 1:] * difference.diff(dim=-1).abs()).mean()
     divergence = 0.5 * (mean.square() + std.square() - 1.0 - 2.0 * std.log()).mean()
     total = level + config.slope_weight * slope + config.kl_weight * divergence
     return {"loss": total, "level": level, "slope": slope, "kl": divergence}
@@ -86,8 +95,8 @@ def measure_latent_statistics(
 ) -> None:
     """Measure mean and deviation of every latent channel and write them into the VAE's config.
 
-    The paper's VAE has one scale and no mean: the published 0.18215 is that of the published
-    weights, and would leave the latents of others anything but unit.
+    The paper's kind of VAE has one scale and no mean. The published 0.18215 belongs to the
+    published weights; other weights need their own.
     """
     pipeline.vae.eval()
     if isinstance(pipeline.vae, MelVAE):
@@ -98,13 +107,17 @@ def measure_latent_statistics(
     sample = windows[:: max(1, len(windows) // 400)]
     encoded = list(dataset.encode_windows(prepared, sample, pipeline))
     means = torch.cat([mean for mean, _ in encoded]).float()
-    spreads = torch.cat([spread for _, spread in encoded]).float()
+    deviations = torch.cat([deviation for _, deviation in encoded]).float()
+    counts = dataset.window_mask(sample, means.shape[-1], pipeline) > 0  # (B, W)
+    # (B, C, H, W) -> (C, values of all columns that count)
+    means, deviations = (
+        part.permute(1, 2, 0, 3)[:, :, counts].flatten(1) for part in (means, deviations)
+    )
     if not isinstance(pipeline.vae, MelVAE):
-        power = means.square().mean() + spreads.square().mean()
+        power = means.square().mean() + deviations.square().mean()
         pipeline.vae.register_to_config(scaling_factor=float(power.rsqrt()))
         return
-    mean = means.mean(dim=(0, 2, 3))
-    variance = means.var(dim=(0, 2, 3)) + spreads.square().mean(dim=(0, 2, 3))
+    variance = means.var(dim=1) + deviations.square().mean(dim=1)
     pipeline.vae.register_to_config(
-        latents_mean=mean.tolist(), latents_std=variance.sqrt().tolist()
+        latents_mean=means.mean(dim=1).tolist(), latents_std=variance.sqrt().tolist()
     )

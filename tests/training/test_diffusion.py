@@ -1,16 +1,25 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from kinetune.errors import ModelError
+from kinetune.errors import ConfigError, ModelError
 from kinetune.model.condition import ConditionBatch
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import UNetConfig, VaeConfig, build_pipeline
 from kinetune.model.vae import channel_gains
 from kinetune.training.config import DiffusionTraining, read_train_config
-from kinetune.training.diffusion import DenoisingObjective, drop_conditions, train_diffusion
+from kinetune.training.data import dataset
+from kinetune.training.diffusion import (
+    BatchSampler,
+    DenoisingObjective,
+    cached_latents,
+    drop_conditions,
+    min_snr_weight,
+    train_diffusion,
+)
 from kinetune.training.vae import train_vae
 from tests.conftest import REPOSITORY, swaying_clip
 from tests.model.conftest import tiny_default
@@ -68,59 +77,259 @@ def test_a_missing_vae_is_said(tiny, tmp_path):
         train_diffusion(tiny, tmp_path)
 
 
-def test_conditions_are_withheld_as_often_as_asked():
-    settings = DiffusionTraining(drop_all=0.1, drop_motion=0.3, drop_grid=0.0, drop_genre=0.0)
-    held = drop_conditions(some_conditions(), settings, torch.Generator().manual_seed(0))
-    assert held.keep_motion.mean() == pytest.approx(0.9 * 0.7, abs=0.04)
-    assert held.keep_grid.mean() == pytest.approx(0.9, abs=0.03)
-    assert torch.equal(held.keep_grid, held.keep_genre)
-    assert held.features.std() == pytest.approx(settings.augment.noise, rel=0.05)
+def test_conditions_are_dropped_with_their_probabilities():
+    settings = DiffusionTraining(drop_all=0.1, drop_motion=0.3, drop_grid=0.0, drop_genre=0.5)
+    dropped = drop_conditions(some_conditions(20_000), settings, torch.Generator().manual_seed(0))
+    assert dropped.keep_motion.mean() == pytest.approx(0.9 * 0.7, abs=0.015)
+    assert dropped.keep_grid.mean() == pytest.approx(0.9, abs=0.01)
+    assert dropped.keep_genre.mean() == pytest.approx(0.9 * 0.5, abs=0.015)
+    # drop_all is one draw for all three: where the grid is dropped, so are the others.
+    none = dropped.keep_grid == 0
+    assert not dropped.keep_motion[none].any()
+    assert not dropped.keep_genre[none].any()
+    assert dropped.features.std() == pytest.approx(settings.augment.noise, rel=0.02)
 
 
-@pytest.mark.parametrize("velocity", [True, False])
-def test_min_snr_weights_are_the_formula(velocity):
-    denoiser = DenoisingObjective(tiny_default())
-    steps = torch.tensor([1, 500, 900])
-    kept = denoiser.schedule.alphas_cumprod[steps]
-    ratio = kept / (1 - kept)
-    expected = torch.minimum(ratio, torch.tensor(5.0)) / (ratio + 1 if velocity else ratio)
-    torch.testing.assert_close(denoiser._weight(steps, 5.0, velocity=velocity), expected)
-    assert (denoiser._weight(steps, 0.0, velocity=velocity) == 1).all()
+def test_what_a_window_has_not_stays_dropped():
+    conditions = replace(some_conditions(50), keep_grid=torch.zeros(50))
+    never = DiffusionTraining(drop_all=0.0, drop_motion=0.0, drop_grid=0.0, drop_genre=0.0)
+    kept = drop_conditions(conditions, never, torch.Generator().manual_seed(0))
+    assert not kept.keep_grid.any()
+    assert kept.keep_motion.all()
+    assert kept.keep_genre.all()
 
 
-def test_it_can_learn_a_few_clips_by_heart():
+def test_min_snr_weights_have_the_values_of_the_paper():
+    """min(SNR, 5) / SNR for noise, min(SNR, 5) / (SNR + 1) for velocity."""
+    shares = torch.tensor([0.1, 0.5, 0.9, 0.99])  # SNR 1/9, 1, 9, 99
+    noise = min_snr_weight(shares, 5.0, velocity=False)
+    torch.testing.assert_close(noise, torch.tensor([1.0, 1.0, 5 / 9, 5 / 99]))
+    velocity = min_snr_weight(shares, 5.0, velocity=True)
+    torch.testing.assert_close(velocity, torch.tensor([0.1, 0.5, 0.5, 0.05]))
+    assert (min_snr_weight(shares, 0.0, velocity=True) == 1).all()
+
+
+def fixed_batch(count=2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    clean = torch.randn(count, 4, 1, 32, generator=generator)
+    conditions = ConditionBatch(
+        torch.randn(count, 128, 58, generator=generator),
+        torch.randn(count, 128, 6, generator=generator),
+        torch.arange(count),
+        *[torch.ones(count)] * 3,
+    )
+    return clean, conditions
+
+
+def predicting_zero():
+    pipeline = tiny_default()
+    torch.nn.init.zeros_(pipeline.unet.conv_out.weight)
+    torch.nn.init.zeros_(pipeline.unet.conv_out.bias)
+    return pipeline
+
+
+@pytest.mark.parametrize("prediction", ["v_prediction", "epsilon"])
+def test_the_loss_is_the_documented_formula(prediction):
+    """With a UNet that predicts 0 the error is the target's own square."""
+    pipeline = predicting_zero()
+    pipeline.scheduler.register_to_config(prediction_type=prediction)
+    objective = DenoisingObjective(pipeline, DiffusionTraining(min_snr_gamma=2.0))
+    clean, conditions = fixed_batch(6)
+    parts = objective(clean, conditions, torch.ones(6, 32), torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.randn(clean.shape, generator=generator)
+    steps = torch.randint(0, 1000, (6,), generator=generator)
+    share = pipeline.scheduler.alphas_cumprod[steps]
+    snr = share / (1 - share)
+    a, b = share.sqrt()[:, None, None, None], (1 - share).sqrt()[:, None, None, None]
+    if prediction == "epsilon":
+        target, weight = noise, torch.clamp(snr, max=2.0) / snr
+    else:
+        target, weight = a * noise - b * clean, torch.clamp(snr, max=2.0) / (snr + 1)
+    error = target.square().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(parts["mse"], error.mean())
+    torch.testing.assert_close(parts["loss"], (weight * error).mean())
+
+
+def test_padded_columns_do_not_count_in_the_loss():
+    objective = DenoisingObjective(predicting_zero(), DiffusionTraining(min_snr_gamma=0.0))
+    clean, conditions = fixed_batch()
+    mask = torch.ones(2, 32)
+    mask[1, 8:] = 0.0
+    loss = objective(clean, conditions, mask, torch.Generator().manual_seed(0))["loss"]
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(clean.shape, generator=generator)
+    steps = torch.randint(0, 1000, (2,), generator=generator)
+    error = objective.schedule.get_velocity(clean, noise, steps).square()
+    torch.testing.assert_close(loss, (error[0].mean() + error[1, ..., :8].mean()) / 2)
+
+
+def test_it_can_overfit_a_few_clips():
     """The loss on two fixed latents falls to a fraction."""
     torch.manual_seed(0)
-    denoiser = DenoisingObjective(tiny_default())
-    generator = torch.Generator().manual_seed(0)
-    clean = torch.randn(2, 4, 1, 32, generator=generator)
-    told = ConditionBatch(
-        torch.randn(2, 128, 58, generator=generator),
-        torch.randn(2, 128, 6, generator=generator),
-        torch.tensor([0, 1]),
-        *[torch.ones(2)] * 3,
-    )
-    optimizer = torch.optim.AdamW(denoiser.parameters(), lr=3e-3)
+    objective = DenoisingObjective(tiny_default(), DiffusionTraining(min_snr_gamma=0.0))
+    clean, conditions = fixed_batch()
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=3e-3)
     losses = []
     for step in range(120):
-        draw = torch.Generator().manual_seed(step % 10)
-        loss = denoiser(clean, told, 0.0, draw)["loss"]
+        generator = torch.Generator().manual_seed(step % 10)
+        loss = objective(clean, conditions, torch.ones(2, 32), generator)["loss"]
         optimizer.zero_grad()
         loss.backward()
-        nn_clip = torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
-        assert torch.isfinite(nn_clip)
+        assert torch.isfinite(torch.nn.utils.clip_grad_norm_(objective.parameters(), 1.0))
         optimizer.step()
         losses.append(loss.item())
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
+
+
+def test_bfloat16_master_weights_follow_the_float32_curve(tiny, tmp_path):
+    """Same batches, same seeds: the loss curves differ by the rounding alone."""
+    train_vae(tiny, tmp_path)
+    settings = replace(tiny.diffusion, vae=str(tmp_path / "vae" / "model"))
+    curves = {}
+    for mode in ("no", "bf16-master"):
+        loop = replace(settings.loop, steps=25, mixed_precision=mode, learning_rate=2e-3)
+        losses = curves.setdefault(mode, [])
+        train_diffusion(
+            replace(tiny, diffusion=replace(settings, loop=loop)),
+            tmp_path / mode,
+            on_step=lambda report, losses=losses: losses.append(report.loss),
+        )
+    np.testing.assert_allclose(curves["bf16-master"], curves["no"], rtol=0.03)
+
+
+def batches(tiny, out, **changes):
+    """A sampler on the tiny corpus, and what it needs."""
+    settings = replace(tiny.diffusion, **changes)
+    pipeline = build_pipeline(tiny.model)
+    prepared, windows = dataset.open_windows(tiny.data, out, pipeline)
+    dataset.fit_normaliser(prepared, pipeline)
+    latents = cached_latents(prepared, windows, pipeline, out)
+    conditions = dataset.Conditions(prepared, pipeline)
+    return BatchSampler(windows, latents, conditions, pipeline, settings), latents, windows
+
+
+def test_a_batch_holds_the_latents_of_its_windows(tiny, tmp_path):
+    sampler, (mean, std), windows = batches(tiny, tmp_path)
+    clean, conditions, mask, _ = sampler.batch(3)
+    chosen = dataset.sample_batch(0, 3, len(windows), 2)
+    away = (clean - mean[chosen].float()) / std[chosen].float()
+    # Standard normal around the posterior means.
+    assert away.std().item() == pytest.approx(1.0, rel=0.1)
+    assert away.mean().item() == pytest.approx(0.0, abs=0.1)
+    assert mask.shape == (2, clean.shape[-1])
+    assert mask.all()
+    assert conditions.features.shape == (2, 128, 58)
+
+
+def test_batches_depend_on_seed_and_number_alone(tiny, tmp_path):
+    first, _, _ = batches(tiny, tmp_path)
+    again, _, _ = batches(tiny, tmp_path)
+    seeded, _, _ = batches(tiny, tmp_path, loop=replace(tiny.diffusion.loop, seed=1))
+    assert torch.equal(first.batch(5)[0], again.batch(5)[0])
+    assert torch.equal(first.batch(5)[1].features, again.batch(5)[1].features)
+    assert not torch.equal(first.batch(5)[0], first.batch(6)[0])
+    assert not torch.equal(first.batch(5)[0], seeded.batch(5)[0])
+
+
+def test_the_grid_is_shifted_by_the_jitter(tiny, tmp_path):
+    """One shift a window, of the documented deviation: compare the bar's phase with no jitter."""
+    plain, _, _ = batches(tiny, tmp_path, grid_jitter_s=0.0)
+    moved, _, _ = batches(tiny, tmp_path, grid_jitter_s=0.02)
+    shifts = []
+    for number in range(20):
+        bars = [sampler.batch(number)[1].grid[..., 2:4] for sampler in (plain, moved)]
+        phases = [torch.atan2(bar[..., 0], bar[..., 1]) for bar in bars]
+        turn = torch.remainder(phases[0] - phases[1] + np.pi, 2 * np.pi) - np.pi
+        tempo = plain.batch(number)[1].grid[:, 0, 5]
+        beat_s = 60.0 / (105.0 * 2.0**tempo)
+        shifts += (turn.mean(dim=1) / (2 * np.pi) * 4 * beat_s).tolist()
+        assert turn.std(dim=1).max() < 0.02
+    assert np.std(shifts) == pytest.approx(0.02, rel=0.4)
+
+
+def test_cached_latents_are_named_by_what_made_them(tiny, tmp_path):
+    pipeline = build_pipeline(tiny.model)
+    prepared, windows = dataset.open_windows(tiny.data, tmp_path, pipeline)
+
+    def caches():
+        return {path.name for path in tmp_path.glob("latents-*.safetensors")}
+
+    first = cached_latents(prepared, windows, pipeline, tmp_path)
+    again = cached_latents(prepared, windows, pipeline, tmp_path)
+    assert torch.equal(first[0], again[0])
+    assert len(caches()) == 1
+    cached_latents(prepared, windows[:-1], pipeline, tmp_path)
+    other_items = tuple(replace(item, digest="other") for item in prepared.items)
+    cached_latents(replace(prepared, items=other_items), windows, pipeline, tmp_path)
+    with torch.no_grad():
+        pipeline.vae.analysis.weight.mul_(1.01)
+    changed = cached_latents(prepared, windows, pipeline, tmp_path)
+    assert len(caches()) == 4
+    assert not torch.equal(changed[0], first[0])
+
+
+def test_a_damaged_cache_is_made_again(tiny, tmp_path):
+    pipeline = build_pipeline(tiny.model)
+    prepared, windows = dataset.open_windows(tiny.data, tmp_path, pipeline)
+    first = cached_latents(prepared, windows, pipeline, tmp_path)
+    path = next(tmp_path.glob("latents-*.safetensors"))
+    path.write_bytes(path.read_bytes()[:100])
+    assert torch.equal(cached_latents(prepared, windows, pipeline, tmp_path)[0], first[0])
+
+
+def test_windows_shorter_than_the_dances_work_from_config_to_music(corpus, tmp_path):
+    """The default design with windows of 3 s; its overlap shrinks with the window."""
+    (tmp_path / "short.toml").write_text("")
+    config = read_train_config(
+        tmp_path / "short.toml",
+        [
+            "model.window_frames=128", "model.inference_steps=2", f"data.source={corpus}",
+            "model.vae.block_out_channels=[32,32,32]", "model.unet.block_out_channels=[32,32,32]",
+            "vae.loop.steps=1", "vae.loop.batch_size=2", "diffusion.loop.steps=1",
+            "diffusion.loop.batch_size=2",
+        ],
+    )  # fmt: skip
+    assert config.model.overlap_columns == 8
+    train_vae(config, tmp_path)
+    train_diffusion(config, tmp_path)
+    pipeline = DanceToMusicPipeline.from_pretrained(tmp_path / "model")
+    for duration_s in (1.5, 8.0):
+        music = pipeline(swaying_clip(duration_s=duration_s), genre="house")
+        assert music.sound.duration_s == pytest.approx(duration_s)
+
+
+def test_dances_shorter_than_a_window_are_trained_on(corpus, tmp_path):
+    """The corpus's dances last 7.5 s, a window of the default design 11.9 s."""
+    (tmp_path / "a.toml").write_text("")
+    small = [
+        "model.inference_steps=2", f"data.source={corpus}", "data.held_out=0",
+        "model.vae.block_out_channels=[32,32,32]", "model.unet.block_out_channels=[32,32,32]",
+        "vae.loop.steps=1", "vae.loop.batch_size=2", "diffusion.loop.steps=1",
+        "diffusion.loop.batch_size=2",
+    ]  # fmt: skip
+    config = read_train_config(tmp_path / "a.toml", small)
+    pipeline = build_pipeline(config.model)
+    _, windows = dataset.open_windows(config.data, tmp_path, pipeline)
+    assert {round(window.length_s, 2) for window in windows} == {7.5}
+    mask = dataset.window_mask(windows[:1], 128, pipeline)
+    assert mask.sum().item() == round(7.5 / (512 * 512 / 22_050) * 128)
+    train_vae(config, tmp_path)
+    assert train_diffusion(config, tmp_path).finished
+    with pytest.raises(ConfigError, match=r"no training item lasts 8.00 s; .*shortest_s"):
+        train_vae(read_train_config(tmp_path / "a.toml", [*small, "data.shortest_s=8.0"]), tmp_path,
+                  restart=True)  # fmt: skip
 
 
 def test_the_papers_design_learns_real_pairs_by_heart(corpus, tmp_path):
     """In small: its VAE, its features, its noise prediction, through the trainer and the disk."""
     run = paper_in_small(corpus)
     train_vae(run, tmp_path)
-    losses = []
-    train_diffusion(run, tmp_path, on_step=lambda report: losses.append(report.loss))
-    assert losses[-1] < 0.5 * losses[0]
+    train_diffusion(run, tmp_path)
+    log = (tmp_path / "diffusion" / "log.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["loss"] for line in log]
+    # Two windows a batch: the loss depends on the sampled step as much as on the training.
+    assert np.mean(losses[-20:]) < 0.65 * np.mean(losses[:3])
     pipeline = DanceToMusicPipeline.from_pretrained(tmp_path / "model")
     clip = swaying_clip(duration_s=5.0)
     one, two = (pipeline(clip, genre="house", seed=4) for _ in range(2))
@@ -136,7 +345,7 @@ def paper_in_small(corpus):
     config = read_train_config(REPOSITORY / "configs" / "paper.toml")
     vae_loop = replace(config.vae.loop, steps=4, batch_size=2, warmup_steps=1)
     loop = replace(
-        config.diffusion.loop, steps=90, batch_size=2, warmup_steps=5, learning_rate=2e-3
+        config.diffusion.loop, steps=45, batch_size=2, warmup_steps=5, learning_rate=2e-3
     )
     return replace(
         config,
@@ -183,7 +392,8 @@ def test_strong_channels_count_for_more():
         weight[0] *= 10.0
     strengths = channel_gains(pipeline.vae)
     plain, weighted = (
-        DenoisingObjective(pipeline, strength_weight=w).channel_weights for w in (0.0, 1.0)
+        DenoisingObjective(pipeline, DiffusionTraining(channel_gain_power=w)).channel_weights
+        for w in (0.0, 1.0)
     )
     assert (plain == 1).all()
     assert weighted.mean().item() == pytest.approx(1.0)

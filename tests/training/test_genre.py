@@ -46,7 +46,7 @@ def losses(out):
 def test_it_learns_and_leaves_a_classifier(training, tmp_path):
     loop = replace(training.loop, steps=40, batch_size=8)
     trained = train_genre(replace(training, loop=loop), tmp_path)
-    assert trained.outcome.finished
+    assert trained.training.finished
     assert np.isnan(trained.accuracy)
     found = losses(tmp_path)
     assert np.mean(found[-5:]) < 0.75 * np.mean(found[:3])
@@ -85,7 +85,7 @@ def test_held_out_pieces_are_judged(training, tmp_path):
 
 def test_minutes_stop_it(training, tmp_path):
     trained = train_genre(training, tmp_path, minutes=0.0)
-    assert (trained.outcome.step, trained.outcome.finished) == (0, False)
+    assert (trained.training.step, trained.training.finished) == (0, False)
 
 
 def test_a_batch_holds_the_music_and_its_genre(training, tmp_path):
@@ -141,7 +141,7 @@ def test_bad_configs_are_said(training, tmp_path):
     (tmp_path / "b.toml").write_text("[loop]\nema_decay = 0.9\n")
     with pytest.raises(ConfigError, match="no moving average"):
         read_genre_config(tmp_path / "b.toml")
-    with pytest.raises(ConfigError, match="smoothing"):
+    with pytest.raises(ConfigError, match="smoothing: expected float < 1.0, found 1.0"):
         replace(training, smoothing=1.0)
     other = replace(training, network=replace(training.network, rate_hz=16_000))
     with pytest.raises(ConfigError, match="prepared at 22050 Hz"):

@@ -6,7 +6,6 @@ import torch
 from kinetune.model.presets import build_pipeline, preset_config
 from kinetune.model.vae import MelVAE, decode_latents, posterior_of, scale_latents
 from kinetune.training.data import dataset
-from kinetune.training.data.prepare import open_dataset
 from kinetune.training.vae import measure_latent_statistics, train_vae, vae_loss
 
 
@@ -24,10 +23,8 @@ def test_the_vae_learns_and_measures_its_latents(tiny, tmp_path):
 def error_of(vae, config, cache):
     """Mean error of spectrograms brought through the VAE, over all windows."""
     pipeline = build_pipeline(config.model)
-    prepared = open_dataset(config.data, cache, features="rhythm")
-    shape = dataset.window_shape(pipeline)
-    windows = dataset.list_windows(prepared, shape, stride_s=2.0, held_out=False)
-    mel = dataset.window_mel(prepared, windows, shape, pipeline)
+    prepared, windows = dataset.open_windows(config.data, cache, pipeline)
+    mel = dataset.window_mel(prepared, windows, pipeline)
     with torch.no_grad():
         back = decode_latents(vae, scale_latents(vae, posterior_of(vae, mel)[0]))
     return (back - mel).abs().mean().item()
@@ -35,11 +32,9 @@ def error_of(vae, config, cache):
 
 def test_measured_latents_have_unit_scale(tiny, tmp_path):
     pipeline = build_pipeline(tiny.model)
-    prepared = open_dataset(tiny.data, tmp_path, features="rhythm")
-    shape = dataset.window_shape(pipeline)
-    windows = dataset.list_windows(prepared, shape, stride_s=2.0, held_out=False)
+    prepared, windows = dataset.open_windows(tiny.data, tmp_path, pipeline)
     measure_latent_statistics(pipeline, prepared, windows)
-    mel = dataset.window_mel(prepared, windows, shape, pipeline)
+    mel = dataset.window_mel(prepared, windows, pipeline)
     mean, std = posterior_of(pipeline.vae, mel)
     drawn = scale_latents(pipeline.vae, mean + std * torch.randn(mean.shape))
     assert drawn.mean().item() == pytest.approx(0.0, abs=0.05)
@@ -51,19 +46,60 @@ def test_latents_of_a_vae_of_the_papers_kind_have_unit_power(tiny, tmp_path):
     vae = replace(paper.vae, block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=4)
     unet = replace(paper.unet, block_out_channels=(8, 8), layers_per_block=1)
     pipeline = build_pipeline(replace(paper, vae=vae, unet=unet))
-    prepared = open_dataset(tiny.data, tmp_path, features="paper")
-    shape = dataset.window_shape(pipeline)
-    windows = dataset.list_windows(prepared, shape, stride_s=2.0, held_out=False)
+    prepared, windows = dataset.open_windows(tiny.data, tmp_path, pipeline)
     measure_latent_statistics(pipeline, prepared, windows)
-    mean, std = posterior_of(pipeline.vae, dataset.window_mel(prepared, windows, shape, pipeline))
+    mean, std = posterior_of(pipeline.vae, dataset.window_mel(prepared, windows, pipeline))
     drawn = scale_latents(pipeline.vae, mean + std * torch.randn(mean.shape))
     assert drawn.square().mean().item() == pytest.approx(1.0, abs=0.05)
 
 
-def test_each_weight_of_the_loss_counts(tiny):
+def test_the_loss_is_the_documented_sum(tiny):
+    """Level, slope and KL divergence written out, against torch.distributions."""
+    pipeline = build_pipeline(tiny.model)
+    mel = torch.rand(2, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    config = replace(tiny.vae, kl_weight=0.3, slope_weight=0.7)
+    parts = vae_loss(pipeline, mel, config, seed=5)
+    mean, std = posterior_of(pipeline.vae, mel)
+    noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(5))
+    error = pipeline.vae.decode(mean + std * noise) - mel
+    level = error.abs().mean()
+    slope = (error[..., 1:] - error[..., :-1]).abs().mean()
+    divergence = torch.distributions.kl_divergence(
+        torch.distributions.Normal(mean, std), torch.distributions.Normal(0.0, 1.0)
+    ).mean()
+    torch.testing.assert_close(parts["level"], level)
+    torch.testing.assert_close(parts["slope"], slope)
+    torch.testing.assert_close(parts["kl"], divergence)
+    torch.testing.assert_close(parts["loss"], level + 0.7 * slope + 0.3 * divergence)
+
+
+def test_padding_does_not_count_in_the_loss(tiny):
     pipeline = build_pipeline(tiny.model)
     mel = torch.rand(1, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    base = vae_loss(pipeline, mel, tiny.vae, seed=0)
-    for change in ({"kl_weight": 1.0}, {"slope_weight": 5.0}):
-        other = vae_loss(pipeline, mel, replace(tiny.vae, **change), seed=0)
-        assert other["loss"] > base["loss"]
+    mask = (torch.arange(128) < 64).float()[None]
+    all_frames, first_half = (
+        vae_loss(pipeline, mel, tiny.vae, seed=0, mask=m) for m in (torch.ones(1, 128), mask)
+    )
+    without_mask = vae_loss(pipeline, mel, tiny.vae, seed=0)
+    torch.testing.assert_close(all_frames["level"], without_mask["level"])
+    mean, std = posterior_of(pipeline.vae, mel)
+    noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0))
+    error = (pipeline.vae.decode(mean + std * noise) - mel)[..., :64]
+    torch.testing.assert_close(first_half["level"], error.abs().mean())
+
+
+def test_latent_statistics_leave_padding_out(tiny, tmp_path):
+    """Windows that are half padding have the statistics of their first half."""
+    pipeline = build_pipeline(tiny.model)
+    prepared, windows = dataset.open_windows(tiny.data, tmp_path, pipeline)
+    half_s = 64 * 512 / 22_050
+    padded = [replace(window, length_s=half_s) for window in windows]
+    measure_latent_statistics(pipeline, prepared, padded)
+    mean, _ = posterior_of(pipeline.vae, dataset.window_mel(prepared, windows, pipeline))
+    part = mean[..., : mean.shape[-1] // 2]
+    torch.testing.assert_close(
+        torch.tensor(pipeline.vae.config.latents_mean),
+        part.mean(dim=(0, 2, 3)),
+        atol=0.02,
+        rtol=0.02,
+    )

@@ -187,7 +187,7 @@ def read_style(path: Path) -> Style:
     Raises:
         ConfigError: The file can't be read, a key is unknown or missing, or an entry is malformed.
     """
-    style = config.build(Style, config.read_toml(path), where=path.name)
+    style = config.build(Style, config.read_toml(path), context=path.name)
     try:
         _check(style)
     except ConfigError as error:

@@ -148,7 +148,7 @@ def load_network(folder: Path) -> GenreNetwork:
     path = Path(folder) / CONFIG_FILE
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-        settings = config.build(GenreConfig, table, where=str(path))
+        settings = config.build(GenreConfig, table, context=str(path))
     except OSError as error:
         raise ModelError(
             f"{path}: can't be read ({error.strerror}); expected a folder with {CONFIG_FILE} and "

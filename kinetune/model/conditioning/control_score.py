@@ -107,7 +107,7 @@ def read_control_score(path: Path) -> ControlScore:
     Raises:
         ConfigError: It can't be read, a key is unknown, or it contradicts itself.
     """
-    score = build(ControlScore, read_toml(path), where=str(path))
+    score = build(ControlScore, read_toml(path), context=str(path))
     try:
         check_score(score)
     except ConfigError as error:

@@ -175,7 +175,7 @@ def load_beat_network(folder: Path) -> BeatNetwork:
     except (OSError, ValueError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{folder}: not a beat network ({reason})") from error
-    settings = config.build(BeatNetworkConfig, table, where=str(folder / CONFIG_FILE))
+    settings = config.build(BeatNetworkConfig, table, context=str(folder / CONFIG_FILE))
     found = {name: value.shape for name, value in weights.items()}
     if found != settings.shapes:
         odd = sorted(set(found.items()) ^ set(settings.shapes.items()))[0]

@@ -1,13 +1,16 @@
-"""Training windows: which stretches of which dance, as spectrograms, latents and conditions.
+"""Training windows of dances with music, as spectrograms, latents and conditions.
 
-A window is a stretch of a prepared item, ``window_frames`` mel frames long; where the model uses
-fewer (the paper's 5 s in a picture of 5.94 s) the rest is silence. Every draw is made from the
-seed and the step's number alone, so a run that stops and goes on sees exactly what an unbroken
-one sees.
+A window is a stretch of a prepared item, ``window_frames`` mel frames long. If the model uses fewer
+(the paper's 5 s in a spectrogram of 5.94 s) the rest is silence. Random choices depend on the seed
+and the number of the batch alone, so a resumed run trains on the same batches as an unbroken one.
+
+Axes: B batch, N samples, M mel bands, L mel frames, C, H, W latent with W columns over time.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +21,11 @@ from kinetune.errors import ConfigError
 from kinetune.model.condition import ConditionBatch, DanceInput, stack
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import posterior_of, scale_latents
-from kinetune.training.data.prepare import PreparedItem, PreparedSet
+from kinetune.training.config import DataConfig
+from kinetune.training.data.prepare import PreparedItem, PreparedSet, open_dataset
+
+# Durations are rounded when they are written.
+_ROUNDING_S = 1e-6
 
 
 @dataclass(frozen=True)
@@ -26,21 +33,23 @@ class Window:
     """A stretch of an item.
 
     Attributes:
-        item: Place of the item in the prepared set.
-        start_s: Where it begins, seconds.
+        item: Index of the item in the prepared set.
+        start_s: Start within the item, seconds.
+        length_s: Seconds of it that the item covers; None if it covers all of the window.
     """
 
     item: int
     start_s: float
+    length_s: float | None = None
 
 
 @dataclass(frozen=True)
 class WindowShape:
-    """How long a window is, in samples.
+    """Length of a window.
 
     Attributes:
-        samples: Of the whole picture.
-        music_samples: Of the music in it; the rest is silence.
+        samples: Samples of the whole spectrogram.
+        music_samples: Samples of the music in it; the rest is silence.
         rate_hz: Samples a second.
     """
 
@@ -55,50 +64,105 @@ class WindowShape:
 
 
 def window_shape(pipeline: DanceToMusicPipeline) -> WindowShape:
-    """Return how long the pipeline's windows are."""
-    settings, mel = pipeline.config.settings, pipeline.mel.settings
-    whole = timebase.samples_of_mel_frames(settings["window_frames"], mel.hop_length)
-    music = timebase.samples_of_mel_frames(settings["useful_frames"], mel.hop_length)
+    """Return the length of the pipeline's windows."""
+    settings, mel = pipeline.settings, pipeline.mel.settings
+    whole = timebase.samples_of_mel_frames(settings.window_frames, mel.hop_length)
+    music = timebase.samples_of_mel_frames(settings.useful_frames, mel.hop_length)
     if music < whole:
         # The paper's slices are 5 s sharp, not a whole number of mel frames.
-        music = timebase.samples_in(round(music / mel.rate_hz), mel.rate_hz)
+        music = timebase.samples_in(music // mel.rate_hz, mel.rate_hz)
     return WindowShape(whole, music, mel.rate_hz)
 
 
+def open_windows(
+    data: DataConfig, cache: Path, pipeline: DanceToMusicPipeline
+) -> tuple[PreparedSet, list[Window]]:
+    """Open the data of a run and list its training windows.
+
+    Args:
+        data: The dances and their music.
+        cache: Folder in which the prepared data may be kept.
+        pipeline: Its features and its window length are used.
+
+    Raises:
+        ConfigError: There is no such data, or no item is long enough.
+    """
+    prepared = open_dataset(data, cache, features=pipeline.normaliser.config.features)
+    windows = list_windows(
+        prepared, window_shape(pipeline), stride_s=data.stride_s, shortest_s=data.shortest_s
+    )
+    return prepared, windows
+
+
 def list_windows(
-    prepared: PreparedSet, shape: WindowShape, *, stride_s: float, held_out: bool
+    prepared: PreparedSet,
+    shape: WindowShape,
+    *,
+    stride_s: float,
+    held_out: bool = False,
+    shortest_s: float = math.inf,
 ) -> list[Window]:
     """List the windows of the training items, or of the held-out ones.
 
+    Args:
+        prepared: The items.
+        shape: Length of a window.
+        stride_s: Seconds from one window of an item to its next.
+        held_out: Whether to list the held-out items' windows.
+        shortest_s: Items shorter than a window give one, padded, if they last this many seconds.
+
     Raises:
-        ConfigError: No item is as long as a window.
+        ConfigError: No training item is long enough.
     """
-    found = [
-        Window(number, start * stride_s)
-        for number, item in enumerate(prepared.items)
-        if item.held_out == held_out
-        for start in range(int((item.duration_s - shape.music_s + 1e-6) // stride_s) + 1)
-        if item.duration_s + 1e-6 >= shape.music_s
-    ]
-    if not found and not held_out:
+    windows = []
+    for number, item in enumerate(prepared.items):
+        if item.held_out != held_out:
+            continue
+        spare_s = item.duration_s - shape.music_s + _ROUNDING_S
+        if spare_s >= 0.0:
+            windows += [Window(number, k * stride_s) for k in range(int(spare_s // stride_s) + 1)]
+        elif item.duration_s + _ROUNDING_S >= shortest_s:
+            windows.append(Window(number, 0.0, item.duration_s))
+    if not windows and not held_out:
+        needed_s = min(shape.music_s, shortest_s)
         raise ConfigError(
-            f"{prepared.folder}: no training item lasts {shape.music_s:.2f} s; make longer pairs"
+            f"{prepared.folder}: no training item lasts {needed_s:.2f} s; use longer dances, a "
+            "smaller model.window_frames or a smaller data.shortest_s"
         )
-    return found
+    return windows
 
 
 def window_mel(
-    prepared: PreparedSet, windows: list[Window], shape: WindowShape, pipeline: DanceToMusicPipeline
+    prepared: PreparedSet, windows: list[Window], pipeline: DanceToMusicPipeline
 ) -> Tensor:
     """Return the log mel spectrograms (B, M, L) of windows."""
+    shape = window_shape(pipeline)
     batch = np.zeros((len(windows), shape.samples), dtype=np.float32)
     for row, window in zip(batch, windows, strict=True):
         first = timebase.samples_in(window.start_s, shape.rate_hz)
         part = prepared.samples(prepared.items[window.item])[first : first + shape.music_samples]
         row[: len(part)] = part.astype(np.float32) / 32767.0
     mel: Tensor = pipeline.mel.encode(torch.from_numpy(batch).to(pipeline.device))
-    # A centred spectrogram has one frame more than hops; the pictures do without it.
+    # A centred spectrogram has one frame more than hops; the model works without it.
     return mel[..., : pipeline.settings.window_frames]
+
+
+def window_mask(windows: list[Window], count: int, pipeline: DanceToMusicPipeline) -> Tensor:
+    """Return 1 for columns that count in the loss and 0 for the padding of short items.
+
+    Args:
+        windows: The windows.
+        count: Columns of a window: its mel frames L or its latent columns W.
+        pipeline: Its window length is used.
+
+    Returns:
+        (B, ``count``), float32; a column counts if the item covers its centre.
+    """
+    shape = window_shape(pipeline)
+    window_s = timebase.duration_of(shape.samples, shape.rate_hz)
+    centres_s = (torch.arange(count) + 0.5) * (window_s / count)
+    lengths_s = torch.tensor([math.inf if w.length_s is None else w.length_s for w in windows])
+    return (centres_s < lengths_s[:, None]).float()
 
 
 @torch.no_grad()
@@ -109,18 +173,17 @@ def encode_windows(
     *,
     batch_size: int = 16,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield scaled posterior means and deviations (B, C, H, W), batch by batch, in float16."""
-    shape = window_shape(pipeline)
+    """Yield scaled posterior means and standard deviations (B, C, H, W) of batches, float16."""
     for first in range(0, len(windows), batch_size):
-        mel = window_mel(prepared, windows[first : first + batch_size], shape, pipeline)
+        mel = window_mel(prepared, windows[first : first + batch_size], pipeline)
         mean, std = posterior_of(pipeline.vae, mel)
         scaled = scale_latents(pipeline.vae, mean)
-        spread = scale_latents(pipeline.vae, mean + std) - scaled
-        yield scaled.half().cpu(), spread.half().cpu()
+        deviation = scale_latents(pipeline.vae, mean + std) - scaled
+        yield scaled.half().cpu(), deviation.half().cpu()
 
 
 class Conditions:
-    """The conditions of windows, cut out of dances held in memory.
+    """Cuts the conditions of windows out of dances that are kept in memory.
 
     Args:
         prepared: The prepared set.
@@ -156,12 +219,18 @@ def fit_normaliser(prepared: PreparedSet, pipeline: DanceToMusicPipeline) -> Non
     pipeline.normaliser.fit(torch.cat(rows))
 
 
-def sample_batch(seed: int, step: int, count: int, batch_size: int) -> list[int]:
-    """Return which windows a step sees: every epoch is a new shuffle of all ``count``."""
+def sample_batch(seed: int, batch: int, count: int, batch_size: int) -> list[int]:
+    """Return the indices of a batch's windows; every epoch is a new shuffle of all ``count``.
+
+    Args:
+        seed: Seed of the shuffles.
+        batch: Number of the batch.
+        count: Windows in all.
+        batch_size: Windows of a batch.
+    """
     chosen: list[int] = []
-    place = step * batch_size
     while len(chosen) < batch_size:
-        epoch, offset = divmod(place + len(chosen), count)
+        epoch, offset = divmod(batch * batch_size + len(chosen), count)
         order = np.random.default_rng([seed, epoch]).permutation(count)
         chosen += order[offset : offset + batch_size - len(chosen)].tolist()
     return chosen

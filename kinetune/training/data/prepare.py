@@ -1,9 +1,9 @@
-"""Puts dances and their music into one form the trainers can read fast.
+"""Converts dances and their music to one form that trainers read fast.
 
 A prepared folder holds ``prepared.json`` (settings and a list of items), ``samples/NAME.npy``
 (int16 mono at the model's rate, read memory-mapped) and ``features/NAME.npy`` (float32, (T, F) at
-30 fps, not normalised). Spectrograms are made from the samples when they are needed, because the
-paper's are relative to the loudest point of each slice.
+30 fps, not normalised). Spectrograms are computed from the samples when they are needed, because
+the paper's are relative to the loudest point of each slice.
 """
 
 import hashlib
@@ -13,13 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 import kinetune
-from kinetune import files, timebase
+from kinetune import files, genres, timebase
 from kinetune.audio.sound import Sound, read_sound, resample, to_mono
+from kinetune.config import Count, NonNegative, build, settings
 from kinetune.corpus.folder import (
     CorpusItem,
     PairSettings,
@@ -33,59 +35,88 @@ from kinetune.motion.features import features_named
 from kinetune.motion.io.formats import read_motion
 from kinetune.training.config import DataConfig
 
-_VERSION = 1
+_VERSION = 2
 # Called with the items done and the items in all.
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
+@settings
 class PreparedItem:
     """One dance with its music.
 
     Attributes:
         name: Stem of its files.
         genre: Genre code.
-        duration_s: What motion and music have in common, seconds.
-        beats_s: Known beat times, or empty.
-        bar_start_s: Time of a bar's first beat.
+        duration_s: Seconds that both motion and music cover.
+        beats_s: Known beat times, seconds, or empty.
+        bar_start_s: Time of a bar's first beat, seconds.
         held_out: Kept for validation.
+        digest: Of its samples and features.
     """
 
     name: str
     genre: str
-    duration_s: float
+    duration_s: NonNegative
     beats_s: tuple[float, ...]
     bar_start_s: float
     held_out: bool
+    digest: str
+
+    def __post_init__(self) -> None:
+        if not files.is_plain_name(self.name):
+            raise ConfigError(f"name: expected a plain file name, found {self.name[:80]!r}")
+        genres.genre_code(self.genre)
+
+
+@settings
+class _PreparedFile:
+    """Contents of ``prepared.json``."""
+
+    version: int
+    features: str
+    rate_hz: Count
+    items: tuple[PreparedItem, ...]
 
 
 @dataclass(frozen=True)
 class PreparedSet:
-    """A prepared folder, opened."""
+    """A prepared folder, opened.
+
+    Attributes:
+        folder: The folder.
+        features: Name of the motion features.
+        rate_hz: Samples a second of the music.
+        items: Its dances.
+    """
 
     folder: Path
     features: str
     rate_hz: int
     items: tuple[PreparedItem, ...]
 
+    @property
+    def identity(self) -> str:
+        """Digest of all samples and features, whatever the folder is called."""
+        content = repr((self.features, self.rate_hz, [asdict(item) for item in self.items]))
+        return hashlib.sha256(content.encode()).hexdigest()
+
     def samples(self, item: PreparedItem) -> NDArray[np.int16]:
         """Return the music of an item, int16 (N,), memory-mapped."""
-        found: NDArray[np.int16] = np.load(
-            self.folder / "samples" / f"{item.name}.npy", mmap_mode="r"
-        )
-        return found
+        path = self.folder / "samples" / f"{item.name}.npy"
+        samples: NDArray[np.int16] = _load(path, mmap_mode="r")
+        return samples
 
     def feature_rows(self, item: PreparedItem) -> NDArray[np.float32]:
         """Return the motion features of an item, (T, F) at 30 fps."""
-        found: NDArray[np.float32] = np.load(self.folder / "features" / f"{item.name}.npy")
-        return found
+        rows: NDArray[np.float32] = _load(self.folder / "features" / f"{item.name}.npy")
+        return rows
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingPair:
     """A dance with its music before it is written.
 
-    Attributes: as in :class:`PreparedItem`, with the clip and the sound themselves.
+    Attributes are those of :class:`PreparedItem`, with the clip and the sound themselves.
     """
 
     name: str
@@ -101,19 +132,17 @@ def open_prepared(folder: Path) -> PreparedSet:
     """Open a prepared folder.
 
     Raises:
-        ConfigError: It is not one, or was made by another version.
+        ConfigError: It is none, is damaged, or was made by another version.
     """
     path = folder / "prepared.json"
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a prepared folder ({error})") from error
-    if table.get("version") != _VERSION:
+    if not isinstance(table, dict) or table.get("version") != _VERSION:
         raise ConfigError(f"{path}: made by another version; prepare it again")
-    items = tuple(
-        PreparedItem(**{**item, "beats_s": tuple(item["beats_s"])}) for item in table["items"]
-    )
-    return PreparedSet(folder, table["features"], table["rate_hz"], items)
+    content = build(_PreparedFile, table, context=str(path))
+    return PreparedSet(folder, content.features, content.rate_hz, content.items)
 
 
 def write_prepared(
@@ -127,14 +156,14 @@ def write_prepared(
     """Write a prepared folder from dances that are read one by one.
 
     Args:
-        dances: A function for each dance that reads it.
+        dances: One function a dance, which reads it.
         out: The folder.
         features: Name of the motion features.
         rate_hz: Samples a second of the prepared music.
-        progress: Called after every dance.
+        progress: Called after every dance with the dances done and the dances in all.
 
     Raises:
-        ConfigError: There is no dance at all.
+        ConfigError: There is no dance, or one has a name that can't be a file name.
     """
     readers = list(dances)
     if not readers:
@@ -153,7 +182,7 @@ def write_prepared(
 
 
 def corpus_pairs(source: Path, *, held_out_every: int) -> Iterator[Callable[[], TrainingPair]]:
-    """Yield a reader for every pair of a corpus folder; about one in so many is held out."""
+    """Yield a reader for every pair of a corpus folder; one in about so many is held out."""
     for item in read_manifest(source):
         yield partial(_read_pair, source, item, _is_held_out(item.id, held_out_every))
 
@@ -161,30 +190,30 @@ def corpus_pairs(source: Path, *, held_out_every: int) -> Iterator[Callable[[], 
 def generated_pairs(
     minutes: float, seed: int, *, held_out_every: int
 ) -> Iterator[Callable[[], TrainingPair]]:
-    """Yield a maker for every pair of a corpus that is never written; the same pairs as on disk."""
-    settings = PairSettings()
-    for planned in plan_pairs(settings, minutes=minutes, seed=seed):
-        yield partial(_make_pair, planned, settings, _is_held_out(planned.name, held_out_every))
+    """Yield a maker for every pair of a corpus that isn't written; the same pairs as on disk."""
+    pair_settings = PairSettings()
+    for planned in plan_pairs(pair_settings, minutes=minutes, seed=seed):
+        held_out = _is_held_out(planned.name, held_out_every)
+        yield partial(_make_pair, planned, pair_settings, held_out)
 
 
 def open_dataset(data: DataConfig, cache: Path, *, features: str) -> PreparedSet:
-    """Open a training source: a prepared folder as it is, a corpus through a cache.
+    """Open the data of a run: a prepared folder as it is, a corpus through a cache.
 
-    The cache's name is a digest of what it was made from, so that no other corpus's cache is ever
-    taken for this one.
+    The name of the cache is a digest of what it was made from, so no other corpus's cache is used.
 
     Args:
-        data: Where the dances come from.
+        data: The dances and their music.
         cache: Folder in which a cache may be kept.
         features: Name of the motion features.
 
     Raises:
-        ConfigError: The source is neither, or there is nothing to make.
+        ConfigError: The source is neither, or there is nothing to generate.
     """
     if not data.source:
-        told = f"made by {kinetune.__version__}: {data.minutes} min, seed {data.seed}".encode()
-        dances = generated_pairs(data.minutes, data.seed, held_out_every=data.held_out)
-        return _open_cached(dances, told, cache, data, features)
+        origin = f"generated by {kinetune.__version__}: {data.minutes} min, seed {data.seed}"
+        pairs = generated_pairs(data.minutes, data.seed, held_out_every=data.held_out)
+        return _open_cached(pairs, origin, cache, data, features)
     source = Path(data.source)
     if (source / "prepared.json").is_file():
         return _check_features(open_prepared(source), features)
@@ -194,32 +223,45 @@ def open_dataset(data: DataConfig, cache: Path, *, features: str) -> PreparedSet
             f"{source}: neither a corpus (manifest.jsonl) nor a prepared folder (prepared.json); "
             "make one with 'kinetune corpus make' or 'kinetune prepare aist'"
         )
-    dances = corpus_pairs(source, held_out_every=data.held_out)
-    return _open_cached(dances, manifest.read_bytes(), cache, data, features)
+    pairs = corpus_pairs(source, held_out_every=data.held_out)
+    return _open_cached(pairs, _corpus_origin(source), cache, data, features)
+
+
+def _corpus_origin(source: Path) -> str:
+    """Describe a corpus: its items, and the sizes of their files, which change with the content."""
+    sizes = [
+        (item, [_size(source / path) for path in (item.motion, item.audio)])
+        for item in read_manifest(source)
+    ]
+    return repr(sizes)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1
 
 
 def _open_cached(
-    dances: Iterable[Callable[[], TrainingPair]],
-    told: bytes,
+    pairs: Iterable[Callable[[], TrainingPair]],
+    origin: str,
     cache: Path,
     data: DataConfig,
     features: str,
 ) -> PreparedSet:
     key = json.dumps([_VERSION, features, data.held_out, timebase.SAMPLE_RATE_HZ])
-    folder = cache / f"prepared-{hashlib.sha256(told + key.encode()).hexdigest()[:16]}"
+    folder = cache / f"prepared-{hashlib.sha256((origin + key).encode()).hexdigest()[:16]}"
     if (folder / "prepared.json").is_file():
         return open_prepared(folder)
-    return write_prepared(dances, folder, features=features)
+    return write_prepared(pairs, folder, features=features)
 
 
 def _is_held_out(name: str, every: int) -> bool:
-    """Draw by a digest of the name: whatever the order of genres, each gives its share."""
-    draw = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
-    return every > 0 and draw % every == 0
+    """Choose by a digest of the name, so that the order of genres doesn't matter."""
+    number = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
+    return every > 0 and number % every == 0
 
 
-def _make_pair(planned: PlannedPair, settings: PairSettings, held_out: bool) -> TrainingPair:
-    pair = planned.make(settings)
+def _make_pair(planned: PlannedPair, pair_settings: PairSettings, held_out: bool) -> TrainingPair:
+    pair = planned.make(pair_settings)
     return TrainingPair(
         name=planned.name,
         genre=pair.genre,
@@ -252,18 +294,35 @@ def _read_pair(source: Path, item: CorpusItem, held_out: bool) -> TrainingPair:
     )
 
 
-def _write_item(dance: TrainingPair, out: Path, features: str, rate_hz: int) -> PreparedItem:
-    mono = resample(to_mono(dance.sound), rate_hz).samples
-    duration_s = min(timebase.duration_of(len(mono), rate_hz), dance.clip.duration_s)
+def _write_item(pair: TrainingPair, out: Path, features: str, rate_hz: int) -> PreparedItem:
+    mono = resample(to_mono(pair.sound), rate_hz).samples
+    duration_s = min(timebase.duration_of(len(mono), rate_hz), pair.clip.duration_s)
     mono = mono[: timebase.samples_in(duration_s, rate_hz)]
-    rows = features_named(features)(dance.clip)
-    _save(out / "samples" / f"{dance.name}.npy", np.round(mono * 32767).astype(np.int16))
-    _save(out / "features" / f"{dance.name}.npy", rows)
-    return PreparedItem(
-        dance.name, dance.genre, duration_s, dance.beats_s, dance.bar_start_s, dance.held_out
+    samples = np.round(mono * 32767).astype(np.int16)
+    rows = features_named(features)(pair.clip)
+    digest = hashlib.sha256(samples.tobytes() + rows.tobytes()).hexdigest()[:16]
+    item = PreparedItem(
+        name=pair.name,
+        genre=pair.genre,
+        duration_s=duration_s,
+        beats_s=pair.beats_s,
+        bar_start_s=pair.bar_start_s,
+        held_out=pair.held_out,
+        digest=digest,
     )
+    _save(out / "samples" / f"{item.name}.npy", samples)
+    _save(out / "features" / f"{item.name}.npy", rows)
+    return item
+
+
+def _load(path: Path, mmap_mode: Literal["r"] | None = None) -> NDArray:
+    try:
+        values: NDArray = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ConfigError(f"{path}: missing or damaged ({error}); prepare it again") from error
+    return values
 
 
 def _save(path: Path, values: NDArray) -> None:
-    with files.atomic_file(path) as aside:
-        np.save(aside, values)
+    with files.atomic_file(path) as temporary:
+        np.save(temporary, values)

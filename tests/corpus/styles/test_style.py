@@ -49,7 +49,7 @@ def test_a_kit_takes_hats_toms_and_crash_from_its_kind():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[mix]", "[mix]\nswung = [0.0, 0.1]", "house.toml.mix: unknown key 'swung'"),
+        ("[mix]", "[mix]\nswung = [0.0, 0.1]", "house.toml: unknown key 'swung' in [mix]"),
         ("center_pitch = 38", "center_pitch = 3.5", "center_pitch: expected int"),
         ('"----X-------X---"', '"----X-------X--"', "drums.snare: expected 16"),
         ('"--1---1---1---1-"', '"--2---1---1---1-"', "bass.rhythms: expected 16"),

@@ -1,13 +1,23 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from kinetune.corpus.folder import make_corpus
+from kinetune import genres
+from kinetune.audio.sound import Sound, write_sound
+from kinetune.corpus.folder import PairSettings, make_corpus
 from kinetune.errors import ConfigError
 from kinetune.model.presets import build_pipeline, preset_config
 from kinetune.training.config import DataConfig
 from kinetune.training.data import dataset
-from kinetune.training.data.prepare import open_dataset
+from kinetune.training.data.prepare import (
+    PreparedItem,
+    PreparedSet,
+    open_dataset,
+    open_prepared,
+)
 
 
 @pytest.fixture
@@ -46,29 +56,166 @@ def test_windows_lie_inside_their_items(tiny, prepared):
         assert end <= prepared.items[window.item].duration_s + 1e-6
 
 
-def test_too_short_items_are_said(prepared):
-    shape = dataset.WindowShape(22_050 * 60, 22_050 * 60, 22_050)
-    with pytest.raises(ConfigError, match="no training item lasts 60"):
-        dataset.list_windows(prepared, shape, stride_s=1.0, held_out=False)
+def items(*durations_s, held_out=False):
+    """A prepared set of items of these lengths; its files are never read."""
+    parts = [
+        PreparedItem(
+            name=f"item{k}", genre="HO", duration_s=length, beats_s=(), bar_start_s=0.0,
+            held_out=held_out, digest=str(k),
+        )
+        for k, length in enumerate(durations_s)
+    ]  # fmt: skip
+    return PreparedSet(Path("nowhere"), "rhythm", 1000, tuple(parts))
+
+
+FIVE_SECONDS = dataset.WindowShape(5000, 5000, 1000)
+
+
+def test_windows_begin_at_every_stride_and_end_inside_the_item():
+    found = dataset.list_windows(items(5.0, 7.9, 4.9, 8.0), FIVE_SECONDS, stride_s=1.5)
+    assert [(w.item, w.start_s) for w in found] == [
+        (0, 0.0), (1, 0.0), (1, 1.5), (3, 0.0), (3, 1.5), (3, 3.0),
+    ]  # fmt: skip
+    assert all(w.length_s is None for w in found)
+
+
+def test_short_items_give_one_padded_window():
+    found = dataset.list_windows(items(6.0, 4.0, 2.0), FIVE_SECONDS, stride_s=1.0, shortest_s=3.0)
+    assert found == [
+        dataset.Window(0, 0.0), dataset.Window(0, 1.0), dataset.Window(1, 0.0, 4.0),
+    ]  # fmt: skip
+
+
+def test_held_out_items_are_listed_apart():
+    prepared = items(6.0, held_out=True)
+    assert len(dataset.list_windows(prepared, FIVE_SECONDS, stride_s=1.0, held_out=True)) == 2
+    assert dataset.list_windows(items(6.0), FIVE_SECONDS, stride_s=1.0, held_out=True) == []
+    with pytest.raises(ConfigError):
+        dataset.list_windows(prepared, FIVE_SECONDS, stride_s=1.0)
+
+
+def test_too_short_items_are_one_line():
+    with pytest.raises(ConfigError, match=r"no training item lasts 5.00 s; .*window_frames"):
+        dataset.list_windows(items(4.0), FIVE_SECONDS, stride_s=1.0)
+    with pytest.raises(ConfigError, match="no training item lasts 3.00 s"):
+        dataset.list_windows(items(2.0), FIVE_SECONDS, stride_s=1.0, shortest_s=3.0)
+
+
+def test_the_mask_counts_columns_whose_centre_the_item_covers(tiny):
+    pipeline = build_pipeline(tiny.model)
+    window_s = 128 * 512 / 22_050
+    windows = [dataset.Window(0, 0.0), dataset.Window(0, 0.0, window_s * 0.25)]
+    for count in (128, 64):
+        mask = dataset.window_mask(windows, count, pipeline)
+        assert mask.shape == (2, count)
+        assert mask.dtype == torch.float32
+        assert mask[0].all()
+        assert mask[1, : count // 4].all()
+        assert not mask[1, count // 4 :].any()
 
 
 def test_a_windows_spectrogram_is_that_of_its_samples(tiny, prepared):
     pipeline = build_pipeline(tiny.model)
     shape = dataset.window_shape(pipeline)
-    mel = dataset.window_mel(prepared, [dataset.Window(1, 2.0)], shape, pipeline)
+    mel = dataset.window_mel(prepared, [dataset.Window(1, 2.0)], pipeline)
     whole = prepared.samples(prepared.items[1]).astype(np.float32) / 32767
     part = torch.from_numpy(whole[2 * 22_050 : 2 * 22_050 + shape.samples])
     torch.testing.assert_close(mel, pipeline.mel.encode(part[None])[..., :128])
 
 
-def test_the_beat_grid_is_shifted_with_the_condition(tiny, prepared):
+def test_a_windows_conditions_are_those_of_its_stretch(tiny, prepared):
+    """Features and grid of a window at 1.0 s are those of the whole dance from 1.0 s on."""
     pipeline = build_pipeline(tiny.model)
     dataset.fit_normaliser(prepared, pipeline)
     conditions = dataset.Conditions(prepared, pipeline)
-    window = [dataset.Window(0, 1.0)]
-    still, moved = (conditions.batch(window, shift_s=[s]) for s in (0.0, 0.1))
-    assert torch.equal(still.features, moved.features)
-    assert not torch.allclose(still.grid, moved.grid)
+    batch = conditions.batch([dataset.Window(1, 1.0)], shift_s=[0.0])
+    item = prepared.items[1]
+    rows = pipeline.normaliser(torch.from_numpy(prepared.feature_rows(item)))
+    times_s = 1.0 + np.arange(128) * 512 / 22_050
+    for column in (0, 30, 57):
+        expected = np.interp(times_s, np.arange(len(rows)) / 30.0, rows[:, column].numpy())
+        np.testing.assert_allclose(batch.features[0, :, column], expected, atol=1e-4)
+    beats = np.array(item.beats_s)
+    inside = beats[(beats > 1.1) & (beats < 1.0 + 127 * 512 / 22_050)]
+    sine = np.interp(inside, times_s, batch.grid[0, :, 0].numpy())
+    np.testing.assert_allclose(sine, 0.0, atol=0.05)
+    assert genres.CODES[batch.genre[0]] == item.genre
+
+
+def test_a_shift_moves_the_beats_later(tiny, prepared):
+    pipeline = build_pipeline(tiny.model)
+    dataset.fit_normaliser(prepared, pipeline)
+    conditions = dataset.Conditions(prepared, pipeline)
+    at_one, moved = (
+        conditions.batch([dataset.Window(0, start)], shift_s=[shift])
+        for start, shift in ((1.0, 0.0), (1.1, 0.1))
+    )
+    # A grid that is 0.1 s later looks from 1.1 s as it did from 1.0 s before.
+    torch.testing.assert_close(at_one.grid, moved.grid, atol=1e-3, rtol=1e-3)
+    assert not torch.equal(at_one.features, moved.features)
+
+
+def test_the_caches_name_changes_with_what_made_it(tmp_path):
+    folder = tmp_path / "corpus"
+    make_corpus(folder, minutes=0.1, seed=3, settings=PairSettings(duration_s=3.0), workers=1)
+
+    def opened(**change):
+        data = DataConfig(**{"source": str(folder), "held_out": 0} | change)
+        return open_dataset(data, tmp_path / "cache", features=change.pop("features", "rhythm"))
+
+    first = opened()
+    assert opened().folder == first.folder
+    assert opened(held_out=2).folder != first.folder
+    audio = next((folder / "audio").iterdir())
+    write_sound(audio, Sound(np.zeros(22_050 * 3, dtype=np.float32), 22_050))
+    silent = opened()
+    assert silent.folder != first.folder
+    assert silent.identity != first.identity
+
+
+def test_a_manifest_can_not_lead_out_of_its_folder(tmp_path):
+    folder = tmp_path / "corpus"
+    make_corpus(folder, minutes=0.05, seed=3, settings=PairSettings(duration_s=3.0), workers=1)
+    manifest = folder / "manifest.jsonl"
+    line = json.loads(manifest.read_text().splitlines()[0])
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("../../../x", "/tmp/x", "a/b", "..", "", "a\\b", "a\nb", "x" * 300, ".hidden"):
+        manifest.write_text(json.dumps({**line, "id": name}) + "\n")
+        with pytest.raises(ConfigError, match=r"manifest.jsonl:1: id: expected a plain file name"):
+            open_dataset(DataConfig(source=str(folder)), tmp_path / "run", features="rhythm")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "../x"}, "expected a plain file name"),
+        ({"duration_s": "long"}, r"items\[0\].duration_s: expected float, found 'long'"),
+        ({"genre": "polka"}, "polka"),
+        ({"extra": 1}, r"unknown key 'extra' in \[items\[0\]\]"),
+    ],
+)
+def test_a_damaged_prepared_folder_is_one_line(tmp_path, change, message):
+    item = {
+        "name": "a", "genre": "HO", "duration_s": 5.0, "beats_s": [], "bar_start_s": 0.0,
+        "held_out": False, "digest": "",
+    }  # fmt: skip
+    table = {"version": 2, "features": "rhythm", "rate_hz": 22_050, "items": [item | change]}
+    (tmp_path / "prepared.json").write_text(json.dumps(table))
+    with pytest.raises(ConfigError, match=message) as error:
+        open_prepared(tmp_path)
+    assert "prepared.json" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_samples_are_one_line(prepared):
+    item = prepared.items[0]
+    (prepared.folder / "samples" / f"{item.name}.npy").write_bytes(b"x")
+    (prepared.folder / "features" / f"{item.name}.npy").unlink()
+    with pytest.raises(ConfigError, match="missing or damaged"):
+        prepared.samples(item)
+    with pytest.raises(ConfigError, match="missing or damaged"):
+        prepared.feature_rows(item)
 
 
 def test_pairs_made_on_the_fly_are_those_of_the_corpus(tmp_path):
