@@ -5,14 +5,9 @@ was expected, what came and what to do, in one line: the command line prints the
 quote names and values from files, so what a terminal would obey is escaped, and length is bounded.
 """
 
-import unicodedata
-
 # Some lines of a terminal. What is longer keeps its beginning and its end.
 MAX_MESSAGE = 1500
 _KEPT_END = 300
-# Control characters, invisible ones that reverse text among them, halves of characters, and
-# characters of no standard.
-_ESCAPED_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 class KinetuneError(Exception):
@@ -34,7 +29,7 @@ def printable(text: str, limit: int = MAX_MESSAGE) -> str:
         limit: Characters kept; of longer text the middle is left out.
     """
     text = _without_middle(text, limit)
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return _without_middle("".join(map(_escaped, text)), limit)
 
@@ -49,9 +44,10 @@ def _without_middle(text: str, limit: int) -> str:
 def _escaped(character: str) -> str:
     if character in "\n\r\t\v\f":
         return " "
-    if unicodedata.category(character) in _ESCAPED_CATEGORIES:
-        return character.encode("unicode_escape", "backslashreplace").decode("ascii")
-    return character
+    if character.isprintable():
+        return character
+    # Control characters, marks that reverse text, halves of characters.
+    return character.encode("unicode_escape").decode("ascii")
 
 
 class MotionError(KinetuneError):

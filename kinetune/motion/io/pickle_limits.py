@@ -6,12 +6,13 @@ without being run, with a stack of labels in place of objects; what exceeds the 
 Source: the opcode descriptions of Python's ``pickletools``.
 """
 
+import io
 import pickle
 import pickletools
-from typing import IO, Any
+from typing import IO, Any, cast
 
-# A number a frame and joint for minutes of dance as plain lists; arrays need some tens.
-_MAX_OPCODES = 2_000_000
+# A minute of dance as plain lists of numbers; arrays need some tens.
+_MAX_OPCODES = 500_000
 # The memo is an array: its largest index is its size.
 _MAX_MEMO_INDEX = 1_000_000
 # Items of all dictionaries together. Colliding keys cost the square of their number.
@@ -36,10 +37,35 @@ def check_pickle(file: IO[bytes]) -> None:
         ValueError: An opcode or its argument can't be read.
     """
     simulation = _Simulation()
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+    for count, (opcode, argument, _) in enumerate(
+        pickletools.genops(cast("IO[bytes]", _Bounded(file)))
+    ):
         if count > _MAX_OPCODES:
             raise pickle.UnpicklingError(f"more than {_MAX_OPCODES} opcodes")
         simulation.step(opcode, argument)
+
+
+class _Bounded:
+    """A file that never makes room for more bytes than it has, whatever length is read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        start = file.tell()
+        self.left = file.seek(0, io.SEEK_END) - start
+        file.seek(start)
+        self.file = file
+
+    def read(self, count: int) -> bytes:
+        data = self.file.read(min(count, self.left))
+        self.left -= len(data)
+        return data
+
+    def readline(self) -> bytes:
+        line = self.file.readline()
+        self.left -= len(line)
+        return line
+
+    def tell(self) -> int:
+        return self.file.tell()
 
 
 class _Simulation:

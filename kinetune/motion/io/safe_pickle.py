@@ -27,7 +27,7 @@ _SAFE_DTYPE = re.compile(r"[<>=|]?[biufSU?]\d{0,4}")
 # Two hours of SMPL poses at 60 frames a second are half of this.
 _MAX_BYTES = 600_000_000
 # Elements of nested lists, counted as they are copied: lists may hold themselves many times.
-_MAX_ELEMENTS = 2_000_000
+_MAX_ELEMENTS = 1_000_000
 _MAX_DEPTH = 8
 _BROKEN = (
     pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError,

@@ -40,7 +40,7 @@ def numbers(value: object, context: str) -> NDArray[Any]:
     """
     try:
         array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
+        if array.dtype.kind not in "iuf":
             raise TypeError(f"{array.dtype} values")
     except (TypeError, ValueError, OverflowError) as error:
         raise MotionError(f"{context}: expected an array of numbers, found {error}") from error

@@ -178,3 +178,14 @@ def test_a_draft_does_not_overwrite_work(tmp_path, strange):
     with pytest.raises(ConfigError, match="is there already"):
         write_draft(tmp_path / "map.toml", read_skeletal_animation(strange), "a")
     assert (tmp_path / "map.toml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[joints]\nleft_hip = " + "[" * 20_000, "[joints]\nleft_hip = " + "9" * 5000, "x" * 2_000_000],
+    ids=["deep", "long number", "large"],
+)
+def test_a_hostile_mapping_is_an_error_of_one_line(tmp_path, text):
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"a\.toml: (not valid TOML|expected a mapping file)"):
+        read_mapping(tmp_path / "a.toml")
