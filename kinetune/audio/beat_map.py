@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune.errors import AudioError
+from kinetune.errors import AudioError, printable
 from kinetune.files import atomic_file, write_json, write_text
 from kinetune.timebase import BEATS_IN_BAR
 
 _TICKS_A_BEAT = 480
+# Characters of a file that a message quotes.
+_QUOTED = 80
 # MIDI's tempo until the first event: 120 bpm, in microseconds a beat.
 _DEFAULT_TEMPO = 500_000
 _LONGEST_BEAT_S = 10.0
@@ -167,7 +169,7 @@ def _read_midi(path: Path) -> list[float]:
         OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
         struct.error, KeySignatureError,
     ) as error:  # fmt: skip
-        reason = _bounded(str(error) or type(error).__name__)
+        reason = printable(str(error) or type(error).__name__, _QUOTED)
         raise AudioError(f"{path}: not a MIDI file that can be read ({reason})") from error
     if midi.ticks_per_beat <= 0:
         # A negative division counts SMPTE frames: absolute time, in which beats have no place.
@@ -224,7 +226,7 @@ def _read_json(path: Path) -> list[float]:
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise AudioError(
             f"{path}: expected a JSON list of seconds or an object with beats_s "
-            f"({_bounded(str(error))})"
+            f"({printable(str(error), _QUOTED)})"
         ) from error
 
 
@@ -244,7 +246,7 @@ def _read_text(path: Path) -> list[float]:
             if number == rows[0][0]:
                 continue
             raise AudioError(
-                f"{path}:{number}: expected a time, found {_bounded(first)!r}"
+                f"{path}:{number}: expected a time, found {printable(first, _QUOTED)!r}"
             ) from error
     return times
 
@@ -290,12 +292,6 @@ def _text(path: Path) -> str:
         return content.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise AudioError(f"{path}: neither text, JSON nor MIDI; expected a beat a line") from error
-
-
-def _bounded(text: str) -> str:
-    """Return at most 80 printable characters of a stranger's text."""
-    clean = "".join(character if character.isprintable() else "?" for character in text[:81])
-    return clean if len(text) <= 80 else clean[:77] + "..."
 
 
 _WRITERS: dict[str, Callable[[Path, BeatMap], None]] = {

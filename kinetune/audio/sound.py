@@ -1,7 +1,8 @@
 """Sound as data, and its files.
 
 Samples are float32 in [-1, 1]; axes: N samples, or N x channels. Files are read and written
-through soundfile (libsndfile): WAV and FLAC, 16, 24 bit or float.
+through soundfile (libsndfile): WAV, FLAC, OGG Vorbis and MP3. What is read is bounded before it is
+decoded; what is written is read back before it takes its name.
 """
 
 import math
@@ -15,17 +16,27 @@ import soundfile
 from numpy.typing import NDArray
 
 from kinetune import timebase
+from kinetune.audio.ogg_tags import add_comments
 from kinetune.errors import AudioError
 from kinetune.files import atomic_file
 from kinetune.memmap import chunks, zeros_or_memmap
 
 _SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 _BLOCK = 1 << 16
+# What is read: rates of sound cards, and the longest dance with some room.
+_MIN_RATE_HZ, _MAX_RATE_HZ, _MAX_CHANNELS = 4_000, 384_000, 32
+_MAX_DURATION_S = 2.5 * 3600.0
+# libsndfile's count for a stream of unknown length.
+_UNKNOWN_FRAMES = 2**63 - 1
+# Bytes of samples from which a file must not expand more than so many times: lossless silence.
+_SUSPECT_BYTES, _MAX_EXPANSION = 1 << 28, 1000
+# Samples of the encoder's delay and of the last frame's rest.
+_MAX_MP3_PADDING = 4 * 1152
 _MAX_COMMENT_BYTES = 1 << 24
 # Samples that are brought to another rate at once, and how far SciPy's filter looks, in periods of
 # the lower rate.
 _STRETCH, _FILTER_REACH = 1 << 20, 12
-# What MP3 knows.
+# The rates MP3 has.
 _MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
@@ -73,17 +84,27 @@ class Sound:
 
 
 def read_sound(path: Path) -> Sound:
-    """Read a WAV, FLAC or other file that libsndfile knows.
+    """Read a WAV, FLAC, OGG, MP3 or other file that libsndfile knows, block by block.
+
+    Long sounds come back in a temporary file, see :mod:`kinetune.memmap`.
 
     Raises:
-        AudioError: The file is missing, empty, holds NaN, or is not a sound file.
+        AudioError: The file is missing, empty, too long, holds NaN, or is not a sound file.
     """
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.is_file():
         raise AudioError(f"{path}: no such file")
     try:
-        samples, rate_hz = soundfile.read(path, dtype="float32")
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path}: not a sound file that can be read ({error})") from error
+        with _SoundStream(path) as file:
+            rate_hz, shape = file.samplerate, (file.frames, file.channels)
+        _check_header(path, rate_hz, shape[1])
+        if shape[0] >= _UNKNOWN_FRAMES:
+            shape = (_count_frames(path), shape[1])
+        _check_length(path, rate_hz, shape)
+        samples = _read_samples(path, shape)
+    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        raise AudioError(f"{path}: not a sound file that can be read ({reason})") from error
     if len(samples) == 0:
         raise AudioError(f"{path}: the file holds no samples")
     try:
@@ -92,16 +113,82 @@ def read_sound(path: Path) -> Sound:
         raise AudioError(f"{path}: {error}") from error
 
 
-def check_suffix(path: Path) -> None:
+class _SoundStream(soundfile.SoundFile):
+    """A file that is read from its beginning to its end.
+
+    soundfile seeks after every read where it can, which fails in a legal FLAC file that was
+    streamed and does not know its own length.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _check_header(path: Path, rate_hz: int, channels: int) -> None:
+    if not _MIN_RATE_HZ <= rate_hz <= _MAX_RATE_HZ:
+        raise AudioError(
+            f"{path}: expected {_MIN_RATE_HZ} to {_MAX_RATE_HZ} samples a second, found {rate_hz}"
+        )
+    if not 1 <= channels <= _MAX_CHANNELS:
+        raise AudioError(f"{path}: expected 1 to {_MAX_CHANNELS} channels, found {channels}")
+
+
+def _check_length(path: Path, rate_hz: int, shape: tuple[int, int]) -> None:
+    """See that the samples of a header are ours to hold, before anything is decoded."""
+    duration_s = timebase.duration_of(shape[0], rate_hz)
+    if duration_s > _MAX_DURATION_S:
+        raise AudioError(
+            f"{path}: lasts {duration_s / 3600:.1f} h, at most {_MAX_DURATION_S / 3600:g} h"
+        )
+    size = 4 * shape[0] * shape[1]
+    if size > _SUSPECT_BYTES and size > _MAX_EXPANSION * path.stat().st_size:
+        raise AudioError(
+            f"{path}: {path.stat().st_size / 1e6:.1f} MB would become {size / 1e6:.0f} MB of "
+            "samples; no music packs that tightly"
+        )
+
+
+def _count_frames(path: Path) -> int:
+    """Return the frames of a file that doesn't know its own length, by decoding it."""
+    count = 0
+    with _SoundStream(path) as file:
+        block = np.empty((_BLOCK, file.channels), np.float32)
+        while (read := file.buffer_read_into(block, "float32")) > 0:
+            count += read
+            _check_length(path, file.samplerate, (count, file.channels))
+    return count
+
+
+def _read_samples(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the samples, (N,) or (N, channels); fewer than the header says if the file ends."""
+    samples = zeros_or_memmap(shape[:1] if shape[1] == 1 else shape)
+    with _SoundStream(path) as file:
+        for part in chunks(samples, size=_BLOCK):
+            read = file.buffer_read_into(samples[part], "float32")
+            if read < part.stop - part.start:
+                return samples[: part.start + read]
+    return samples
+
+
+def check_suffix(path: Path, *, loops: bool = False) -> None:
     """See that a sound can be written under that name.
 
+    Args:
+        path: The name.
+        loops: Whether it is to loop.
+
     Raises:
-        AudioError: The suffix is not .wav, .flac, .ogg or .mp3.
+        AudioError: The suffix is not .wav, .flac, .ogg or .mp3; or it is .mp3 for a loop.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _SUBTYPES:
         known = ", ".join(_SUBTYPES)
         raise AudioError(f"{path}: can't write {suffix or 'no suffix'!r}; use one of {known}")
+    if loops and suffix == ".mp3":
+        raise AudioError(
+            f"{path}: MP3 pads both ends with silence, so it can't loop without a gap; "
+            "write .ogg, .wav or .flac"
+        )
 
 
 def read_genre(path: Path) -> str:
@@ -134,15 +221,16 @@ def write_sound(
     Args:
         path: The suffix says the format.
         sound: What to write.
-        loops: Mark all of it as a loop, for game engines and samplers; WAV only.
+        loops: Mark all of it as a loop, for game engines and samplers: a sampler chunk in WAV,
+            LOOPSTART and LOOPLENGTH (samples) in OGG.
         genre: Written into the file, for players and :func:`read_genre`.
         comment: Written into the file, see :func:`read_comment`.
 
     Raises:
-        AudioError: Another suffix, or a rate that MP3 does not know.
-        OutputError: The place can't be written to.
+        AudioError: Another suffix, a rate that MP3 does not know, or a loop as MP3.
+        OutputError: The folder can't be written to, or the disk is full.
     """
-    check_suffix(path)
+    check_suffix(path, loops=loops)
     suffix = Path(path).suffix.lower()
     if suffix == ".mp3" and sound.rate_hz not in _MP3_RATES_HZ:
         known = ", ".join(map(str, _MP3_RATES_HZ))
@@ -153,10 +241,32 @@ def write_sound(
             _write_blocks(aside, sound, _SUBTYPES[suffix], genre, "" if is_wav else comment)
             if loops and is_wav:
                 _mark_loop(aside, len(sound.samples), sound.rate_hz)
+            if loops and suffix == ".ogg":
+                add_comments(aside, {"LOOPSTART": "0", "LOOPLENGTH": str(len(sound.samples))})
             if comment and is_wav:
                 _append_comment(aside, comment)
-        except soundfile.LibsndfileError as error:
+            _check_written(aside, len(sound.samples))
+        except (soundfile.LibsndfileError, AudioError) as error:
             raise OSError(str(error)) from error
+
+
+def _check_written(path: Path, n_samples: int) -> None:
+    """Read length and last block back: libsndfile does not report a disk that fills at the end.
+
+    Raises:
+        OSError: The file is cut off.
+    """
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+    with soundfile.SoundFile(path) as written:
+        # An MP3 file may keep its encoder's padding.
+        extra = written.frames - n_samples
+        if not 0 <= extra <= (_MAX_MP3_PADDING if path.suffix.lower() == ".mp3" else 0):
+            raise OSError(f"only {written.frames} of {n_samples} samples were written; disk full?")
+        last = min(n_samples, _BLOCK)
+        written.seek(n_samples - last)
+        if len(written.read(last)) < last:
+            raise OSError("the end was not written; disk full?")
 
 
 def _write_blocks(path: Path, sound: Sound, subtype: str, genre: str, comment: str) -> None:

@@ -162,12 +162,12 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     if piece.note and piece.rank == 1:
         print(piece.note, file=sys.stderr)
     beats = request.options.beats
-    source = "as requested" if beats.sets_tempo else "found in the dance"
     genre = genres.genre_name(piece.genre)
     print(
-        f"{piece.output}: {piece.duration_s:.1f} s of {genre} at {piece.bpm:.1f} bpm ({source}), "
-        f"seed {piece.seed}, made in {piece.seconds.total:.1f} s"
+        f"{piece.output}: {piece.duration_s:.1f} s of {genre} at {piece.bpm:.1f} bpm "
+        f"({_tempo_source(request)}), seed {piece.seed}, made in {piece.seconds.total:.1f} s"
     )
+    _print_loop(piece, request)
     if piece.genre_source in _GENRE_SOURCES and piece.rank == 1:
         print(f"  genre {genre} ({_GENRE_SOURCES[piece.genre_source]})")
     if piece.scores is not None:
@@ -184,6 +184,18 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     ):
         if made is not None:
             print(f"  {title}: {made}")
+
+
+def _tempo_source(request: "GenerateRequest") -> str:
+    """Where the tempo comes from."""
+    if request.options.beats.sets_tempo:
+        return "as requested"
+    return "fitted to whole bars of the dance" if request.options.loop else "found in the dance"
+
+
+def _print_loop(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
+    if request.options.loop:
+        print(f"  loop of {piece.duration_s:.2f} s; the dance lasts {piece.motion_s:.2f} s")
 
 
 def _score_line(scores: "Scores") -> str:

@@ -151,6 +151,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         guidance_scale: float | None = None,
         grid: BeatGrid | None = None,
         loop: bool = False,
+        hold_tempo: bool | None = None,
         score: ControlScore | None = None,
         progress: Progress | None = None,
     ) -> DanceMusic:
@@ -163,9 +164,10 @@ class DanceToMusicPipeline(DiffusionPipeline):
             num_inference_steps: Denoising steps; the checkpoint's own number if None.
             guidance_scale: Weight of the dance against no dance; 1 switches guidance off.
             grid: Beats to play to, from ``motion.beats``; found in the dance if None.
-            loop: Make whole bars whose end flows into their beginning. With a grid that is given
-                its tempo is held and the music ends with the last whole bar; otherwise the tempo
-                moves to the nearest that fills the dance.
+            loop: Make whole bars whose end flows into their beginning.
+            hold_tempo: In a loop, keep the grid's tempo and end with the last whole bar; otherwise
+                the tempo moves to the nearest with which whole bars fill the dance. None holds the
+                tempo of a grid that is given.
             score: Genres and energy by section, accents and silences; times within the loop if
                 there is one.
             progress: Called after every denoising step.
@@ -178,7 +180,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
         check_length(clip)
         clock = [time.perf_counter()]
         beats = beat_grid(clip) if grid is None else grid
-        fitted = self._fit_loop(clip, beats, hold_tempo=grid is not None) if loop else None
+        hold_tempo = grid is not None if hold_tempo is None else hold_tempo
+        fitted = self._fit_loop(clip, beats, hold_tempo=hold_tempo) if loop else None
         score = _fitted_score(score, beats, clip.duration_s, fitted)
         # A loop is generated on whole latent columns, a little longer or shorter than its output.
         stretched = score if fitted is None else scale_times(score, fitted.stretch)

@@ -137,6 +137,7 @@ class GeneratedPiece:
         real_time_factor: Total seconds over seconds of music.
         peak_memory_mb: Largest memory of the process so far.
         rank: Position among the variations of one dance, best first, from 1.
+        motion_s: Length of the dance; a loop may be shorter.
         scores: What the rank is by; None for a single piece.
         beat_maps: The beat maps written.
         picture: The picture written.
@@ -153,6 +154,7 @@ class GeneratedPiece:
     seed: int
     sample_rate: int
     duration_s: float
+    motion_s: float
     bpm: float
     other_bpm: tuple[float, ...]
     beats_s: tuple[float, ...]
@@ -256,6 +258,7 @@ def make_music(
         guidance_scale=options.guidance,
         grid=grid,
         loop=options.loop,
+        hold_tempo=options.beats.sets_tempo,
         score=options.score,
         progress=progress,
     )
@@ -334,8 +337,12 @@ def _plan(
     request: GenerateRequest, pipeline: LazyPipeline, progress: Progress | None
 ) -> tuple[list[_Job], list[str]]:
     """Return a job a dance, and the dances to skip; checks all that can be checked before."""
+    from kinetune.audio.sound import check_suffix
+
     motions = find_motions(request.motions, recursive=request.recursive)
     outputs = plan_outputs(motions, request.output, request.film, suffix=f".{request.format}")
+    for paths in outputs:
+        check_suffix(paths.sound, loops=request.options.loop)
     todo, skipped = [], []
     for motion, paths in zip(motions, outputs, strict=True):
         if request.existing == "skip" and request.files_for(paths)[0].exists():
@@ -392,7 +399,9 @@ def _write(job: _Job, made: "DanceMusic", clip: "MotionClip", paths: OutputPaths
     request, target = job.request, paths.sound
     music = finish_music(made, clip, request, inputs=[job.path], pipeline=job.pipeline)
     write_piece(music, target)
-    piece = replace(_describe(job, target, made, music), beat_maps=_write_beats(music, job, target))
+    piece = replace(
+        _describe(job, target, made, music, clip), beat_maps=_write_beats(music, job, target)
+    )
     if request.plot:
         picture = target.with_suffix(".png")
         music.draw(picture)
@@ -406,7 +415,9 @@ def _write(job: _Job, made: "DanceMusic", clip: "MotionClip", paths: OutputPaths
     return piece
 
 
-def _describe(job: _Job, target: Path, made: "DanceMusic", music: Music) -> GeneratedPiece:
+def _describe(
+    job: _Job, target: Path, made: "DanceMusic", music: Music, clip: "MotionClip"
+) -> GeneratedPiece:
     spent = made.seconds
     return GeneratedPiece(
         motion=str(job.path),
@@ -417,6 +428,7 @@ def _describe(job: _Job, target: Path, made: "DanceMusic", music: Music) -> Gene
         seed=music.seed,
         sample_rate=music.sound.rate_hz,
         duration_s=music.duration_s,
+        motion_s=clip.duration_s,
         bpm=music.bpm,
         other_bpm=tuple(tempo.bpm for tempo in music.beats.alternatives),
         beats_s=tuple(round(float(beat), 4) for beat in music.beats.beats_s),

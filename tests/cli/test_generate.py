@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from kinetune.audio.sound import read_sound
 from kinetune.errors import AudioError, OutputError
 from kinetune.model.conditioning.control_score import ControlScore, Silence
 from kinetune.motion.io.formats import read_motion, write_motion
-from kinetune.tasks.generate import GenerateRequest, generate
+from kinetune.tasks.generate import GenerateRequest, generate, make_music
+from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.requests.beat_options import BeatOptions
 from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance
 from kinetune.tasks.requests.motion_files import MotionPath
@@ -211,6 +213,32 @@ def test_a_loop_is_marked_in_the_sound_and_in_the_beats(tmp_path, tiny_model):
     beats = json.loads((tmp_path / "a.beats.json").read_text())
     assert beats["loops"] is True
     assert beats["duration_s"] == pytest.approx(2.0, abs=1e-3)
+    assert "(fitted to whole bars of the dance)" in done.stdout
+    assert "loop of 2.00 s; the dance lasts 2.00 s" in done.stdout
+
+
+def test_a_loop_keeps_the_whole_dance_unless_its_tempo_is_given(tmp_path, tiny_model):
+    """A first beat alone moves the bars, not the length; a tempo ends with its last whole bar."""
+    motion = dance(tmp_path)
+    options = MusicOptions(steps=1, loop=True, beats=BeatOptions(first_beat_s=0.1))
+    pipeline = LazyPipeline(str(tiny_model), "cpu")
+    clip = read_motion(motion)
+    bent = make_music(clip, options, genre="HO", pipeline=pipeline)
+    assert bent.sound.duration_s == pytest.approx(clip.duration_s, abs=1e-3)
+    assert bent.grid.bar_start_s == pytest.approx(0.1, abs=0.02)
+    options = replace(options, beats=BeatOptions(bpm=150.0, first_beat_s=0.1))
+    held = make_music(clip, options, genre="HO", pipeline=pipeline)
+    assert held.grid.bpm == pytest.approx(150.0)
+    assert held.sound.duration_s == pytest.approx(1.6, abs=1e-3)
+
+
+def test_a_loop_as_mp3_is_refused_before_anything_is_made(tmp_path, tiny_model):
+    done = kinetune(
+        "generate", dance(tmp_path), "-o", tmp_path / "a.mp3", "--model", tiny_model, "--loop"
+    )
+    assert done.returncode == 2
+    assert "can't loop" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["sway.bvh"]
 
 
 def test_variations_are_ranked_best_first(tmp_path, tiny_model):
