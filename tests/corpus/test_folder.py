@@ -148,10 +148,12 @@ def test_a_killed_corpus_goes_on_to_the_same_bytes_without_litter(tmp_path):
     done = len(list(out.glob("items/*.json")))
     assert 0 < done < 18
     # What a worker leaves that is killed while it writes.
-    litter = out / "audio" / ".ho-0123456789-2s-8000-abcd_123.flac"
-    litter.write_bytes(b"half")
-    for path in out.glob("*/.*"):
-        os.utime(path, (time.time() - 60.0,) * 2)
+    code = (
+        "import os, sys; from pathlib import Path; from kinetune import files\n"
+        "with files.atomic_file(Path(sys.argv[1])): os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(out / "audio" / "a.flac")], check=False)
+    assert list((out / "audio").glob(".a-*.flac"))
     make_corpus(out, **settings)
     assert contents(out) == contents(tmp_path / "whole")
 
