@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from kinetune.errors import ConfigError
 from kinetune.motion import features, kinematics, rotations, skeleton
-from kinetune.motion.clip import resample
+from kinetune.motion.clip import clip_from_axis_angle, resample
 
 
 def z_up(vector):
@@ -100,3 +100,120 @@ def test_effort_is_the_mean_speed_of_the_joints_and_follows_its_factor(clip, nam
     np.testing.assert_allclose(features.mean_speed(rows, name), speed, atol=1e-4)
     half = features.scale_effort(rows, np.full(len(rows), 0.5), name)
     np.testing.assert_allclose(features.mean_speed(half, name), 0.5 * speed, atol=1e-4)
+
+
+# The ten columns of the whole body come after the speeds and angular speeds of 24 joints each.
+WHOLE = {
+    name: 48 + index
+    for index, name in enumerate(
+        ["log speed", "log acceleration", "pelvis height", "vertical velocity", "reach of hands",
+         "reach of feet", "left foot", "right foot", "pitch", "lean"]
+    )
+}  # fmt: skip
+
+
+def posed(rotvecs, count=5, fps=30.0, root=(0.0, 1.0, 0.0)):
+    """A dancer at rest but for some joints, held still."""
+    pose = np.zeros((count, 24, 3))
+    for name, rotvec in rotvecs.items():
+        pose[:, skeleton.joint_index(name)] = rotvec
+    return clip_from_axis_angle(pose, np.tile(root, (count, 1)), fps=fps)
+
+
+def column(clip, name):
+    return features.rhythm_features(clip)[:, WHOLE[name]]
+
+
+@pytest.mark.parametrize(("lifted", "other"), [("left", "right"), ("right", "left")])
+def test_a_lifted_foot_stands_in_the_column_of_its_own_side(lifted, other):
+    # A thigh turned back about x by a quarter lifts the foot to the height of the hip.
+    clip = posed({f"{lifted}_hip": [-np.pi / 2, 0.0, 0.0]})
+    positions = kinematics.joint_positions(clip)[0]
+    height_m = positions[skeleton.joint_index(f"{lifted}_foot"), 1] - positions[:, 1].min()
+    assert height_m > 0.5
+    np.testing.assert_allclose(column(clip, f"{lifted} foot"), height_m, atol=1e-5)
+    np.testing.assert_allclose(column(clip, f"{other} foot"), 0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("joint", ["left_elbow", "right_knee", "head"])
+def test_the_angular_speed_of_an_even_turn_is_the_log_of_one_and_its_rate(joint):
+    rate = 2.5  # rad/s
+    pose = np.zeros((40, 24, 3))
+    index = skeleton.joint_index(joint)
+    pose[:, index] = np.arange(40)[:, None] / 30.0 * rate * np.array([0.0, 0.6, 0.8])
+    rows = features.rhythm_features(clip_from_axis_angle(pose, np.zeros((40, 3)), fps=30.0))
+    np.testing.assert_allclose(rows[:, 24 + index], np.log1p(rate), atol=1e-5)
+    np.testing.assert_allclose(np.delete(rows[:, 24:48], index, axis=1), 0.0, atol=1e-6)
+
+
+def test_the_speeds_of_an_even_walk_are_the_log_of_one_and_its_speed():
+    root = np.arange(40)[:, None] / 30.0 * np.array([0.9, 1.2, 0.0])  # 1.5 m/s.
+    rows = features.rhythm_features(clip_from_axis_angle(np.zeros((40, 72)), root, fps=30.0))
+    np.testing.assert_allclose(rows[:, :24], np.log1p(1.5), atol=1e-5)
+    np.testing.assert_allclose(rows[:, WHOLE["log speed"]], np.log1p(1.5), atol=1e-5)
+    np.testing.assert_allclose(rows[:, WHOLE["vertical velocity"]], 1.2, atol=1e-5)
+    np.testing.assert_allclose(rows[2:-2, WHOLE["log acceleration"]], 0.0, atol=1e-3)
+
+
+def test_acceleration_is_that_of_a_fall():
+    time_s = np.arange(30) / 30.0
+    root = np.stack([0 * time_s, -0.5 * 9.81 * time_s**2, 0 * time_s], axis=1)
+    rows = features.rhythm_features(clip_from_axis_angle(np.zeros((30, 72)), root, fps=30.0))
+    np.testing.assert_allclose(rows[3:-3, WHOLE["log acceleration"]], np.log1p(9.81), atol=1e-4)
+    np.testing.assert_allclose(
+        rows[3:-3, WHOLE["vertical velocity"]], -9.81 * time_s[3:-3], atol=1e-4
+    )
+
+
+def test_heights_and_reaches_at_rest_are_those_of_the_skeleton():
+    rest = skeleton.rest_positions_m()
+    clip = posed({})
+    np.testing.assert_allclose(column(clip, "pelvis height"), -rest[:, 1].min(), atol=1e-5)
+    for name, parts in (("reach of hands", "wrist"), ("reach of feet", "ankle")):
+        ends = [rest[skeleton.joint_index(f"{side}_{parts}")] for side in ("left", "right")]
+        want = np.mean([np.linalg.norm(end) for end in ends])
+        np.testing.assert_allclose(column(clip, name), want, atol=1e-5)
+
+
+def test_a_bow_is_a_pitch_forwards_and_a_tilt_to_the_left_a_lean_to_the_left():
+    upright = posed({})
+    # Turned about the left-to-right axis x the trunk falls forwards, to +z where the face looks.
+    bow = posed({"pelvis": [np.pi / 6, 0.0, 0.0]})
+    neck = kinematics.joint_positions(bow)[0, skeleton.joint_index("neck")]
+    assert neck[2] > 0.2
+    assert (column(bow, "pitch") - column(upright, "pitch"))[0] == pytest.approx(0.5, abs=0.06)
+    assert abs((column(bow, "lean") - column(upright, "lean"))[0]) < 0.06
+    # The spine bent about z, backwards, falls to +x, the dancer's left.
+    lean = posed({"spine1": [0.0, 0.0, -np.pi / 6]})
+    assert kinematics.joint_positions(lean)[0, skeleton.joint_index("neck"), 0] > 0.1
+    assert (column(lean, "lean") - column(upright, "lean"))[0] > 0.3
+
+
+def test_facing_backwards_a_bow_is_a_pitch_forwards_all_the_same():
+    turn = Rotation.from_rotvec([0.0, np.pi, 0.0])
+    bow = (turn * Rotation.from_rotvec([np.pi / 6, 0.0, 0.0])).as_rotvec()
+    got = column(posed({"pelvis": bow}), "pitch")
+    np.testing.assert_allclose(
+        got, column(posed({"pelvis": [np.pi / 6, 0, 0]}), "pitch"), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", ["rhythm", "paper"])
+def test_effort_scales_every_speed_and_nothing_else(clip, name):
+    rows = features.features_named(name)(clip)
+    factor = np.linspace(0.5, 2.0, len(rows))
+    scaled = features.scale_effort(rows, factor, name)
+    if name == "paper":
+        joints, out = rows.reshape(-1, 24, 15), scaled.reshape(-1, 24, 15)
+        np.testing.assert_array_equal(out[..., :9], joints[..., :9])
+        np.testing.assert_allclose(
+            out[..., 9:], joints[..., 9:] * factor[:, None, None], rtol=1e-5, atol=1e-6
+        )
+        return
+    logs = 2 * 24 + 2
+    want = np.log1p(np.expm1(rows[:, :logs].astype(float)) * factor[:, None])
+    np.testing.assert_allclose(scaled[:, :logs], want, atol=1e-5)
+    vertical = WHOLE["vertical velocity"]
+    np.testing.assert_allclose(scaled[:, vertical], rows[:, vertical] * factor, atol=1e-6)
+    others = [k for k in range(logs, rows.shape[1]) if k != vertical]
+    np.testing.assert_array_equal(scaled[:, others], rows[:, others])

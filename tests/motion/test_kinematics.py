@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from scipy.spatial.transform import Rotation
 
 from kinetune.motion import kinematics, rotations, skeleton
@@ -72,3 +73,49 @@ def test_global_rotations_of_leaves_are_products_down_the_tree():
         rotations.quat_multiply(clip.rotations[:, 0], clip.rotations[:, 1]), clip.rotations[:, 4]
     )
     np.testing.assert_allclose(world[:, 4], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("fps", [20.0, 30.0, 120.0])
+def test_velocity_is_a_central_difference_in_units_a_second(fps):
+    time_s = np.arange(30) / fps
+    values = np.stack([time_s**2, np.sin(time_s), 0 * time_s + 4.0], axis=1)
+    got = kinematics.velocity(values, fps)
+    np.testing.assert_allclose(got[1:-1], (values[2:] - values[:-2]) * fps / 2.0, atol=1e-12)
+    np.testing.assert_allclose(got[0], (values[1] - values[0]) * fps, atol=1e-12)
+    np.testing.assert_allclose(got[-1], (values[-1] - values[-2]) * fps, atol=1e-12)
+    # The central difference of a square is exact: 2 t.
+    np.testing.assert_allclose(got[1:-1, 0], 2.0 * time_s[1:-1], atol=1e-9)
+
+
+def test_angular_velocity_at_the_ends_is_that_of_one_step():
+    pose = np.zeros((4, 24, 3))
+    pose[:, 3, 1] = [0.0, 0.1, 0.3, 0.6]
+    clip = clip_from_axis_angle(pose, np.zeros((4, 3)), fps=30)
+    spin = kinematics.angular_velocities(clip)[:, 3, 1]
+    np.testing.assert_allclose(spin, [3.0, 4.5, 7.5, 9.0], atol=1e-9)
+
+
+def test_local_rotations_undo_the_chain():
+    clip = swaying_clip()
+    world = kinematics.global_rotations(clip.rotations)
+    got = kinematics.local_rotations(world)
+    assert np.abs(np.sum(got * clip.rotations, axis=-1)).min() > 1.0 - 1e-12
+
+
+def test_a_raised_left_arm_is_a_raised_left_hand():
+    pose = np.zeros((1, 24, 3))
+    pose[0, skeleton.joint_index("left_shoulder"), 2] = np.pi / 2
+    clip = clip_from_axis_angle(pose, np.zeros((1, 3)), fps=30)
+    hands = kinematics.joint_positions(clip)[0, [22, 23]]
+    assert hands[0, 1] > 0.7
+    assert hands[0, 0] > 0.0
+    assert hands[1, 1] < 0.5
+    assert hands[1, 0] < -0.6
+
+
+def test_legs_are_as_long_as_thigh_and_shin_on_the_mean_of_both_sides():
+    thighs = np.linalg.norm(skeleton.OFFSETS_M[[4, 5]], axis=1)
+    shins = np.linalg.norm(skeleton.OFFSETS_M[[7, 8]], axis=1)
+    assert skeleton.leg_length_m() == pytest.approx((thighs + shins).mean())
+    rest = skeleton.rest_positions_m()
+    np.testing.assert_allclose(rest[7], skeleton.OFFSETS_M[[1, 4, 7]].sum(axis=0))

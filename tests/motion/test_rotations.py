@@ -73,7 +73,7 @@ def test_slerp_is_scipys():
     np.testing.assert_allclose(rotations.matrix_from_quat(ours), expected, atol=1e-9)
 
 
-def test_continuous_only_flips_signs():
+def test_make_continuous_only_flips_signs():
     quat = rotations.quat_from_axis_angle(np.linspace(0, 9, 50)[:, None] * [0.0, 1.0, 0.0])
     rng = np.random.default_rng(1)
     flipped = quat * rng.choice([-1.0, 1.0], size=(50, 1))
@@ -82,8 +82,31 @@ def test_continuous_only_flips_signs():
     np.testing.assert_allclose(np.abs(np.sum(again * quat, axis=1)), 1.0)
 
 
-def test_between_turns_one_direction_into_the_other(vectors):
+def test_the_shortest_rotation_turns_one_direction_into_the_other(vectors):
     source = vectors[:100] / np.linalg.norm(vectors[:100], axis=1, keepdims=True)
     target = np.concatenate([source[1:], -source[-1:]])
     turned = rotations.rotate(rotations.shortest_rotation(source, target), source)
     np.testing.assert_allclose(turned, target, atol=1e-6)
+
+
+def test_slerp_goes_the_shorter_way_whatever_the_signs():
+    start = rotations.quat_from_axis_angle(np.array([0.0, 0.2, 0.0]))
+    end = rotations.quat_from_axis_angle(np.array([0.0, 1.0, 0.0]))
+    for sign in (1.0, -1.0):
+        got = rotations.slerp(start, sign * end, np.array(0.25))
+        want = rotations.quat_from_axis_angle(np.array([0.0, 0.4, 0.0]))
+        assert abs(got @ want) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_the_mean_of_rotations_is_scipys_whatever_their_signs():
+    rng = np.random.default_rng(0)
+    quat = rotations.quat_from_axis_angle(0.3 * rng.normal(size=(20, 3)))
+    quat[::3] *= -1.0
+    want = Rotation.from_quat(quat, scalar_first=True).mean().as_quat(scalar_first=True)
+    assert abs(rotations.mean_rotation(quat) @ want) == pytest.approx(1.0, abs=1e-12)
+    np.testing.assert_array_equal(rotations.mean_rotation(quat[:1]), quat[0])
+
+
+def test_unit_vectors_are_one_long_and_zeros_stay():
+    got = rotations.unit(np.array([[3.0, 0.0, 4.0], [0.0, 0.0, 0.0]]))
+    np.testing.assert_allclose(got, [[0.6, 0.0, 0.8], [0.0, 0.0, 0.0]])
