@@ -1,4 +1,4 @@
-"""Turns a bundled dance into music and a picture: what `make demo` runs.
+"""A dance becomes music, a picture and a film: what `make demo` runs.
 
 python examples/demo.py [MOTION] [OUTPUT.wav]
 """
@@ -6,31 +6,33 @@ python examples/demo.py [MOTION] [OUTPUT.wav]
 import sys
 from pathlib import Path
 
-from kinetune.errors import KinetuneError
-from kinetune.tasks.generate import GenerateRequest, generate
+import kinetune
 
 DANCE = Path(__file__).parent / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
 
 
 def main(motion: Path = DANCE, output: Path = Path("out/demo.wav")) -> None:
-    """Generate, and say in plain words what was done and where it is."""
-    print(f"Reading the dance in {motion} ...")
-    result = generate(GenerateRequest((motion,), output, plot=True, existing="replace"))
-    for failure in result.failures:
-        raise KinetuneError(failure.error)
-    piece = result.pieces[0]
-    print()
-    print(f"kinetune read {piece.duration_s:.1f} s of a break dance (AIST++, Google LLC, CC BY")
-    print(f"4.0), found its beat at {piece.bpm:.1f} beats a minute, and made music for it.")
-    print(f"  listen to  {piece.output}")
-    print(f"  look at    {piece.picture}: the dancer, the body's energy and its beats,")
-    print("             and the music with the beats found in it, on one time axis")
-    print("Another genre, the same dance:")
+    """Make the three files, and print what is done and where it is."""
+    print(f"Reading the dance in {motion} and making music for it ...")
+    music = kinetune.generate(motion)
+    print(f"  {music.duration_s:.1f} s of music at the {music.bpm:.1f} bpm found in the dance")
+    print(f"  listen to  {music.save(output, overwrite=True)}")
+
+    print("Drawing the picture ...")
+    picture = output.with_suffix(".png")
+    music.draw(picture)
+    print(f"  look at    {picture}: the dancer, the body's energy, the music and its beats")
+
+    print("Making the film, half a minute ...")
+    film = music.film(output.with_suffix(".mp4"), overwrite=True)
+    print(f"  watch      {film}: the dancer with the music")
+
+    print("The dance is from AIST++ (Google LLC, CC BY 4.0). Another genre, the same dance:")
     print(f"  .venv/bin/kinetune generate {motion} --genre house -o out/house.wav")
 
 
 if __name__ == "__main__":
     try:
         main(*map(Path, sys.argv[1:3]))
-    except KinetuneError as error:
+    except kinetune.KinetuneError as error:
         sys.exit(f"demo: {error}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kinetune.cli.terminal.options import DeviceOption, ForceOption, JsonOption
+from kinetune.cli.terminal.output import say
 
 
 def command(
@@ -33,6 +34,6 @@ def command(
         print_json(result)
         return
     outcome = {True: "the same bytes as before", False: "other bytes than before", None: "made"}
-    print(f"{result.output}: {outcome[result.same]}")
+    say(f"{result.output}: {outcome[result.same]}")
     for difference in result.differences:
-        print(f"  {difference}")
+        say(f"  {difference}")

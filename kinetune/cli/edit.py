@@ -30,6 +30,7 @@ from kinetune.cli.terminal.options import (
     read_options,
     score_options,
 )
+from kinetune.cli.terminal.output import say
 
 if TYPE_CHECKING:
     from kinetune.tasks.edit import EditRequest, EditResult
@@ -145,14 +146,14 @@ def command(
 def _print_result(result: "EditResult", request: "EditRequest") -> None:
     amount = f"{result.strength:.0%} new" if request.is_whole else "new"
     genre = genres.genre_name(result.genre)
-    print(
+    say(
         f"{result.output}: {result.start_s:.2f} to {result.end_s:.2f} s {amount}, "
         f"{genre} at {result.bpm:.1f} bpm, seed {result.seed}, made in {result.seconds:.1f} s"
     )
     if result.from_recipe:
-        print(f"  dance, beats and score as {result.music} was made with")
+        say(f"  dance, beats and score as {result.music} was made with")
     if result.genre_source == "classifier":
-        print(f"  genre {genre} (from its sound; choose another with --genre)")
+        say(f"  genre {genre} (from its sound; choose another with --genre)")
     for title, made in (("picture", result.picture), ("film", result.film)):
         if made is not None:
-            print(f"  {title}: {made}")
+            say(f"  {title}: {made}")

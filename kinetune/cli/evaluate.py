@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from kinetune.cli.terminal.options import DeviceOption, ModelOption, labelled_folders
+from kinetune.cli.terminal.output import say
 from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def command(
     if as_json:
         print_json(result.results)
     else:
-        print(f"{result.report}\n\n{result.page}: this page, with pictures")
+        say(f"{result.report}\n\n{result.page}: this page, with pictures")
     _exit_if_unusable(result)
 
 
@@ -149,9 +150,9 @@ def aist(
     if as_json:
         print_json(result.scores.results)
     else:
-        print(f"{result.paper_table}\n")
-        print(f"{result.slices} of {result.total} slices found in {root}\n")
-        print(f"{result.scores.report}\n\n{result.scores.page}: this page, with pictures")
+        say(f"{result.paper_table}\n")
+        say(f"{result.slices} of {result.total} slices found in {root}\n")
+        say(f"{result.scores.report}\n\n{result.scores.page}: this page, with pictures")
     _exit_if_unusable(result.scores)
 
 

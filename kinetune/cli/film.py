@@ -20,6 +20,7 @@ from kinetune.cli.terminal.options import (
     beat_options,
     read_options,
 )
+from kinetune.cli.terminal.output import say
 
 
 def command(
@@ -59,6 +60,6 @@ def command(
     if as_json:
         print_json(result)
     else:
-        print(f"{result.output}: {result.duration_s:.1f} s of dance at {result.bpm:.1f} bpm")
+        say(f"{result.output}: {result.duration_s:.1f} s of dance at {result.bpm:.1f} bpm")
         if abs(result.music_s - result.duration_s) > 1.0:
-            print(f"  the music lasts {result.music_s:.1f} s")
+            say(f"  the music lasts {result.music_s:.1f} s")

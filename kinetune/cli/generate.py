@@ -1,12 +1,11 @@
 """``kinetune generate``: a dance goes in, music comes out."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kinetune import genres, timebase
+from kinetune import genres
 from kinetune.cli.terminal.options import (
     FILES,
     GENRES,
@@ -33,6 +32,7 @@ from kinetune.cli.terminal.options import (
     read_options,
     score_options,
 )
+from kinetune.cli.terminal.output import note, say
 from kinetune.errors import ConfigError, KinetuneError
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ def command(
         list[str] | None,
         typer.Option(help="Also write the beats: json, csv, labels (Audacity) or midi."),
     ] = None,
-    rate: Annotated[int, typer.Option(help="Samples a second of the sound.")] = (
-        timebase.SAMPLE_RATE_HZ
-    ),
+    rate: Annotated[
+        int | None, typer.Option(help="Samples a second of the sound. (default: 22050)")
+    ] = None,
     stereo: Annotated[bool, typer.Option(help="Two equal channels instead of one.")] = False,
     loudness: Annotated[float, typer.Option(help="Integrated loudness, LUFS.")] = -14.0,
     video: VideoOption = None,
@@ -107,6 +107,7 @@ def command(
     ] = False,
 ) -> None:
     """Turn dances into music."""
+    from kinetune import timebase
     from kinetune.audio.export import ExportFormat
     from kinetune.cli.terminal.output import print_json
     from kinetune.cli.terminal.progress import passing_bar
@@ -131,7 +132,7 @@ def command(
         read=read_options(mapping, animation, fps, blender),
         options=options,
         variations=variations,
-        export=ExportFormat(rate, 2 if stereo else 1, loudness),
+        export=ExportFormat(rate or timebase.SAMPLE_RATE_HZ, 2 if stereo else 1, loudness),
         beat_maps=tuple(beat_map or ()),
         plot=plot,
         film=FilmOptions(video, onto, offset),
@@ -160,30 +161,30 @@ def _existing(force: bool, skip: bool) -> "Existing":
 
 def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     if piece.note and piece.rank == 1:
-        print(piece.note, file=sys.stderr)
+        note(piece.note)
     beats = request.options.beats
     genre = genres.genre_name(piece.genre)
-    print(
+    say(
         f"{piece.output}: {piece.duration_s:.1f} s of {genre} at {piece.bpm:.1f} bpm "
         f"({_tempo_source(request)}), seed {piece.seed}, made in {piece.seconds.total:.1f} s"
     )
     _print_loop(piece, request)
     if piece.genre_source in _GENRE_SOURCES and piece.rank == 1:
-        print(f"  genre {genre} ({_GENRE_SOURCES[piece.genre_source]})")
+        say(f"  genre {genre} ({_GENRE_SOURCES[piece.genre_source]})")
     if piece.scores is not None:
-        print(f"  {_score_line(piece.scores)}")
+        say(f"  {_score_line(piece.scores)}")
     others = ", ".join(f"{bpm:.1f}" for bpm in piece.other_bpm[:3])
     if not beats.sets_tempo and others:
-        print(f"  other possible tempi: {others} bpm (choose with --bpm)")
+        say(f"  other possible tempi: {others} bpm (choose with --bpm)")
     for path in piece.beat_maps:
-        print(f"  beats: {path}")
+        say(f"  beats: {path}")
     for title, made in (
         ("picture", piece.picture),
         ("film", piece.film),
         ("variations side by side", piece.variation_sheet),
     ):
         if made is not None:
-            print(f"  {title}: {made}")
+            say(f"  {title}: {made}")
 
 
 def _tempo_source(request: "GenerateRequest") -> str:
@@ -195,7 +196,7 @@ def _tempo_source(request: "GenerateRequest") -> str:
 
 def _print_loop(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     if request.options.loop:
-        print(f"  loop of {piece.duration_s:.2f} s; the dance lasts {piece.motion_s:.2f} s")
+        say(f"  loop of {piece.duration_s:.2f} s; the dance lasts {piece.motion_s:.2f} s")
 
 
 def _score_line(scores: "Scores") -> str:
@@ -213,9 +214,9 @@ def _print_outcome(result: "GenerateResult", *, quiet: bool) -> None:
     failures = result.failures
     total = len(result.pieces) + len(failures)
     if total > 1 and not quiet:
-        print(f"{len(result.pieces)} of {total} made")
+        say(f"{len(result.pieces)} of {total} made")
     if result.skipped and not quiet:
-        print(f"{len(result.skipped)} left out: their sound files exist")
+        say(f"{len(result.skipped)} left out: their sound files exist")
     if failures:
         print_failures(f"{len(failures)} of {total} failed:", (f.error for f in failures))
         raise typer.Exit(1)

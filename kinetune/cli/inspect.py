@@ -15,6 +15,7 @@ from kinetune.cli.terminal.options import (
     MappingOption,
     read_options,
 )
+from kinetune.cli.terminal.output import say
 
 if TYPE_CHECKING:
     from kinetune.motion.io.formats import ReadOptions
@@ -57,7 +58,7 @@ def _draft_mapping(motion: Path, target: Path, read: "ReadOptions") -> None:
     from kinetune.tasks.inspect import DraftMappingRequest, draft_mapping
 
     result = draft_mapping(DraftMappingRequest(motion, target, read))
-    print(
+    say(
         f"{target}: {result.recognised} of our {result.joints} joints recognised by name; correct "
         f"it, then use it with --mapping {target}"
     )
@@ -65,16 +66,16 @@ def _draft_mapping(motion: Path, target: Path, read: "ReadOptions") -> None:
 
 def _print_result(result: "InspectResult") -> None:
     others = ", ".join(f"{tempo.bpm:.1f}" for tempo in result.alternatives) or "none"
-    print(f"{result.motion}")
-    print(f"format        {result.format}, {result.joints} joints")
-    print(f"length        {result.frames} frames at {result.fps:g} fps = {result.duration_s:.2f} s")
+    say(f"{result.motion}")
+    say(f"format        {result.format}, {result.joints} joints")
+    say(f"length        {result.frames} frames at {result.fps:g} fps = {result.duration_s:.2f} s")
     if result.note:
-        print(f"note          {result.note}")
-    print(f"motion beats  {len(result.motion_beats_s)} (minima of the mean joint speed)")
-    print(
+        say(f"note          {result.note}")
+    say(f"motion beats  {len(result.motion_beats_s)} (minima of the mean joint speed)")
+    say(
         f"tempo         {result.bpm:.1f} bpm, first beat at {result.first_beat_s:.2f} s, "
         f"a bar opens at {result.bar_start_s:.2f} s, confidence {result.confidence:.2f}"
     )
-    print(f"it might be   {others} bpm")
+    say(f"it might be   {others} bpm")
     if result.picture is not None:
-        print(f"picture       {result.picture}")
+        say(f"picture       {result.picture}")

@@ -1,18 +1,21 @@
-"""The ``kinetune`` command: gathers the subcommands and turns errors into one line and exit code 2.
+"""The ``kinetune`` command: gathers the subcommands, and turns errors into a line and a code.
 
-Heavy imports stay inside the subcommands, so that ``--help`` answers at once.
+Exit codes: 1 where part of the work failed or something unforeseen happened, 2 for bad input, 130
+for Ctrl-C. Heavy imports stay inside the subcommands, so that ``--help`` answers at once.
 """
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 import kinetune
 from kinetune.cli import (
     again,
     corpus,
+    demo,
     edit,
     evaluate,
     film,
@@ -22,15 +25,49 @@ from kinetune.cli import (
     prepare,
     train,
 )
-from kinetune.cli.terminal.output import print_error
+from kinetune.cli.terminal.output import print_error, print_unforeseen, verbosity
 from kinetune.errors import KinetuneError
+
+_BAD_INPUT, _INTERRUPTED = 2, 130
+_FLAGS = {"-v": "-v", "--verbose": "-v", "-vv": "-vv", "-q": "-q", "--quiet": "-q"}
+
+
+class _Root(TyperGroup):
+    """Takes ``-v`` and ``-q`` anywhere on the line, and ends with the right exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Move the flags that all subcommands know to the front."""
+        end = args.index("--") if "--" in args else len(args)
+        flags = [_FLAGS[word] for word in args[:end] if word in _FLAGS]
+        rest = [word for word in args[:end] if word not in _FLAGS]
+        return super().parse_args(ctx, [*flags, *rest, *args[end:]])
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        """Run the subcommand."""
+        level = -1 if ctx.params.get("quiet") else int(ctx.params.get("verbose") or 0)
+        with verbosity(level):
+            try:
+                return super().invoke(ctx)
+            except KinetuneError as error:
+                print_error(error)
+                raise typer.Exit(_BAD_INPUT) from error
+            except KeyboardInterrupt as error:
+                print_error("stopped")
+                raise typer.Exit(_INTERRUPTED) from error
+            except Exception as error:
+                # The framework's own: exits, and wrong usage.
+                if hasattr(error, "exit_code") or isinstance(error, typer.Abort | BrokenPipeError):
+                    raise
+                print_unforeseen(error)
+                raise typer.Exit(1) from error
+
 
 app = typer.Typer(
     name="kinetune",
-    help="Listens to a dance: 3D motion in, music that fits the body out.",
+    cls=_Root,
+    help="Music for a dance: 3D motion in, music with its tempo, accents and energy out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 app.command("generate")(generate.command)
 app.command("edit")(edit.command)
@@ -38,10 +75,11 @@ app.command("film")(film.command)
 app.command("again")(again.command)
 app.command("inspect")(inspect.command)
 app.command("models")(models.command)
-app.add_typer(prepare.app, name="prepare")
-app.add_typer(corpus.app, name="corpus")
-app.add_typer(train.app, name="train")
+app.command("demo")(demo.command)
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(corpus.app, name="corpus")
+app.add_typer(prepare.app, name="prepare")
+app.add_typer(train.app, name="train")
 
 
 def _version(wanted: bool) -> None:
@@ -52,28 +90,26 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    verbose: Annotated[
+        int,
+        typer.Option("-v", "--verbose", count=True, help="Also print what is decided; -vv more."),
+    ] = 0,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Listens to a dance: 3D motion in, music that fits the body out."""
+    """Music for a dance: 3D motion in, music with its tempo, accents and energy out."""
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit; a kinetune error is one line on stderr and exit code 2.
+    """Run the command line and exit.
 
     Args:
         arguments: What follows the program's name; None takes the process's own.
     """
-    try:
-        app(None if arguments is None else list(arguments))
-    except KinetuneError as error:
-        print_error(error)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print_error("stopped")
-        sys.exit(130)
+    app(None if arguments is None else list(arguments), prog_name="kinetune")
     sys.exit(0)
 
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from kinetune.cli.terminal.options import JsonOption
+from kinetune.cli.terminal.output import say
 
 if TYPE_CHECKING:
     from kinetune.model.catalogue import ModelEntry
@@ -23,8 +24,8 @@ def command(as_json: JsonOption = False) -> None:
 
 def _print_model(model: "ModelEntry") -> None:
     kind = f"bundled, {model.bytes / 1e6:.1f} MB" if model.bundled else "untrained preset"
-    print(f"{model.name} ({kind})")
-    print(f"  parameters  {model.total_parameters:,}: UNet {model.unet_parameters:,}, VAE")
-    print(f"              {model.vae_parameters:,}, conditions {model.condition_parameters:,}")
+    say(f"{model.name} ({kind})")
+    say(f"  parameters  {model.total_parameters:,}: UNet {model.unet_parameters:,}, VAE")
+    say(f"              {model.vae_parameters:,}, conditions {model.condition_parameters:,}")
     for key, value in model.settings.items():
-        print(f"  {key:<20} {value}")
+        say(f"  {key:<20} {value}")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from kinetune.cli.terminal.output import say
+
 app = typer.Typer(help="Turn a data set into what the trainers read.", no_args_is_help=True)
 
 
@@ -28,8 +30,8 @@ def aist(
     with item_bar("preparing") as progress:
         result = prepare_aist(root, out, features=features, progress=progress)
     held_out = sum(item.held_out for item in result.prepared.items)
-    print(
+    say(
         f"{out}: {len(result.prepared.items) - held_out} training and {held_out} held-out dances, "
         f"{result.slices} training slices of 5 s"
     )
-    print(f"  dropped: {result.ignored} on the ignore list, {result.without_music} without music")
+    say(f"  dropped: {result.ignored} on the ignore list, {result.without_music} without music")

@@ -213,6 +213,10 @@ def generate(
         with collect_failures(job.path, failures):
             file = read_motion_file(job.path, request.read)
             clip = file.clip
+            _log.info(
+                "%s: %s, %d joints, %d frames at %g fps",
+                job.path, file.format, file.joints, clip.frame_count, clip.fps,
+            )  # fmt: skip
         if clip is None:
             continue
         # Outside of the context: a model that can't be loaded ends the batch.
@@ -250,6 +254,9 @@ def make_music(
     # Without options for its beats, a loop may move the tempo.
     if grid is None and not (options.loop and options.beats == BeatOptions()):
         grid = options.beats.grid_for(clip)
+    if grid is not None:
+        others = ", ".join(f"{tempo.bpm:.1f}" for tempo in grid.alternatives) or "none"
+        _log.info("%s: tempo %.1f bpm, others %s", clip.name, grid.bpm, others)
     return pipeline.load()(
         clip,
         genre=genre,

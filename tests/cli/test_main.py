@@ -6,17 +6,19 @@ import sys
 import pytest
 
 import kinetune as package
-from tests.cli.conftest import kinetune
+from kinetune import genres
+from tests.cli.conftest import assert_one_clear_line, kinetune
 from tests.conftest import REPOSITORY
 
 
 @pytest.mark.parametrize(
-    "verb",
+    "command",
     [[], ["generate"], ["inspect"], ["models"], ["prepare", "aist"], ["corpus", "make"],
-     ["train", "vae"], ["train", "diffusion"], ["train", "genre"]],
+     ["train", "vae"], ["train", "diffusion"], ["train", "genre"], ["edit"], ["film"], ["again"],
+     ["demo"], ["evaluate"]],
 )  # fmt: skip
-def test_every_verb_has_help(verb):
-    done = kinetune(*verb, "--help")
+def test_every_subcommand_has_help(command):
+    done = kinetune(*command, "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
 
@@ -26,17 +28,6 @@ def test_help_tells_every_default():
     text = " ".join(kinetune("generate", "--help").stdout.replace("│", " ").split())
     assert "(default: the model's own)" in text
     assert "(default: found in the dance)" in text
-
-
-def test_help_does_not_load_torch():
-    code = (
-        "import sys; sys.argv = ['kinetune', '--help']\n"
-        "from kinetune.cli.main import run\n"
-        "try: run()\n"
-        "except SystemExit: pass\n"
-        "assert not {'torch', 'diffusers', 'librosa'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_the_version_is_the_packages():
@@ -117,6 +108,79 @@ def test_bad_input_is_one_line_and_code_2(tmp_path, arguments, message):
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_verbose_prints_what_was_decided_and_quiet_nothing(tmp_path, tiny_model, place):
+    from tests.cli.test_generate import dance
+
+    command = ["generate", dance(tmp_path), "-o", tmp_path / "a.wav", "--model", tiny_model]
+    command += ["--force"]
+
+    def ran(flag):
+        words = [flag, *command] if place == "before" else [*command, flag]
+        done = kinetune(*words)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    verbose, quiet = ran("-v"), ran("-q")
+    assert "sway.bvh: BVH, 24 joints, 120 frames at 60 fps" in verbose.stderr
+    assert "tempo" in verbose.stderr
+    assert (quiet.stdout, quiet.stderr) == ("", "")
+
+
+def test_an_unforeseen_error_is_one_line_and_its_traceback_is_verbose(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("by \x1b[31mnought")
+
+    monkeypatch.setattr("kinetune.tasks.inspect.inspect", broken)
+    (tmp_path / "a.bvh").write_text("")
+    done = kinetune("inspect", tmp_path / "a.bvh")
+    assert_one_clear_line(done, code=1)
+    assert "unexpected ZeroDivisionError: by \\x1b[31mnought" in done.stderr
+    assert "Traceback" in kinetune("inspect", tmp_path / "a.bvh", "-v").stderr
+
+
+def test_ctrl_c_is_one_line_and_code_130(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kinetune.tasks.inspect.inspect", interrupted)
+    assert_one_clear_line(kinetune("inspect", "a.bvh"), code=130)
+
+
+def test_a_module_is_run_as_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "kinetune", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"kinetune {package.__version__}\n"
+
+
+def test_completion_is_offered_and_completes():
+    assert "--install-completion" in kinetune("--help").stdout
+    done = subprocess.run(
+        [sys.executable, "-m", "kinetune"], capture_output=True, text=True, check=False,
+        env={**os.environ, "_KINETUNE_COMPLETE": "complete_bash", "COMP_WORDS": "kinetune ge",
+             "COMP_CWORD": "1"},
+    )  # fmt: skip
+    assert done.stdout.split() == ["generate"]
+
+
+def test_help_and_models_answer_without_the_heavy_libraries():
+    for words in (["--help"], ["generate", "--help"], ["models"]):
+        code = (
+            "import sys\nfrom kinetune.cli.main import run\n"
+            f"try: run({words})\n"
+            "except SystemExit: pass\n"
+            "assert not {'torch', 'diffusers', 'librosa', 'scipy'} & set(sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_every_genre_is_in_the_help():
+    text = " ".join(kinetune("generate", "--help").stdout.replace("│", " ").split())
+    for name in genres.NAMES:
+        assert name in text
 
 
 @pytest.mark.parametrize(("given", "kept"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])

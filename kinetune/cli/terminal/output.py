@@ -1,8 +1,57 @@
-"""What the command line prints: results as JSON, and errors in one line each."""
+"""What the command line prints: results, and errors in one line each.
 
+``-q`` prints errors only; ``-v`` adds the log of the library on stderr, and the traceback of an
+error that nobody foresaw.
+"""
+
+import contextlib
 import json
+import logging
 import sys
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+
+from kinetune.errors import printable
+
+_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+_log = logging.getLogger("kinetune")
+
+
+@contextlib.contextmanager
+def verbosity(level: int) -> Iterator[None]:
+    """Log to stderr while in this context.
+
+    Args:
+        level: -1 prints errors only, 0 also results and warnings, 1 the log, 2 all of it.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine())
+    before = _log.level, _log.propagate
+    _log.addHandler(handler)
+    _log.setLevel(logging.ERROR if level < 0 else _LEVELS[min(level, len(_LEVELS) - 1)])
+    _log.propagate = False
+    try:
+        yield
+    finally:
+        _log.removeHandler(handler)
+        _log.level, _log.propagate = before
+
+
+def is_quiet() -> bool:
+    """Return whether only errors are printed."""
+    return _log.level >= logging.ERROR
+
+
+def say(text: str) -> None:
+    """Print a line of a result on stdout, unless quiet."""
+    if not is_quiet():
+        print(text)
+
+
+def note(text: str) -> None:
+    """Print a line beside the result on stderr, unless quiet."""
+    if not is_quiet():
+        print(printable(text), file=sys.stderr)
 
 
 def print_json(value: object) -> None:
@@ -12,18 +61,30 @@ def print_json(value: object) -> None:
     print(json.dumps(to_json(value), indent=2))
 
 
-def one_line(text: object) -> str:
-    """Return a message on one line."""
-    return " ".join(str(text).split())
-
-
 def print_error(text: object) -> None:
     """Print a message of the program itself on stderr."""
-    print(f"kinetune: {one_line(text)}", file=sys.stderr)
+    print(f"kinetune: {printable(str(text))}", file=sys.stderr)
 
 
 def print_failures(heading: str, errors: Iterable[object]) -> None:
     """Print a heading and one line for every error on stderr."""
     print_error(heading)
     for error in errors:
-        print(f"  {one_line(error)}", file=sys.stderr)
+        print(f"  {printable(str(error))}", file=sys.stderr)
+
+
+def print_unforeseen(error: Exception) -> None:
+    """Print an error that is no user's fault: one line, and the traceback where logging is on."""
+    if _log.level and _log.level <= logging.INFO:
+        traceback.print_exception(error)
+    print_error(
+        f"unexpected {type(error).__name__}: {error} (kinetune -v prints where; please report it)"
+    )
+
+
+class _OneLine(logging.Formatter):
+    """Messages as printable lines; tracebacks below them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = printable(record.getMessage())
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

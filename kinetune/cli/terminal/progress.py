@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from kinetune.cli.terminal.output import is_quiet
+
 
 @contextmanager
 def item_bar(title: str) -> Iterator[Callable[[int, int], None]]:
@@ -32,7 +34,7 @@ def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=Console(stderr=True))
+    bar = Progress(*columns, console=Console(stderr=True), disable=is_quiet())
     tasks: dict[str, TaskID] = {}
 
     def update(title: str, done: int, total: int) -> None:
@@ -59,7 +61,7 @@ def passing_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]
     Args:
         quiet: Yield None instead, and show nothing.
     """
-    if quiet:
+    if quiet or is_quiet():
         yield None
         return
     bar = _PassingBar()
