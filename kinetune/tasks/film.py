@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
+    from kinetune.render.marks import Marks
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def write_film(
     *,
     title: str,
     options: FilmOptions,
+    marks: "Marks | None" = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Film the dancer with the music, or put the music on the film of the options.
@@ -110,6 +112,7 @@ def write_film(
         sound: The music; it begins with the dance.
         title: A line in the corner of the film.
         options: ``onto`` and ``offset_s`` are used.
+        marks: Sections, silences, accents and the loop's wrap on the waveform.
         progress: Called with (pictures done, pictures in all).
 
     Raises:
@@ -120,10 +123,13 @@ def write_film(
 
     from kinetune.audio.beat_map import beat_map
     from kinetune.render import mux, skeleton_video, soundtrack
+    from kinetune.render.marks import Marks
 
     if options.onto is not None:
         soundtrack.replace_soundtrack(path, options.onto, sound, offset_s=options.offset_s)
         return
     beats = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, sound.duration_s)
-    scene = skeleton_video.Scene(clip, np.array(beats.beats_s), np.array(beats.downbeats_s), title)
+    scene = skeleton_video.Scene(
+        clip, np.array(beats.beats_s), np.array(beats.downbeats_s), title, marks or Marks()
+    )
     mux.write_film(path, scene, sound, progress=progress)

@@ -12,6 +12,7 @@ from kinetune.audio.export import ExportFormat, export
 from kinetune.errors import ConfigError
 from kinetune.files import check_writable
 from kinetune.motion.io.formats import ReadOptions, read_motion_file
+from kinetune.render.marks import marks_of
 from kinetune.tasks import variations
 from kinetune.tasks.film import write_film
 from kinetune.tasks.lazy_pipeline import LazyPipeline
@@ -298,11 +299,13 @@ def finish_music(
         inputs: The motion file, or nothing for a clip in memory.
         pipeline: The model.
     """
+    options = request.options
+    marks = marks_of(options.score, made.grid, made.sound.duration_s, loop=options.loop)
 
     def draw(path: Path) -> None:
         from kinetune.render.pictures import draw_music
 
-        draw_music(path, clip, made)
+        draw_music(path, clip, made, marks=marks)
 
     single = GenerateRequest(
         motions=tuple(inputs),
@@ -315,7 +318,7 @@ def finish_music(
     origin = Origin("generate", single, tuple(inputs), pipeline.sha256, pipeline.versions)
     sound = export(made.sound, request.export)
     return Music(
-        sound, made.grid, made.genre, made.seed, clip, origin, draw, loops=request.options.loop
+        sound, made.grid, made.genre, made.seed, clip, origin, draw, loops=options.loop, marks=marks
     )
 
 
@@ -416,7 +419,7 @@ def _write(job: _Job, made: "DanceMusic", clip: "MotionClip", paths: OutputPaths
     if paths.film is not None:
         write_film(
             paths.film, clip, music.beats, music.sound, title=music.title, options=request.film,
-            progress=job.stage("filming"),
+            marks=music.marks, progress=job.stage("filming"),
         )  # fmt: skip
         piece = replace(piece, film=str(paths.film))
     return piece

@@ -5,12 +5,13 @@ import html
 import io
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinetune import genres
 from kinetune.errors import MissingExtraError
+from kinetune.render.marks import Marks
 from kinetune.tasks.film import write_film
 from kinetune.tasks.recipe import Origin, Recipe, make_recipe, sidecar_path, write_sidecar
 from kinetune.tasks.requests.output_paths import FilmOptions, check_absent
@@ -39,6 +40,7 @@ class Music:
         origin: What it was made from.
         draw: Draws its picture to a .png file.
         loops: Whether its end leads to its beginning.
+        marks: Sections, silences, accents and the loop's wrap, for pictures and films.
     """
 
     sound: "Sound"
@@ -49,6 +51,7 @@ class Music:
     origin: Origin
     draw: Callable[[Path], None]
     loops: bool = False
+    marks: Marks = field(default_factory=Marks)
 
     @property
     def bpm(self) -> float:
@@ -97,7 +100,13 @@ class Music:
         if not overwrite:
             check_absent([target])
         write_film(
-            target, self.clip, self.beats, self.sound, title=self.title, options=FilmOptions()
+            target,
+            self.clip,
+            self.beats,
+            self.sound,
+            title=self.title,
+            options=FilmOptions(),
+            marks=self.marks,
         )
         return target
 
