@@ -1,1 +1,1 @@
-"""What was heard: sound files, mel spectrograms, Griffin-Lim, loudness, beats."""
+"""Sound: sound files, mel spectrograms, Griffin-Lim, loudness, beats."""

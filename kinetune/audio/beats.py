@@ -1,4 +1,4 @@
-"""Beats and onsets heard in a sound, by librosa; loaded only when asked."""
+"""Beats, downbeats and onsets of a sound; librosa is loaded only when needed."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,10 @@ def onset_times(sound: Sound) -> Times:
     """Return onset times, seconds, ascending."""
     from librosa.onset import onset_detect
 
-    found = onset_detect(
+    times = onset_detect(
         y=_prepared(sound), sr=timebase.SAMPLE_RATE_HZ, hop_length=timebase.HOP_LENGTH, units="time"
     )
-    return np.asarray(found, dtype=np.float64)
+    return np.asarray(times, dtype=np.float64)
 
 
 def _prepared(sound: Sound) -> NDArray[np.float32]:

@@ -30,19 +30,19 @@ _UPDATES = 20
 # After a quarter of the rounds the magnitudes begin to give way, this much a round, to any others
 # with the same mel power. At 128 bands and 32 rounds this took the mean error of the log mel from
 # 0.81 to 0.53 dB and brought the onsets nearer to the original's (correlation 0.61 to 0.67).
-_RIGID_PART = 0.25
-_YIELD = 0.3
+_FIXED_PART = 0.25
+_RELAXATION = 0.3
 _LARGEST_CORRECTION = 1e4
 _TINY = 1e-20
 # Below this the overlap at the ends of a strip says too little to be levelled.
-_LEAST_OVERLAP = 1e-2
+_MIN_OVERLAP = 1e-2
 
 
 def linear_magnitude(power: Tensor, config: MelConfig, *, updates: int = _UPDATES) -> Tensor:
     """Return the magnitudes of a smooth linear spectrum with the mel power given.
 
     Multiplicative updates for the Kullback-Leibler divergence: they weigh loud and quiet bands
-    alike, which least squares does not, and stay smooth between the bands.
+    equally, which least squares does not, and stay smooth between the bands.
 
     Args:
         power: Mel power, not negative, (B, M, L).
@@ -58,16 +58,16 @@ def linear_magnitude(power: Tensor, config: MelConfig, *, updates: int = _UPDATE
     _check(power, config.n_mels, "mel power (B, M, L)")
     target = power.transpose(1, 2).float().contiguous()
     area = filterbank(config, power.device).sum(dim=1)
-    found = (target / area) @ _spread(config, power.device)
+    energy = (target / area) @ _spread(config, power.device)
     for _ in range(updates):
-        found *= correction(found, target, config)
-    return found.sqrt_().transpose(1, 2)
+        energy *= correction(energy, target, config)
+    return energy.sqrt_().transpose(1, 2)
 
 
 def correction(energy: Tensor, target: Tensor, config: MelConfig) -> Tensor:
     """Factor (B, L, K) that brings the mel power of ``energy`` nearer to ``target`` (B, L, M)."""
-    heard = energy @ filterbank(config, energy.device).T
-    ratio = (target / heard.clamp_(min=_TINY)).clamp_(max=_LARGEST_CORRECTION)
+    projected = energy @ filterbank(config, energy.device).T
+    ratio = (target / projected.clamp_(min=_TINY)).clamp_(max=_LARGEST_CORRECTION)
     return ratio @ _spread(config, energy.device)
 
 
@@ -134,7 +134,7 @@ def mel_to_samples(
     """Return the sound of log mel spectrograms of any length, in bounded work space.
 
     Long ones are made chunk by chunk. The first frames of a chunk are pinned to the spectrum of
-    the samples already made, so the phase goes on as it was and the join can't be heard.
+    the samples already made, so the phase goes on as it was and the join is inaudible.
 
     Args:
         mel: Log mel spectrograms in [-1, 1], (B, M, L).
@@ -237,23 +237,23 @@ def _strip_of(
     ``pinned`` is the complex spectrum of the first P frames, (B, P, K); with the mel power
     ``power``, (B, L, M), the magnitudes give way to others that have it too.
     """
-    held = pinned.shape[1]
+    n_pinned = pinned.shape[1]
     magnitude = magnitude.contiguous()
     gain = _overlap_gain(magnitude.shape[1], config, sounding, magnitude.device)
     spectrum = magnitude * _random_phase(magnitude.shape[1:], search.generator, magnitude.device)
-    spectrum[:, :held] = pinned
+    spectrum[:, :n_pinned] = pinned
     previous = torch.zeros_like(spectrum)
     pull = search.momentum / (1.0 + search.momentum)
     for i in range(search.iterations):
         rebuilt = _analyse(_overlapped(spectrum, config) * gain, config)
-        if power is not None and i >= _RIGID_PART * search.iterations:
+        if power is not None and i >= _FIXED_PART * search.iterations:
             energy = _energy(rebuilt)
             energy *= correction(energy, power, config)
-            magnitude = torch.lerp(magnitude, energy.sqrt_(), _YIELD)
+            magnitude = torch.lerp(magnitude, energy.sqrt_(), _RELAXATION)
         spectrum = torch.sub(rebuilt, previous, alpha=pull)
         # Twice as fast as dividing by abs(), and far faster than angles.
         spectrum.mul_(_energy(spectrum).add_(_TINY).rsqrt_().mul_(magnitude))
-        spectrum[:, :held] = pinned
+        spectrum[:, :n_pinned] = pinned
         previous = rebuilt
     return _overlapped(spectrum, config) * gain
 
@@ -263,8 +263,8 @@ def _energy(spectrum: Tensor) -> Tensor:
 
 
 def _random_phase(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
-    turns = torch.rand(shape, generator=generator)
-    return torch.polar(torch.ones_like(turns), 2.0 * torch.pi * turns).to(device)
+    cycles = torch.rand(shape, generator=generator)
+    return torch.polar(torch.ones_like(cycles), 2.0 * torch.pi * cycles).to(device)
 
 
 def _analyse(strip: Tensor, config: MelConfig) -> Tensor:
@@ -297,7 +297,7 @@ def _overlap_gain(
     window = hann_window(config.n_fft, device)
     squares = window.square().expand(1, n_frames, -1).contiguous()
     gain = torch.zeros_like(envelope := _overlap_add(squares, config)[0])
-    gain[sounding] = 1.0 / envelope[sounding].clamp(min=_LEAST_OVERLAP)
+    gain[sounding] = 1.0 / envelope[sounding].clamp(min=_MIN_OVERLAP)
     return gain
 
 

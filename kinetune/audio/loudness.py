@@ -1,7 +1,7 @@
 """Loudness: integrated LUFS after ITU-R BS.1770 (pyloudnorm), true peak by oversampling.
 
 Units: LUFS for loudness, dBTP for true peaks. Gains are broadband; when the target would push a
-peak over the ceiling the loudest moments are held down by a smooth limiter first.
+peak over the ceiling the loudest moments are turned down by a smooth limiter first.
 """
 
 import numpy as np
@@ -103,7 +103,7 @@ def normalise_loudness(
     gain_db, levelled = 0.0, Sound(zeros_or_memmap(sound.samples.shape), sound.rate_hz)
     for _ in range(_ROUNDS):
         gain_db += target_lufs - loudness
-        _raise(sound, levelled.samples, _amplitude(gain_db), _amplitude(ceiling_dbtp))
+        _apply_gain(sound, levelled.samples, _amplitude(gain_db), _amplitude(ceiling_dbtp))
         loudness = integrated_lufs(levelled)
         if abs(loudness - target_lufs) < _CLOSE_ENOUGH_LU:
             break
@@ -111,9 +111,9 @@ def normalise_loudness(
 
 
 def limit_peaks(sound: Sound, *, ceiling_dbtp: float = -0.3) -> Sound:
-    """Return the sound with true peaks above a ceiling held under it, all else as it is."""
+    """Return the sound with true peaks above a ceiling reduced to it."""
     out = Sound(zeros_or_memmap(sound.samples.shape), sound.rate_hz)
-    _raise(sound, out.samples, 1.0, _amplitude(ceiling_dbtp))
+    _apply_gain(sound, out.samples, 1.0, _amplitude(ceiling_dbtp))
     return out
 
 
@@ -121,8 +121,8 @@ def _amplitude(level_db: float) -> float:
     return float(10.0 ** (level_db / 20.0))
 
 
-def _raise(sound: Sound, out: NDArray[np.float32], gain: float, ceiling: float) -> None:
-    """Write the sound times ``gain`` into ``out``, its true peaks held under ``ceiling``."""
+def _apply_gain(sound: Sound, out: NDArray[np.float32], gain: float, ceiling: float) -> None:
+    """Write the sound times ``gain`` into ``out``, its true peaks limited to ``ceiling``."""
     for part in chunks(out, sound.samples):
         np.multiply(sound.samples[part], np.float32(gain), out=out[part])
     if _true_peak(out) <= ceiling:
@@ -132,16 +132,16 @@ def _raise(sound: Sound, out: NDArray[np.float32], gain: float, ceiling: float) 
     for part in chunks(out, sound.samples):
         start = max(0, part.start - margin)
         piece = sound.samples[start : part.stop + margin] * np.float32(gain)
-        hold = _holding_gain(_peak_envelope(piece), reach, ceiling)
-        held = piece * (hold if piece.ndim == 1 else hold[:, None])
-        out[part] = held[part.start - start :][:CHUNK_SIZE]
+        gain_curve = _limiter_gain(_peak_envelope(piece), reach, ceiling)
+        limited = piece * (gain_curve if piece.ndim == 1 else gain_curve[:, None])
+        out[part] = limited[part.start - start :][:CHUNK_SIZE]
     # A hair under, so that rounding to float32 does not carry it over.
     down = np.float32(min(1.0, 0.9999 * ceiling / _true_peak(out)))
     for part in chunks(out):
         out[part] *= down
 
 
-def _holding_gain(peaks: NDArray[np.float32], reach: int, ceiling: float) -> NDArray[np.float32]:
+def _limiter_gain(peaks: NDArray[np.float32], reach: int, ceiling: float) -> NDArray[np.float32]:
     """Gain (N,) that keeps ``peaks`` (N,) under ``ceiling``, smooth over ``reach`` samples."""
     needed = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9))
     # The smallest gain nearby, then a moving average no wider: never above what is needed.

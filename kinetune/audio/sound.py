@@ -216,7 +216,7 @@ def write_sound(
 ) -> None:
     """Write ``sound`` to ``path``, whole or not at all: 16-bit WAV or FLAC, OGG Vorbis or MP3.
 
-    Samples beyond [-1, 1] are held at full scale.
+    Samples beyond [-1, 1] are clipped.
 
     Args:
         path: The suffix says the format.

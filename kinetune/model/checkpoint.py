@@ -152,12 +152,12 @@ def _check_classes(folder: Path, index: dict[str, Any]) -> None:
             known = ", ".join(CLASSES)
             raise ModelError(f"{path}: unknown component {name!r}; known are {known}")
     for component, classes in CLASSES.items():
-        found = index.get(component)
-        if found is None and component not in COMPONENTS:
+        named = index.get(component)
+        if named is None and component not in COMPONENTS:
             continue
-        if not isinstance(found, list) or tuple(map(str, found)) not in classes:
+        if not isinstance(named, list) or tuple(map(str, named)) not in classes:
             names = " or ".join(f"{module}.{name}" for module, name in classes)
-            raise ModelError(f"{path}: {component} must be {names}, found {found!r}")
+            raise ModelError(f"{path}: {component} must be {names}, found {named!r}")
 
 
 def _check_size(path: Path) -> None:
@@ -193,15 +193,15 @@ def check_weights(folder: Path) -> None:
             warnings.simplefilter("ignore")
             built = cls.from_config(read_json(folder / network / COMPONENTS[network]))
         expected = {key: tuple(value.shape) for key, value in built.state_dict().items()}
-        found = tensor_shapes(folder / network / WEIGHTS)
-        for key in sorted(expected.keys() ^ found.keys()):
+        shapes = tensor_shapes(folder / network / WEIGHTS)
+        for key in sorted(expected.keys() ^ shapes.keys()):
             state = "missing" if key in expected else "not part of the network"
             raise ModelError(f"{where}: weight {key} is {state}; copy the whole folder again")
         for key, shape in expected.items():
-            if found[key] != shape:
+            if shapes[key] != shape:
                 raise ModelError(
                     f"{where}: the settings don't fit the weights: {key} should have shape "
-                    f"{shape}, found {found[key]}"
+                    f"{shape}, found {shapes[key]}"
                 )
 
 

@@ -1,4 +1,4 @@
-"""What the denoiser is told about the dance, window by window.
+"""The denoiser's conditions on the dance, window by window.
 
 Two condition encoders with one interface: ``gather`` cuts what a window needs out of the whole
 dance as plain arrays, ``forward`` turns a batch of those into the denoiser's keyword arguments.
@@ -30,14 +30,14 @@ _REFERENCE_BPM = 105.0
 
 @dataclass(frozen=True, eq=False)
 class DanceInput:
-    """All that is known of one dance before it is cut into windows.
+    """One dance before it is cut into windows.
 
     Attributes:
         features: Normalised motion features at 30 fps, (T, F).
         genre: Genre code.
         beats_s: Beat times, seconds, ascending; at least two, or empty if unknown.
         bar_start_s: Time of any beat that begins a bar.
-        level: The long arc, see :mod:`kinetune.model.conditioning.dynamics`, at 30 fps, (T,);
+        level: Level of each bar, see :mod:`kinetune.model.conditioning.dynamics`, at 30 fps, (T,);
             empty if there is none.
     """
 
@@ -56,7 +56,7 @@ class ConditionBatch:
         features: (B, T or L, F).
         grid: (B, L, 6), see :func:`grid_channels`.
         genre: Index of the genre, (B,), int64.
-        keep_motion: 1 where the motion is told, 0 where it is dropped, (B,).
+        keep_motion: 1 where the motion is given, 0 where it is dropped, (B,).
         keep_grid: The same for the beat grid, (B,).
         keep_genre: The same for the genre, (B,).
     """
@@ -69,7 +69,7 @@ class ConditionBatch:
     keep_genre: Tensor
 
     def dropped(self) -> "ConditionBatch":
-        """Return the same windows with nothing told, for classifier-free guidance."""
+        """Return the same windows with all conditions dropped, for classifier-free guidance."""
         none = torch.zeros_like(self.keep_motion)
         return ConditionBatch(self.features, self.grid, self.genre, none, none, none)
 
@@ -104,7 +104,7 @@ def grid_channels(
     Args:
         beats_s: Beat times, seconds, ascending; fewer than two give zeros.
         bar_start_s: Time of any beat that begins a bar of four.
-        times_s: Where to look, seconds.
+        times_s: Times of the rows, seconds.
     """
     if len(beats_s) < 2:
         return torch.zeros(len(times_s), GRID_CHANNELS)
@@ -131,13 +131,13 @@ def _beat_position(beats_s: NDArray[np.float64], times_s: NDArray[np.float64]) -
 def resample_rows(rows: Tensor, start_s: float, count: int, rate_hz: float) -> Tensor:
     """Read feature rows (T, F) at 30 fps at ``count`` times from ``start_s`` on: (count, F).
 
-    Straight lines between rows; the first and last row are held beyond the ends.
+    Straight lines between rows; the first and last row are repeated beyond the ends.
     """
-    place = (start_s + timebase.frame_times(count, rate_hz)) * timebase.MOTION_FPS
-    place = np.clip(place, 0, len(rows) - 1)
-    low = torch.from_numpy(np.floor(place).astype(np.int64))
+    position = (start_s + timebase.frame_times(count, rate_hz)) * timebase.MOTION_FPS
+    position = np.clip(position, 0, len(rows) - 1)
+    low = torch.from_numpy(np.floor(position).astype(np.int64))
     high = (low + 1).clamp(max=len(rows) - 1)
-    fraction = torch.from_numpy((place - np.floor(place)).astype(np.float32))[:, None]
+    fraction = torch.from_numpy((position - np.floor(position)).astype(np.float32))[:, None]
     return rows[low] * (1.0 - fraction) + rows[high] * fraction
 
 
@@ -233,7 +233,7 @@ class DanceCondition(ModelMixin, ConfigMixin):
             motion = block(motion)
         folded = batch.grid.reshape(len(batch.grid), motion.shape[-1], -1)  # (B, L, 6) -> (B, W, .)
         grid = self.grid_in(folded).transpose(1, 2)
-        columns = _told(motion, self.no_motion, batch.keep_motion) + _told(
+        columns = _or_absent(motion, self.no_motion, batch.keep_motion) + _or_absent(
             grid, self.no_grid, batch.keep_grid
         )
         unknown = torch.full_like(batch.genre, len(genres.CODES))
@@ -247,12 +247,12 @@ class DanceCondition(ModelMixin, ConfigMixin):
     def _tokens(self, columns: Tensor, genre: Tensor) -> Tensor:
         """Average columns (B, D, W) into tokens with time positions, and put the genre first."""
         pooled = nn.functional.avg_pool1d(columns, self.config.columns_per_token).transpose(1, 2)
-        place = torch.arange(pooled.shape[1], device=columns.device)
-        coded = self.token_in(pooled) + sinusoid(place, pooled.shape[-1]).to(pooled.dtype)
+        index = torch.arange(pooled.shape[1], device=columns.device)
+        coded = self.token_in(pooled) + sinusoid(index, pooled.shape[-1]).to(pooled.dtype)
         return torch.cat([genre[:, None], coded], dim=1)
 
 
-def _told(value: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
+def _or_absent(value: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
     """Choose between ``value`` (B, D, W) and the learned ``absent`` (D,) by ``keep`` (B,)."""
     keep = keep[:, None, None].to(value.dtype)
     return keep * value + (1.0 - keep) * absent[None, :, None]

@@ -1,4 +1,4 @@
-"""The bricks of the default networks: convolution, residual block and attention along time.
+"""The layers of the default networks: convolution, residual block and attention along time.
 
 Axes: B batch, C channels, W latent columns (time). One-dimensional convolutions over time with
 the mel bands as channels follow Make-An-Audio 2 (Huang et al. 2023): music's structure is along
@@ -114,8 +114,8 @@ class _Attention(nn.Module):
             part.view(batch, -1, self.heads, channels // self.heads).transpose(1, 2)
             for part in (self.query(rows), *self.key_value(context).chunk(2, dim=-1))
         )
-        mixed = functional.scaled_dot_product_attention(query, key, value)
-        result: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, width, channels))
+        attended = functional.scaled_dot_product_attention(query, key, value)
+        result: Tensor = self.out(attended.transpose(1, 2).reshape(batch, width, channels))
         return result
 
 

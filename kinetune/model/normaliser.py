@@ -1,6 +1,6 @@
 """Brings motion features to the scale the network was trained on; travels with the weights.
 
-Two kinds, told apart only by the figures inside: the paper's min-max to [0, 1] with clipping, and
+Two kinds, which differ only in their figures: the paper's min-max to [0, 1] with clipping, and
 zero mean with unit deviation. Axes: T frames, F features.
 """
 

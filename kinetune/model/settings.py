@@ -1,7 +1,7 @@
 """The settings of a pipeline, saved in ``model_index.json`` beside the component names.
 
 Older checkpoints lack some of them: the defaults of :class:`PipelineSettings` are the values those
-checkpoints were trained with, and this is their only place.
+checkpoints were trained with, and are defined only here.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
-"""Accents that stand out, made of the piece's own strongest hit; and silences in the spectrogram.
+"""Accents made of the piece's own strongest hit, and silences, in the spectrogram.
 
-The hit with the sharpest rise in the whole spectrogram is laid over the accent, and what comes just
-before it makes room, so the accent sounds like the piece. Whether it stands out is listened for: a
-spectrogram says more than the sound made of it can hold. Works on log mel spectrograms in [-1, 1];
-axes: M mel bands, L mel frames.
+The frames after the sharpest rise of the whole spectrogram are added at the accent, and the frames
+just before it are turned down. Whether the accent stands out is measured on synthesised sound,
+since a spectrogram need not be consistent. Works on log mel spectrograms in [-1, 1]; axes: M mel
+bands, L mel frames.
 """
 
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ from kinetune.audio.mel import MelConfig
 from kinetune.memmap import CHUNK_FRAMES, releasing, slices
 from kinetune.model.conditioning.control_score import Accent, Silence
 
-# How long a hit rings, and how long before it the music makes room.
-_HIT_S, _ROOM_S = 0.35, 0.12
-# At strength 1: how much louder than the piece's strongest hit, and how deep the room before it.
-_LOUDER_DB, _ROOM_DB = 2.0, 14.0
-# How many times its neighbours within a second an accent of strength 1 shall be heard, how many
-# times harder it is pushed until it is, and how near it nothing counts as a neighbour.
-_STANDS, _NEAR_S, _PUSHES, _APART_S = 1.6, 1.0, (1.0, 1.5), 0.1
+# Length of the added hit, and of the quieter stretch before it.
+_HIT_S, _DUCK_S = 0.35, 0.12
+# At strength 1: how much louder than the piece's strongest hit, and how much quieter before it.
+_LOUDER_DB, _DUCK_DB = 2.0, 14.0
+# Onset strength of an accent of strength 1 over that of its neighbours within a second; the gains
+# that are tried until it is reached; and how near to the accent nothing counts as a neighbour.
+_PROMINENCE, _NEAR_S, _PUSHES, _APART_S = 1.6, 1.0, (1.0, 1.5), 0.1
 # Where that is not enough, the strongest neighbour loses this much at its beginning, for so long,
 # and then the strongest that is left, so many times at most.
 _SOFT_DB, _SOFT_S, _SOFTENED = 4.0, 0.15, 24
-# What is heard of an accent is heard in so much around it, after so many rounds of Griffin-Lim.
+# The stretch around an accent that is synthesised, and rounds of Griffin-Lim.
 _AROUND_S, _ROUNDS = 1.3, 32
 # Hits are not looked for so near to either end.
 _END_S = 0.3
@@ -37,7 +37,7 @@ _END_S = 0.3
 def add_accents(
     mel: Tensor, accents: Sequence[Accent], config: MelConfig, *, loop: bool = False
 ) -> Tensor:
-    """Put accents into the spectrogram (1, M, L), in place; those of strength 0 change nothing.
+    """Add accents to the spectrogram (1, M, L), in place; those of strength 0 change nothing.
 
     Args:
         mel: Log mel spectrogram in [-1, 1], (1, M, L).
@@ -51,9 +51,9 @@ def add_accents(
         return mel
     for accent in accents:
         if accent.strength > 0.0:
-            # A centred frame already feels what begins half a window behind its centre.
-            felt_s = accent.at_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
-            frame = timebase.frames_in(felt_s, config.frame_rate_hz)
+            # A centred frame already contains what begins half a window behind its centre.
+            onset_s = accent.at_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
+            frame = timebase.frames_in(onset_s, config.frame_rate_hz)
             if loop:
                 middle = mel.shape[-1] // 2
                 turned = mel[0].roll(middle - frame, dims=-1)
@@ -65,38 +65,38 @@ def add_accents(
 
 
 def _accent(mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelConfig) -> None:
-    """Put a hit into ``mel`` (M, L) at ``frame``, so that it is heard to stand out."""
+    """Add a hit to ``mel`` (M, L) at ``frame``, so that it stands out."""
     near = timebase.frames_in(_AROUND_S, config.frame_rate_hz)
     frame = min(frame, mel.shape[-1] - 1)
     first = max(0, frame - near)
     around, frame = mel[:, first : frame + near], frame - first
-    before, wanted = around.clone(), 1.0 + strength**0.5 * (_STANDS - 1.0)
+    before, wanted = around.clone(), 1.0 + strength**0.5 * (_PROMINENCE - 1.0)
     for push in _PUSHES:
         around.copy_(before)
-        _lay(around, hit, frame, push * strength, config)
-        stands, rival = _heard(around, frame, config)
-        if stands >= wanted:
+        _add_hit(around, hit, frame, push * strength, config)
+        prominence, rival = _prominence(around, frame, config)
+        if prominence >= wanted:
             return
     for _ in range(_SOFTENED):
         _soften(around[:, rival:], config)
-        stands, rival = _heard(around, frame, config)
-        if stands >= wanted:
+        prominence, rival = _prominence(around, frame, config)
+        if prominence >= wanted:
             return
 
 
-def _heard(mel: Tensor, frame: int, config: MelConfig) -> tuple[float, int]:
-    """How many times its strongest neighbour a hit is heard, and in which frame that begins."""
+def _prominence(mel: Tensor, frame: int, config: MelConfig) -> tuple[float, int]:
+    """Return onset strength over that of the strongest neighbour, and the neighbour's frame."""
     from librosa.onset import onset_strength
 
     sound = mel_to_samples(mel[None].cpu(), config, iterations=_ROUNDS)[0].numpy()
     strength = onset_strength(y=sound, sr=config.rate_hz, hop_length=config.hop_length)
-    # A centred frame already feels what begins half a window behind its centre.
-    felt = config.n_fft // (2 * config.hop_length)
-    away_s = np.abs(np.arange(len(strength)) - frame - felt) / config.frame_rate_hz
+    # A centred frame already contains what begins half a window behind its centre.
+    lead = config.n_fft // (2 * config.hop_length)
+    away_s = np.abs(np.arange(len(strength)) - frame - lead) / config.frame_rate_hz
     there = strength[away_s <= _APART_S / 2.0].max(initial=0.0)
     others = np.where((away_s > _APART_S) & (away_s <= _NEAR_S), strength, 0.0)
     rival = int(others.argmax())
-    return float(there / max(others[rival], 1e-6)), max(0, rival - felt)
+    return float(there / max(others[rival], 1e-6)), max(0, rival - lead)
 
 
 def _soften(mel: Tensor, config: MelConfig) -> None:
@@ -111,20 +111,21 @@ def _rise(mel: Tensor) -> Tensor:
     """How sharply a spectrogram (M, L) rises, (L - 2,): over two frames, lest one split it."""
     rises = []
     for part in releasing(slices(max(0, mel.shape[-1] - 2), CHUNK_FRAMES), mel):
-        seen = mel[:, part.start : part.stop + 2]
-        rises.append((seen[:, 2:] - seen[:, :-2]).clamp(min=0.0).mean(dim=0))
+        rows = mel[:, part.start : part.stop + 2]
+        rises.append((rows[:, 2:] - rows[:, :-2]).clamp(min=0.0).mean(dim=0))
     return torch.cat(rises) if rises else mel[0, :0]
 
 
 def mute(mel: Tensor, silences: Sequence[Silence], config: MelConfig) -> Tensor:
     """Empty the spectrogram (1, M, L), in place, where its silences are.
 
-    A frame that already feels what begins at the end of a silence keeps it.
+    A frame that already contains what begins at the end of a silence keeps it.
     """
     for silence in silences:
-        felt_s = silence.end_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
+        onset_s = silence.end_s - timebase.duration_of(config.n_fft, 2 * config.rate_hz)
         first, last = (
-            timebase.frames_in(time_s, config.frame_rate_hz) for time_s in (silence.start_s, felt_s)
+            timebase.frames_in(time_s, config.frame_rate_hz)
+            for time_s in (silence.start_s, onset_s)
         )
         mel[..., first : max(first, last)] = -1.0
     return mel
@@ -142,13 +143,13 @@ def strongest_hit(mel: Tensor, config: MelConfig) -> Tensor:
     return mel[:, first : first + length]
 
 
-def _lay(mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelConfig) -> None:
-    """Lay a hit over ``mel`` (M, L) from ``frame`` on, with room before it."""
+def _add_hit(mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelConfig) -> None:
+    """Add a hit to ``mel`` (M, L) from ``frame`` on, and duck what comes before it."""
     unit_db = config.top_db / 2.0
-    room = timebase.frames_in(_ROOM_S, config.frame_rate_hz)
-    before = mel[:, max(0, frame - room) : frame]
-    slope = torch.linspace(0.0, 1.0, room, device=mel.device)[room - before.shape[-1] :]
-    before -= strength * _ROOM_DB / unit_db * slope
+    duck = timebase.frames_in(_DUCK_S, config.frame_rate_hz)
+    before = mel[:, max(0, frame - duck) : frame]
+    slope = torch.linspace(0.0, 1.0, duck, device=mel.device)[duck - before.shape[-1] :]
+    before -= strength * _DUCK_DB / unit_db * slope
     before.clamp_(min=-1.0)
     over = mel[:, frame : frame + hit.shape[-1]]
     # It rings on less and less: what the piece plays takes over again.

@@ -1,10 +1,9 @@
-"""The long arc of a dance: builds and breaks over many bars, which no window sees whole.
+"""Bar dynamics: builds and breaks over many bars, longer than one window.
 
-A window of 12 s hears what is more and less within itself; whether all of it is a quiet part of the
-dance it can't know. So every bar of a long piece has a level, the body's effort there against its
-effort where it does most, as the median of five bars, so that a break begins at its bar line. The
-model is told of a quiet bar's body as even quieter, and the music plays that bar more softly.
-Axes: M mel bands, L mel frames, T motion frames.
+A window of 12 s has no context beyond itself. So every bar of a long piece gets a level: the effort
+of the body relative to the most active bars, as the median of five bars, so that a break begins at
+its bar line. Features are scaled by the level before they are encoded, and the generated bar is
+turned down by it. Axes: M mel bands, L mel frames, T motion frames.
 """
 
 import numpy as np
@@ -20,46 +19,46 @@ from kinetune.model.sampling.initial_noise import BARS_IN_PHRASE
 
 Array = NDArray[np.float64]
 
-# Shorter than two phrases, a piece has no arc beyond what a window sees.
-LEAST_BARS = 2 * BARS_IN_PHRASE
-# A bar counts as the median of so many, itself in the middle.
-_BARS_ALIKE = 5
+# Pieces shorter than two phrases fit the context of a window.
+MIN_BARS = 2 * BARS_IN_PHRASE
+# Bars in the running median.
+_MEDIAN_BARS = 5
 # The effort that counts as full: that of the bar above all but a tenth.
 _FULL_SHARE = 0.9
 # The quietest level; the music plays it 8 dB more softly than a full one.
-LEAST_LEVEL = 0.15
-# One bar's level gives way to the next's in the last of its time, so that a downbeat is whole.
-_GIVE_WAY_S = 0.12
+MIN_LEVEL = 0.15
+# The level changes in the last part of a bar, so that the next downbeat has its full level.
+_TRANSITION_S = 0.12
 
 
 def bar_dynamics(effort: Array, bars_s: Array) -> Array:
-    """Return the level of a dance at every frame, ``LEAST_LEVEL`` to 1.
+    """Return the level of a dance at every frame, ``MIN_LEVEL`` to 1.
 
     Args:
         effort: Mean joint speed at 30 fps, m/s, (T,).
         bars_s: Bar lines, seconds, ascending.
 
     Returns:
-        (T,); 1 everywhere where the piece has fewer than ``LEAST_BARS`` bars, or nothing moves.
+        (T,); 1 everywhere where the piece has fewer than ``MIN_BARS`` bars, or nothing moves.
     """
     lines = np.round(np.asarray(bars_s) * timebase.MOTION_FPS).astype(int)
     edges = np.unique(np.concatenate([[0], lines[(lines > 0) & (lines < len(effort))]]))
-    if len(edges) < LEAST_BARS:
+    if len(edges) < MIN_BARS:
         return np.ones(len(effort))
     widths = np.diff(np.append(edges, len(effort)))
     bars = np.add.reduceat(effort, edges) / widths
-    smooth = median_filter(bars, _BARS_ALIKE, mode="nearest")
+    smooth = median_filter(bars, _MEDIAN_BARS, mode="nearest")
     full = float(np.quantile(smooth, _FULL_SHARE))
     if full <= 0.0:
         return np.ones(len(effort))
-    level = np.clip(smooth / full, LEAST_LEVEL, 1.0)
-    before = np.maximum(edges[1:] - timebase.frames_in(_GIVE_WAY_S, timebase.MOTION_FPS), 0)
+    level = np.clip(smooth / full, MIN_LEVEL, 1.0)
+    before = np.maximum(edges[1:] - timebase.frames_in(_TRANSITION_S, timebase.MOTION_FPS), 0)
     knots = np.concatenate([[0], np.stack([before, edges[1:]], axis=1).ravel()])
     return np.interp(np.arange(len(effort)), knots, np.repeat(level, 2)[:-1])
 
 
 def apply_dynamics(mel: Tensor, level: Array, config: MelConfig) -> Tensor:
-    """Play the spectrogram (1, M, L), in place, as softly as the level (T,) at 30 fps has it.
+    """Turn the spectrogram (1, M, L) down, in place, by the level (T,) at 30 fps.
 
     Full level, 1, changes nothing; a level is a ratio of power. Returns the same spectrogram.
     """

@@ -1,11 +1,11 @@
-"""One identity over a long piece: while it is still mostly noise, its windows agree on a colour.
+"""Global consistency: windows of a long piece are guided towards a common mean.
 
-Windows further apart than a window's length never see each other, and each would settle for a key
-and sounds of its own. What they share is the mean of the latent over time: with our codec that is
-the mean spectrum, pitches included. So in the first half of the noise what every window takes for
-the clean latent is moved so that its mean over a window's length comes near to the whole piece's;
-after that each follows the body alone. Loudness is left out: it is the body's. Where a score names
-several genres, each has a mean of its own. Axes: C channels, H height, columns last.
+Windows further apart than a window's length share no context, so each would drift to its own key
+and timbre. During the first half of the denoising schedule (t >= 0.5 T) the predicted clean latent
+is moved so that its mean over a window's length comes near to the mean over the whole piece. In our
+latent space that mean encodes the mean spectrum, and hence the key. Directions that encode loudness
+are projected out, because loudness should follow the dancer. Where a score names several genres,
+each has a mean of its own. Axes: C channels, H height, columns last.
 """
 
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ from diffusers import SchedulerMixin
 from torch import Tensor
 from torch.nn import functional
 
-# How much of the way to the piece's mean, and down to which share of the noise's steps.
+# Share of the way to the piece's mean, and of the schedule down to which it applies.
 # On three genres the share of 12 s stretches in the piece's commonest key went from 0.64 to 0.74
 # (the corpus's songs: 0.60), and their chroma's correlation from 0.85 to 0.93 (0.75).
-_SHARED, _UNTIL = 0.9, 0.5
+_AMOUNT, _UNTIL = 0.9, 0.5
 
 
 class GlobalMeanGuidance:
-    """Brings the windows of one piece together.
+    """Guides the windows of one piece towards its mean.
 
     Args:
         weights: Weight of each genre in each column, (total,) each; all sum to one.
         loudness: Directions in which a column gets louder, orthonormal, (C * H, k).
         width: Columns of a window.
-        loop: Whether the columns go round.
+        loop: Whether the columns form a loop.
     """
 
     def __init__(
@@ -42,20 +42,20 @@ class GlobalMeanGuidance:
     def correct(
         self, scheduler: SchedulerMixin, predicted: Tensor, latents: Tensor, timestep: Tensor
     ) -> Tensor:
-        """Return the prediction of velocity with the clean latent it means moved.
+        """Return the prediction of velocity with its clean latent moved.
 
         Args:
             scheduler: Of velocity.
             predicted: (1, C, H, total).
             latents: What it was predicted from, the same shape.
-            timestep: Where the sampler stands.
+            timestep: Diffusion step.
         """
         if float(timestep) < _UNTIL * scheduler.config.num_train_timesteps:
             return predicted
         kept = scheduler.alphas_cumprod.to(latents)[timestep.long().cpu()]
         signal, noise = kept.sqrt(), (1.0 - kept).sqrt()
         clean = signal * latents - noise * predicted
-        return predicted + _SHARED / noise * self.deviation(clean)
+        return predicted + _AMOUNT / noise * self.deviation(clean)
 
     def deviation(self, clean: Tensor) -> Tensor:
         """Return how far the mean around each column is from the piece's, (1, C, H, total)."""

@@ -1,8 +1,8 @@
-"""One identity over a long piece: the same bar of every phrase starts from the same noise.
+"""Initial noise that repeats: the same bar of every phrase starts from the same noise.
 
-Windows further apart than a window's length never see each other, so nothing but chance would make
-them sound alike. Within a phrase all columns start from noise of their own, as in training; the
-next phrase starts from the same noise again, and what the body does there makes the difference.
+Windows further apart than a window's length share no context, so only chance would make them sound
+similar. Within a phrase all columns have independent noise, as in training; the next phrase starts
+from the same noise again, and differs by its conditions.
 Axes: C channels, H height, columns last.
 """
 
@@ -17,7 +17,7 @@ BARS_IN_PHRASE = 8
 def phrase_locked_noise(
     fresh: Tensor, bars_s: NDArray[np.float64], *, column_s: float, window: int, seed: int
 ) -> Tensor:
-    """Return noise (1, C, H, total) from which all phrases of a piece begin alike.
+    """Return noise (1, C, H, total) that repeats with the phrases of a piece.
 
     Args:
         fresh: Unit Gaussian noise for the whole piece, (1, C, H, total); the first phrase keeps it.
@@ -41,8 +41,8 @@ def phrase_locked_noise(
     phrase = phrase.to(fresh)
     out = fresh.clone()
     for number, (start, width) in enumerate(zip(edges, widths, strict=False)):
-        place = phrase[number % bars, ..., :width]
+        bar = phrase[number % bars, ..., :width]
         if number < bars:
-            place.copy_(fresh[..., start : start + width])
-        out[..., start : start + width] = place
+            bar.copy_(fresh[..., start : start + width])
+        out[..., start : start + width] = bar
     return out

@@ -1,9 +1,8 @@
-"""Denoising that starts from music that is there, and leaves parts of it as they are.
+"""Denoising with known columns (inpainting), and from partial noise (image-to-image).
 
-Where a column is kept, every step of the sampler finds it as the clean latent with just that step's
-noise on it, so what is made beside it grows to fit (Lugmayr et al. 2022, RePaint); where a column
-is made from part of the noise only, the sampler starts late (Meng et al. 2022, SDEdit). Positions
-are latent columns.
+Known columns are replaced at every step by the clean latent with that step's noise, so that what is
+generated beside them fits (Lugmayr et al. 2022, RePaint). With a strength below 1 the sampler
+starts from a partly noised latent (Meng et al. 2022, SDEdit). Positions are latent columns.
 """
 
 import math
@@ -20,14 +19,14 @@ _MOST_STEPS = 1000
 
 @dataclass(frozen=True, eq=False)
 class KnownLatents:
-    """Music that is there.
+    """The latent of existing music, and what is kept of it.
 
     Attributes:
         clean: Its latent, (1, C, H, total).
-        kept: 1 where a column stays, 0 where it is made anew, (total,).
-        strength: How much of the noise the new columns start from: 1 is all, and nothing of what
-            was there; near 0 hardly changes it.
-        directions: Directions in which the new columns stay as they are too, orthonormal,
+        kept: 1 where a column is kept, 0 where it is regenerated, (total,).
+        strength: Share of the noise schedule the new columns go through: 1 starts from pure
+            noise, near 0 hardly changes them.
+        directions: Directions in which the new columns keep their values too, orthonormal,
             (C * H, k); none if None.
 
     Raises:
@@ -43,7 +42,7 @@ class KnownLatents:
         check_strength(self.strength)
 
     def set_timesteps(self, scheduler: SchedulerMixin, steps: int) -> Tensor:
-        """Set the scheduler and return the timesteps to go through, ``steps`` of them.
+        """Set the scheduler and return its timesteps, ``steps`` of them.
 
         A weak change takes as many steps as a strong one, closer together.
         """
@@ -53,7 +52,7 @@ class KnownLatents:
         return timesteps[-min(steps, len(timesteps)) :]
 
     def init_latents(self, scheduler: SchedulerMixin, noise: Tensor, timestep: Tensor) -> Tensor:
-        """Return what the sampler starts from at the first timestep."""
+        """Return the initial latents at the first timestep."""
         if self.strength >= 1.0:
             return noise * scheduler.init_noise_sigma
         return self._noised(scheduler, noise, timestep)
@@ -61,16 +60,16 @@ class KnownLatents:
     def reinject_known(
         self, scheduler: SchedulerMixin, latents: Tensor, noise: Tensor, timestep: Tensor
     ) -> Tensor:
-        """Return the latents with the kept columns as they are at that timestep."""
-        there = self._noised(scheduler, noise, timestep)
+        """Return the latents with the kept columns noised to that timestep."""
+        known = self._noised(scheduler, noise, timestep)
         if self.directions is not None:
-            away = (there - latents).flatten(1, 2)  # (1, C, H, W) -> (1, C * H, W)
-            along = self.directions @ (self.directions.T @ away)
+            difference = (known - latents).flatten(1, 2)  # (1, C, H, W) -> (1, C * H, W)
+            along = self.directions @ (self.directions.T @ difference)
             latents = latents + along.view_as(latents)
-        return torch.lerp(latents, there, self._kept(latents))
+        return torch.lerp(latents, known, self._kept(latents))
 
     def compose(self, latents: Tensor) -> Tensor:
-        """Return the clean latents with the kept columns as they were."""
+        """Return the clean latents with the kept columns restored."""
         return torch.lerp(latents, self.clean, self._kept(latents))
 
     def _noised(self, scheduler: SchedulerMixin, noise: Tensor, timestep: Tensor) -> Tensor:

@@ -20,15 +20,15 @@ from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.clip import MotionClip, cut
 from kinetune.timebase import BEATS_IN_BAR
 
-# A found tempo may be moved so far, as a ratio, that whole bars fill the clip.
-_MOST_BENT = 1.06
-# The end of a loop melts into what stands before its beginning, over so long.
-_MELT_S = 0.03
+# A tempo found in the dance may be changed so far, as a ratio, that whole bars fill the clip.
+_MAX_TEMPO_CHANGE = 1.06
+# The end of a loop fades into what stands before its beginning, over so long.
+_CROSSFADE_S = 0.03
 
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """A dance made ready to loop.
+    """A dance stretched to loop.
 
     Attributes:
         clip: The dance, stretched to whole columns.
@@ -71,7 +71,7 @@ def fit_loop(
             tempo moves to the nearest with whole bars (or beats, in a short dance).
 
     Raises:
-        MotionError: The dance is shorter than a bar of the tempo that is to be held.
+        MotionError: The dance is shorter than a bar of the tempo that is kept.
     """
     period_s = timebase.beat_period_s(grid.bpm)
     bar_s = BEATS_IN_BAR * period_s
@@ -86,7 +86,7 @@ def fit_loop(
     else:
         duration_s = clip.duration_s
         beats = BEATS_IN_BAR * max(1, round(duration_s / bar_s))
-        if not 1.0 / _MOST_BENT < duration_s / beats / period_s < _MOST_BENT:
+        if not 1.0 / _MAX_TEMPO_CHANGE < duration_s / beats / period_s < _MAX_TEMPO_CHANGE:
             beats = max(1, round(duration_s / period_s))
     columns = max(1, round(duration_s / column_s))
     stretch = columns * column_s / duration_s
@@ -105,13 +105,13 @@ def fit_loop(
 
 
 def tile_features(dance: DanceInput, *, period_s: float, window_s: float) -> DanceInput:
-    """Return a dance that goes round: its features repeat every ``period_s``, a window beyond."""
+    """Return a dance whose features repeat every ``period_s``, a window beyond."""
     rows = dance.features
     count = timebase.frames_in(period_s + window_s, timebase.MOTION_FPS) + 2
-    place = timebase.frame_times(count, timebase.MOTION_FPS) % period_s / period_s * len(rows)
-    low = torch.from_numpy(np.floor(place).astype(np.int64)) % len(rows)
-    share = torch.from_numpy(place - np.floor(place)).to(rows.dtype)[:, None]
-    return replace(dance, features=torch.lerp(rows[low], rows[(low + 1) % len(rows)], share))
+    position = timebase.frame_times(count, timebase.MOTION_FPS) % period_s / period_s * len(rows)
+    low = torch.from_numpy(np.floor(position).astype(np.int64)) % len(rows)
+    fraction = torch.from_numpy(position - np.floor(position)).to(rows.dtype)[:, None]
+    return replace(dance, features=torch.lerp(rows[low], rows[(low + 1) % len(rows)], fraction))
 
 
 def pad_circular(mel: Tensor) -> tuple[Tensor, int]:
@@ -131,7 +131,7 @@ def crossfade_loop(
 
     Args:
         samples: (N,), with ``before`` samples ahead of the loop.
-        before: Samples before the loop, at least the melt's.
+        before: Samples before the loop, at least the overlap's.
         count: Samples of the loop.
         rate_hz: Samples a second.
         output: Samples of the loop after it is brought back to the dance's tempo.
@@ -140,10 +140,10 @@ def crossfade_loop(
         (output,): its last sample leads to its first.
     """
     loop = samples[before : before + count].copy()
-    melt = min(timebase.samples_in(_MELT_S, rate_hz), before, count)
-    if melt:
-        fade = np.linspace(0.0, 1.0, melt, endpoint=False, dtype=np.float32)
-        lead = samples[before - melt : before]
-        loop[-melt:] = (1.0 - fade) * loop[-melt:] + fade * lead
+    overlap = min(timebase.samples_in(_CROSSFADE_S, rate_hz), before, count)
+    if overlap:
+        fade = np.linspace(0.0, 1.0, overlap, endpoint=False, dtype=np.float32)
+        lead = samples[before - overlap : before]
+        loop[-overlap:] = (1.0 - fade) * loop[-overlap:] + fade * lead
     # By way of its spectrum, which takes what it is given to be a loop.
     return np.asarray(signal.resample(loop, output), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Long dances in short windows: where the windows lie, and how they are joined in the latent.
+"""Long dances in short windows: a plan of windows, and how they are joined in the latent.
 
 At every diffusion step each window predicts on its own; where windows overlap the predictions are
 averaged with weights that fade towards a window's edges, so all windows share one latent
@@ -46,9 +46,9 @@ class WindowPlan:
         return self.loop_columns > 0
 
     def column_indices(self, start: int, *, per_column: int = 1) -> Tensor:
-        """Where each value of the window at ``start`` stands in the whole, (W * per_column,)."""
-        places = torch.arange(start * per_column, (start + self.width) * per_column)
-        return places % (self.loop_columns * per_column) if self.loop_columns else places
+        """Index of each value of the window at ``start`` in the whole, (W * per_column,)."""
+        columns = torch.arange(start * per_column, (start + self.width) * per_column)
+        return columns % (self.loop_columns * per_column) if self.loop_columns else columns
 
     def weights(self) -> Tensor:
         """Weight of each of a window's columns in the joint prediction, (W,)."""
@@ -83,7 +83,7 @@ def plan_windows(columns: int, *, width: int, useful: int, overlap: int) -> Wind
 def plan_loop(columns: int, *, width: int, useful: int, overlap: int) -> WindowPlan:
     """Cover a loop of ``columns`` columns with two windows or more, evenly spaced.
 
-    A loop shorter than a window is seen several times over in each.
+    A loop shorter than a window is repeated in each window.
 
     Args:
         columns: Columns of the loop, at least 1.
@@ -142,12 +142,12 @@ def map_windows(
     *,
     per_column: int = 1,
 ) -> Tensor:
-    """Apply ``predict`` to every window of ``latents`` and join what it says.
+    """Apply ``predict`` to every window of ``latents`` and join the results.
 
     Args:
         plan: Where the windows lie.
         latents: (1, C, H, total).
-        predict: From windows (B, C, H, W) and their places in the plan to values
+        predict: From windows (B, C, H, W) and their indices in the plan to values
             (B, ..., W * per_column).
         per_column: Values a column of the result.
 
@@ -157,11 +157,11 @@ def map_windows(
 
     def parts() -> Iterator[Tensor]:
         for first in range(0, len(plan.starts), BATCH_WINDOWS):
-            places = slice(first, first + BATCH_WINDOWS)
+            indices = slice(first, first + BATCH_WINDOWS)
             windows = [
                 latents[..., plan.column_indices(start).to(latents.device)]
-                for start in plan.starts[places]
+                for start in plan.starts[indices]
             ]
-            yield from predict(torch.cat(windows), places).split(1)
+            yield from predict(torch.cat(windows), indices).split(1)
 
     return join(plan, parts(), per_column=per_column)

@@ -7,8 +7,8 @@ import torch
 from kinetune import timebase
 from kinetune.audio.mel import MelConfig
 from kinetune.model.conditioning.dynamics import (
-    LEAST_BARS,
-    LEAST_LEVEL,
+    MIN_BARS,
+    MIN_LEVEL,
     apply_dynamics,
     bar_dynamics,
 )
@@ -54,13 +54,13 @@ def test_one_bar_that_stands_out_is_left_to_the_window():
 @pytest.mark.parametrize("effort", [per_bar([1.0, 0.1] * 7), np.zeros(1800)])
 def test_a_short_piece_and_a_still_body_have_no_arc(effort):
     bars = len(effort) // BAR_FRAMES
-    assert bars < LEAST_BARS or effort.max() == 0.0
+    assert bars < MIN_BARS or effort.max() == 0.0
     np.testing.assert_array_equal(bar_dynamics(effort, lines(bars)), 1.0)
 
 
 def test_a_body_that_stops_is_never_below_the_least_level():
     level = bar_dynamics(per_bar([1.0] * 16 + [0.0] * 8), lines(24))
-    assert level.min() == LEAST_LEVEL
+    assert level.min() == MIN_LEVEL
 
 
 def test_a_level_is_a_ratio_of_power():
