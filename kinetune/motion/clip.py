@@ -49,8 +49,8 @@ class MotionClip:
             raise MotionError(f"{self.name}: the frame rate must be positive, found {self.fps}")
         bad = np.zeros(expected[0], dtype=bool)
         for part in chunks(self.rotations, size=CHUNK_FRAMES):
-            turns, places = self.rotations[part], self.root_m[part]
-            bad[part] = ~(np.isfinite(turns).all(axis=(1, 2)) & np.isfinite(places).all(axis=1))
+            quat, root_m = self.rotations[part], self.root_m[part]
+            bad[part] = ~(np.isfinite(quat).all(axis=(1, 2)) & np.isfinite(root_m).all(axis=1))
         if bad.any():
             raise MotionError(
                 f"{self.name}: frame {int(np.argmax(bad))} holds NaN or infinite values "
@@ -115,7 +115,7 @@ def resampled_count(clip: MotionClip, fps: float) -> int:
 def resample(clip: MotionClip, fps: float, *, frames: slice | None = None) -> MotionClip:
     """Return the clip at another frame rate: slerp for rotations, lines for the path.
 
-    Frame ``i`` of the result stands at ``i / fps`` seconds; the last source frame is held for the
+    Frame ``i`` of the result is at ``i / fps`` seconds; the last source frame is repeated for the
     fraction of a frame that may lie beyond it.
 
     Args:

@@ -1,8 +1,8 @@
-"""What a model is told about the body: the paper's 360 columns, and our own rhythm columns.
+"""Motion features, the model's condition: the paper's 360 columns, and our own rhythm columns.
 
 Both are float32 arrays (T, F) at 30 frames a second. The paper's (Tan et al. 2023, section 3.2)
-describe the pose in the world, z up; ours describe only how the body moves, so they do not change
-when the dancer turns, stands elsewhere or has another rig's rest pose.
+describe the pose in the world, z up; ours describe only how the body moves, so they are invariant
+to heading, position and the rig's rest pose.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Features = NDArray[np.float32]
 _Y_UP_TO_Z_UP = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
 PAPER_FEATURE_COUNT = 15 * skeleton.JOINT_COUNT
 RHYTHM_FEATURE_COUNT = 2 * skeleton.JOINT_COUNT + 10
-_PIECE_FRAMES, _SEEN_BEYOND = 1800, 4
+_CHUNK_FRAMES, _CHUNK_MARGIN = 1800, 4
 
 
 def paper_features(clip: MotionClip) -> Features:
@@ -34,7 +34,7 @@ def paper_features(clip: MotionClip) -> Features:
     velocity (3, m/s), local angular velocity (3, rad/s). The angular velocity uses the quaternion
     product that the paper's text defines; its published code multiplies element by element.
     """
-    return _by_pieces(clip, _paper_features)
+    return _in_chunks(clip, _paper_features)
 
 
 def _paper_features(clip: MotionClip) -> Features:
@@ -51,7 +51,7 @@ def _paper_features(clip: MotionClip) -> Features:
 
 
 def rhythm_features(clip: MotionClip) -> Features:
-    """Return what the body's movement says of rhythm and effort, (T, 58) at 30 fps.
+    """Return rhythm and effort of the body's movement, (T, 58) at 30 fps.
 
     Columns: log speed of each joint (24, log(1 + m/s)), log angular speed of each joint (24,
     log(1 + rad/s)), then ten of the whole body: mean log speed, mean log acceleration, pelvis
@@ -59,7 +59,7 @@ def rhythm_features(clip: MotionClip) -> Features:
     feet from the pelvis (m), height of the left and right foot above the lowest joint (m), forward
     pitch and sideways lean of the trunk (rad-like, sine).
     """
-    return _by_pieces(clip, _rhythm_features)
+    return _in_chunks(clip, _rhythm_features)
 
 
 def _rhythm_features(clip: MotionClip) -> Features:
@@ -127,16 +127,16 @@ def features_named(name: str) -> Callable[[MotionClip], Features]:
     return table[name]
 
 
-def _by_pieces(clip: MotionClip, rows_of: Callable[[MotionClip], Features]) -> Features:
-    """Rows of the whole clip at the features' rate, computed a piece at a time to spare memory."""
+def _in_chunks(clip: MotionClip, compute_rows: Callable[[MotionClip], Features]) -> Features:
+    """Rows of the whole clip at the features' rate, computed in chunks to spare memory."""
     count = resampled_count(clip, timebase.MOTION_FPS)
     parts = []
-    for first in releasing(range(0, count, _PIECE_FRAMES), clip.rotations):
-        # Derivatives look at neighbours, so every piece sees a little beyond its ends.
-        start = max(0, first - _SEEN_BEYOND)
-        seen = slice(start, min(count, first + _PIECE_FRAMES + _SEEN_BEYOND))
-        rows = rows_of(resample(clip, timebase.MOTION_FPS, frames=seen))
-        parts.append(rows[first - start :][:_PIECE_FRAMES])
+    for first in releasing(range(0, count, _CHUNK_FRAMES), clip.rotations):
+        # Derivatives need neighbours, so every chunk extends a little beyond its ends.
+        start = max(0, first - _CHUNK_MARGIN)
+        frames = slice(start, min(count, first + _CHUNK_FRAMES + _CHUNK_MARGIN))
+        rows = compute_rows(resample(clip, timebase.MOTION_FPS, frames=frames))
+        parts.append(rows[first - start :][:_CHUNK_FRAMES])
     return np.concatenate(parts)
 
 

@@ -130,9 +130,9 @@ def make_continuous_in_place(quat: Array) -> None:
     """Do in place what :func:`make_continuous` does, long ones in pieces to spare memory."""
     for part in chunks(quat, size=CHUNK_FRAMES):
         # One before the piece, whose signs are right already.
-        seen = quat[max(0, part.start - 1) : part.stop]
-        flips = np.einsum("...i,...i->...", seen[1:], seen[:-1]) < 0.0
-        seen[1:] *= np.where(np.cumsum(flips, axis=0) % 2, -1.0, 1.0)[..., None]
+        window = quat[max(0, part.start - 1) : part.stop]
+        flips = np.einsum("...i,...i->...", window[1:], window[:-1]) < 0.0
+        window[1:] *= np.where(np.cumsum(flips, axis=0) % 2, -1.0, 1.0)[..., None]
 
 
 def slerp(start: Array, end: Array, fraction: Array) -> Array:

@@ -69,7 +69,7 @@ def test_features_are_chosen_by_name(clip):
 @pytest.mark.parametrize("name", ["rhythm", "paper"])
 def test_a_long_dance_in_pieces_has_the_rows_of_the_whole(clip, name, monkeypatch):
     whole = features.features_named(name)(clip)
-    monkeypatch.setattr("kinetune.motion.features._PIECE_FRAMES", 17)
+    monkeypatch.setattr("kinetune.motion.features._CHUNK_FRAMES", 17)
     np.testing.assert_allclose(features.features_named(name)(clip), whole, atol=1e-5)
 
 

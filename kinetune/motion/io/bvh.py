@@ -27,7 +27,7 @@ from kinetune.motion.retargeting.skeletal_animation import Frames
 Array = NDArray[np.float64]
 
 _CM_PER_M = 100.0
-# How far a leaf's end site stands from it when written, along the bone before it.
+# Length of a leaf's end site when written, along the bone before it.
 _END_SITE_CM = 8.0
 _HEADING = re.compile(r"\s*Frames\s*:\s*(\S+)\s+Frame\s+Time\s*:\s*(\S+)", re.IGNORECASE)
 # No count of frames has more digits; Python refuses to read thousands of them.
@@ -36,7 +36,7 @@ _MAX_DIGITS = 9
 
 @dataclass(frozen=True, eq=False)
 class Bvh:
-    """A BVH file as it stands.
+    """A BVH file as written.
 
     Attributes:
         hierarchy: Its joints.

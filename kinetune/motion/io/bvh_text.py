@@ -1,7 +1,7 @@
 """The two halves of BVH text: the hierarchy of joints, and the table of numbers under it.
 
 Conventions: as in :mod:`kinetune.motion.io.bvh`; offsets and numbers stay in the file's own units.
-Whatever doesn't fit is refused with the line it stands in.
+Whatever doesn't fit is refused with its line.
 """
 
 import itertools
@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 CHANNEL_NAMES = (
     "Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation",
 )  # fmt: skip
-# Beyond any angle in degrees or place in any unit: damage.
+# Beyond any angle in degrees or position in any unit: damage.
 _MAX_VALUE = 1e9
 # Bodies have tens of joints, crowds and hair some hundreds.
 _MAX_JOINTS = 5000
@@ -233,7 +233,7 @@ class _HierarchyParser:
 
     def _end_site(self, _: str, context: str) -> None:
         if not self.open or self.open[-1] is None or self.pending:
-            raise MotionError(f"{context}: an End Site stands outside a joint")
+            raise MotionError(f"{context}: an End Site outside a joint")
         self.pending.append(None)
 
     def _brace_open(self, _: str, context: str) -> None:
@@ -254,7 +254,7 @@ class _HierarchyParser:
         if offset.shape != (3,) or not (np.abs(offset) < _MAX_VALUE).all():
             raise MotionError(f"{context}: expected OFFSET and three numbers, found {rest[:60]!r}")
         if not self.open or self.pending:
-            raise MotionError(f"{context}: an OFFSET stands outside the braces of a joint")
+            raise MotionError(f"{context}: an OFFSET outside the braces of a joint")
         joint = self.open[-1]
         if joint is None:
             self.ends[self._owner()] = offset
@@ -274,9 +274,9 @@ class _HierarchyParser:
                 f"{', '.join(CHANNEL_NAMES)}, found {rest[:60]!r}"
             )
         if not self.open or self.pending:
-            raise MotionError(f"{context}: CHANNELS stand outside the braces of a joint")
+            raise MotionError(f"{context}: CHANNELS outside the braces of a joint")
         joint = self.open[-1]
         if joint is not None:
             self.channels[joint] = channels
-        elif channels:  # An End Site may say that it has none.
+        elif channels:  # An End Site may have CHANNELS 0.
             raise MotionError(f"{context}: an End Site has no channels, found {rest[:60]!r}")

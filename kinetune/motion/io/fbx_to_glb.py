@@ -31,7 +31,7 @@ def main(source: str, target: str) -> int:
         time_factor = even_rate(bpy.context.scene.render)
         bpy.ops.export_scene.gltf(filepath=target, export_format="GLB", export_animations=True)
     except RuntimeError as error:
-        # How Blender says that a file is no FBX, or one of a version it doesn't know.
+        # Raised for a file that is no FBX, or of an unknown version.
         print(error, file=sys.stderr)
         return NOT_READ
     with open(target + ".json", "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Pickles from strangers, read without running anything of theirs.
+"""Pickles read without running any code in them.
 
 A pickle is a program: loading one the usual way can run any code. Here every name it imports is
 looked up in a short table of stand-ins that only record their arguments; numpy arrays and numbers
@@ -116,11 +116,11 @@ def _was_sent_as_text(path: Path) -> bool:
 
 
 class _Refused(Exception):
-    """The pickle asked for a name that isn't on the table."""
+    """The pickle imports a name that isn't in the table."""
 
 
 class _StandIn:
-    """Takes the place of a class a pickle asks for; by itself it accepts no state."""
+    """Stands in for a class a pickle imports; by itself it accepts no state."""
 
     __slots__ = ()
 

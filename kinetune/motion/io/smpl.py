@@ -32,7 +32,7 @@ def numbers(value: object, context: str) -> NDArray[Any]:
     """Return ``value`` as an array of real numbers of its own type.
 
     Args:
-        value: What a file held.
+        value: From a file.
         context: File and key, for the error.
 
     Raises:
@@ -51,7 +51,7 @@ def positive_number(value: object, context: str) -> float:
     """Return ``value`` as one positive number.
 
     Args:
-        value: What a file held: a number, or an array of one.
+        value: From a file: a number, or an array of one.
         context: File and key, for the error.
 
     Raises:
@@ -132,14 +132,14 @@ def _check_values(path: object, pose: NDArray[Any], root_m: NDArray[Any]) -> Non
     # Compared twice instead of abs(), a chunk at a time: little memory; NaN fails both.
     bad = np.zeros(len(pose), dtype=bool)
     for piece in chunks(pose, size=CHUNK_FRAMES):
-        angles, place = pose[piece].reshape(len(bad[piece]), -1), root_m[piece]
+        angles, position = pose[piece].reshape(len(bad[piece]), -1), root_m[piece]
         bad[piece] = ~(
             ((angles < _MAX_ANGLE) & (angles > -_MAX_ANGLE)).all(axis=1)
-            & ((place < MAX_DISTANCE_M) & (place > -MAX_DISTANCE_M)).all(axis=1)
+            & ((position < MAX_DISTANCE_M) & (position > -MAX_DISTANCE_M)).all(axis=1)
         )
     if bad.any():
         raise MotionError(
             f"{path}: frame {int(np.argmax(bad))} holds NaN, infinite or absurdly large values "
-            f"({int(bad.sum())} of {len(bad)} frames do; angles are radians, places metres, at "
+            f"({int(bad.sum())} of {len(bad)} frames do; angles are radians, positions metres, at "
             f"most {MAX_DISTANCE_M:g} from the origin); clean the clip and try again"
         )

@@ -1,8 +1,8 @@
 """Mapping files: a person's word on which joint of a file is which of our 24.
 
 Conventions: TOML, one table ``[joints]`` with our names as keys and the file's as values. Hips,
-knees, ankles, shoulders and elbows must be named; what is left out of the spine is found by its
-place between them, any other joint left out stays at rest.
+knees, ankles, shoulders and elbows must be named; what is left out of the spine is taken from
+the joints between them, any other joint left out stays at rest.
 """
 
 import difflib
@@ -34,7 +34,7 @@ class JointMapping:
 
     Attributes:
         source: The file it came from, for errors.
-        joints: For our joints by name the name of theirs.
+        joints: For our joints by name the file's name.
     """
 
     source: str
@@ -99,11 +99,11 @@ def resolve_mapping(
 
 
 def _index_of(name: str, names: Sequence[str], mapping: str, context: str) -> int:
-    found = [index for index, source in enumerate(names) if source == name]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise MotionError(f"{mapping}: {name!r} stands {len(found)} times in {context}; rename it")
+    matches = [index for index, source in enumerate(names) if source == name]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise MotionError(f"{mapping}: {name!r} is {len(matches)} times in {context}; rename it")
     near = difflib.get_close_matches(name, names, 3) or names[:20]
     raise MotionError(
         f"{mapping}: no joint is called {name!r} in {context}; did you mean {' or '.join(near)}?"
@@ -124,17 +124,19 @@ def write_draft(path: Path, animation: SkeletalAnimation, motion: str) -> int:
     """
     if path.exists():
         raise ConfigError(f"{path}: is there already; name another file or move it away")
-    found = guess_joints(animation.names, animation.parents)
-    write_text(path, draft(animation, found, motion=motion, mapping=str(path)))
-    return len(found)
+    guessed = guess_joints(animation.names, animation.parents)
+    write_text(path, draft(animation, guessed, motion=motion, mapping=str(path)))
+    return len(guessed)
 
 
-def draft(animation: SkeletalAnimation, found: dict[str, int], *, motion: str, mapping: str) -> str:
-    """Return the text of a mapping file: what was found filled in, the rest to be done by hand.
+def draft(
+    animation: SkeletalAnimation, guessed: dict[str, int], *, motion: str, mapping: str
+) -> str:
+    """Return the text of a mapping file: guessed names filled in, the rest to be done by hand.
 
     Args:
         animation: The file.
-        found: For our joints by name the place of theirs.
+        guessed: For our joints by name the file's index.
         motion: What the file is called.
         mapping: What the mapping file will be called.
     """
@@ -147,8 +149,8 @@ def draft(animation: SkeletalAnimation, found: dict[str, int], *, motion: str, m
         f"[{_TABLE}]",
     ]
     for target in skeleton.JOINT_NAMES:
-        if target in found:
-            lines.append(f"{target} = {_quoted(animation.names[found[target]])}")
+        if target in guessed:
+            lines.append(f"{target} = {_quoted(animation.names[guessed[target]])}")
         else:
             lines.append(f'# {target} = ""{"  # needed" if target in needed else ""}')
     lines += ["", "# All joints of the file, each below the one it hangs from:"]

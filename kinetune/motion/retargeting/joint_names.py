@@ -1,9 +1,9 @@
-"""Which joint of a stranger's skeleton is which of our 24, by name and by place in the tree.
+"""Which joint of a file's skeleton is which of our 24, by name and by position in the tree.
 
 Limbs are found by name: prefixes and separators fall away, the side is read from a word, and what
-remains is looked up in a table. The trunk is found by place, since no two rigs name their spine
-alike: the pelvis is where the legs meet, the chest where the arms meet, and our three spine joints
-take theirs from the chain between. Names of which software are known: see
+remains is looked up in a table. The trunk is found by its position, since no two rigs name their
+spine alike: the pelvis is where the legs meet, the chest where the arms meet, and our three spine joints
+are taken from the chain between. Names of which software are known: see
 :mod:`kinetune.motion.retargeting.joint_words`.
 """
 
@@ -39,22 +39,22 @@ def recognise_joints(
 
     Args:
         names: Its joint names.
-        parents: Place of each one's parent, -1 for a root.
+        parents: Index of each one's parent, -1 for a root.
         context: What to call the file in errors.
 
     Returns:
-        For each of our joints the place of theirs, -1 where there is none.
+        For each of our joints the file's index, -1 where there is none.
 
     Raises:
-        MotionError: Legs or arms can't be found; says which and what the file has.
+        MotionError: Legs or arms can't be found; the message lists them and the file's names.
     """
     missing: list[str] = []
-    for keys in _layers(names):
+    for keys in _rig_layers(names):
         limbs = _limbs_of(keys, parents)
         missing = missing_joints(limbs)
         if not missing:
-            lost = _out_of_line(limbs, parents)
-            missing = [lost[name] for name in missing_joints(limbs)]
+            misplaced = _drop_misplaced(limbs, parents)
+            missing = [misplaced[name] for name in missing_joints(limbs)]
         if not missing:
             return complete_joints(
                 _head_and_neck(keys, parents, limbs) | limbs, parents, context=context
@@ -71,42 +71,44 @@ def recognise_joints(
 def complete_joints(
     given: Mapping[str, int], parents: Sequence[int], *, context: str
 ) -> tuple[int, ...]:
-    """Find what is missing of our 24 joints by its place in the tree.
+    """Complete our 24 joints by their position in the tree.
 
     Args:
-        given: For our joints by name the place of theirs; all of :func:`missing_joints`' are there.
-        parents: Place of each of theirs's parent, -1 for a root.
+        given: For our joints by name the file's index; all that :func:`missing_joints` needs.
+        parents: Index of each file joint's parent, -1 for a root.
         context: What to call the file in errors.
 
     Returns:
-        For each of our joints the place of theirs, -1 where there is none.
+        For each of our joints the file's index, -1 where there is none.
 
     Raises:
         MotionError: The limbs given don't hang together.
     """
-    places = dict(given)
-    if lost := _out_of_line(places, parents):
-        raise MotionError(f"{context}: expected {', '.join(lost.values())} in the skeleton's tree")
-    places = _trunk(parents, places, context) | places
-    return tuple(places.get(name, -1) for name in skeleton.JOINT_NAMES)
+    indices = dict(given)
+    if misplaced := _drop_misplaced(indices, parents):
+        raise MotionError(
+            f"{context}: expected {', '.join(misplaced.values())} in the skeleton's tree"
+        )
+    indices = _trunk(parents, indices, context) | indices
+    return tuple(indices.get(name, -1) for name in skeleton.JOINT_NAMES)
 
 
 def missing_joints(given: Iterable[str]) -> list[str]:
-    """Return which joints that no dance can do without are not among ``given``."""
+    """Return which of the required joints are not among ``given``."""
     return [name for side in SIDES for part in _REQUIRED if (name := f"{side}_{part}") not in given]
 
 
 def guess_joints(names: Sequence[str], parents: Sequence[int]) -> dict[str, int]:
-    """Return what can be found of our joints in any skeleton, by name to the place of theirs."""
+    """Return our joints that are recognised in any skeleton, by name the file's index."""
     best: dict[str, int] = {}
-    for keys in _layers(names):
+    for keys in _rig_layers(names):
         limbs = _limbs_of(keys, parents)
-        _out_of_line(limbs, parents)
-        found = limbs | (_head_and_neck(keys, parents, limbs) if _has_arms(limbs) else {})
+        _drop_misplaced(limbs, parents)
+        joints = limbs | (_head_and_neck(keys, parents, limbs) if _has_arms(limbs) else {})
         if not missing_joints(limbs):
             with contextlib.suppress(MotionError):  # No trunk: the limbs are still worth telling.
-                found = _trunk(parents, limbs, "") | found
-        best = max(best, found, key=len)
+                joints = _trunk(parents, limbs, "") | joints
+        best = max(best, joints, key=len)
     return best
 
 
@@ -126,13 +128,13 @@ def path_to_root(parents: Sequence[int], joint: int) -> list[int]:
     return path
 
 
-def _layers(names: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
+def _rig_layers(names: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
     """Yield sided keys of a rig's layers alone, where it has any, then those of all joints."""
     keys = sided_keys(names)
     for mark in _LAYERS:
         inside = [re.split(r"[:|]", name)[-1].startswith(mark) for name in names]
         if any(inside):
-            yield [key if its else ("", "") for key, its in zip(keys, inside, strict=True)]
+            yield [key if kept else ("", "") for key, kept in zip(keys, inside, strict=True)]
     yield keys
 
 
@@ -159,59 +161,59 @@ def _counted_limbs(keys: list[tuple[str, str]], parents: Sequence[int]) -> dict[
 
 def _limbs(keys: list[tuple[str, str]], side: str) -> dict[str, int]:
     first_of: dict[str, int] = {}
-    for place, (its_side, key) in enumerate(keys):
-        if its_side == side:
-            first_of.setdefault(key, place)
-    found: dict[str, int] = {}
+    for index, (joint_side, key) in enumerate(keys):
+        if joint_side == side:
+            first_of.setdefault(key, index)
+    joints: dict[str, int] = {}
     for part, candidates in LIMB_NAMES.items():
         for candidate in candidates:
-            if candidate in first_of and first_of[candidate] not in found.values():
-                found[part] = first_of[candidate]
+            if candidate in first_of and first_of[candidate] not in joints.values():
+                joints[part] = first_of[candidate]
                 break
-    return found
+    return joints
 
 
-def _out_of_line(places: dict[str, int], parents: Sequence[int]) -> dict[str, str]:
+def _drop_misplaced(indices: dict[str, int], parents: Sequence[int]) -> dict[str, str]:
     """Drop joints that hang elsewhere, and return for each what it should have been."""
-    lost: dict[str, str] = {}
+    misplaced: dict[str, str] = {}
     for side, (upper_part, lower_part) in itertools.product(SIDES, _LINKS):
         upper, lower = f"{side}_{upper_part}", f"{side}_{lower_part}"
         # A collar may be missing and the arm still hang; anything else hangs from something.
-        wrong = upper if upper_part == "collar" else lower
-        if lower not in places or wrong not in places:
+        dropped = upper if upper_part == "collar" else lower
+        if lower not in indices or dropped not in indices:
             continue
-        if upper in places and places[upper] in path_to_root(parents, places[lower])[1:]:
+        if upper in indices and indices[upper] in path_to_root(parents, indices[lower])[1:]:
             continue
-        del places[wrong]
-        lost[wrong] = f"{lower} below {upper}"
-    return lost
+        del indices[dropped]
+        misplaced[dropped] = f"{lower} below {upper}"
+    return misplaced
 
 
-def _top_of_arms(places: Mapping[str, int]) -> list[int]:
-    return [places[f"{s}_collar" if f"{s}_collar" in places else f"{s}_shoulder"] for s in SIDES]
+def _top_of_arms(indices: Mapping[str, int]) -> list[int]:
+    return [indices[f"{s}_collar" if f"{s}_collar" in indices else f"{s}_shoulder"] for s in SIDES]
 
 
-def _has_arms(places: Mapping[str, int]) -> bool:
-    return all(f"{side}_shoulder" in places for side in SIDES)
+def _has_arms(indices: Mapping[str, int]) -> bool:
+    return all(f"{side}_shoulder" in indices for side in SIDES)
 
 
-def _trunk(parents: Sequence[int], places: Mapping[str, int], context: str) -> dict[str, int]:
-    hips = [places["left_hip"], places["right_hip"]]
-    arms = _top_of_arms(places)
+def _trunk(parents: Sequence[int], indices: Mapping[str, int], context: str) -> dict[str, int]:
+    hips = [indices["left_hip"], indices["right_hip"]]
+    arms = _top_of_arms(indices)
     body, pelvis, chest = (_meeting(parents, joints) for joints in (hips + arms, hips, arms))
     if body < 0 or pelvis in hips or chest in arms:
         raise MotionError(
             f"{context}: expected legs that meet in a pelvis and arms that meet in a chest, found "
             "limbs that hang from nothing in common"
         )
-    above_body = path_to_root(parents, body)
-    spine = [joint for joint in reversed(path_to_root(parents, chest)) if joint not in above_body]
-    found = {"pelvis": pelvis}
+    ancestors = path_to_root(parents, body)
+    spine = [joint for joint in reversed(path_to_root(parents, chest)) if joint not in ancestors]
+    joints = {"pelvis": pelvis}
     # Our joints stand at a third, two thirds and the end of the chain, whatever its length.
     for third in (1, 2, 3):
         count = round(third / 3 * len(spine))
-        found[f"spine{third}"] = spine[count - 1] if count else pelvis
-    return found
+        joints[f"spine{third}"] = spine[count - 1] if count else pelvis
+    return joints
 
 
 def _meeting(parents: Sequence[int], joints: list[int]) -> int:
@@ -230,9 +232,9 @@ def _head_and_neck(
     def named(wanted: tuple[str, ...]) -> int:
         return next(
             (
-                place
-                for place, (side, key) in enumerate(keys)
-                if not side and key in wanted and chest in path_to_root(parents, place)[1:]
+                index
+                for index, (side, key) in enumerate(keys)
+                if not side and key in wanted and chest in path_to_root(parents, index)[1:]
             ),
             -1,
         )
@@ -240,16 +242,16 @@ def _head_and_neck(
     head, neck = named(_HEAD_NAMES), named(_NECK_NAMES)
     if head < 0 and neck < 0:
         head = _end_of_spine(keys, parents, chest)
-    found = {}
+    joints = {}
     if head >= 0:
-        found["head"] = head
+        joints["head"] = head
         path = path_to_root(parents, head)
         between = path[1 : path.index(chest)][::-1]
         # Of two neck joints the upper: the lower often sits in the chest itself (CMU).
         neck = between[len(between) // 2] if between else neck
     if neck >= 0:
-        found["neck"] = neck
-    return found
+        joints["neck"] = neck
+    return joints
 
 
 def _end_of_spine(keys: list[tuple[str, str]], parents: Sequence[int], chest: int) -> int:
@@ -258,7 +260,7 @@ def _end_of_spine(keys: list[tuple[str, str]], parents: Sequence[int], chest: in
     Rigify counts its spine up to the head: spine.003 is the chest, spine.006 the head.
     """
     end = chest
-    for place, parent in enumerate(parents):
-        if parent == end and keys[place] == keys[chest] != ("", ""):
-            end = place
+    for index, parent in enumerate(parents):
+        if parent == end and keys[index] == keys[chest] != ("", ""):
+            end = index
     return end if end != chest else -1

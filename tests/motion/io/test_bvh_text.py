@@ -109,9 +109,9 @@ def test_a_rounded_frame_time_becomes_the_rate_that_was_meant(printed, fps):
         ("  JOINT mixamorig:Left Leg\n", "", "line 6: a brace opens without"),
         ("  }\n}\n", "  }\n", "ends with 1 braces open; the file is cut short"),
         ("  }\n}\n", "  }\n}\n}\n", "line 16: a brace closes"),
-        ("ROOT Hips\n{", "ROOT Hips\n", "line 4: an OFFSET stands outside"),
+        ("ROOT Hips\n{", "ROOT Hips\n", "line 4: an OFFSET outside"),
         ("    End Site\n", "    Nub\n", "line 10: expected one of ROOT"),
-        ("HIERARCHY\n", "HIERARCHY\nEnd Site\n", "line 2: an End Site stands outside a joint"),
+        ("HIERARCHY\n", "HIERARCHY\nEnd Site\n", "line 2: an End Site outside a joint"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_line(old, new, message):

@@ -128,7 +128,7 @@ def test_a_name_that_stands_twice_is_refused(tmp_path, dance, whole):
     names = [*STRANGE[:-1], STRANGE[4]]
     (tmp_path / "a.glb").write_bytes(gltf_of(dance, names=names).glb())
     whole.write_text(whole.read_text().replace("bone 23", "bone 22"))
-    with pytest.raises(MotionError, match="'bone 4' stands 2 times"):
+    with pytest.raises(MotionError, match="'bone 4' is 2 times"):
         read_motion(tmp_path / "a.glb", ReadOptions(mapping=read_mapping(whole)))
 
 

@@ -118,6 +118,6 @@ def rotation_curve(curve: Curve, context: str) -> Curve:
     values = curve.values[:, order]
     length = np.linalg.norm(values, axis=-1, keepdims=True)
     if (length < 1e-6).any():
-        raise MotionError(f"{context}: a rotation of length 0 stands in it; the file is damaged")
+        raise MotionError(f"{context}: it holds a rotation of length 0; the file is damaged")
     tangents = None if curve.tangents is None else curve.tangents[..., order]
     return Curve(curve.times_s, values / length, curve.interpolation, tangents)

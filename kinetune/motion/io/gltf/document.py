@@ -76,7 +76,7 @@ class Document:
         return object_list(self.json, key, self.context)
 
     def entry(self, key: str, index: object) -> dict[str, Any]:
-        """Return the object at ``place`` of the list ``key``."""
+        """Return the object at ``index`` of the list ``key``."""
         listed = self.entries(key)
         return listed[valid_index(index, len(listed), f"{self.context}: {key}")]
 
@@ -173,15 +173,15 @@ def object_list(holder: dict[str, Any], key: str, context: str) -> list[dict[str
 
 
 def valid_index(index: object, count: int, context: str) -> int:
-    """Return ``place`` as an index below ``count``.
+    """Return ``index`` as an index below ``count``.
 
     Raises:
         MotionError: It is none.
     """
-    found = whole_number(index, context)
-    if found >= count:
-        raise MotionError(f"{context}: there is no number {found}, only {count} of them")
-    return found
+    number = whole_number(index, context)
+    if number >= count:
+        raise MotionError(f"{context}: there is no number {number}, only {count} of them")
+    return number
 
 
 def whole_number(value: object, context: str) -> int:
@@ -214,18 +214,18 @@ def _chunks(raw: bytes, context: str) -> tuple[bytes, bytes]:
         raise MotionError(
             f"{context}: the .glb is cut short, expected {length} bytes, found {len(raw)}"
         )
-    found: dict[int, bytes] = {}
+    chunks: dict[int, bytes] = {}
     at = _HEADER.size
     while at + _CHUNK.size <= length:
         size, kind = _CHUNK.unpack_from(raw, at)
         at += _CHUNK.size
         if at + size > length:
             raise MotionError(f"{context}: a chunk of the .glb reaches past its end")
-        found.setdefault(kind, raw[at : at + size])
+        chunks.setdefault(kind, raw[at : at + size])
         at += size
-    if _JSON_CHUNK not in found:
+    if _JSON_CHUNK not in chunks:
         raise MotionError(f"{context}: the .glb has no JSON chunk")
-    return found[_JSON_CHUNK], found.get(_BINARY_CHUNK, b"")
+    return chunks[_JSON_CHUNK], chunks.get(_BINARY_CHUNK, b"")
 
 
 def _buffer(entry: dict[str, Any], path: Path, binary: bytes, context: str) -> bytes:

@@ -165,5 +165,5 @@ def _target(target: object) -> tuple[object, str] | None:
     extensions = target.get("extensions")
     extension = extensions.get("KHR_animation_pointer") if isinstance(extensions, dict) else None
     pointer = extension.get("pointer") if isinstance(extension, dict) else None
-    found = _POINTER.fullmatch(pointer) if isinstance(pointer, str) else None
-    return (int(found[1]), found[2]) if found else None
+    match = _POINTER.fullmatch(pointer) if isinstance(pointer, str) else None
+    return (int(match[1]), match[2]) if match else None

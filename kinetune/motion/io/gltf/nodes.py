@@ -1,4 +1,4 @@
-"""The nodes of a glTF file, the pose its skins were bound in, and which bones VRM says they are.
+"""The nodes of a glTF file, the pose its skins were bound in, and which VRM bones they are.
 
 Conventions: a node's own numbers, local to its parent; quaternions (w, x, y, z). Source: the glTF
 2.0 specification (Khronos), sections 3.5 and 3.7.3; VRM 0.0, VRMC_vrm and VRMC_vrm_animation 1.0.
@@ -16,16 +16,16 @@ from kinetune.motion.io.gltf.document import Document, read_accessor, readable_n
 
 Array = NDArray[np.float64]
 
-# A bone this much longer or shorter in the bind pose than between the nodes says that the bind
+# A bone this much longer or shorter in the bind pose than between the nodes means that the bind
 # matrices are made up (all the same, or of another body).
 _BIND_RATIO = 2.0
 # Beyond any unit a body is measured in.
 _MAX_VALUE = 1e9
-# What VRM calls our joints; the spine is found by its place.
+# What VRM calls our joints; the spine is found by its position.
 _VRM_BONES: dict[str, str] = {
-    f"{side}{theirs}": f"{side}_{ours}"
+    f"{side}{source}": f"{side}_{target}"
     for side in ("left", "right")
-    for theirs, ours in {
+    for source, target in {
         "UpperLeg": "hip", "LowerLeg": "knee", "Foot": "ankle", "Toes": "foot",
         "Shoulder": "collar", "UpperArm": "shoulder", "LowerArm": "elbow", "Hand": "wrist",
     }.items()
@@ -88,7 +88,7 @@ def bind_pose(
 ) -> tuple[Array, Array]:
     """Return rotations (J, 4) and offsets (J, 3) of the ``selected`` nodes in the skins' bind pose.
 
-    Where no skin tells (its topmost joints, and nodes that are none) the node's own stand.
+    Where no skin gives one (its topmost joints, and nodes that are none) the node's own is used.
 
     Args:
         document: The file.
@@ -110,7 +110,7 @@ def bind_pose(
 
 
 def humanoid_bones(document: Document) -> dict[str, int]:
-    """Return which node is which of our joints, where a VRM extension says so; else nothing."""
+    """Return which node is which of our joints, where a VRM extension lists them; else nothing."""
     extensions = document.json.get("extensions")
     for name in _VRM_EXTENSIONS:
         entry_of = extensions.get(name) if isinstance(extensions, dict) else None
@@ -136,13 +136,13 @@ def skin_joints(document: Document, node_count: int) -> list[list[int]]:
     Raises:
         MotionError: A skin lists no joints, or one that isn't there.
     """
-    found = []
+    skins = []
     for number, skin in enumerate(document.entries("skins")):
         joints, context = skin.get("joints"), f"{document.context}: skin {number}"
         if not isinstance(joints, list):
             raise MotionError(f"{context}: expected a list of joints")
-        found.append([valid_index(joint, node_count, context) for joint in joints])
-    return found
+        skins.append([valid_index(joint, node_count, context) for joint in joints])
+    return skins
 
 
 def _node(
