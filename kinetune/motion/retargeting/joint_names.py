@@ -2,8 +2,8 @@
 
 Limbs are found by name: prefixes and separators fall away, the side is read from a word, and what
 remains is looked up in a table. The trunk is found by its position, since no two rigs name their
-spine alike: the pelvis is where the legs meet, the chest where the arms meet, and our three spine joints
-are taken from the chain between. Names of which software are known: see
+spine alike: the pelvis is where the legs meet, the chest where the arms meet, and our three spine
+joints are taken from the chain between. Names of which software are known: see
 :mod:`kinetune.motion.retargeting.joint_words`.
 """
 
