@@ -209,7 +209,12 @@ def _is_running(process: int) -> bool:
         return False
     except OSError:
         return True
-    return True
+    # A process that has ended stays in the table, as a zombie, until its parent asks for it.
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return state.rpartition(")")[2].split()[:1] != ["Z"]
 
 
 def _cannot_write(path: Path, error: OSError) -> str:
