@@ -164,7 +164,8 @@ def _draw(path: Path, title: str, duration_s: float, rows: Sequence[Panel]) -> N
 def _draw_pages(path: Path, title: str, pages: Sequence["Page"], rows: Sequence[Panel]) -> None:
     heights = [height for height, _ in rows]
     figure = _figure(len(pages) * (sum(heights) + 0.35) + 0.4)
-    figure.suptitle(title, fontsize=12)
+    # A dollar sign would begin a formula.
+    figure.suptitle(title.replace("$", r"\$"), fontsize=12)
     for page, part in zip(
         pages, figure.subfigures(len(pages), 1, squeeze=False)[:, 0], strict=True
     ):

@@ -6,6 +6,7 @@ perfect timing, no music. Noise is white at -20 dBFS. ``random_pairing`` is the 
 other dances: real music for another body.
 """
 
+import os
 import zlib
 
 import numpy as np
@@ -40,7 +41,7 @@ def click_track(beats_s: Times, duration_s: float) -> Sound:
 
 def noise(name: str, duration_s: float, *, seed: int = 0) -> Sound:
     """Return white noise, different for every name."""
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    rng = np.random.default_rng([seed, zlib.crc32(os.fsencode(name))])
     count = timebase.samples_in(duration_s, timebase.SAMPLE_RATE_HZ)
     samples = (_NOISE_RMS * rng.standard_normal(count)).clip(-1.0, 1.0)
     return Sound(samples.astype(np.float32), timebase.SAMPLE_RATE_HZ)
@@ -55,6 +56,6 @@ def silence(duration_s: float) -> Sound:
 def random_partners(names: list[str], name: str, *, draws: int, seed: int = 0) -> list[str]:
     """Return the other dances whose music a dance is paired with, at most ``draws``, none twice."""
     others = sorted(set(names) - {name})
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode()), 1])
+    rng = np.random.default_rng([seed, zlib.crc32(os.fsencode(name)), 1])
     chosen = rng.choice(len(others), size=min(draws, len(others)), replace=False)
     return [others[int(k)] for k in chosen]

@@ -19,6 +19,8 @@ from kinetune.motion.io.formats import MOTION_SUFFIXES
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 BEAT_SUFFIXES = (".txt", ".csv", ".json", ".mid", ".midi")
 _MAX_NAMES = 3
+# A million dances take less.
+_MAX_GENRE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,8 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     Raises:
         ConfigError: The folder is missing, holds none, or holds two of one stem.
     """
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder")
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in _entries(folder):
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
             continue
         if path.stem in found:
@@ -155,9 +155,7 @@ def takes_by_stem(folder: Path) -> dict[str, tuple[Path, ...]]:
     Raises:
         ConfigError: As :func:`files_of`; or both sounds and subfolders of sounds.
     """
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder")
-    inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and _holds_sounds(path)]
+    inner = [path for path in _entries(folder) if path.is_dir() and _holds_sounds(path)]
     if not inner:
         return {stem: (path,) for stem, path in files_by_stem(folder, SOUND_SUFFIXES).items()}
     if _holds_sounds(folder):
@@ -173,7 +171,22 @@ def takes_by_stem(folder: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def _holds_sounds(folder: Path) -> bool:
-    return any(path.suffix.lower() in SOUND_SUFFIXES for path in folder.iterdir())
+    return any(path.suffix.lower() in SOUND_SUFFIXES for path in _entries(folder))
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds, in order.
+
+    Raises:
+        ConfigError: It is missing, no folder, or can't be read.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(f"{folder}: no such folder") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{folder}: a folder that can't be read ({reason})") from error
 
 
 def _check_common_stems(
@@ -222,13 +235,20 @@ def read_genres(path: Path) -> dict[str, str]:
     Raises:
         ConfigError: The file can't be read, or names an unknown genre.
     """
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file of genres")
     try:
-        text = path.read_text(encoding="utf-8")
+        # A pipe or a device would block or never end.
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such file of genres")
+        if path.stat().st_size > _MAX_GENRE_BYTES:
+            raise ConfigError(
+                f"{path}: over {_MAX_GENRE_BYTES // 2**20} MB; is it a list of genres?"
+            )
+        text = path.read_text(encoding="utf-8-sig")
         rows = _genre_rows(path.suffix.lower(), text)
         pairs = [(Path(name).name, genre) for name, genre in rows]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         raise ConfigError(
             f"{path}: expected lines of name,genre, a JSON object, or a corpus's manifest.jsonl "
             f"({error})"

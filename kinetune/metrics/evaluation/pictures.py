@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinetune import files, timebase
+from kinetune.errors import printable
 from kinetune.extras import extra
 from kinetune.metrics.evaluation import baselines, registry
 from kinetune.metrics.evaluation.protocol import Evaluation
@@ -61,7 +62,7 @@ def _draw_clip_beats(axes: Any, analysis: ClipAnalysis, labels: list[str]) -> No
     axes.set_yticks(ticks, [*reversed(rows), "dance"], fontsize=8)
     axes.set_xlim(0.0, shown_s)
     axes.set_ylim(0.0, len(rows) + 1.05)
-    axes.set_title(analysis.clip.name, loc="left", fontsize=8)
+    axes.set_title(printable(analysis.clip.name).replace("$", r"\$"), loc="left", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kinetune import files
+from kinetune.errors import printable
 from kinetune.metrics.evaluation import registry, statistics
 from kinetune.metrics.evaluation.pairing import count_problems
 from kinetune.metrics.evaluation.protocol import Evaluation
@@ -78,7 +79,7 @@ def dances_csv(evaluation: Evaluation) -> str:
     for label, row in evaluation.values.items():
         for number, dance in enumerate(evaluation.dances):
             cells = [_cell(float(row[name][number])) if name in row else "" for name in metrics]
-            rows.append((label, dance, *cells))
+            rows.append((label, printable(dance), *cells))
     return _csv(rows)
 
 
@@ -236,8 +237,8 @@ def problems_section(evaluation: Evaluation) -> str:
               for (label, kind), count in count_problems(evaluation.problems).items()]  # fmt: skip
     lines.append("")
     for problem in evaluation.problems[:_MAX_PROBLEMS]:
-        detail = f": {' '.join(problem.detail.split())}" if problem.detail else ""
-        lines.append(f"- {problem.label}, {problem.clip}: {problem.kind}{detail}")
+        detail = f": {printable(' '.join(problem.detail.split()))}" if problem.detail else ""
+        lines.append(f"- {problem.label}, {printable(problem.clip)}: {problem.kind}{detail}")
     more = len(evaluation.problems) - _MAX_PROBLEMS
     lines += [f"- and {more} more, all in notes.json"] * (more > 0)
     return "\n".join(lines)

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from kinetune import timebase
 from kinetune.audio.beat_map import read_beats
 from kinetune.audio.sound import Sound, read_sound
-from kinetune.errors import AudioError, KinetuneError
+from kinetune.errors import AudioError, ConfigError, KinetuneError
 from kinetune.metrics.evaluation import baselines
 from kinetune.metrics.evaluation.audio_analysis import (
     MIN_DURATION_S,
@@ -141,6 +141,9 @@ class _ClipFiles:
         if path is None:
             return None
         try:
+            # A pipe or a device would block or never end.
+            if not path.is_file():
+                raise ConfigError(f"{path}: not a regular file")
             return reader(path)
         except KinetuneError as error:
             self.add_problem(label, UNUSABLE, str(error))
