@@ -4,6 +4,8 @@ Source: the AIST dance database and FACT (Li et al. 2021); the order is alphabet
 code, which is that of the paper's one-hot vector (scikit-learn sorts categories).
 """
 
+import difflib
+
 from kinetune.errors import ConfigError
 
 # Code, name, slowest and fastest tempo of the database's music in beats a minute.
@@ -23,7 +25,22 @@ _TABLE = (
 CODES: tuple[str, ...] = tuple(row[0] for row in _TABLE)
 NAMES: tuple[str, ...] = tuple(row[1] for row in _TABLE)
 TEMPO_RANGE_BPM: dict[str, tuple[int, int]] = {row[0]: (row[2], row[3]) for row in _TABLE}
-_ALSO = {"waack": "WA", "pop": "PO", "lock": "LO", "la-style-hip-hop": "LH", "breakdance": "BR"}
+# What people call them else.
+_ALIASES = {
+    "BR": ("breakdance", "breakdancing", "breaking", "breakin", "bboying", "b-boying"),
+    "HO": ("house-dance", "deep-house"),
+    "JB": ("ballet", "jazz-ballet", "lyrical-jazz"),
+    "JS": ("jazz", "jazz-funk"),
+    "KR": ("krumping",),
+    "LH": ("la-style-hip-hop", "la-style", "la-hiphop", "new-style", "choreography"),
+    "LO": ("lock", "campbellocking"),
+    "MH": ("hip-hop", "hiphop", "middle-hiphop", "old-school-hip-hop", "hip-hop-freestyle"),
+    "PO": ("pop", "poppin", "boogaloo", "robot"),
+    "WA": ("waack", "whacking", "wacking", "punking", "disco"),
+}
+_CODE_OF = dict(zip(NAMES, CODES, strict=True)) | {
+    alias: code for code, aliases in _ALIASES.items() for alias in aliases
+}
 
 
 def genre_code(text: str) -> str:
@@ -32,19 +49,27 @@ def genre_code(text: str) -> str:
     Raises:
         ConfigError: No such genre; the message lists them all.
     """
-    if code := genre_called(text):
+    if code := find_genre(text):
         return code
     known = ", ".join(f"{name} ({code})" for code, name in zip(CODES, NAMES, strict=True))
-    raise ConfigError(f"unknown genre {text!r}; choose one of {known}")
+    close = difflib.get_close_matches(_key(text), _CODE_OF, n=1)
+    guess = f"did you mean {close[0]}? " if close else ""
+    raise ConfigError(f"unknown genre {text!r}; {guess}choose one of {known}")
 
 
-def genre_called(text: str) -> str | None:
-    """Return the two-letter code of a genre given by name or code, any case, or None."""
-    key = text.strip().lower().replace("_", "-").replace(" ", "-")
-    by_name = dict(zip(NAMES, CODES, strict=True)) | _ALSO
-    if key in by_name:
-        return by_name[key]
+def find_genre(text: str) -> str | None:
+    """Return the two-letter code of a genre given by name or code, any case, or None.
+
+    Everyday names such as hip-hop, jazz or breakdance are known too.
+    """
+    key = _key(text)
+    if key in _CODE_OF:
+        return _CODE_OF[key]
     return key.upper() if key.upper() in CODES else None
+
+
+def _key(text: str) -> str:
+    return "-".join(text.strip().lower().replace("_", " ").replace("-", " ").split())
 
 
 def genre_name(code: str) -> str:
@@ -53,11 +78,11 @@ def genre_name(code: str) -> str:
 
 
 def genre_index(code: str) -> int:
-    """Return the place of a genre code in the one-hot vector, 0 to 9."""
+    """Return the index of a genre code in the one-hot vector, 0 to 9."""
     return CODES.index(code)
 
 
-def genre_told_by(name: str) -> str | None:
+def genre_from_filename(name: str) -> str | None:
     """Return the genre code that a name of AIST++ begins with (``gBR_...``), or None."""
     code = name[1:3].upper()
     return code if name[:1] == "g" and name[3:4] == "_" and code in CODES else None

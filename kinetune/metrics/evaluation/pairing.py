@@ -118,7 +118,7 @@ def pair_folders(folders: Folders) -> PairedFolders:
             (reference or {}).get(name),
             (motions or {}).get(name),
             (beats or {}).get(name),
-            genre_by_name.get(name) or genres.genre_told_by(name),
+            genre_by_name.get(name) or genres.genre_from_filename(name),
         )
         for name in names
     ]

@@ -46,7 +46,7 @@ def genre_for_dance(name: str, requested: str | None = None) -> GenreChoice:
     """
     if requested is not None:
         return GenreChoice(genres.genre_code(requested), "request")
-    if code := genres.genre_told_by(name):
+    if code := genres.genre_from_filename(name):
         return GenreChoice(code, "file name")
     return GenreChoice(genres.genre_code(DEFAULT_GENRE), "default")
 
@@ -61,9 +61,9 @@ def genre_of_music(music: Path, sound: "Sound", motion_name: str) -> GenreChoice
     """
     from kinetune.audio.sound import read_genre
 
-    if code := genres.genre_called(read_genre(music)):
+    if code := genres.find_genre(read_genre(music)):
         return GenreChoice(code, "sound file")
-    if code := genres.genre_told_by(motion_name):
+    if code := genres.genre_from_filename(motion_name):
         return GenreChoice(code, "file name")
     import numpy as np
 
