@@ -45,7 +45,7 @@ def main() -> None:
             f"{1e3 * late.mean_s:.1f} ms ({1e3 * late.deviation_s:.1f})"
             for late in (
                 measure_latency(onset_times, click=attack),
-                measure_latency(lambda sound: music_beats(sound)[1], click=attack),
+                measure_latency(lambda sound: music_beats(sound).beats_s, click=attack),
             )
         ]
         print(f"| {name} | {' | '.join(cells)} |")

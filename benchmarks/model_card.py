@@ -62,7 +62,8 @@ COLUMNS = ("F", "tempo", "energy")
 
 def measures(pair: Pair, sound: Sound) -> tuple[float, float, float]:
     """Return F, tempo right (0 or 1) and energy correlation of a sound against a dance."""
-    tempo, beats = music_beats(sound)
+    tracked = music_beats(sound)
+    tempo, beats = tracked.bpm, tracked.beats_s
     f_measure = mir_eval.beat.f_measure(mir_eval.beat.trim_beats(pair.beats_s, 0.0), beats)
     ratios = [abs(tempo / (pair.bpm * factor) - 1.0) for factor in (0.5, 1.0, 2.0)]
     return f_measure, float(min(ratios) < 0.04), energy_correlation(pair, sound)
@@ -160,7 +161,7 @@ def locked(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
 
 def kept(sound: Sound, grid_s: np.ndarray) -> tuple[float, float, float]:
     """Return F, offset (s, heard minus grid) and whether the tempo is within 1 % (octaves)."""
-    _, heard = music_beats(sound)
+    heard = music_beats(sound).beats_s
     nearest = heard - grid_s[np.abs(heard[:, None] - grid_s).argmin(axis=1)]
     period_s = heard_period_s(heard)
     ratio = period_s / np.diff(grid_s)[0]

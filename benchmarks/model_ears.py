@@ -102,9 +102,9 @@ def real_dances(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     heard = []
     for number, clip in enumerate(dances):
         made = pipeline(clip, genre=genres.CODES[number % 10], seed=number)
-        heard.append(music_beats(made.sound)[1])
+        heard.append(music_beats(made.sound).beats_s)
         moves, beats = motion_beats(clip), beat_grid(clip).beats_s
-        ticks = music_beats(click_track(beats, clip.duration_s))[1]
+        ticks = music_beats(click_track(beats, clip.duration_s)).beats_s
         rows.setdefault("the model", []).append(motion_to_music(moves, heard[-1]))
         rows.setdefault("clicks on the beats found", []).append(motion_to_music(moves, ticks))
     for number, clip in enumerate(dances):

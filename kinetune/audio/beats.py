@@ -1,25 +1,79 @@
 """Beats, downbeats and onsets of a sound; librosa is loaded only when needed."""
 
+import importlib.util
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.audio.sound import Sound, resample, to_mono
 
+_LOG = logging.getLogger(__name__)
 Times = NDArray[np.float64]
 # librosa's own window, and ours.
 _WINDOW = 2048
 
 
-def music_beats(sound: Sound) -> tuple[float, Times]:
-    """Return tempo (beats a minute) and beat times (seconds, ascending); 0 and none in silence."""
-    from librosa.beat import beat_track
+@dataclass(frozen=True, eq=False)
+class MusicBeats:
+    """Beats of a piece of music.
 
+    Attributes:
+        bpm: Tempo, beats a minute; 0 without beats.
+        beats_s: Beat times, seconds, ascending.
+        downbeats_s: Those that open a bar; empty where the tracker can't tell.
+    """
+
+    bpm: float
+    beats_s: Times
+    downbeats_s: Times
+
+
+def music_beats(sound: Sound) -> MusicBeats:
+    """Return the beats of a sound; none in silence.
+
+    The ``beat_this`` package (Foscarin, Schlueter & Widmer 2024), which knows downbeats too, is
+    used where it is installed and its weights are in torch's hub cache; nothing is downloaded.
+    Otherwise librosa's tracker.
+    """
     mono = _prepared(sound)
     if not np.any(mono):
-        return 0.0, np.empty(0)
-    tempo, beats = beat_track(y=mono, sr=timebase.SAMPLE_RATE_HZ, units="time")
-    return float(np.atleast_1d(tempo)[0]), np.asarray(beats, dtype=np.float64)
+        return MusicBeats(0.0, np.empty(0), np.empty(0))
+    weights = _beat_this_weights()
+    if weights is not None:
+        return _beat_this(mono, weights)
+    from librosa.beat import beat_track
+
+    _LOG.debug("beats by librosa")
+    bpm, beats = beat_track(y=mono, sr=timebase.SAMPLE_RATE_HZ, units="time")
+    beats_s = np.asarray(beats, dtype=np.float64)
+    return MusicBeats(float(np.atleast_1d(bpm)[0]), beats_s, np.empty(0))
+
+
+def _beat_this_weights() -> Path | None:
+    """Return the file of beat_this's main model, or None where package or file is missing."""
+    if importlib.util.find_spec("beat_this") is None:
+        return None
+    import torch
+
+    files = sorted((Path(torch.hub.get_dir()) / "checkpoints").glob("*final0*.ckpt"))
+    return files[0] if files else None
+
+
+def _beat_this(mono: NDArray[np.float32], weights: Path) -> MusicBeats:
+    """Return the beats of mono sound at 22,050 Hz by beat_this."""
+    from beat_this.inference import Audio2Beats
+
+    _LOG.debug("beats and downbeats by beat_this (%s)", weights.name)
+    track = Audio2Beats(checkpoint_path=str(weights), device="cpu", dbn=False)
+    beats_s, downbeats_s = (
+        np.asarray(times, dtype=np.float64) for times in track(mono, timebase.SAMPLE_RATE_HZ)
+    )
+    bpm = timebase.bpm_of(float(np.median(np.diff(beats_s)))) if len(beats_s) > 1 else 0.0
+    return MusicBeats(bpm, beats_s, downbeats_s)
 
 
 def onset_envelope(sound: Sound) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ never runs code from a checkpoint: weights are safetensors, settings are JSON, a
 a fixed list are built.
 """
 
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,7 @@ from kinetune.motion.clip import MotionClip
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, UNet2DConditionModel
 
+_LOG = logging.getLogger(__name__)
 # A shorter dance has no step to play to; a longer one would need too much memory.
 MIN_DURATION_S = 0.5
 MAX_DURATION_S = 2 * 3600.0
@@ -130,6 +132,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
             pipeline = super().from_pretrained(folder, use_safetensors=True, **options)
             for network in checkpoint.NETWORKS:
                 getattr(pipeline, network).float()
+        _LOG.info("model %s on %s", folder, device)
         return pipeline.to(device)
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:

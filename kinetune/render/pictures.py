@@ -48,7 +48,7 @@ def draw_music(
     from kinetune.metrics.latency import BEAT_LATENCY_S, without_latency
     from kinetune.render import panels
 
-    beats_s = without_latency(music_beats(music.sound)[1], BEAT_LATENCY_S)
+    beats_s = without_latency(music_beats(music.sound).beats_s, BEAT_LATENCY_S)
 
     def draw_mel(axes: "Axes", page: "Page") -> None:
         panels.draw_mel(axes, music.mel, music.sound.duration_s, page, vmin=-1.0, vmax=1.0)

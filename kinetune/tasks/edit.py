@@ -358,7 +358,10 @@ def _grid(request: EditRequest, material: Material) -> "BeatGrid":
     from kinetune.audio.beats import music_beats
     from kinetune.motion.beats.beat_grid import grid_of_beats
 
-    _, beats_s = music_beats(sound)
-    if len(beats_s) < 2:
+    music = music_beats(sound)
+    if len(music.beats_s) < 2:
         raise ConfigError("no beat was found in the music; take the dance's, or give a tempo")
-    return grid_of_beats(beats_s, max(sound.duration_s, clip.duration_s))
+    grid = grid_of_beats(music.beats_s, max(sound.duration_s, clip.duration_s))
+    if len(music.downbeats_s):
+        return replace(grid, bar_start_s=float(music.downbeats_s[0]))
+    return grid

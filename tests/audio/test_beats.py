@@ -1,7 +1,11 @@
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
 import numpy as np
 import pytest
 
-from kinetune.audio.beats import music_beats, onset_envelope, onset_times
+from kinetune.audio.beats import _beat_this_weights, music_beats, onset_envelope, onset_times
 from kinetune.audio.sound import Sound
 
 
@@ -14,8 +18,9 @@ def clicks():
 
 
 def test_beats_are_where_the_clicks_are(clicks):
-    tempo, beats_s = music_beats(clicks)
-    assert tempo == pytest.approx(120, rel=0.04)
+    beats = music_beats(clicks)
+    beats_s = beats.beats_s
+    assert beats.bpm == pytest.approx(120, rel=0.04)
     assert len(beats_s) >= 12
     assert np.abs(beats_s - np.round(beats_s * 2) / 2).max() < 0.05
 
@@ -35,12 +40,57 @@ def test_the_envelope_peaks_at_the_clicks(clicks):
 @pytest.mark.parametrize("length", [0, 100, 22_050])
 def test_silence_has_neither(length):
     silence = Sound(np.zeros(length, np.float32), 22_050)
-    tempo, beats_s = music_beats(silence)
-    assert tempo == 0
-    assert len(beats_s) == len(onset_times(silence)) == 0
+    beats = music_beats(silence)
+    assert beats.bpm == 0
+    assert len(beats.beats_s) == len(beats.downbeats_s) == len(onset_times(silence)) == 0
 
 
 def test_a_sound_shorter_than_a_window_does_no_harm():
     short = Sound(np.ones(100, np.float32), 22_050)
     assert len(onset_envelope(short)) >= 1
-    assert len(music_beats(short)[1]) <= 1
+    assert len(music_beats(short).beats_s) <= 1
+
+
+@pytest.fixture
+def fake_beat_this(monkeypatch, tmp_path):
+    """A package of that name whose tracker puts a beat every half second, a bar every two."""
+    package, inference = ModuleType("beat_this"), ModuleType("beat_this.inference")
+    package.__path__ = []
+    package.__spec__ = ModuleSpec("beat_this", None)
+    calls = []
+
+    class Audio2Beats:
+        def __init__(self, **options):
+            calls.append(options)
+
+        def __call__(self, signal, rate_hz):
+            calls.append((len(signal), rate_hz))
+            return np.arange(0.25, 8.0, 0.5), np.arange(0.75, 8.0, 2.0)
+
+    inference.Audio2Beats = Audio2Beats
+    monkeypatch.setitem(sys.modules, "beat_this", package)
+    monkeypatch.setitem(sys.modules, "beat_this.inference", inference)
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    return calls
+
+
+def test_beat_this_is_used_where_its_weights_are(fake_beat_this, clicks, tmp_path):
+    assert len(music_beats(clicks).downbeats_s) == 0
+    assert fake_beat_this == []
+    weights = tmp_path / "checkpoints" / "beat_this-final0.ckpt"
+    weights.parent.mkdir()
+    weights.touch()
+    beats = music_beats(clicks)
+    assert fake_beat_this[0] == {"checkpoint_path": str(weights), "device": "cpu", "dbn": False}
+    assert fake_beat_this[1] == (8 * 22_050, 22_050)
+    assert beats.bpm == pytest.approx(120.0)
+    np.testing.assert_allclose(beats.beats_s, np.arange(0.25, 8.0, 0.5))
+    np.testing.assert_allclose(beats.downbeats_s, [0.75, 2.75, 4.75, 6.75])
+
+
+def test_the_real_beat_this_finds_the_clicks(clicks):
+    pytest.importorskip("beat_this")
+    if _beat_this_weights() is None:
+        pytest.skip("beat_this's weights are not here")
+    beats_s = music_beats(clicks).beats_s
+    assert np.abs(beats_s - np.round(beats_s * 2) / 2).max() < 0.05

@@ -22,7 +22,7 @@ def strength_peaks(sound):
     ("detect", "stated_s"),
     [
         (onset_times, latency.ONSET_LATENCY_S),
-        (lambda sound: music_beats(sound)[1], latency.BEAT_LATENCY_S),
+        (lambda sound: music_beats(sound).beats_s, latency.BEAT_LATENCY_S),
         (strength_peaks, latency.ONSET_STRENGTH_LATENCY_S),
     ],
     ids=["onsets", "beats", "onset strength"],

@@ -8,7 +8,7 @@ from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.errors import AudioError, ConfigError
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.sampling.edit_spec import EditSpec, edit_span
-from kinetune.model.sampling.editing import edit_music
+from kinetune.model.sampling.editing import crossfade_into, edit_music
 from kinetune.model.vae import decode_latents
 from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.conftest import swaying_clip
@@ -263,3 +263,62 @@ def test_what_is_new_is_as_loud_as_what_was_there():
         apart_db.append(10.0 * np.log10(power[0] / power[1]))
     # Heard at the level of a finished file, 5 dB above the corpus's, it was 2.5 dB too soft.
     assert abs(np.mean(apart_db)) < 1.5
+
+
+def largest_step(samples):
+    return float(np.abs(np.diff(samples)).max())
+
+
+@pytest.mark.parametrize("rate_hz", [22_050, 48_000])
+def test_both_joins_of_an_edit_fade_over_12_ms_before_the_join(rate_hz):
+    """Constant levels: the weight of the new part is exact, and a missing fade is a step of 1."""
+    sound = Sound(np.full(4 * rate_hz, -0.5, np.float32), rate_hz)
+    region = Sound(np.full(4 * rate_hz, 0.5, np.float32), rate_hz)
+    out = crossfade_into(sound, region, 0.0, (1.0, 2.0)).samples
+    fade = round(0.012 * rate_hz)
+    start, end = rate_hz, 2 * rate_hz
+    ramp = np.arange(fade) / fade
+    np.testing.assert_allclose(out[start - fade : start], -0.5 + ramp, atol=1e-3)
+    np.testing.assert_allclose(out[end - fade : end], 0.5 - ramp, atol=1e-3)
+    np.testing.assert_allclose(out[start : end - fade], 0.5, atol=1e-3)
+    assert (out[: start - fade] == -0.5).all()
+    assert (out[end:] == -0.5).all()
+    assert largest_step(out) < 1.5 / fade
+
+
+def test_a_continuation_fades_in_and_ends_with_its_own_last_sample():
+    rate_hz = 8_000
+    sound = Sound(np.full(rate_hz, -0.5, np.float32), rate_hz)
+    region = Sound(np.full(2 * rate_hz, 0.5, np.float32), rate_hz)
+    out = crossfade_into(sound, region, 0.5, (1.0, 2.0)).samples
+    assert len(out) == 2 * rate_hz
+    np.testing.assert_allclose(out[rate_hz : 2 * rate_hz - 200], 0.5, atol=1e-3)
+    assert largest_step(out[: 2 * rate_hz - 200]) < 1.5 / 96
+
+
+@pytest.mark.parametrize(
+    ("redo", "span"),
+    [
+        ((3.0, 5.0), (2.5, 6.5)),
+        ((4.6, 8.4), (4.5, 8.5)),
+        ((4.6, 8.6), (4.5, 9.0)),
+        ((5.0, np.inf), (4.5, 9.0)),
+        ((0.0, 2.5), (0.0, 2.5)),
+        ((2.5, 4.5), (2.5, 4.5)),
+    ],
+)
+def test_what_was_requested_lies_inside_what_is_done(dance, redo, span):
+    """Bar lines at 0.5, 2.5, 4.5, 6.5 and 8.5 s, music of 9 s."""
+    grid = fixed_grid(120.0, 0.5, 12.0)
+    found = edit_span(EditSpec(redo=redo), 9.0, dance, grid)
+    assert found == pytest.approx(span)
+    assert found[0] <= redo[0]
+    assert found[1] >= min(redo[1], 9.0)
+    exact = edit_span(EditSpec(redo=redo, exact=True), 9.0, dance, grid)
+    assert exact == pytest.approx((redo[0], min(redo[1], 9.0)))
+
+
+def test_a_continuation_is_at_least_as_long_as_requested(dance):
+    grid = fixed_grid(120.0, 0.5, 12.0)
+    assert edit_span(EditSpec(continue_s=1.0), 7.0, dance, grid) == pytest.approx((6.5, 8.5))
+    assert edit_span(EditSpec(continue_s=2.9), 9.0, dance, grid) == pytest.approx((8.5, 12.0))

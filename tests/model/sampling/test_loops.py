@@ -149,3 +149,13 @@ def test_a_section_over_the_whole_loop_is_another_genre(default_pipeline):
     one = default_pipeline(dance, **LOOPED, score=score).mel
     two = default_pipeline(dance, **(LOOPED | {"genre": "KR"})).mel
     np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_the_end_of_a_loop_is_a_straight_cross_fade_into_what_precedes_its_beginning():
+    """Level -1 before the loop, 1 in it: over 30 ms the end goes from 1 to just short of -1."""
+    rate_hz, n = 8_000, 8_000
+    samples = np.concatenate([np.full(n, -1.0), np.full(2 * n, 1.0)]).astype(np.float32)
+    loop = crossfade_loop(samples, before=n, count=n, rate_hz=rate_hz, output=n)
+    fade = round(0.03 * rate_hz)
+    np.testing.assert_allclose(loop[:-fade], 1.0, atol=1e-5)
+    np.testing.assert_allclose(loop[-fade:], 1.0 - 2.0 * np.arange(fade) / fade, atol=1e-5)

@@ -3,7 +3,7 @@ import weakref
 import pytest
 import torch
 
-from kinetune.model.sampling.windows import join, map_windows, plan_windows
+from kinetune.model.sampling.windows import join, map_windows, plan_loop, plan_windows
 
 
 @pytest.mark.parametrize("columns", [1, 31, 32, 33, 100, 1000])
@@ -74,3 +74,37 @@ def test_what_a_window_says_is_let_go_once_it_is_joined():
             yield part
 
     torch.testing.assert_close(join(plan, parts()), row)
+
+
+@pytest.mark.parametrize("useful", [24, 32])
+@pytest.mark.parametrize("overlap", [0, 4, 8])
+def test_weights_of_neighbours_sum_to_one(useful, overlap):
+    plan = plan_windows(4 * useful, width=32, useful=useful, overlap=overlap)
+    total = torch.zeros(plan.total)
+    for start in plan.starts:
+        total[plan.column_indices(start)] += plan.weights()
+    # At its two ends a row has one window, whose fade is divided out.
+    inner = total[useful - 1 : plan.starts[-1]]
+    torch.testing.assert_close(inner, torch.ones_like(inner), atol=1e-4, rtol=0)
+
+
+def test_a_join_is_a_straight_cross_fade():
+    plan = plan_windows(50, width=32, useful=32, overlap=8)
+    values = iter([10.0, 30.0])
+    joined = map_windows(
+        plan,
+        torch.zeros(1, 1, 1, plan.total),
+        lambda windows, _: torch.cat([torch.full_like(w[None], next(values)) for w in windows]),
+    )[0, 0, 0]
+    ramp = (torch.arange(8) + 0.5) / 8
+    torch.testing.assert_close(joined[24:32], 10.0 + 20.0 * ramp)
+
+
+def test_a_loops_windows_wrap_and_a_rows_do_not():
+    loop, row = plan_loop(20, width=16, useful=16, overlap=4), plan_windows(20, width=16, useful=16,
+                                                                            overlap=4)  # fmt: skip
+    assert loop.is_loop
+    assert not row.is_loop
+    assert loop.column_indices(12).tolist() == [*range(12, 20), *range(8)]
+    assert row.column_indices(12).tolist() == list(range(12, 28))
+    assert loop.column_indices(12, per_column=2).tolist()[:18] == [*range(24, 40), 0, 1]
