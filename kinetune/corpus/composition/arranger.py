@@ -18,8 +18,8 @@ STEPS_A_BEAT = STEPS_IN_BAR // BEATS_IN_BAR
 # A beat is a freeze when its energy is below this share of its bar's greatest.
 _FREEZE_SHARE = 0.35
 # Energy from which the four steps of a beat are played, and its scale for some parts.
-_STEP_THRESHOLDS = (0.0, 0.6, 0.3, 0.6)
-_THRESHOLD_SCALES = {"kick": 0.45, "snare": 0.7, "bass": 0.65, "open_hat": 0.7, "hat": 0.5}
+_STEP_THRESHOLDS = (0.0, 0.75, 0.45, 0.75)
+_THRESHOLD_SCALES = {"kick": 0.45, "snare": 0.7, "bass": 0.65, "open_hat": 0.7}
 _THRESHOLD_SCALE = 0.9
 # Parts that keep time: no constant lag, and this share of the others' spread.
 _TIMEKEEPERS = ("kick", "snare")
@@ -27,8 +27,6 @@ _TIMEKEEPER_SPREAD = 0.4
 # Standard deviation of a part's constant lag, as a share of its spread from note to note.
 _LAG_SHARE = 0.8
 _VELOCITY_SPREAD = 0.06
-# A note is prolonged over others that are left out to this at most.
-_LONGEST_STEPS = 8
 # Notes are a little shorter than their steps.
 _GATE = 0.95
 
@@ -69,8 +67,8 @@ class Bar:
         return bool(energy < _FREEZE_SHARE * self.energy.max())
 
     def velocity(self, step: float) -> float:
-        """Velocity that the energy asks for at a step, 0.5 to 1."""
-        return 0.5 + 0.5 * float(self.energy[min(int(step) // STEPS_A_BEAT, BEATS_IN_BAR - 1)])
+        """Velocity that the energy asks for at a step, 0.42 to 1."""
+        return 0.42 + 0.58 * float(self.energy[min(int(step) // STEPS_A_BEAT, BEATS_IN_BAR - 1)])
 
     def chord_at(self, step: int) -> Chord:
         """The chord that sounds at a step."""
@@ -115,24 +113,13 @@ class NoteWriter:
         )
 
     def filter_hits(self, part: str, bar: Bar, hits: list[Hit]) -> list[Hit]:
-        """Return the hits that the energy at their beats calls for.
-
-        A note whose successors are left out lasts until the next that is not, or half a bar.
-        """
+        """Return the hits that the energy at their beats calls for."""
         thresholds = self._thresholds[part]
-        kept = [
+        return [
             hit for hit in hits
             if thresholds[hit.step] <= bar.energy[hit.step // STEPS_A_BEAT]
             and not (bar.is_still(hit.step) and hit.step % STEPS_A_BEAT)
         ]  # fmt: skip
-        starts = {hit.step for hit in hits}
-        ends = [*(hit.step for hit in kept), STEPS_IN_BAR][1:]
-        out = []
-        for hit, end in zip(kept, ends, strict=True):
-            dropped = any(step in starts for step in range(hit.step + 1, end))
-            steps = max(hit.steps, min(end - hit.step, _LONGEST_STEPS)) if dropped else hit.steps
-            out.append(hit._replace(steps=steps))
-        return out
 
     def write(
         self, part: str, bar: Bar, step: float, steps: float, pitch: float, velocity: float

@@ -58,11 +58,9 @@ def compose(dance: Dance | DanceProfile, seed: int) -> Score:
     for index in range(len(writer.bars_s)):
         phrase = index + song.phrase_offset
         if phrase % PHRASE_BARS == 0 or index == 0:
-            mean = curve.mean(index, PHRASE_BARS - phrase % PHRASE_BARS)
-            resting = _draw_resting_parts(rng, song, mean)
-            if mean < _CALM_BELOW:
-                # Part of the kit rests, so the others play on.
-                resting = set(song.calm_rests)
+            resting = _draw_resting_parts(rng, song, float(curve.energy(index).mean()))
+            if curve.mean(index, PHRASE_BARS - phrase % PHRASE_BARS) < _CALM_BELOW:
+                resting |= song.calm_rests
         _write_bar(writer, _make_bar(writer, curve, index), resting, curve.before(index))
     notes = tuple(sorted(writer.notes, key=lambda note: note.start_s))
     mix = draw_mix(rng, style, profile.bpm)
@@ -178,9 +176,6 @@ def _active_lines(song: Song, mean: float, resting: set[str]) -> list[Line]:
     if "hook" not in resting and all(line.layer.role == "drum" for line in out):
         carriers = [line for line in song.lines if line.layer.role in ("pad", "chord")]
         out += sorted(carriers, key=lambda line: line.layer.min_energy)[:1]
-    if mean < _CALM_BELOW and not any(line.layer.role == "pad" for line in out):
-        # A held chord under what is left.
-        out += [line for line in song.lines if line.layer.role == "pad"][:1]
     return out
 
 
@@ -212,7 +207,7 @@ def _write_line(writer: NoteWriter, bar: Bar, line: Line) -> None:
         hits = writer.filter_hits(line.part, bar, hits)
     if not hits and layer.role == "chord":
         # Too calm for the rhythm: one held chord instead.
-        hits = [grammar.Hit(0, 0.9, 14, "x")]
+        hits = [grammar.Hit(0, 0.6, 12, "x")]
     if layer.role == "drum":
         write_hits(writer, bar, line.part, hits, float(layer.center_pitch))
         return

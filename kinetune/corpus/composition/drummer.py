@@ -7,7 +7,7 @@ from kinetune.corpus.composition.arranger import STEPS_A_BEAT, Bar, NoteWriter
 from kinetune.corpus.composition.songs import PHRASE_BARS
 
 # A bar's mean energy up to which a drum is silent.
-_MIN_ENERGY = {"layer": 0.3, "hat": 0.05, "open_hat": 0.28}
+_MIN_ENERGY = {"layer": 0.3, "hat": 0.14, "open_hat": 0.28}
 # A beat this much stronger than the one before gets a crash, every other bar at most.
 _HIT_RISE = 0.25
 _CRASH_BARS = 2

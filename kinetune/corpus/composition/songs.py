@@ -31,8 +31,8 @@ _STRIPS: dict[str, _Strip] = {
     "kick": _Strip(1.2, 0.0, 0.02),
     "snare": _Strip(0.85, 0.05, 0.25),
     "layer": _Strip(0.45, 0.1, 0.3),
-    "hat": _Strip(0.34, 0.3, 0.05),
-    "open_hat": _Strip(0.22, 0.3, 0.08),
+    "hat": _Strip(0.23, 0.25, 0.05),
+    "open_hat": _Strip(0.18, 0.25, 0.08),
     "crash": _Strip(0.17, 0.4, 0.3),
     "tom": _Strip(0.95, 0.3, 0.2),
     "bass": _Strip(0.85, 0.0, 0.0, ducked=True),
@@ -41,9 +41,9 @@ _STRIPS: dict[str, _Strip] = {
     "riser": _Strip(0.18, 0.0, 0.3, ducked=True),
     "drop": _Strip(0.9, 0.0, 0.1),
 }
-_LAYER_PAN_SPREAD, _LAYER_REVERB_SEND = 0.55, 0.3
+_LAYER_PAN_SPREAD, _LAYER_REVERB_SEND = 0.45, 0.3
 # Gain of a layer's level, percussion and others.
-_PERCUSSION_GAIN, _LAYER_GAIN = 0.85, 1.25
+_PERCUSSION_GAIN, _LAYER_GAIN = 0.75, 1.25
 # Spread of levels from song to song, and of the tone that a mastering engineer chooses.
 _LEVEL_SPREAD_DB, _TONE_SPREAD_DB = 1.5, 1.2
 _WIDEST_PAN = 0.8
@@ -229,5 +229,5 @@ def draw_mix(rng: np.random.Generator, style: Style, bpm: float) -> Mix:
         echo=float(rng.uniform(*ranges.echo)),
         echo_s=timebase.beat_period_s(bpm) * float(rng.choice(_ECHO_BEATS)),
         drum_saturation=float(rng.uniform(0.0, 0.6)),
-        stereo_width=float(rng.uniform(0.5, 1.0)),
+        stereo_width=float(rng.uniform(0.1, 0.6)),
     )

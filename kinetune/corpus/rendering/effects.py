@@ -11,17 +11,14 @@ from kinetune.corpus.composition.music_score import Mix
 from kinetune.corpus.rendering import synthesis
 from kinetune.corpus.rendering.mastering import Bus, map_channels
 
-# The side signal of widened music: its level at full width, high-pass and delay.
-_SIDE_LEVEL, _SIDE_FROM_HZ, _SIDE_DELAY_S = 0.8, 200, 0.011
-
 
 def widen(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
     """Return the music widened by a delayed side signal, which cancels in the mono sum."""
     if bus.shape[1] == 1:
         return bus
-    delay = timebase.samples_in(_SIDE_DELAY_S, rate_hz)
-    side = synthesis.highpass(bus.mean(axis=1), _SIDE_FROM_HZ, rate_hz)
-    side = _SIDE_LEVEL * mix.stereo_width * np.concatenate([np.zeros(delay), side[:-delay]])
+    delay = timebase.samples_in(0.011, rate_hz)
+    side = synthesis.highpass(bus.mean(axis=1), 300, rate_hz)
+    side = 0.6 * mix.stereo_width * np.concatenate([np.zeros(delay), side[:-delay]])
     return bus + np.stack([side, -side], axis=-1)
 
 

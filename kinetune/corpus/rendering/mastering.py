@@ -28,9 +28,6 @@ _MEAN_TONE_DB = (0.0, -3.5, -11.0, -18.5, -26.5, -37.0)
 # How much of the way to its tone a mix is brought, and the most that is cut or raised.
 _TONE_STRENGTH, _MAX_TONE_DB = 0.85, 10.0
 
-# Levelling: blocks, smoothing, the share of a level difference that is taken out, and its maximum.
-_LEVEL_BLOCK_S, _LEVEL_SMOOTH_S, _LEVEL_STRENGTH, _MOST_LEVEL_DB = 0.1, 0.4, 0.4, 9.0
-
 Bus = NDArray[np.float64]
 
 
@@ -58,7 +55,6 @@ def master(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
     low = map_channels(out, lambda x: synthesis.lowpass(x, 900, rate_hz, 1))
     tilt = 10.0 ** (mix.tilt_db / 40.0)
     out = low / tilt + (out - low) * tilt
-    out = _level(out, rate_hz)
     out *= _TARGET_RMS / max(_loud_rms(out, rate_hz), 1e-6)
     out += _vinyl_noise(out.shape, mix, rate_hz)
     drive = 1.0 + 2.0 * mix.saturation
@@ -98,21 +94,6 @@ def _loud_rms(bus: Bus, rate_hz: int) -> float:
     starts = np.arange(0, len(bus), block)
     power = np.mean([np.add.reduceat(x * x, starts) for x in bus.T], axis=0) / block
     return float(np.sqrt(np.quantile(power, 0.8)))
-
-
-def _level(bus: Bus, rate_hz: int) -> Bus:
-    """Even out the level over seconds as an engineer at the fader does: 40 % of it, 9 dB at most.
-
-    Most of a difference stays, so that music still follows the energy of the body.
-    """
-    block = timebase.samples_in(_LEVEL_BLOCK_S, rate_hz)
-    starts = np.arange(0, len(bus), block)
-    power = np.mean([np.add.reduceat(x * x, starts) for x in bus.T], axis=0) / block
-    power = ndimage.gaussian_filter1d(power, _LEVEL_SMOOTH_S / _LEVEL_BLOCK_S, mode="nearest")
-    below = np.quantile(power, 0.8) / np.maximum(power, 1e-12)
-    gain = np.clip(below, 1.0, 10.0 ** (_MOST_LEVEL_DB / 10.0 / _LEVEL_STRENGTH))
-    gain = gain ** (0.5 * _LEVEL_STRENGTH)
-    return bus * _interpolate_gain(gain, len(bus), block)[:, None]
 
 
 def _vinyl_noise(shape: tuple[int, ...], mix: Mix, rate_hz: int) -> Bus:

@@ -66,7 +66,7 @@ def test_nothing_starts_after_the_end():
 
 @pytest.mark.parametrize("energy", [0.0, 0.5, 1.0])
 def test_velocity_follows_the_energy_of_the_beat(energy):
-    assert bar(energy=(0.1, energy, 0.1, 0.1)).velocity(5.5) == pytest.approx(0.5 + 0.5 * energy)
+    assert bar(energy=(0.1, energy, 0.1, 0.1)).velocity(5.5) == pytest.approx(0.42 + 0.58 * energy)
 
 
 def test_a_beat_far_below_its_bars_strongest_is_a_freeze():

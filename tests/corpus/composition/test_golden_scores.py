@@ -12,16 +12,16 @@ from tests.corpus.test_music import plan
 
 # Number of notes, and the start of a hash over parts, times, pitches and velocities.
 NOTES = {
-    "BR": (206, "f2719b48b3ee"),
-    "HO": (201, "88a503bc1476"),
-    "JB": (149, "1b575d49340c"),
-    "JS": (165, "d96c981daf6e"),
-    "KR": (134, "9561ce4f5433"),
-    "LH": (223, "ab85740ac1b4"),
-    "LO": (300, "f34270e25e47"),
-    "MH": (161, "1f569ff99204"),
-    "PO": (140, "08c25cd0f24d"),
-    "WA": (230, "4fc5d50faf1f"),
+    "BR": (182, "08a60d236f64"),
+    "HO": (182, "adaaa07e3cb0"),
+    "JB": (149, "4e3d74807524"),
+    "JS": (138, "41bae9133b14"),
+    "KR": (134, "cc3827200ccb"),
+    "LH": (211, "c3b45283be27"),
+    "LO": (268, "9e2f1a389730"),
+    "MH": (156, "82de6b2fcc00"),
+    "PO": (125, "6135f28f36fb"),
+    "WA": (209, "8d2dff0ef1e0"),
 }
 
 
