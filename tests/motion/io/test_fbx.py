@@ -106,6 +106,15 @@ def test_a_rate_that_is_no_whole_number_is_kept(blender, file, dance):
     np.testing.assert_allclose(clip.root_m, dance.root_m, atol=1e-4)
 
 
+def test_the_note_gives_true_seconds(blender, file, dance):
+    gltf = gltf_of(dance)
+    add_animation(gltf, [0.0, 0.5, 1.0], dance.rotations[:3], dance.root_m[:3], name="short")
+    file.write_bytes(HEAD + gltf.glb())
+    blender(base=2.0)
+    length_s = 2.0 * (dance.frame_count - 1) / dance.fps
+    assert f"read animation 'dance' ({length_s:.2f} s)" in read_motion_file(file).note
+
+
 PROGRAM = """#!/bin/sh
 echo "$@" > {seen}
 while [ "$1" != "--" ]; do script="$2"; shift; [ "$script" = "--" ] && break; done

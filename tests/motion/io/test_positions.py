@@ -205,3 +205,11 @@ def test_an_array_cut_short_is_an_error(tmp_path, points):
         (tmp_path / "a.npy").write_bytes(raw[:kept])
         with pytest.raises(MotionError, match="can't be read"):
             read_motion(tmp_path / "a.npy")
+
+
+def test_a_long_dance_is_fitted_in_chunks_without_seams(points, monkeypatch):
+    whole = clip_from_positions(points, fps=30.0)
+    monkeypatch.setattr("kinetune.motion.retargeting.position_fit.CHUNK_FRAMES", 17)
+    parts = clip_from_positions(points, fps=30.0)
+    assert turned_degrees(parts.rotations, whole.rotations).max() < 1e-4
+    np.testing.assert_allclose(parts.root_m, whole.root_m, atol=1e-12)
