@@ -25,6 +25,9 @@ class TimeConv(nn.Conv1d):
         if torch.is_autocast_enabled("cpu"):
             # The taps are copies: better small ones.
             x = x.to(torch.get_autocast_dtype("cpu"))
+        if x.requires_grad and not torch.compiler.is_compiling():
+            # What comes before is several times slower for a gradient that is transposed.
+            x.register_hook(Tensor.contiguous)
         kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
         rows = functional.pad(x.transpose(1, 2), (0, 0, padding, padding))  # (B, W + 2p, C)
         count = (rows.shape[1] - kernel) // stride + 1
@@ -114,9 +117,22 @@ class _Attention(nn.Module):
             part.view(batch, -1, self.heads, channels // self.heads).transpose(1, 2)
             for part in (self.query(rows), *self.key_value(context).chunk(2, dim=-1))
         )
-        attended = functional.scaled_dot_product_attention(query, key, value)
+        attended = _attend(query, key, value)
         result: Tensor = self.out(attended.transpose(1, 2).reshape(batch, width, channels))
         return result
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Return scaled dot-product attention, (B, heads, W, D) each, softmax in float32.
+
+    PyTorch's fused attention takes twice as long as plain products to train in bfloat16 on a CPU
+    (``benchmarks/train_speed.py``); everywhere else it is the faster one.
+    """
+    trains = torch.is_grad_enabled() and query.requires_grad
+    if not (trains and query.device.type == "cpu" and query.dtype == torch.bfloat16):
+        return functional.scaled_dot_product_attention(query, key, value)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+    return torch.softmax(scores.float(), dim=-1).to(value.dtype) @ value
 
 
 def sinusoid(position: Tensor, channels: int, *, longest_period: float = 10_000.0) -> Tensor:

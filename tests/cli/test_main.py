@@ -10,6 +10,10 @@ from kinetune import genres
 from tests.cli.conftest import assert_one_clear_line, kinetune
 from tests.conftest import REPOSITORY
 
+TINY, GENRE, BEATS = (
+    REPOSITORY / "configs" / f"{name}.toml" for name in ("tiny", "genre", "beats")
+)
+
 
 @pytest.mark.parametrize(
     "command",
@@ -70,6 +74,13 @@ def test_a_corpus_is_made_and_trained_on_from_the_shell(tmp_path):
         "train", "vae", "--config", "run.toml", "--out", "run", "--resume", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
+    again = ("train", "vae", "--config", "run.toml", "--out", "run")
+    done = kinetune(*again, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "holds a run; continue it with --resume" in done.stderr
+    done = kinetune(*again, "--restart", "--set", "vae.loop.steps=3", cwd=tmp_path)
+    assert "3 steps (finished)" in done.stdout
+    assert "windows/s" in done.stdout
     genre_is_trained(tmp_path)
 
 
@@ -99,6 +110,22 @@ def genre_is_trained(folder):
         (["corpus", "make", "--out", "c", "--minutes", "-1"], "minutes"),
         (["corpus", "make", "--out", "c", "--minutes", "1", "--genre", "polka"], "unknown genre"),
         (["train", "vae", "--config", "none.toml", "--out", "r"], "none.toml"),
+        (
+            ["train", "vae", "--config", TINY, "--out", "r", "--set", "vae.loop.steps=0"],
+            "vae.loop.steps: expected int >= 1, found 0",
+        ),
+        (
+            ["train", "diffusion", "--config", TINY, "--out", "r", "--set", "diffusion.drop_all"],
+            "--set diffusion.drop_all: expected KEY=VALUE",
+        ),
+        (
+            ["train", "genre", "--config", GENRE, "--out", "r", "--set", "smoothing=2"],
+            "smoothing: expected float < 1.0, found 2",
+        ),
+        (
+            ["train", "beats", "--config", BEATS, "--out", "r", "--set", "loop.mixed_precision=x"],
+            "loop.mixed_precision: expected one of 'no', 'bf16', 'bf16-master', 'fp16', found 'x'",
+        ),
         (["prepare", "aist", "nowhere", "--out", "p"], "nowhere"),
     ],
 )

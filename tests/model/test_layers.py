@@ -1,8 +1,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
-from kinetune.model.layers import TimeConv
+from kinetune.model.layers import TimeConv, _attend
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,19 @@ def test_without_gradients_it_is_torchs_own():
     with torch.no_grad():
         still = layer(x)
     torch.testing.assert_close(still, layer(x))
+
+
+def test_attention_trained_in_bfloat16_is_the_fused_one_in_float32():
+    """Values and gradients agree to bfloat16's precision of 1/128."""
+    generator = torch.Generator().manual_seed(0)
+    parts = [torch.randn(2, 4, 16, 8, generator=generator) for _ in range(3)]
+    half = [part.bfloat16().requires_grad_() for part in parts]
+    full = [part.detach().float().requires_grad_() for part in half]
+    found = _attend(*half)
+    expected = functional.scaled_dot_product_attention(*full)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, atol=0.02, rtol=0.02)
+    found.float().square().sum().backward()
+    expected.square().sum().backward()
+    for one, other in zip(half, full, strict=True):
+        torch.testing.assert_close(one.grad.float(), other.grad, atol=0.05, rtol=0.05)
