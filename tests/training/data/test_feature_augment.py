@@ -87,3 +87,33 @@ def test_the_same_generator_roughens_alike():
     assert not torch.equal(
         drawn(features, FeatureAugmentation(), 3), drawn(features, FeatureAugmentation(), 4)
     )
+
+
+def test_the_mirror_swaps_exactly_the_columns_of_left_and_right():
+    features = torch.arange(58.0).expand(1, 2, 58)
+    swapped = augment_features(features, replace(NONE, mirror=1.0), torch.Generator())[0, 0]
+    names = skeleton.JOINT_NAMES
+    for block in (0, 24):
+        for joint, name in enumerate(names):
+            side = {"left": "right", "right": "left"}.get(name.split("_")[0])
+            opposite = names.index(side + name[name.index("_") :]) if side else joint
+            assert swapped[block + joint] == block + opposite, name
+    # Feet change places, the sideways lean changes its sign, the rest stays.
+    assert swapped[48:].tolist() == [48, 49, 50, 51, 52, 53, 55, 54, 56, -57]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_the_mirror_has_its_probability(share):
+    features = torch.arange(58.0).expand(4000, 1, 58)
+    out = augment_features(features, replace(NONE, mirror=share), torch.Generator().manual_seed(0))
+    assert (out[:, 0, 57] < 0).float().mean().item() == pytest.approx(share, abs=0.02)
+
+
+def test_the_speed_shift_is_one_normal_number_a_window():
+    features = torch.zeros(4000, 2, 58)
+    out = augment_features(
+        features, replace(NONE, speed_shift=0.3), torch.Generator().manual_seed(0)
+    )
+    assert out[:, 0, 3].std().item() == pytest.approx(0.3, rel=0.05)
+    assert out[:, 0, 3].mean().item() == pytest.approx(0.0, abs=0.02)
+    assert torch.equal(out[:, 0, :50], out[:, 1, :1].expand(-1, 50))
