@@ -1,6 +1,7 @@
 """A film and its music in one file, through PyAV: MP4 with H.264 and AAC. Seconds, Hz."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,20 +60,46 @@ def write_film(
         from kinetune.render import skeleton_video
 
     check_suffix(path)
-    total = len(scene.poses)
     with atomic_file(path) as aside, av.open(str(aside), "w") as out:
         video = out.add_stream("libx264", rate=round(skeleton_video.FPS))
         video.width, video.height = skeleton_video.WIDTH, skeleton_video.HEIGHT
         video.pix_fmt, video.options = "yuv420p", _VIDEO_OPTIONS
-        music = audio_packets(audio_stream(out), sound)
-        for number, picture in enumerate(skeleton_video.pictures(scene, sound)):
-            out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            # Sound and pictures are interleaved, so that players need not look far ahead.
-            mux_until(out, music, timebase.duration_of(number + 1, skeleton_video.FPS))
+        _encode(out, video, scene, sound, progress)
+
+
+def _encode(
+    out: Any,  # noqa: ANN401
+    video: Any,  # noqa: ANN401
+    scene: "Scene",
+    sound: Sound,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Draw and encode the pictures and the music; one is encoded while the next is drawn."""
+    import av
+
+    from kinetune.render import skeleton_video
+
+    total = len(scene.poses)
+    music = audio_packets(audio_stream(out), sound)
+
+    def encode(frame: Any, end_s: float) -> None:  # noqa: ANN401
+        out.mux(video.encode(frame))
+        # Sound and pictures are interleaved, so that players need not look far ahead.
+        mux_until(out, music, end_s)
+
+    with ThreadPoolExecutor(1) as encoder:
+        pending: Future[None] | None = None
+        for number, picture in enumerate(skeleton_video.pictures(scene, sound), start=1):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            if pending is not None:
+                pending.result()
+            end_s = timebase.duration_of(number, skeleton_video.FPS)
+            pending = encoder.submit(encode, frame, end_s)
             if progress is not None:
-                progress(number + 1, total)
-        out.mux(video.encode(None))
-        mux_until(out, music, np.inf)
+                progress(number, total)
+        if pending is not None:
+            pending.result()
+    encode(None, np.inf)
 
 
 def audio_stream(out: Any) -> Any:  # noqa: ANN401 - PyAV's own types

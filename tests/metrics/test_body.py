@@ -94,3 +94,14 @@ def test_malformed_input_is_said(bad, curve):
         body.energy_correlation(bad, curve(RATE_HZ))
     with pytest.raises(MetricError, match="music: expected finite"):
         body.energy_correlation(curve(60.0), bad)
+
+
+@pytest.mark.parametrize(
+    ("late_frames", "hit"), [(-2, 0.0), (-1, 1.0), (1, 1.0), (3, 1.0), (4, 0.0)]
+)
+def test_the_onset_strength_is_read_its_latency_after_the_accent(late_frames, hit):
+    # Accents on mel frames; the strength's peak is due 19.5 ms, one frame, later, give or take two.
+    frames = np.arange(100, 900, 100)
+    strength = np.zeros(1000)
+    strength[frames + late_frames] = 1.0
+    assert body.accents_hit(frames * 512 / 22_050, strength) == hit

@@ -204,3 +204,9 @@ def test_sets_that_cannot_be_compared_are_said(distance, a, b, message):
 def test_a_reference_without_spread_is_said():
     with pytest.raises(MetricError, match="no width"):
         kernel_distance(np.ones((9, 4)), normal(9))
+
+
+def test_two_rows_are_enough_and_their_distance_is_that_of_the_means():
+    a = np.array([[0.0, 0.0], [2.0, 0.0]])
+    with pytest.warns(SmallSampleWarning):
+        assert frechet_distance(a, a + [3.0, 4.0]) == pytest.approx(25.0)

@@ -44,3 +44,9 @@ def test_silence_is_counted_by_blocks_and_has_no_loudness():
 def test_no_samples_are_said():
     with pytest.raises(MetricError, match="found none"):
         sanity.evaluate(Sound(np.empty(0, np.float32), RATE_HZ))
+
+
+def test_silence_begins_below_the_gate_of_bs1770():
+    assert not sanity.RecordingQuality(-70.0, 0.0, 0.0).is_silent
+    assert sanity.RecordingQuality(-70.1, 0.0, 0.0).is_silent
+    assert sanity.RecordingQuality(-np.inf, 0.0, 1.0).is_silent

@@ -121,3 +121,28 @@ def test_sets_are_compared_by_the_jackknife():
     assert apart.mean == pytest.approx(-1.0, abs=0.1)
     same = statistics.jackknife_difference(lambda k: near[k].mean(), lambda k: near[k].mean(), 60)
     assert (same.mean, same.p) == (0.0, 1.0)
+
+
+def test_two_values_have_an_interval_between_them():
+    found = statistics.bootstrap_mean(np.array([1.0, 3.0]))
+    assert (found.value, found.low, found.high) == (2.0, 1.0, 3.0)
+
+
+def test_a_difference_keeps_its_sign_and_holm_its_order():
+    lower, higher = VALUES, VALUES + 0.4
+    assert statistics.paired_difference(lower, higher).mean == pytest.approx(-0.4)
+    adjusted = statistics.holm_adjust([0.04, 0.001, 0.9, 0.03])
+    # By hand: 2 * 0.04 and 3 * 0.03 = 0.09, which the larger p may not undercut.
+    assert adjusted == pytest.approx([0.09, 0.004, 0.9, 0.09])
+
+
+def test_the_jackknife_leaves_every_twentieth_dance_out():
+    left_out = []
+
+    def statistic(chosen):
+        left_out.append(set(range(40)) - set(chosen.tolist()))
+        return float(chosen.mean())
+
+    statistics.jackknife_estimate(statistic, 40)
+    assert left_out[0] == set()
+    assert left_out[1:] == [{k, k + 20} for k in range(20)]
