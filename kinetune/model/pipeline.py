@@ -8,11 +8,11 @@ a fixed list are built.
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline, SchedulerMixin
+from diffusers import DiffusionPipeline, ModelMixin, SchedulerMixin
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -55,9 +55,7 @@ from kinetune.model.sampling.loops import (
 from kinetune.model.sampling.loudness_subspace import loudness_directions
 from kinetune.model.sampling.windows import WindowPlan, map_windows, plan_loop, plan_windows
 from kinetune.model.settings import PipelineSettings
-from kinetune.model.unet import DanceUNet
 from kinetune.model.vae import (
-    MelVAE,
     decode_latents,
     frames_per_column,
     posterior_of,
@@ -65,9 +63,6 @@ from kinetune.model.vae import (
 )
 from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid
 from kinetune.motion.clip import MotionClip
-
-if TYPE_CHECKING:
-    from diffusers import AutoencoderKL, UNet2DConditionModel
 
 _LOG = logging.getLogger(__name__)
 # A shorter dance has no step to play to; a longer one would need too much memory.
@@ -91,8 +86,9 @@ class DanceToMusicPipeline(DiffusionPipeline):
 
     def __init__(
         self,
-        vae: "MelVAE | AutoencoderKL",
-        unet: "DanceUNet | UNet2DConditionModel",
+        # Their common base, for diffusers reads these annotations when it loads.
+        vae: ModelMixin,
+        unet: ModelMixin,
         scheduler: SchedulerMixin,
         condition_encoder: DanceCondition | PaperCondition,
         normaliser: FeatureNormaliser,

@@ -36,3 +36,9 @@ def test_every_column_of_the_paper_features_is_the_recorded_one(dance):
 def test_every_column_of_the_rhythm_features_is_the_recorded_one(dance):
     with np.load(GOLDEN) as golden:
         np.testing.assert_allclose(rhythm_features(dance)[::10], golden["rhythm"], atol=1e-4)
+
+
+def test_loading_the_bundled_model_prints_nothing(capfd):
+    DanceToMusicPipeline.from_pretrained("default")
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
