@@ -6,6 +6,7 @@ from kinetune.audio.beats import onset_envelope
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import MelConfig, log_mel
 from kinetune.audio.sound import Sound
+from kinetune.model.conditioning import accents
 from kinetune.model.conditioning.accents import add_accents, mute, strongest_hit
 from kinetune.model.conditioning.control_score import Accent, Silence
 
@@ -113,3 +114,21 @@ def test_in_a_loop_an_accent_at_an_end_is_one_in_the_middle():
         torch.testing.assert_close(strongest_hit(turned[0], CONFIG), hit)
         torch.testing.assert_close(ring, middle)
         assert not torch.equal(ring, turned)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0, 2.0])
+def test_a_hit_is_2_db_louder_and_what_precedes_it_14_db_quieter(strength):
+    """On a spectrogram of one level, in decibels; both grow with the strength."""
+    config = MelConfig(n_mels=4, reference="fixed")
+    mel, hit = torch.zeros(4, 40), torch.full((4, 10), 0.25)
+    accents._add_hit(mel, hit, 20, strength, config)
+    decibels = 0.5 * config.top_db * mel[0]
+    # 10 dB above the level around it, and 2 dB more a unit of strength; powers add.
+    wanted = 10.0 * np.log10(10.0 ** ((10.0 + 2.0 * strength) / 10.0) + 1.0)
+    assert float(decibels[20]) == pytest.approx(wanted, abs=0.01)
+    assert float(decibels[19]) == pytest.approx(-14.0 * strength, abs=0.01)
+    ducked = (decibels < -1e-3).nonzero().flatten().tolist()
+    first = 20 - round(0.12 * config.frame_rate_hz)
+    assert ducked == list(range(first + 1, 20))
+    assert (decibels[:first] == 0).all()
+    assert (decibels[30:] == 0).all()

@@ -1,0 +1,41 @@
+import numpy as np
+import pyloudnorm
+import pytest
+
+from kinetune.audio.export import ExportFormat, export
+from kinetune.audio.loudness import true_peak_dbtp
+from kinetune.audio.sound import Sound
+from tests.audio.conftest import chord_and_clicks
+
+
+@pytest.fixture(scope="module")
+def sound():
+    return Sound(0.2 * chord_and_clicks(3.0), 22_050)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate_hz", [22_050, 48_000])
+@pytest.mark.parametrize("target_lufs", [-14.5, -23.0])
+def test_an_export_has_its_rate_channels_loudness_and_ceiling(
+    sound, channels, rate_hz, target_lufs
+):
+    out = export(sound, ExportFormat(rate_hz, channels, target_lufs))
+    count = round(3.0 * rate_hz)
+    assert out.samples.shape == ((count,) if channels == 1 else (count, 2))
+    assert out.rate_hz == rate_hz
+    loudness = pyloudnorm.Meter(rate_hz).integrated_loudness(out.samples.astype(np.float64))
+    assert loudness == pytest.approx(target_lufs, abs=0.15)
+    assert true_peak_dbtp(out) <= -0.99
+    if channels == 2:
+        assert np.array_equal(out.samples[:, 0], out.samples[:, 1])
+
+
+def test_two_channels_are_each_3_db_quieter_than_one_of_the_same_loudness(sound):
+    one = export(sound, ExportFormat(22_050, 1, -23.0)).samples
+    two = export(sound, ExportFormat(22_050, 2, -23.0)).samples[:, 0]
+    ratio_db = 20.0 * np.log10(np.abs(one).max() / np.abs(two).max())
+    assert ratio_db == pytest.approx(3.01, abs=0.1)
+
+
+def test_what_is_so_already_comes_back_itself(sound):
+    assert export(sound, ExportFormat()) is sound
