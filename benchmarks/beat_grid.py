@@ -1,24 +1,32 @@
-"""How often the beat of a dance is found, by length of the dance.
+"""How often the beat of a dance is found.
 
     python benchmarks/beat_grid.py [--dances 100] [--seconds 6 12 24 60] [--of strangers]
+    python benchmarks/beat_grid.py --of aist --folds runs/beat-folds [--picture reliability.png]
+    python benchmarks/beat_grid.py --lags
 
-Dances with known beats, 75 to 145 bpm, from seeds no model is trained on: choreographed
-(``phrases``), or real clips bent to a beat, of those that the beat network has never seen
-(``strangers``) or of those it has (``known``). The beats of bent clips are what the rules alone
-find in the clip, moved: they are no outside truth. ``--aist FOLDER`` takes AIST++ motions instead
-(their names tell genre, tempo and, for basic dances, that frame 0 is a downbeat).
+``phrases`` are choreographed dances, 75 to 145 bpm, from seeds no model is trained on;
+``strangers`` and ``known`` real clips warped to a beat, of sources the beat network has not or has
+been trained on (the beats of warped clips are what the rules find in the clip, moved: no outside
+truth). ``--aist FOLDER`` takes AIST++ motions (their names tell genre, tempo and, for basic
+dances, that frame 0 is a downbeat).
+
+``aist`` are the 125 labelled dances, cut at random to 7 to 12 s. With ``--folds`` (from
+``benchmarks/beat_folds.py``) every dance is read by a network that never saw its dancer; without,
+by the bundled one, which saw them all. Intervals are 95 % by bootstrap over dancers.
 
 Prints Markdown: how often the tempo is right within 4 % (an octave allowed), how often exactly that
 octave, how often the phase is within 70 ms where the tempo is, how often the bar's first beat is
-right where the phase is (chance: 25 %), and the F-measure of the grid at 70 ms (mir_eval). Beside
-the whole estimator stand the rules without the network, and two simpler ones: rests of every joint
-with the prior, and of the mean speed.
+right where the phase is (chance: 25 %), and the F-measure of the grid at 70 ms (mir_eval);
+``aist`` also how well the probabilities are calibrated, ``--lags`` how long after its beat each
+kind of kinematic event comes.
 """
 
 import argparse
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import mir_eval
@@ -31,9 +39,12 @@ from kinetune import genres, timebase
 from kinetune.corpus.choreography import motion_library
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
+from kinetune.corpus.choreography.labelled_dances import labelled_dances
 from kinetune.corpus.choreography.time_warp import warp_to_beats
 from kinetune.motion import kinematics
+from kinetune.motion.beats import kinematic_events
 from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid, fixed_grid
+from kinetune.motion.beats.beat_network import BeatNetwork, load_beat_network
 from kinetune.motion.clip import MotionClip, cut, resample
 from kinetune.motion.io.formats import read_motion
 
@@ -45,12 +56,14 @@ AIST_TEMPI = {"HO": (110, 115, 120, 125, 130, 135)}
 
 @dataclass(frozen=True)
 class Danced:
-    """A clip, its tempo, and the times of a beat and of a downbeat where they are known."""
+    """A clip, its tempo, the times of a beat and of a downbeat where known, genre and dancer."""
 
     clip: MotionClip
     bpm: float
     first_beat_s: float | None
     bar_start_s: float | None = None
+    genre: str = ""
+    dancer: str = ""
 
 
 def rests_only(clip: MotionClip, *, mean_speed: bool) -> BeatGrid:
@@ -107,6 +120,34 @@ def warped(count: int, duration_s: float, *, known: bool) -> Iterator[Danced]:
         yield Danced(dance.clip, bpm, float(dance.beats_s[0]))
 
 
+def labelled_cuts(count: int, seed: int = 5) -> list[Danced]:
+    """Cut each labelled dance ``count`` times to 7 to 12 s at a random place."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for dance in labelled_dances():
+        for _ in range(count):
+            length_s = min(float(rng.uniform(7.0, 12.0)), dance.clip.duration_s - 0.05)
+            start = int(rng.uniform(0.0, dance.clip.duration_s - length_s) * dance.clip.fps)
+            start_s = start / dance.clip.fps
+            clip = cut(dance.clip, start_s, length_s)
+            period_s = timebase.beat_period_s(dance.bpm)
+            known = dance.downbeat_s is not None
+            beat_s = -start_s % period_s if known else None
+            bar_s = -start_s % (timebase.BEATS_IN_BAR * period_s) if known else None
+            out.append(Danced(clip, dance.bpm, beat_s, bar_s, dance.genre, dance.dancer))
+    return out
+
+
+def fold_networks(folder: Path) -> dict[str, BeatNetwork]:
+    """Return for each dancer the network that was trained without that dancer."""
+    folds = json.loads((folder / "folds.json").read_text(encoding="utf-8"))
+    return {
+        dancer: load_beat_network(folder / f"fold-{number}" / "beats" / "model")
+        for number, dancers in enumerate(folds)
+        for dancer in dancers
+    }
+
+
 KINDS: dict[str, Callable[[int, float], Iterator[Danced]]] = {
     "phrases": made_up,
     "strangers": lambda count, duration_s: warped(count, duration_s, known=False),
@@ -155,14 +196,171 @@ def mean_of(values: np.ndarray) -> np.ndarray:
     return np.where(told.any(axis=0), total / np.maximum(told.sum(axis=0), 1), np.nan)
 
 
+def judge_labelled(options: argparse.Namespace) -> None:
+    """Print the tables of the labelled dances."""
+    networks = fold_networks(options.folds) if options.folds else {}
+    print(f"read by {'networks that never saw the dancer' if networks else 'the bundled network'}")
+    cuts = labelled_cuts(options.cuts)
+    grids = [beat_grid(each.clip, network=networks.get(each.dancer, True)) for each in cuts]
+    rules = [beat_grid(each.clip, network=False) for each in cuts]
+    scores = np.array([score(*pair) for pair in zip(grids, cuts, strict=True)], float)
+    scores_of_rules = np.array([score(*pair) for pair in zip(rules, cuts, strict=True)], float)
+    dancers = np.array([each.dancer for each in cuts])
+    genre_codes = np.array([each.genre for each in cuts])
+    print("| dances | cuts | tempo | same octave | phase | bar | F at 70 ms |")
+    print("|---|---|---|---|---|---|---|")
+    print(labelled_row("all", scores, dancers))
+    print(labelled_row("all, the rules alone", scores_of_rules, dancers))
+    for code in sorted(set(genre_codes)):
+        print(labelled_row(code, scores[genre_codes == code], dancers[genre_codes == code]))
+    right = np.where(np.isfinite(scores[:, 2]), scores[:, 2], 0.0)
+    known = np.isfinite(scores[:, 4])
+    probabilities = np.array([grid.confidence for grid in grids])
+    print_calibration(probabilities[known], right[known], options.picture)
+
+
+def labelled_row(name: str, scores: np.ndarray, dancers: np.ndarray) -> str:
+    """One row with intervals by dancer."""
+    low, high = intervals(scores, dancers)
+    cells = [
+        f"{100 * value:.0f} % ({100 * a:.0f} to {100 * b:.0f})" if np.isfinite(value) else "-"
+        for value, a, b in zip(mean_of(scores)[:4], low, high, strict=False)
+    ]
+    f = f"{mean_of(scores)[4]:.2f} ({low[4]:.2f} to {high[4]:.2f})"
+    return f"| {name} | {len(scores)} | {' | '.join(cells)} | {f} |"
+
+
+def intervals(
+    scores: np.ndarray, dancers: np.ndarray, draws: int = 1000
+) -> tuple[np.ndarray, np.ndarray]:
+    """95 % intervals of each column's mean, dancers drawn with replacement."""
+    rng = np.random.default_rng(0)
+    groups = [scores[dancers == dancer] for dancer in sorted(set(dancers))]
+    means = [
+        mean_of(np.concatenate([groups[k] for k in rng.integers(len(groups), size=len(groups))]))
+        for _ in range(draws)
+    ]
+    return np.nanpercentile(means, 2.5, axis=0), np.nanpercentile(means, 97.5, axis=0)
+
+
+def print_calibration(
+    probabilities: np.ndarray, right: np.ndarray, picture: Path | None, bins: int = 10
+) -> None:
+    """Print the expected calibration error and the reliability table, and draw it."""
+    index = np.minimum((probabilities * bins).astype(int), bins - 1)
+    rows = [
+        (probabilities[index == k].mean(), right[index == k].mean(), int((index == k).sum()))
+        for k in range(bins)
+        if (index == k).any()
+    ]
+    error = sum(abs(said_ - found) * count for said_, found, count in rows) / len(right)
+    print(f"\nexpected calibration error {error:.3f}\n")
+    print("| probability said | right | cuts |\n|---|---|---|")
+    for said_, found, count in rows:
+        print(f"| {100 * said_:.0f} % | {100 * found:.0f} % | {count} |")
+    if picture is not None:
+        draw_reliability(picture, rows, error)
+
+
+def draw_reliability(picture: Path, rows: list[tuple[float, float, int]], error: float) -> None:
+    """Draw the reliability curve."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(5, 5))
+    axes.plot([0, 1], [0, 1], color="0.7", label="perfect")
+    said_, found, counts = zip(*rows, strict=True)
+    axes.plot(said_, found, color="tab:blue")
+    axes.scatter(said_, found, s=[4 * count for count in counts], color="tab:blue", alpha=0.6)
+    axes.set(
+        xlabel="probability of the reading",
+        ylabel="share of readings that are right",
+        title=f"Reliability, dancers left out (error {error:.3f})",
+    )
+    axes.legend(loc="upper left")
+    figure.tight_layout()
+    figure.savefig(picture, dpi=110)
+
+
+def print_lags() -> None:
+    """Print how long after its beat each kind of event comes, by genre: circular median, ms."""
+    print("| genre | " + " | ".join(EVENT_KINDS) + " |")
+    print("|---" * (len(EVENT_KINDS) + 1) + "|")
+    found: dict[str, list[list[tuple[float, float, float]]]] = {}
+    for dance in labelled_dances():
+        if dance.downbeat_s is None:
+            continue
+        kinds = found.setdefault(dance.genre, [[] for _ in EVENT_KINDS])
+        for number, events in enumerate(events_of(dance.clip)):
+            frames = np.flatnonzero(events)
+            period_s = timebase.beat_period_s(dance.bpm)
+            phases = frames / FPS / period_s
+            kinds[number] += [
+                (phase, weight, period_s)
+                for phase, weight in zip(phases, events[frames], strict=True)
+            ]
+    together = [list(chain(*each)) for each in zip(*found.values(), strict=True)]
+    found = {"all": together, **found}
+    for genre, kinds in found.items():
+        print(f"| {genre} | " + " | ".join(lag_said(np.array(kind)) for kind in kinds) + " |")
+
+
+EVENT_KINDS = (
+    "speed minima, arms",
+    "speed minima, legs",
+    "direction reversals",
+    "foot contacts",
+    "pelvis lowest",
+)
+
+
+def events_of(clip: MotionClip) -> list[np.ndarray]:
+    """Weights of each kind of event at 60 frames a second, (T,) each."""
+    fine = resample(clip, FPS)
+    positions = kinematics.joint_positions(fine)
+    speed = np.linalg.norm(kinematics.velocity(positions, FPS), axis=-1)
+    minima = kinematic_events.speed_minima(speed)
+    return [
+        minima[:, 16:22].sum(axis=1),
+        minima[:, [4, 5, 7, 8, 10, 11]].sum(axis=1),
+        kinematic_events.direction_reversals(positions).sum(axis=1),
+        kinematic_events.foot_contacts(speed),
+        kinematic_events.pelvis_minima(positions),
+    ]
+
+
+def lag_said(events: np.ndarray) -> str:
+    """Mean lag behind the nearest beat in ms, and how strongly it holds (0 to 1)."""
+    phase, weight, period_s = events.T
+    phasor = (weight * np.exp(2j * np.pi * phase)).sum() / weight.sum()
+    lag_ms = np.angle(phasor) / (2 * np.pi) * period_s.mean() * 1000.0
+    return f"{lag_ms:+.0f} ms ({abs(phasor):.2f})"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dances", type=int, default=100)
     parser.add_argument("--seconds", type=float, nargs="+", default=[6.0, 12.0, 24.0, 60.0])
-    parser.add_argument("--of", choices=list(KINDS), default="phrases")
+    parser.add_argument("--of", choices=[*KINDS, "aist"], default="phrases")
     parser.add_argument("--aist", type=Path)
+    parser.add_argument("--folds", type=Path)
+    parser.add_argument("--cuts", type=int, default=3)
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--lags", action="store_true")
     options = parser.parse_args()
+    if options.lags:
+        print_lags()
+    elif options.of == "aist":
+        judge_labelled(options)
+    else:
+        judge_estimators(options)
+
+
+def judge_estimators(options: argparse.Namespace) -> None:
+    """Print the table of all estimators."""
     print("| dance | estimator | windows | tempo | same octave | phase | bar | F at 70 ms |")
     print("|---|---|---|---|---|---|---|---|")
     for duration_s in options.seconds:

@@ -4,7 +4,7 @@
 
 Dances as in ``benchmarks/beat_grid.py``, from seeds no model is trained on, played ever quicker or
 slower, or to and fro. Prints the F-measure (mir_eval, 70 ms) of the beats found against the dance's
-own, of one steady tempo through the same evidence, and how often beats that drift were chosen.
+own, of the best steady tempo, and how often beats that drift were chosen.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from beat_grid import FIRST_SEED, KINDS, Danced
 
 from kinetune import timebase
 from kinetune.motion import rotations
-from kinetune.motion.beats.beat_grid import beat_grid, fixed_grid, tempo
+from kinetune.motion.beats.beat_grid import beat_grid, fixed_grid
 from kinetune.motion.clip import MotionClip
 
 # How much quicker the end is than the beginning, or the quickest than the slowest of a wave.
@@ -68,9 +68,9 @@ def main() -> None:
             rows = []
             for danced in KINDS[options.of](options.dances, seconds):
                 clip, true_s = drifting(danced, kind, drift)
-                found, evidence = beat_grid(clip), tempo.gather(clip)
-                bpm = tempo.sharpened(evidence, tempo.peaks(evidence)[0][0])
-                steady = fixed_grid(bpm, tempo.phase_s(evidence, bpm), clip.duration_s)
+                found = beat_grid(clip)
+                best = found.readings[0]
+                steady = fixed_grid(best.bpm, best.first_beat_s, clip.duration_s)
                 scores = [f_measure(true_s, beats_s) for beats_s in (found.beats_s, steady.beats_s)]
                 rows.append([*scores, not found.steady])
             one, two, chosen = np.mean(rows, axis=0)

@@ -1,6 +1,6 @@
 """Beat lists as JSON, CSV, Audacity labels and MIDI tempo maps: written and read.
 
-Seconds from the start of the sound. A bar has four beats; its first is the downbeat. MIDI files are
+Seconds from the start of the sound. The first beat of a bar is the downbeat. MIDI files are
 written and read through mido, with one tempo event a beat. What is read is bounded: files of any
 origin end in beats or in an :class:`AudioError`.
 """
@@ -42,6 +42,7 @@ class BeatMap:
         downbeats_s: Those beats that open a bar.
         duration_s: Length of the music.
         loops: Whether its end leads to its beginning.
+        metre: Beats to the bar.
     """
 
     bpm: float
@@ -49,15 +50,23 @@ class BeatMap:
     downbeats_s: tuple[float, ...]
     duration_s: float
     loops: bool = False
+    metre: int = BEATS_IN_BAR
 
 
 def beat_map(
-    bpm: float, beats_s: Times, bar_start_s: float, duration_s: float, *, loops: bool = False
+    bpm: float,
+    beats_s: Times,
+    bar_start_s: float,
+    duration_s: float,
+    *,
+    loops: bool = False,
+    metre: int = BEATS_IN_BAR,
 ) -> BeatMap:
     """Return the map of beats whose bars are counted from the beat nearest to ``bar_start_s``."""
     beats = tuple(round(float(beat), 6) for beat in beats_s)
-    first = int(np.argmin(np.abs(np.asarray(beats) - bar_start_s))) % BEATS_IN_BAR if beats else 0
-    return BeatMap(round(bpm, 4), beats, beats[first::BEATS_IN_BAR], round(duration_s, 6), loops)
+    first = int(np.argmin(np.abs(np.asarray(beats) - bar_start_s))) % metre if beats else 0
+    downbeats = beats[first::metre]
+    return BeatMap(round(bpm, 4), beats, downbeats, round(duration_s, 6), loops, metre)
 
 
 def write_beat_map(path: Path, made: BeatMap) -> None:
@@ -145,7 +154,7 @@ def _write_midi(path: Path, made: BeatMap) -> None:
     for number, step_s in enumerate(np.diff(times)):
         ticks = _TICKS_A_BEAT if number else 0
         if number in (0, first):
-            beats = BEATS_IN_BAR if number == first else first
+            beats = made.metre if number == first else first
             how = {"numerator": beats, "denominator": 4, "time": ticks}
             track.append(mido.MetaMessage("time_signature", **how))
             ticks = 0

@@ -21,9 +21,11 @@ from kinetune.cli.terminal.options import (
     FpsOption,
     GuidanceOption,
     MappingOption,
+    MetreOption,
     ModelOption,
     OffsetOption,
     OntoOption,
+    ReadingOption,
     ScoreOption,
     SilenceOption,
     StepsOption,
@@ -73,6 +75,8 @@ def command(
     guidance: GuidanceOption = None,
     bpm: BpmOption = "auto",
     first_beat: FirstBeatOption = None,
+    metre: MetreOption = None,
+    reading: ReadingOption = 1,
     beats: BeatsOption = None,
     loop: Annotated[
         bool, typer.Option(help="Whole bars whose end flows into their beginning, for games.")
@@ -119,7 +123,7 @@ def command(
         seed=seed,
         steps=steps,
         guidance=guidance,
-        beats=beat_options(bpm, first_beat, beats),
+        beats=beat_options(bpm, first_beat, beats, metre=metre, reading=reading),
         loop=loop,
         score=score_options(score, accent, silence, energy, exact=exact),
     )

@@ -65,17 +65,24 @@ def _draft_mapping(motion: Path, target: Path, read: "ReadOptions") -> None:
 
 
 def _print_result(result: "InspectResult") -> None:
-    others = ", ".join(f"{tempo.bpm:.1f}" for tempo in result.alternatives) or "none"
     say(f"{result.motion}")
     say(f"format        {result.format}, {result.joints} joints")
     say(f"length        {result.frames} frames at {result.fps:g} fps = {result.duration_s:.2f} s")
     if result.note:
         say(f"note          {result.note}")
     say(f"motion beats  {len(result.motion_beats_s)} (minima of the mean joint speed)")
+    doubt = f" ({result.doubt})" if result.doubt else ""
     say(
-        f"tempo         {result.bpm:.1f} bpm, first beat at {result.first_beat_s:.2f} s, "
-        f"a bar opens at {result.bar_start_s:.2f} s, confidence {result.confidence:.2f}"
+        f"tempo         {result.bpm:.1f} bpm, {result.metre} beats to the bar, first beat at "
+        f"{result.first_beat_s:.2f} s, a bar opens at {result.bar_start_s:.2f} s, probability "
+        f"{result.confidence:.0%}{doubt}"
     )
-    say(f"it might be   {others} bpm")
+    say("readings      for generate --reading N")
+    for number, reading in enumerate(result.readings, start=1):
+        say(
+            f"  {number}  {reading.probability:4.0%}  {reading.bpm:6.1f} bpm, first beat at "
+            f"{reading.first_beat_s:.2f} s, bar at {reading.bar_start_s:.2f} s, "
+            f"{reading.metre} beats to the bar"
+        )
     if result.picture is not None:
         say(f"picture       {result.picture}")

@@ -108,11 +108,11 @@ def beats(
 ) -> None:
     """Train the network that finds the beats of a dance; it is left in OUT/beats/model."""
     from kinetune.cli.terminal.progress import item_bar
-    from kinetune.training.beats import open_bodies, read_beat_config, train_beats
+    from kinetune.training.beats import open_dances, read_beat_config, train_beats
 
     settings = read_beat_config(config, set_ or ())
     with item_bar("dances") as on_dance:
-        open_bodies(settings.dances, out, on_dance=on_dance)
+        open_dances(settings.dances, out, on_dance=on_dance)
     with _Bar("beats", settings.loop.steps) as bar:
         result = train_beats(settings, out, **_options(minutes, resume, restart, bar))
     _print_result(result, out / "beats" / "model")

@@ -39,6 +39,7 @@ class DanceInput:
         bar_start_s: Time of any beat that begins a bar.
         level: Level of each bar, see :mod:`kinetune.model.conditioning.dynamics`, at 30 fps, (T,);
             empty if there is none.
+        metre: Beats to the bar.
     """
 
     features: Tensor
@@ -46,6 +47,7 @@ class DanceInput:
     beats_s: NDArray[np.float64]
     bar_start_s: float
     level: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    metre: int = timebase.BEATS_IN_BAR
 
 
 @dataclass(frozen=True)
@@ -97,21 +99,26 @@ def stack(batches: "list[ConditionBatch]") -> ConditionBatch:
 
 
 def grid_channels(
-    beats_s: NDArray[np.float64], bar_start_s: float, times_s: NDArray[np.float64]
+    beats_s: NDArray[np.float64],
+    bar_start_s: float,
+    times_s: NDArray[np.float64],
+    *,
+    metre: int = timebase.BEATS_IN_BAR,
 ) -> Tensor:
     """Return the beat grid at given times as channels, (len(times_s), 6), float32.
 
     Args:
         beats_s: Beat times, seconds, ascending; fewer than two give zeros.
-        bar_start_s: Time of any beat that begins a bar of four.
+        bar_start_s: Time of any beat that begins a bar.
         times_s: Times of the rows, seconds.
+        metre: Beats to the bar.
     """
     if len(beats_s) < 2:
         return torch.zeros(len(times_s), GRID_CHANNELS)
     position = _beat_position(beats_s, times_s)
     bar_beat = round(float(_beat_position(beats_s, np.array([bar_start_s]))[0]))
     beat = 2.0 * np.pi * position
-    bar = 2.0 * np.pi * (position - bar_beat) / timebase.BEATS_IN_BAR
+    bar = 2.0 * np.pi * (position - bar_beat) / metre
     distance = np.abs(position - np.round(position))
     period_s = np.maximum(np.gradient(times_s) / np.maximum(np.gradient(position), 1e-9), 1e-6)
     # 30 ms wide: about one mel frame, so the pulse marks the column the beat falls in.
@@ -219,7 +226,7 @@ class DanceCondition(ModelMixin, ConfigMixin):
         count = self.config.mel_frames
         rows = resample_rows(dance.features, start_s, count, self.mel_rate_hz)
         times = start_s + timebase.frame_times(count, self.mel_rate_hz)
-        grid = grid_channels(dance.beats_s, dance.bar_start_s, times)
+        grid = grid_channels(dance.beats_s, dance.bar_start_s, times, metre=dance.metre)
         index = torch.tensor([genres.genre_index(dance.genre)])
         motion, on_grid, genre = _keep_all()
         if len(dance.beats_s) < 2:

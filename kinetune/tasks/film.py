@@ -128,7 +128,7 @@ def write_film(
     if options.onto is not None:
         soundtrack.replace_soundtrack(path, options.onto, sound, offset_s=options.offset_s)
         return
-    beats = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, sound.duration_s)
+    beats = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, sound.duration_s, metre=grid.metre)
     scene = skeleton_video.Scene(
         clip, np.array(beats.beats_s), np.array(beats.downbeats_s), title, marks or Marks()
     )

@@ -461,7 +461,14 @@ def _write_beats(music: Music, job: _Job, target: Path) -> tuple[str, ...]:
     from kinetune.audio.beat_map import beat_map, write_beat_map
 
     grid = music.beats
-    beats = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, music.duration_s, loops=music.loops)
+    beats = beat_map(
+        grid.bpm,
+        grid.beats_s,
+        grid.bar_start_s,
+        music.duration_s,
+        loops=music.loops,
+        metre=grid.metre,
+    )
     paths = [target.with_suffix(BEAT_MAPS[name]) for name in job.request.beat_maps]
     for path in paths:
         write_beat_map(path, beats)

@@ -44,6 +44,25 @@ class TempoCandidate:
 
 
 @dataclass(frozen=True)
+class BeatReading:
+    """One way to count the dance.
+
+    Attributes:
+        bpm: Beats a minute.
+        first_beat_s: Time of the first beat, seconds.
+        bar_start_s: Time of a beat that begins a bar.
+        metre: Beats to the bar.
+        probability: That tempo and beats are right, 0 to 1.
+    """
+
+    bpm: float
+    first_beat_s: float
+    bar_start_s: float
+    metre: int
+    probability: float
+
+
+@dataclass(frozen=True)
 class InspectResult:
     """What a motion file holds.
 
@@ -59,7 +78,10 @@ class InspectResult:
         bpm: Beats a minute.
         first_beat_s: Time of the first beat.
         bar_start_s: Time of a beat that begins a bar.
-        confidence: How clear the tempo is, 0 to 1.
+        confidence: Probability that tempo and beats are right, 0 to 1.
+        metre: Beats to the bar.
+        doubt: What makes the beats uncertain, in a few words; empty if nothing does.
+        readings: The ways to count the dance, most likely first.
         alternatives: Other tempi, best first.
         picture: The picture written.
     """
@@ -76,6 +98,9 @@ class InspectResult:
     first_beat_s: float
     bar_start_s: float
     confidence: float
+    metre: int
+    doubt: str
+    readings: tuple[BeatReading, ...]
     alternatives: tuple[TempoCandidate, ...]
     picture: str | None = None
 
@@ -107,6 +132,18 @@ def inspect(request: InspectRequest) -> InspectResult:
         first_beat_s=grid.first_beat_s,
         bar_start_s=round(grid.bar_start_s, 6),
         confidence=grid.confidence,
+        metre=grid.metre,
+        doubt=grid.note,
+        readings=tuple(
+            BeatReading(
+                round(each.bpm, 3),
+                round(each.first_beat_s, 4),
+                round(each.bar_start_s, 4),
+                each.metre,
+                round(each.probability, 4),
+            )
+            for each in grid.readings
+        ),
         alternatives=tuple(
             TempoCandidate(tempo.bpm, tempo.first_beat_s, tempo.score)
             for tempo in grid.alternatives

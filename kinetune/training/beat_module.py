@@ -1,9 +1,11 @@
 """The beat network as a module that can be trained; ``motion/beats/beat_network.py`` runs it.
 
-Names and shapes of the weights are the same in both, and a test holds their outputs together.
-Axes: B windows, T rows, J = 24 joints, K = 5 numbers a joint, C channels.
+Names and shapes of the weights are those of one member there, and a test holds their outputs
+together. Axes: B windows, T frames at 30 fps, T' = T // 2 output frames, F features, C channels.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,68 +16,78 @@ from torch.nn import functional
 from kinetune import config, files
 from kinetune.motion.beats.beat_network import (
     CONFIG_FILE,
-    GROUPS,
-    NUMBERS_A_JOINT,
+    FEATURES,
     OUTPUTS,
+    STACKED,
     WEIGHTS_FILE,
     BeatNetworkConfig,
 )
 
 
 class BeatModule(nn.Module):
-    """Joints alike, groups of joints summed up, then dilated convolutions over time.
+    """One member: frames stacked in fours, then dilated residual blocks at half the rate.
 
     Args:
-        settings: Its figures.
+        settings: Its sizes.
         dropout: Of every block's output while training.
     """
 
     def __init__(self, settings: BeatNetworkConfig, *, dropout: float = 0.0) -> None:
         super().__init__()
-        joint, wide, taps = settings.joint_channels, settings.channels, settings.kernel
+        wide = settings.channels
         self.settings = settings
-        self.joint_first = nn.Conv1d(NUMBERS_A_JOINT, joint, taps, padding=taps // 2)
-        self.joint_second = nn.Conv1d(joint, joint, taps, padding=taps // 2)
-        self.inlet = nn.Conv1d(2 * len(GROUPS) * joint, wide, 1)
-        self.blocks = nn.ModuleList(
-            _Block(wide, taps, dilation, dropout) for dilation in settings.dilations
-        )
-        self.outlet = nn.Conv1d(wide, OUTPUTS, 1)
+        self.inlet = nn.Linear(STACKED * FEATURES, wide)
+        self.blocks = nn.ModuleList(_Block(wide, each, dropout) for each in settings.dilations)
+        self.outlet = nn.Linear(wide, OUTPUTS)
+        # At first it is unsure of every phase.
+        nn.init.normal_(self.outlet.weight, std=0.02)
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Return logits of beat and downbeat: (B, T, 24, 5) -> (B, T, 2)."""
-        batch, count, joints, numbers = rows.shape
-        heard = rows.permute(0, 2, 3, 1).reshape(batch * joints, numbers, count)
-        heard = functional.gelu(self.joint_first(heard))
-        heard = functional.gelu(self.joint_second(heard))
-        heard = heard.reshape(batch, joints, -1, count)
-        parts = [heard[:, list(group)] for group in GROUPS]
-        summed = [part for group in parts for part in (group.mean(dim=1), group.amax(dim=1))]
-        values = self.inlet(torch.cat(summed, dim=1))
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the expected phasors: (B, T, F) -> (B, T', 12)."""
+        values = self.inlet(_stack_frames(features))
         for block in self.blocks:
             values = block(values)
-        return self.outlet(values).transpose(1, 2)
+        return self.outlet(values)
 
 
 class _Block(nn.Module):
-    """Adds to (B, C, T) what a dilated convolution makes of it."""
+    """Adds to (B, T', C) what a dilated convolution of three taps makes of it."""
 
-    def __init__(self, channels: int, taps: int, dilation: int, dropout: float) -> None:
+    def __init__(self, channels: int, dilation: int, dropout: float) -> None:
         super().__init__()
-        padding = dilation * (taps // 2)
         self.norm = nn.LayerNorm(channels)
-        self.over_time = nn.Conv1d(channels, channels, taps, dilation=dilation, padding=padding)
-        self.mixing = nn.Conv1d(channels, channels, 1)
+        self.over_time = nn.Linear(3 * channels, channels)
+        self.mixing = nn.Linear(channels, channels)
         self.dropout = nn.Dropout(dropout)
+        self.dilation = dilation
 
     def forward(self, values: Tensor) -> Tensor:
-        inner = self.norm(values.transpose(1, 2)).transpose(1, 2)
-        inner = self.mixing(functional.gelu(self.over_time(inner)))
-        return values + self.dropout(inner)
+        inner = self.over_time(_neighbours(self.norm(values), self.dilation))
+        return values + self.dropout(self.mixing(functional.gelu(inner)))
 
 
-def save_beat_module(module: BeatModule, folder: Path) -> None:
-    """Write settings and weights, in half precision, into an existing folder."""
-    files.write_json(folder / CONFIG_FILE, config.as_table(module.settings))
-    half = {name: value.half().contiguous() for name, value in module.state_dict().items()}
-    save_file(half, folder / WEIGHTS_FILE)
+def save_beat_modules(modules: Sequence[BeatModule], folder: Path) -> None:
+    """Write the members of a network, in half precision, into an existing folder."""
+    settings = replace(modules[0].settings, members=len(modules))
+    files.write_json(folder / CONFIG_FILE, config.as_table(settings))
+    weights = {
+        f"{k}.{name}": value.half().contiguous()
+        for k, module in enumerate(modules)
+        for name, value in module.state_dict().items()
+    }
+    save_file(weights, folder / WEIGHTS_FILE)
+
+
+def _stack_frames(features: Tensor) -> Tensor:
+    count = features.shape[1] // 2
+    index = 2 * torch.arange(count)[:, None] + torch.arange(-1, 3)
+    index = index.clamp(0, 2 * count - 1).to(features.device)
+    return features[:, index].flatten(2)
+
+
+def _neighbours(values: Tensor, dilation: int) -> Tensor:
+    reach = min(dilation, values.shape[1] - 1)
+    first, last = values[:, :1].expand(-1, reach, -1), values[:, -1:].expand(-1, reach, -1)
+    before = torch.cat([first, values[:, : values.shape[1] - reach]], dim=1)
+    after = torch.cat([values[:, reach:], last], dim=1)
+    return torch.cat([before, values, after], dim=-1)

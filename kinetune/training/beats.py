@@ -1,18 +1,21 @@
-"""Trains the network that tells the beats of a body, on dances whose beats are known.
+"""Trains the beat network, on real dances whose beats are known and on made-up ones.
 
-The dances are made up, bent from real clips, or keyed from pose to pose (``kinetune.corpus``), no
-music with them. Two bodies
-dance each grid, and a window may take its legs from one and its arms from the other, so that there
-are more bodies than clips. Clips that are held out are never seen: what the network makes of them
-is what it makes of a stranger's dance. Every draw is made from the seed and the step's number.
+The real dances are the bundled labelled ones (``corpus/choreography/labelled_dances.py``); dancers
+can be left out, for cross-validation. The made-up ones are choreographed, or keyed from pose to
+pose. A window is cut anywhere in a dance, mirrored, played at another pace, and may take its legs,
+trunk and arms from two dances aligned at the bar; joints are damped, displaced and lost, so that
+little can be learned by heart. The target at each frame is the phasor exp(i h φ) of the beat's
+phase for every harmonic h (``motion/beats/beat_network.py``); the loss is the squared distance.
+Every draw follows from the seed and the step's number.
+
+Axes: B windows, T frames at 30 fps, J joints read, V values a joint.
 """
 
 import hashlib
 import json
-import os
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Unpack
 
@@ -20,62 +23,70 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from kinetune import config, files, genres, timebase
 from kinetune.corpus.choreography import motion_library
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import Dance, DanceRequest
 from kinetune.corpus.choreography.keyframed import keyframe_dance
-from kinetune.corpus.choreography.time_warp import warp_to_beats
+from kinetune.corpus.choreography.labelled_dances import labelled_dances
 from kinetune.errors import ConfigError
 from kinetune.model.checkpoint import atomic_folder
-from kinetune.motion import skeleton
-from kinetune.motion.beats.beat_network import GROUPS, BeatNetworkConfig, body_rows
+from kinetune.motion import kinematics, skeleton
+from kinetune.motion.beats.beat_network import (
+    HARMONICS,
+    JOINTS,
+    OUTPUT_FPS,
+    BeatNetworkConfig,
+    features_of,
+)
 from kinetune.motion.clip import MotionClip
-from kinetune.processes import process_pool
-from kinetune.training.beat_module import BeatModule, save_beat_module
+from kinetune.timebase import BEATS_IN_BAR
+from kinetune.training.beat_module import BeatModule, save_beat_modules
 from kinetune.training.config import LoopConfig
 from kinetune.training.loop import TrainingLoop
-from kinetune.training.run import Run, RunOptions, TrainingResult, open_run
+from kinetune.training.run import STATE, Run, RunOptions, TrainingResult, open_run
 
-Array = NDArray[np.float64]
-Half = NDArray[np.float16]
+Array = NDArray[np.float32]
 
-_BODIES = 2
-_BENT, _KEYED, _PHRASES = "bent", "keyed", "phrases"
-# What the two bodies of a grid are, in turn: real movement is short, so it gets the larger share.
-_KINDS = (
-    *((_PHRASES, _PHRASES), (_BENT, _BENT), (_BENT, _PHRASES), (_BENT, _BENT)),
-    *((_PHRASES, _PHRASES), (_BENT, _BENT), (_BENT, _PHRASES), (_KEYED, _KEYED)),
+# One made-up dance in so many is keyed from pose to pose.
+_KEYED_EVERY = 6
+# Joints, in the order they are read, that a window takes together from one dance.
+_PARTS = ((0, 3, 4, 5, 6, 7, 8), (1, 2, 9, 10), (11, 12, 13, 14))
+# How much an error of each harmonic counts.
+_HARMONIC_WEIGHTS = (1.0, 0.5, 0.25, 1.0, 1.0, 0.5)
+# A partner's pace may be changed this far to meet the tempo.
+_SLOWEST_PACE, _FASTEST_PACE = 0.72, 1.4
+_SLOWEST_BPM, _FASTEST_BPM = 60.0, 190.0
+_MIRROR = tuple(
+    skeleton.joint_index(
+        name.replace("left", "right") if "left" in name else name.replace("right", "left")
+    )
+    for name in skeleton.JOINT_NAMES
 )
-# A beat is learned as a bell of this deviation, about one row wide.
-_TARGET_SIGMA_S = 0.03
-# How far a random smoothing reaches, rows.
-_SMOOTHED_ROWS = 5
 
 
 @dataclass(frozen=True)
 class BeatAugmentation:
-    """What a body suffers before the network sees it.
+    """How a window is changed before the network reads it.
 
     Attributes:
-        mix: How often legs, arms, trunk and pelvis are drawn from two bodies.
-        smooth: How often a window is smoothed, as a capture's own filter does.
-        smooth_rows: Widest deviation of that smoothing, rows.
-        body_gain: Deviation of a window's liveliness, natural logarithm.
-        joint_gain: The same joint by joint.
+        mix: Share of real windows whose body parts come from two dances.
+        pace: Deviation of the pace, natural logarithm.
+        size: Deviation of the body's size, natural logarithm.
+        gain: Deviation of a whole body's liveliness, and of each joint's, natural logarithm.
         drop_joint: Largest share of joints that are lost.
-        noise: Largest deviation of noise on every number.
+        offset: Deviation of a constant added to every value of a joint.
+        noise: Largest deviation of noise on every value.
     """
 
-    mix: float = 0.5
-    smooth: float = 0.5
-    smooth_rows: float = 2.0
-    body_gain: float = 0.25
-    joint_gain: float = 0.2
+    mix: float = 0.7
+    pace: float = 0.15
+    size: float = 0.08
+    gain: float = 0.2
     drop_joint: float = 0.3
-    noise: float = 0.08
+    offset: float = 0.15
+    noise: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -83,34 +94,38 @@ class BeatDances:
     """The dances it learns from.
 
     Attributes:
-        grids: Number of beat grids; two bodies dance each.
+        made_up: Number of made-up dances.
         seed: Of the first.
-        duration_s: Length of a dance, seconds.
-        window_s: Length of a training window, seconds.
-        slowest_bpm: Tempi are drawn evenly in octaves from here ...
-        fastest_bpm: ... to here.
-        held_out: Names of clips of the bundled library that are never seen.
+        duration_s: Length of a made-up dance, seconds.
+        shortest_s: Training windows last from this ...
+        longest_s: ... to this, seconds.
+        made_up_share: Share of windows that are made up.
+        left_out: Dancers that are never seen, such as ``d04``.
     """
 
-    grids: int = 4000
-    seed: int = 30_000_000
-    duration_s: float = 14.0
-    window_s: float = 12.0
-    slowest_bpm: float = 70.0
-    fastest_bpm: float = 155.0
-    held_out: tuple[str, ...] = ()
+    made_up: int = 1200
+    seed: int = 44_000_000
+    duration_s: float = 13.0
+    shortest_s: float = 5.0
+    longest_s: float = 10.0
+    made_up_share: float = 0.5
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.grids < 1 or not 0 < self.window_s <= self.duration_s:
+        if self.made_up < 1 or not 1.0 < self.shortest_s < self.longest_s < self.duration_s:
             raise ConfigError(
-                "expected one grid or more and windows no longer than the dances, found "
-                f"{self.grids} and {self.window_s:g} of {self.duration_s:g} s"
+                "expected one made-up dance or more and windows shorter than the dances, found "
+                f"{self.made_up} and {self.shortest_s:g} to {self.longest_s:g} of "
+                f"{self.duration_s:g} s"
             )
-        if not 60.0 <= self.slowest_bpm <= self.fastest_bpm <= 180.0:
-            raise ConfigError(
-                "expected tempi of 60 to 180 bpm, the slowest first, found "
-                f"{self.slowest_bpm:g} to {self.fastest_bpm:g}"
-            )
+        if not 0.0 <= self.made_up_share < 1.0:
+            raise ConfigError(f"made_up_share must be 0 to below 1, found {self.made_up_share}")
+        known = {dance.dancer for dance in labelled_dances()}
+        for dancer in self.left_out:
+            if dancer not in known:
+                raise ConfigError(
+                    f"no dancer {dancer!r} to leave out; there are {', '.join(sorted(known))}"
+                )
 
 
 @dataclass(frozen=True)
@@ -118,37 +133,51 @@ class BeatTraining:
     """A whole run.
 
     Attributes:
-        network: The network's figures.
-        dances: What it learns from.
-        augment: What the bodies suffer.
-        loop: The loop's figures.
+        network: Sizes, and how many members are trained from different seeds.
+        dances: What they learn from.
+        augment: How windows are changed.
+        loop: The loop's figures, of each member.
         dropout: Of every block.
-        downbeat_weight: How much downbeats count beside beats; the others have none.
     """
 
     network: BeatNetworkConfig = field(default_factory=BeatNetworkConfig)
     dances: BeatDances = field(default_factory=BeatDances)
     augment: BeatAugmentation = field(default_factory=BeatAugmentation)
     loop: LoopConfig = field(default_factory=LoopConfig)
-    dropout: float = 0.1
-    downbeat_weight: float = 0.3
+    dropout: float = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class Bodies:
-    """Dances as the network sees them.
+class TimedMotion:
+    """A dance as it is learned from.
 
     Attributes:
-        rows: Two bodies a grid, half precision, (D, 2, T, 24, 5).
-        beats: Whether a row lies on a beat, as bells, (D, T).
-        downbeats: The same for downbeats, (D, T).
-        has_bars: Whether the downbeats mean anything, (D,).
+        positions_m: Joint positions at 30 fps, metres, (T, 24, 3).
+        period_s: Seconds a beat.
+        downbeat_s: Time of a beat that opens a bar.
     """
 
-    rows: Half
-    beats: Half
-    downbeats: Half
-    has_bars: NDArray[np.bool_]
+    positions_m: Array
+    period_s: float
+    downbeat_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingDances:
+    """Real and made-up dances; ``shares`` is how often each real one is drawn, sums to 1."""
+
+    real: tuple[TimedMotion, ...]
+    made_up: tuple[TimedMotion, ...]
+    shares: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class BeatBatch:
+    """Values (B, T, J, V) of two dances a window, and target phasors (B, T', 12)."""
+
+    values: Tensor
+    partner: Tensor
+    phasors: Tensor
 
 
 def read_beat_config(path: Path, overrides: Sequence[str] = ()) -> BeatTraining:
@@ -161,206 +190,251 @@ def read_beat_config(path: Path, overrides: Sequence[str] = ()) -> BeatTraining:
 
 
 def train_beats(training: BeatTraining, out: Path, **options: Unpack[RunOptions]) -> TrainingResult:
-    """Train the network and leave it in ``out/beats/model``.
+    """Train all members one after another and leave them in ``out/beats/model``.
 
     Args:
         training: The run.
-        out: Folder of the run; the dances are kept there too.
-        **options: See :class:`kinetune.training.run.RunOptions`.
+        out: Folder of the run; the made-up dances are kept there too.
+        **options: See :class:`kinetune.training.run.RunOptions`; minutes are each member's.
 
     Raises:
-        ConfigError: A clip that should be held out is not in the library.
+        ConfigError: A dancer that should be left out is unknown.
     """
-    with open_run(out / "beats", **options) as run:
-        return _train(training, out, run)
-
-
-def _train(training: BeatTraining, out: Path, run: Run) -> TrainingResult:
-    bodies = open_bodies(training.dances, out)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.loop.seed)
-        module = BeatModule(training.network, dropout=training.dropout)
-    loop = TrainingLoop(module, training.loop, run)
-    device = loop.accelerator.device
-
-    def loss(batch: int) -> dict[str, Tensor]:
-        rows, beats, downbeats, has_bars = drawn(bodies, training, batch)
-        logits = loop.forward_seeded(rows, training.loop.seed + batch)
-        targets = beats.to(device), downbeats.to(device), has_bars.to(device)
-        return beat_loss(logits, *targets, downbeat_weight=training.downbeat_weight)
-
-    result = loop.run(loss)
-    loop.copy_ema_to_model()
-    with atomic_folder(run.folder / "model") as temporary:
-        save_beat_module(module.cpu(), temporary)
+    dances = open_dances(training.dances, out)
+    modules = []
+    for member in range(training.network.members):
+        folder = out / "beats" / f"member-{member}"
+        with open_run(folder, **_options_of(folder, options)) as run:
+            module, result = _train_member(training, dances, run, member)
+        modules.append(module)
+    with atomic_folder(out / "beats" / "model") as temporary:
+        save_beat_modules(modules, temporary)
     return result
 
 
-def beat_loss(
-    logits: Tensor, beats: Tensor, downbeats: Tensor, has_bars: Tensor, *, downbeat_weight: float
-) -> dict[str, Tensor]:
-    """Return the cross entropies of logits (B, T, 2) and bells (B, T); bars where there are any."""
-    on_beat = functional.binary_cross_entropy_with_logits(logits[..., 0], beats)
-    apart = functional.binary_cross_entropy_with_logits(logits[..., 1], downbeats, reduction="none")
-    on_bar = (apart.mean(dim=1) * has_bars).sum() / has_bars.sum().clamp_min(1.0)
-    return {"loss": on_beat + downbeat_weight * on_bar, "beat": on_beat, "downbeat": on_bar}
+def _options_of(folder: Path, options: RunOptions) -> RunOptions:
+    """Options of one member: those that had not begun when a run stopped begin anew."""
+    begun = (folder / STATE).is_dir()
+    return {**options, "resume": options.get("resume", False) and begun}
 
 
-def drawn(bodies: Bodies, training: BeatTraining, batch: int) -> tuple[Tensor, ...]:
-    """Return rows (B, T, 24, 5), beats and downbeats (B, T) and bars (B,) of a batch by number."""
-    generator = torch.Generator().manual_seed(training.loop.seed * 1_000_003 + batch)
-    size = training.loop.batch_size
-    length = timebase.frames_in(training.dances.window_s, timebase.MOTION_FPS)
-    chosen = torch.randint(len(bodies.rows), (size,), generator=generator)
-    spare = bodies.rows.shape[2] - length
-    starts = torch.randint(spare + 1, (size,), generator=generator)
-    places = [(int(d), slice(int(s), int(s) + length)) for d, s in zip(chosen, starts, strict=True)]
+def _train_member(
+    training: BeatTraining, dances: TrainingDances, run: Run, member: int
+) -> tuple[BeatModule, TrainingResult]:
+    settings = replace(training.loop, seed=training.loop.seed + member)
+    training = replace(training, loop=settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        module = BeatModule(training.network, dropout=training.dropout)
+    loop = TrainingLoop(module, settings, run)
+    device = loop.accelerator.device
 
-    def cut(values: Half) -> Tensor:
-        return _stacked([values[dance, ..., part] for dance, part in places])
+    def loss(index: int) -> dict[str, Tensor]:
+        batch = sample_batch(dances, training, index)
+        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + index)
+        values = augment_values(batch.values, batch.partner, training.augment, generator)
+        phasors = loop.forward_seeded(values.flatten(2), settings.seed + index)
+        return {"loss": phasor_loss(phasors, batch.phasors.to(device))}
 
-    two = _stacked([bodies.rows[dance, :, part] for dance, part in places])
-    bars = torch.from_numpy(bodies.has_bars[chosen.numpy()]).float()
-    rows = suffered(two, training.augment, generator)
-    return rows, cut(bodies.beats), cut(bodies.downbeats), bars
+    result = loop.run(loss)
+    loop.copy_ema_to_model()
+    return module.cpu(), result
 
 
-def suffered(rows: Tensor, told: BeatAugmentation, generator: torch.Generator) -> Tensor:
-    """Return one body a window, spoilt: (B, 2, T, 24, 5) -> (B, T, 24, 5)."""
-    size = len(rows)
+def phasor_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Return the weighted mean squared distance of phasors (B, T', 12), 1 for a shrug (zeros)."""
+    weights = torch.tensor(_HARMONIC_WEIGHTS, device=predicted.device)
+    squared = ((predicted - target) ** 2).unflatten(-1, (len(HARMONICS), 2)).sum(-1)
+    return (squared.mean(dim=(0, 1)) * weights).sum() / weights.sum()
 
-    def shares(*shape: int) -> Tensor:
+
+def phasors_of(beats: NDArray[np.float64]) -> Array:
+    """Return the target phasors of beats counted from a downbeat: (..., T') -> (..., T', 12)."""
+    angles = 2.0 * np.pi * beats[..., None] * np.array(HARMONICS)
+    both = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    return both.reshape(*beats.shape, -1).astype(np.float32)
+
+
+def sample_batch(dances: TrainingDances, training: BeatTraining, index: int) -> BeatBatch:
+    """Return a batch by its number."""
+    rng = np.random.default_rng([training.loop.seed, index])
+    told = training.dances
+    longest, shortest = (
+        timebase.frames_in(value, timebase.MOTION_FPS)
+        for value in (told.longest_s, told.shortest_s)
+    )
+    count = int(rng.integers(shortest // 2, longest // 2 + 1)) * 2
+    values, partners, phasors = [], [], []
+    for _ in range(training.loop.batch_size):
+        made_up = rng.random() < told.made_up_share
+        pool = dances.made_up if made_up else dances.real
+        shares = None if made_up else dances.shares
+        dance = pool[int(rng.choice(len(pool), p=shares))]
+        window, period_s, downbeat_s = _draw_window(rng, dance, count, training.augment)
+        partner = window
+        if not made_up and rng.random() < training.augment.mix:
+            partner = _aligned_window(rng, dances, count, period_s, downbeat_s, otherwise=window)
+        times_s = timebase.frame_times(count // 2, OUTPUT_FPS) + 0.25 / OUTPUT_FPS
+        phasors.append(phasors_of((times_s - downbeat_s) / period_s))
+        size = math.exp(rng.normal() * training.augment.size)
+        values.append(_values(size * window))
+        partners.append(values[-1] if partner is window else _values(size * partner))
+    stacked = (torch.from_numpy(np.stack(each)) for each in (values, partners, phasors))
+    return BeatBatch(*stacked)
+
+
+def augment_values(
+    values: Tensor, partner: Tensor, settings: BeatAugmentation, generator: torch.Generator
+) -> Tensor:
+    """Mix two dances' parts and disturb the joints: (B, T, J, V) twice -> (B, T, J, V)."""
+    size, _, joints, width = values.shape
+
+    def uniform(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator)
 
-    def bells(*shape: int) -> Tensor:
+    def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator)
 
-    groups = torch.randint(_BODIES, (size, len(GROUPS)), generator=generator)
-    groups = torch.where(shares(size, 1) < told.mix, groups, groups[:, :1])
-    second = groups[:, _group_of_joint()].bool()[:, None, :, None]
-    body = torch.where(second, rows[:, 1], rows[:, 0])
-    widths = told.smooth_rows * shares(size) * (shares(size) < told.smooth)
-    body = _smoothed(body, widths)
-    gain = told.body_gain * bells(size, 1, 1, 1)
-    gain = gain + told.joint_gain * bells(size, 1, skeleton.JOINT_COUNT, 1)
-    lost = shares(size, 1, skeleton.JOINT_COUNT, 1) < told.drop_joint * shares(size, 1, 1, 1)
-    noise = told.noise * shares(size, 1, 1, 1) * bells(*body.shape)
-    return body * torch.exp(gain) * ~lost + noise
+    mask = torch.zeros(size, 1, joints, 1)
+    for part in _PARTS:
+        mask[:, :, list(part)] = (uniform(size, 1, 1, 1) < 0.5).float()
+    out = values + mask * (partner - values)
+    gain = settings.gain * (normal(size, 1, joints, 1) + normal(size, 1, 1, 1))
+    kept = uniform(size, 1, joints, 1) >= settings.drop_joint * uniform(size, 1, 1, 1)
+    offset = settings.offset * normal(size, 1, joints, width)
+    noise = settings.noise * uniform(size, 1, 1, 1) * normal(*out.shape)
+    return out * torch.exp(gain) * kept + offset + noise
 
 
-def open_bodies(
+def open_dances(
     dances: BeatDances, out: Path, *, on_dance: Callable[[int, int], None] | None = None
-) -> Bodies:
-    """Return the dances of a run, from its folder or made anew on all cores.
+) -> TrainingDances:
+    """Return the dances of a run; the made-up ones from its folder, or made anew.
 
     Args:
         dances: Which.
-        out: Where they are kept, by what made them.
-        on_dance: Called with the grids done and the grids in all.
-
-    Raises:
-        ConfigError: A clip that should be held out is not in the library.
+        out: Where the made-up ones are kept, by what made them.
+        on_dance: Called with the number made and the number in all.
     """
-    _seen_clips(dances.held_out)
-    names = [each.name for each in fields(Bodies)]
-    kept = out / f"bodies-{_name_of(dances)}"
-    if not kept.is_dir():
-        with atomic_folder(kept) as aside:
-            made = _made(dances, on_dance)
-            for name in names:
-                np.save(aside / f"{name}.npy", getattr(made, name))
-            files.write_json(aside / "dances.json", config.as_table(dances))
-    read = partial(np.load, mmap_mode="r", allow_pickle=False)
-    return Bodies(**{name: read(kept / f"{name}.npy") for name in names})
+    real = [
+        (dance.dancer, _timed(dance.clip, dance.bpm, dance.downbeat_s))
+        for dance in labelled_dances()
+        if dance.dancer not in dances.left_out and dance.downbeat_s is not None
+    ]
+    dancers = [dancer for dancer, _ in real]
+    # Dancers with many dances count for more, but not in proportion.
+    shares = np.array([dancers.count(dancer) ** -0.5 for dancer in dancers])
+    made_up = _made_up(dances, out, on_dance)
+    return TrainingDances(tuple(each for _, each in real), made_up, shares / shares.sum())
 
 
-def body_of(dances: BeatDances, number: int, body: int) -> Dance:
-    """Return the dance of one of the two bodies of a grid."""
-    rng = np.random.default_rng([dances.seed, number, 707])
-    octaves = rng.uniform(np.log2(dances.slowest_bpm), np.log2(dances.fastest_bpm))
-    bpm = float(2.0**octaves)
-    first_s = float(rng.uniform(0.0, timebase.BEATS_IN_BAR * timebase.beat_period_s(bpm)))
-    codes = rng.choice(genres.CODES, _BODIES)
-    kind = _KINDS[number % len(_KINDS)][body]
-    seed = dances.seed + _BODIES * number + body
-    seen = _seen_clips(dances.held_out)
-    makers: dict[str, Callable[..., Dance]] = {
-        _PHRASES: choreograph,
-        _BENT: partial(warp_to_beats, clips=seen),
-        _KEYED: partial(keyframe_dance, clips=seen),
-    }
+def made_up_dance(dances: BeatDances, number: int) -> Dance:
+    """Return the made-up dance of a number."""
+    rng = np.random.default_rng([dances.seed, number])
+    bpm = float(2.0 ** rng.uniform(np.log2(65.0), np.log2(165.0)))
     request = DanceRequest(
-        genre=str(codes[body]),
+        genre=str(rng.choice(genres.CODES)),
         bpm=bpm,
         duration_s=dances.duration_s,
-        first_beat_s=first_s,
+        first_beat_s=float(rng.uniform(0.0, BEATS_IN_BAR * timebase.beat_period_s(bpm))),
         fps=timebase.MOTION_FPS,
     )
-    return makers[kind](seed, request=request)
+    if number % _KEYED_EVERY == _KEYED_EVERY - 1:
+        return keyframe_dance(dances.seed + number, motion_library.library(), request)
+    return choreograph(dances.seed + number, request)
 
 
-def _made(dances: BeatDances, on_dance: Callable[[int, int], None] | None) -> Bodies:
-    """Make all dances, in as many processes as there are cores."""
-    parts = []
-    with process_pool(os.cpu_count() or 1) as pool:
-        work = partial(_one_grid, dances)
-        for done, part in enumerate(pool.map(work, range(dances.grids), chunksize=8), start=1):
-            parts.append(part)
-            if on_dance is not None:
-                on_dance(done, dances.grids)
-    rows, beats, downbeats, has_bars = zip(*parts, strict=True)
-    return Bodies(np.stack(rows), np.stack(beats), np.stack(downbeats), np.array(has_bars))
+def _made_up(
+    dances: BeatDances, out: Path, on_dance: Callable[[int, int], None] | None
+) -> tuple[TimedMotion, ...]:
+    kept = out / f"dances-{_digest(dances)}"
+    if not kept.is_dir():
+        with atomic_folder(kept) as aside:
+            made, times = [], []
+            for number in range(dances.made_up):
+                dance = made_up_dance(dances, number)
+                made.append(kinematics.joint_positions(dance.clip).astype(np.float16))
+                times.append((timebase.beat_period_s(dance.bpm), float(dance.downbeats_s[0])))
+                if on_dance is not None:
+                    on_dance(number + 1, dances.made_up)
+            np.save(aside / "positions.npy", np.stack(made))
+            np.save(aside / "times.npy", np.array(times))
+            files.write_json(aside / "dances.json", config.as_table(dances))
+    positions = np.load(kept / "positions.npy", mmap_mode="r", allow_pickle=False)
+    times_s = np.load(kept / "times.npy", allow_pickle=False)
+    return tuple(
+        TimedMotion(each, float(period_s), float(downbeat_s))
+        for each, (period_s, downbeat_s) in zip(positions, times_s, strict=True)
+    )
 
 
-def _one_grid(dances: BeatDances, number: int) -> tuple[Half, Half, Half, bool]:
-    bodies = [body_of(dances, number, body) for body in range(_BODIES)]
-    rows = np.stack([body_rows(dance.clip) for dance in bodies]).astype(np.float16)
-    count = rows.shape[1]
-    has_bars = _KINDS[number % len(_KINDS)] == (_PHRASES, _PHRASES)
-    one = bodies[0]
-    return rows, _bells(one.beats_s, count), _bells(one.downbeats_s, count), has_bars
+def _timed(clip: MotionClip, bpm: float, downbeat_s: float) -> TimedMotion:
+    positions = kinematics.joint_positions(clip).astype(np.float32)
+    return TimedMotion(positions, timebase.beat_period_s(bpm), downbeat_s)
 
 
-def _bells(times_s: Array, count: int) -> Half:
-    """Bells around times, at rows: (count,)."""
-    rows_s = timebase.frame_times(count, timebase.MOTION_FPS)
-    if len(times_s) == 0:
-        return np.zeros(count, dtype=np.float16)
-    away = np.abs(rows_s[:, None] - times_s).min(axis=1)
-    return np.exp(-0.5 * (away / _TARGET_SIGMA_S) ** 2).astype(np.float16)
+def _draw_window(
+    rng: np.random.Generator, dance: TimedMotion, count: int, settings: BeatAugmentation
+) -> tuple[Array, float, float]:
+    """Return ``count`` frames from anywhere, their beat period and the time of a downbeat."""
+    frames = len(dance.positions_m) - 1
+    pace = math.exp(rng.normal() * settings.pace)
+    bpm = timebase.bpm_of(dance.period_s) * pace
+    pace = pace if _SLOWEST_BPM < bpm < _FASTEST_BPM else 1.0
+    # Short dances are slowed until they fill the window.
+    pace = min(pace, frames / count)
+    start = rng.uniform(0.0, max(frames - count * pace, 1e-9))
+    window = _mirrored(rng, _sampled(dance, start, pace, count))
+    start_s = start / timebase.MOTION_FPS
+    return window, dance.period_s / pace, (dance.downbeat_s - start_s) / pace
 
 
-def _seen_clips(held_out: Sequence[str]) -> tuple[MotionClip, ...]:
-    known = {clip.name for clip in motion_library.library()}
-    for name in held_out:
-        if name not in known:
-            raise ConfigError(f"no clip {name!r} to hold out; there are {', '.join(sorted(known))}")
-    return tuple(clip for clip in motion_library.library() if clip.name not in held_out)
+def _aligned_window(
+    rng: np.random.Generator,
+    dances: TrainingDances,
+    count: int,
+    period_s: float,
+    downbeat_s: float,
+    *,
+    otherwise: Array,
+) -> Array:
+    """Return a window of another real dance, at the same tempo and place in the bar."""
+    bar = BEATS_IN_BAR
+    for _ in range(8):
+        dance = dances.real[int(rng.choice(len(dances.real), p=dances.shares))]
+        pace = dance.period_s / period_s
+        spare = len(dance.positions_m) - 1 - count * pace
+        first_s = (-downbeat_s / period_s) % bar * dance.period_s + dance.downbeat_s
+        bars = (spare / timebase.MOTION_FPS - first_s) // (bar * dance.period_s)
+        if bars >= 0 and _SLOWEST_PACE < pace < _FASTEST_PACE:
+            start_s = first_s + rng.integers(int(bars) + 1) * bar * dance.period_s
+            return _mirrored(rng, _sampled(dance, start_s * timebase.MOTION_FPS, pace, count))
+    return otherwise
 
 
-def _stacked(parts: list[Half]) -> Tensor:
-    return torch.from_numpy(np.stack(parts)).float()
+def _sampled(dance: TimedMotion, start: float, pace: float, count: int) -> Array:
+    last = len(dance.positions_m) - 1
+    index = np.minimum(start + pace * np.arange(count), last)
+    low = index.astype(int)
+    high = np.minimum(low + 1, last)
+    share = (index - low)[:, None, None].astype(np.float32)
+    below, above = (np.asarray(dance.positions_m[k], dtype=np.float32) for k in (low, high))
+    return below + share * (above - below)
 
 
-def _group_of_joint() -> Tensor:
-    out = torch.zeros(skeleton.JOINT_COUNT, dtype=torch.long)
-    for number, joints in enumerate(GROUPS):
-        out[list(joints)] = number
-    return out
+def _mirrored(rng: np.random.Generator, window: Array) -> Array:
+    """Swap left and right half of the time."""
+    if rng.random() >= 0.5:
+        return window
+    return window[:, list(_MIRROR)] * np.array([-1.0, 1.0, 1.0], dtype=np.float32)
 
 
-def _smoothed(body: Tensor, widths: Tensor) -> Tensor:
-    """Smooth each window (B, T, ...) over time by a bell of its own width, rows; 0 leaves it."""
-    reach = torch.arange(-_SMOOTHED_ROWS, _SMOOTHED_ROWS + 1)
-    bells = torch.exp(-0.5 * (reach / widths.clamp_min(0.1)[:, None]) ** 2)
-    bells = bells / bells.sum(dim=1, keepdim=True)
-    size, count = body.shape[:2]
-    flat = body.reshape(size, count, -1).permute(2, 0, 1)
-    wide = functional.pad(flat, (_SMOOTHED_ROWS, _SMOOTHED_ROWS), mode="replicate")
-    out = functional.conv1d(wide, bells[:, None], groups=size)
-    return out.permute(1, 2, 0).reshape(body.shape)
+def _values(positions_m: Array) -> Array:
+    """Features of a window, by joint: (T, 24, 3) -> (T, J, V)."""
+    features = features_of(positions_m.astype(np.float64))
+    return features.reshape(len(features), len(JOINTS), -1)
 
 
-def _name_of(dances: BeatDances) -> str:
-    said = json.dumps(config.as_table(dances), sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+def _digest(dances: BeatDances) -> str:
+    table = {key: value for key, value in config.as_table(dances).items() if key != "left_out"}
+    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:16]

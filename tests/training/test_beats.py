@@ -7,38 +7,48 @@ import torch
 from safetensors.torch import load_file
 
 from kinetune import timebase
+from kinetune.corpus.choreography.labelled_dances import labelled_dances
 from kinetune.errors import ConfigError
-from kinetune.motion.beats.beat_network import BeatNetworkConfig, load_beat_network
-from kinetune.training.beat_module import BeatModule, save_beat_module
+from kinetune.motion.beats.beat_network import (
+    FEATURES,
+    HARMONICS,
+    JOINTS,
+    BeatNetworkConfig,
+    load_beat_network,
+)
+from kinetune.training.beat_module import BeatModule, save_beat_modules
 from kinetune.training.beats import (
     BeatAugmentation,
     BeatDances,
     BeatTraining,
-    beat_loss,
-    body_of,
-    drawn,
-    open_bodies,
+    TimedMotion,
+    TrainingDances,
+    augment_values,
+    made_up_dance,
+    open_dances,
+    phasor_loss,
+    phasors_of,
     read_beat_config,
-    suffered,
+    sample_batch,
     train_beats,
 )
 from kinetune.training.config import LoopConfig
 from tests.conftest import REPOSITORY
 
 NOTHING = BeatAugmentation(
-    mix=0.0, smooth=0.0, smooth_rows=0.0, body_gain=0.0, joint_gain=0.0, drop_joint=0.0, noise=0.0
+    mix=0.0, pace=0.0, size=0.0, gain=0.0, drop_joint=0.0, offset=0.0, noise=0.0
 )
-DANCES = BeatDances(grids=8, seed=77, duration_s=6.0, window_s=4.0)
+DANCES = BeatDances(made_up=6, seed=77, duration_s=6.0, shortest_s=2.0, longest_s=3.0)
 LOOP = LoopConfig(
     steps=4, batch_size=4, warmup_steps=1, learning_rate=1e-2, mixed_precision="no", ema_decay=0.9
 )
-SMALL = BeatNetworkConfig(joint_channels=4, channels=8, dilations=(1, 4))
+SMALL = BeatNetworkConfig(channels=8, dilations=(1, 4), members=2)
 
 
 @pytest.fixture(scope="session")
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("beats")
-    open_bodies(DANCES, folder)
+    open_dances(DANCES, folder)
     return folder
 
 
@@ -47,129 +57,119 @@ def training():
     return BeatTraining(network=SMALL, dances=DANCES, augment=NOTHING, loop=LOOP, dropout=0.0)
 
 
-@pytest.fixture
-def bodies(out):
-    return open_bodies(DANCES, out)
-
-
-def losses(folder):
-    lines = (folder / "beats/log.jsonl").read_text().splitlines()
-    return [json.loads(line)["loss"] for line in lines]
-
-
 def linked(out, folder):
     """A fresh run's folder that has the dances of ``out``."""
-    for kept in out.glob("bodies-*"):
+    folder.mkdir(exist_ok=True)
+    for kept in out.glob("dances-*"):
         (folder / kept.name).symlink_to(kept)
     return folder
 
 
-def test_both_bodies_of_a_grid_share_its_beats():
-    for number in (0, 1, 2, 7):
-        one, two = (body_of(DANCES, number, body) for body in range(2))
-        assert one.bpm == two.bpm
-        np.testing.assert_allclose(one.beats_s, two.beats_s)
-        assert not np.allclose(one.clip.rotations, two.clip.rotations)
+def test_phasors_stand_at_angle_zero_on_a_downbeat_and_half_way_between_beats_are_opposed():
+    phasors = phasors_of(np.array([0.0, 0.5, 1.0, 4.0]))
+    np.testing.assert_allclose(phasors[0], [1, 0] * len(HARMONICS), atol=1e-6)
+    np.testing.assert_allclose(phasors[3], phasors[0], atol=1e-5)
+    np.testing.assert_allclose(phasors[1, :4], [-1, 0, 1, 0], atol=1e-6)
+    # One beat on, the bar of four has turned by a quarter.
+    np.testing.assert_allclose(phasors[2, 6:8], [0, 1], atol=1e-6)
 
 
-def test_bells_stand_on_the_beats(bodies):
-    dance = body_of(DANCES, 0, 0)
-    rows_s = timebase.frame_times(bodies.beats.shape[1], timebase.MOTION_FPS)
-    away = np.abs(rows_s[:, None] - dance.beats_s).min(axis=1)
-    np.testing.assert_array_equal(bodies.beats[0] > 0.5, away < 0.03 * np.sqrt(2 * np.log(2.0)))
-    on_bars = bodies.downbeats[0] > 0.5
-    assert 0 < on_bars.sum() < (bodies.beats[0] > 0.5).sum()
+def test_the_loss_is_one_for_a_network_that_is_unsure_of_all_and_zero_for_the_truth():
+    target = torch.from_numpy(phasors_of(np.random.default_rng(0).uniform(0, 4, (2, 30))))
+    assert float(phasor_loss(torch.zeros_like(target), target)) == pytest.approx(1.0)
+    assert float(phasor_loss(target, target)) == 0.0
 
 
-def test_only_made_up_dances_have_bars(bodies):
-    np.testing.assert_array_equal(bodies.has_bars, [True, False, False, False] * 2)
-    assert body_of(DANCES, 7, 0).clip.source == "keyed"
+def test_targets_of_a_window_are_its_own_beats(training):
+    """The head's speed grows evenly, so it tells the time at which a window was cut."""
+    times_s = np.arange(200) / 30.0
+    positions = np.random.default_rng(0).normal(size=(1, 24, 3)).repeat(200, axis=0)
+    positions[:, 15, 1] = 1.0 + 0.25 * times_s**2
+    dance = TimedMotion(positions.astype(np.float32), 0.6, 0.2)
+    batch = sample_batch(TrainingDances((dance,), (dance,), np.ones(1)), training, 3)
+    count = batch.phasors.shape[1]
+    for values, phasors in zip(batch.values.numpy(), batch.phasors.numpy(), strict=True):
+        head = np.expm1(values[10, JOINTS.index(15), 6]) / 2.0
+        start_s = head / 0.5 - 10 / 30.0
+        beats = (start_s + (2 * np.arange(count) + 0.5) / 30.0 - 0.2) / 0.6
+        np.testing.assert_allclose(phasors[:, :2], phasors_of(beats)[:, :2], atol=0.05)
 
 
-def test_dances_are_made_once(out, bodies):
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")}
-    assert open_bodies(DANCES, out).rows.shape == bodies.rows.shape == (8, 2, 180, 24, 5)
-    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")} == before
+def test_the_same_number_draws_the_same_batch(out, training):
+    dances = open_dances(DANCES, out)
+    one, two, other = (sample_batch(dances, training, k) for k in (5, 5, 6))
+    assert torch.equal(one.values, two.values)
+    assert torch.equal(one.phasors, two.phasors)
+    assert one.values.shape != other.values.shape or not torch.equal(one.values, other.values)
+    assert one.values.shape[2] * one.values.shape[3] == FEATURES
+    assert one.phasors.shape[1] == one.values.shape[1] // 2
 
 
-def test_a_clip_held_out_must_exist(tmp_path):
-    with pytest.raises(ConfigError, match="no clip 'salsa' to hold out"):
-        open_bodies(replace(DANCES, held_out=("salsa",)), tmp_path)
-
-
-def test_held_out_clips_change_what_is_danced():
-    held = tuple(clip for clip in ("85_03", "85_12", "05_12", "05_18"))
-    whole, without = body_of(DANCES, 1, 0), body_of(replace(DANCES, held_out=held), 1, 0)
-    assert not np.allclose(whole.clip.root_m, without.clip.root_m)
-
-
-def test_the_same_number_draws_the_same_batch(bodies, training):
-    for one, two in zip(drawn(bodies, training, 5), drawn(bodies, training, 5), strict=True):
-        assert torch.equal(one, two)
-    assert not torch.equal(drawn(bodies, training, 5)[0], drawn(bodies, training, 6)[0])
-
-
-def test_windows_and_targets_move_together(bodies, training):
-    rows, beats, _, _ = drawn(bodies, training, 0)
-    whole = torch.from_numpy(np.array(bodies.rows)).float()
-    found = 0
-    for window, bells in zip(rows, beats, strict=True):
-        for dance in range(len(whole)):
-            for start in range(whole.shape[2] - len(window) + 1):
-                part = whole[dance, :, start : start + len(window)]
-                if any(torch.allclose(window, body, atol=1e-5) for body in part):
-                    told = torch.from_numpy(np.array(bodies.beats[dance])).float()
-                    found += bool(torch.equal(told[start : start + len(window)], bells))
-    assert found >= len(rows)
+def test_no_augmentation_leaves_the_values():
+    values, partner = torch.randn(3, 10, len(JOINTS), 7), torch.randn(3, 10, len(JOINTS), 7)
+    settings = replace(NOTHING)
+    out = augment_values(values, values, settings, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(out, values)
+    mixed = augment_values(values, partner, settings, torch.Generator().manual_seed(0))
+    from_one = (mixed - values).abs().amax(dim=(1, 3)) < 1e-6
+    from_other = (mixed - partner).abs().amax(dim=(1, 3)) < 1e-6
+    assert bool((from_one | from_other).all())
+    assert bool(from_one.any())
+    assert bool(from_other.any())
 
 
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"mix": 1.0},
-        {"smooth": 1.0, "smooth_rows": 2.0},
-        {"body_gain": 0.5},
-        {"joint_gain": 0.5},
-        {"drop_joint": 1.0},
-        {"noise": 0.5},
-    ],
+    ("change", "spread"), [({"offset": 0.5}, 0.5), ({"gain": 0.3}, 0.42), ({"noise": 0.9}, 0.52)]
 )
-def test_every_way_to_suffer_is_felt(change):
-    rows = torch.randn(6, 2, 40, 24, 5)
-    plain = suffered(rows, NOTHING, torch.Generator().manual_seed(1))
-    spoilt = suffered(rows, replace(NOTHING, **change), torch.Generator().manual_seed(1))
-    assert plain.shape == spoilt.shape == (6, 40, 24, 5)
-    assert not torch.allclose(plain, spoilt)
+def test_each_augmentation_has_its_deviation(change, spread):
+    values = torch.ones(400, 4, len(JOINTS), 7)
+    generator = torch.Generator().manual_seed(1)
+    out = augment_values(values, values, replace(NOTHING, **change), generator)
+    changed = torch.log(out) if "gain" in change else out - values
+    assert float(changed.std()) == pytest.approx(spread, rel=0.15)
 
 
-def test_smoothing_keeps_what_stands_still():
-    rows = torch.ones(3, 2, 40, 24, 5)
-    told = replace(NOTHING, smooth=1.0, smooth_rows=3.0)
-    spoilt = suffered(rows, told, torch.Generator().manual_seed(1))
-    torch.testing.assert_close(spoilt, torch.ones(3, 40, 24, 5))
+def test_lost_joints_are_silent():
+    values = torch.ones(300, 4, len(JOINTS), 7)
+    settings = replace(NOTHING, drop_joint=1.0)
+    out = augment_values(values, values, settings, torch.Generator().manual_seed(1))
+    lost = (out.abs().amax(dim=(1, 3)) == 0).float()
+    # Up to all joints, evenly: a half on average.
+    assert float(lost.mean()) == pytest.approx(0.5, abs=0.05)
 
 
-def test_downbeats_of_dances_without_bars_cost_nothing():
-    logits, bells = torch.zeros(2, 10, 2), torch.zeros(2, 10)
-    told = {"downbeat_weight": 1.0}
-    none = beat_loss(logits, bells, torch.ones(2, 10), torch.zeros(2), **told)
-    assert float(none["downbeat"]) == 0.0
-    some = beat_loss(logits, bells, torch.ones(2, 10), torch.tensor([1.0, 0.0]), **told)
-    assert float(some["downbeat"]) == pytest.approx(np.log(2.0))
+def test_dances_are_made_once_and_dancers_left_out(out):
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")}
+    whole = open_dances(DANCES, out)
+    fewer = open_dances(replace(DANCES, left_out=("d10", "d11")), out)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")} == before
+    gone = [d for d in labelled_dances() if d.dancer in ("d10", "d11") and d.downbeat_s is not None]
+    assert len(whole.real) - len(fewer.real) == len(gone)
+    assert whole.shares.sum() == pytest.approx(1.0)
+
+
+def test_made_up_dances_keep_their_beats(out):
+    dances = open_dances(DANCES, out)
+    for number, timed in enumerate(dances.made_up):
+        dance = made_up_dance(DANCES, number)
+        assert timed.period_s == pytest.approx(timebase.beat_period_s(dance.bpm))
+        assert timed.downbeat_s == pytest.approx(dance.downbeats_s[0])
+    assert made_up_dance(DANCES, 5).clip.source == "keyed"
 
 
 def test_it_learns_and_leaves_a_network(training, out, tmp_path):
-    loop = replace(LOOP, steps=60)
     folder = linked(out, tmp_path)
-    assert train_beats(replace(training, loop=loop), folder).finished
-    found = losses(folder)
-    assert np.mean(found[-5:]) < 0.75 * np.mean(found[:3])
+    training = replace(training, loop=replace(LOOP, steps=40))
+    assert train_beats(training, folder).finished
+    lines = (folder / "beats/member-1/log.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert np.mean(losses[-5:]) < np.mean(losses[:3])
     assert load_beat_network(folder / "beats" / "model").settings == SMALL
 
 
 def test_going_on_is_bit_for_bit_the_unbroken_run(training, out, tmp_path):
     training = replace(training, dropout=0.2)
-    whole, broken = (linked(out, tmp_path / name) for name in map(_made(tmp_path), "ab"))
+    whole, broken = linked(out, tmp_path / "a"), linked(out, tmp_path / "b")
     train_beats(training, whole)
 
     class Stop(Exception):
@@ -187,41 +187,35 @@ def test_going_on_is_bit_for_bit_the_unbroken_run(training, out, tmp_path):
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def _made(parent):
-    def make(name):
-        (parent / name).mkdir()
-        return name
-
-    return make
-
-
-def test_module_and_network_agree(tmp_path):
+def test_modules_and_network_agree(tmp_path):
     torch.manual_seed(0)
-    module = BeatModule(SMALL).eval()
-    rows = torch.randn(2, 50, 24, 5)
-    save_beat_module(module, tmp_path)
-    module.load_state_dict(
-        {n: v.float() for n, v in load_file(tmp_path / "model.safetensors").items()}
-    )
+    modules = [BeatModule(replace(SMALL, members=1)).eval() for _ in range(2)]
+    features = torch.randn(2, 51, FEATURES)
+    save_beat_modules(modules, tmp_path)
     network = load_beat_network(tmp_path)
-    with torch.no_grad():
-        logits = module(rows).numpy()
-    for window, expected in zip(rows, logits, strict=True):
-        np.testing.assert_allclose(network(window.numpy()), expected, atol=1e-4)
+    stored = load_file(tmp_path / "model.safetensors")
+    expected = []
+    for k, module in enumerate(modules):
+        own = {n: stored[f"{k}.{n}"].float() for n in module.state_dict()}
+        module.load_state_dict(own)
+        with torch.no_grad():
+            expected.append(module(features).numpy())
+    np.testing.assert_allclose(network(features.numpy()), np.mean(expected, axis=0), atol=1e-4)
 
 
 def test_the_shipped_config_reads():
     training = read_beat_config(REPOSITORY / "configs" / "beats.toml")
-    assert training.dances.held_out
-    assert training.network == BeatNetworkConfig()
+    assert training.network.members > 1
+    assert training.dances.left_out == ()
 
 
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"grids": 0}, "one grid or more"),
-        ({"window_s": 20.0}, "windows no longer than the dances"),
-        ({"slowest_bpm": 150.0, "fastest_bpm": 100.0}, "the slowest first"),
+        ({"made_up": 0}, "one made-up dance or more"),
+        ({"longest_s": 20.0}, "windows shorter than the dances"),
+        ({"made_up_share": 1.0}, "made_up_share"),
+        ({"left_out": ("d99",)}, "no dancer 'd99' to leave out; there are d01"),
     ],
 )
 def test_impossible_figures_are_refused(told, message):

@@ -50,6 +50,12 @@ FirstBeatOption = Annotated[
     float | None,
     typer.Option(help="Second at which a bar begins. (default: found in the dance)"),
 ]
+MetreOption = Annotated[
+    int | None, typer.Option(help="Beats to the bar, 3 or 4. (default: found in the dance)")
+]
+ReadingOption = Annotated[
+    int, typer.Option(help="Which reading of the beat to take; kinetune inspect lists them.")
+]
 BeatsOption = Annotated[
     Path | None,
     typer.Option(help="A file of beat times: a beat a line, JSON, or a DAW's MIDI tempo map."),
@@ -103,7 +109,14 @@ def read_options(
     return ReadOptions(None if mapping is None else read_mapping(mapping), animation, fps, blender)
 
 
-def beat_options(bpm: str, first_beat: float | None, beats: Path | None) -> "BeatOptions":
+def beat_options(
+    bpm: str,
+    first_beat: float | None,
+    beats: Path | None,
+    *,
+    metre: int | None = None,
+    reading: int = 1,
+) -> "BeatOptions":
     """Return which beats to use; ``bpm`` is a number or one of the words.
 
     Raises:
@@ -111,10 +124,12 @@ def beat_options(bpm: str, first_beat: float | None, beats: Path | None) -> "Bea
     """
     from kinetune.tasks.requests.beat_options import BeatOptions
 
-    if beats is not None and (bpm != "auto" or first_beat is not None):
-        raise ConfigError("--beats sets all beats; leave --bpm and --first-beat out")
     if beats is None:
-        return BeatOptions(_number_or_word(bpm), first_beat)
+        return BeatOptions(_number_or_word(bpm), first_beat, metre=metre, reading=reading)
+    if (bpm, first_beat, metre, reading) != ("auto", None, None, 1):
+        raise ConfigError(
+            "--beats sets all beats; leave --bpm, --first-beat, --metre and --reading out"
+        )
     from kinetune.audio.beat_map import read_beats
 
     return BeatOptions(beats_s=tuple(read_beats(beats).tolist()))

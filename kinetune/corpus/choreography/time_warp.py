@@ -17,6 +17,7 @@ from scipy.interpolate import PchipInterpolator
 from kinetune import genres, timebase
 from kinetune.corpus.choreography import foot_lock
 from kinetune.corpus.choreography.dance import Dance, DanceRequest, annotate
+from kinetune.corpus.choreography.labelled_dances import labelled_beats
 from kinetune.errors import ConfigError
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.beats import tempo
@@ -144,9 +145,12 @@ def _draw_segment(
 @lru_cache(maxsize=512)
 def own_beats(clip: MotionClip) -> Array:
     """Return the times of a clip's own beats, seconds, ascending."""
-    # Without the beat network, which is trained on these dances.
-    evidence = tempo.gather(clip, network=False)
-    found = tempo.peaks(evidence)[0][0] if evidence.rests else _DEFAULT_BPM
+    known_s = labelled_beats(clip)
+    if known_s is not None:
+        return known_s
+    # Without the beat network, whose training would feed on what it found.
+    evidence = tempo.collect_evidence(clip)
+    found = tempo.strongest_tempi(evidence)[0][0] if evidence.minima_count else _DEFAULT_BPM
     times = tempo.track(evidence, found)
     return times[times <= timebase.duration_of(clip.frame_count - 1, clip.fps)]
 

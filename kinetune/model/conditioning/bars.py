@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.motion.beats.beat_grid import BeatGrid
-from kinetune.timebase import BEATS_IN_BAR
 
 Times = NDArray[np.float64]
 # Nearer than this a time is taken to be on a bar line.
@@ -26,8 +25,8 @@ def extrapolate_beats(grid: BeatGrid, duration_s: float) -> Times:
 def bar_lines(grid: BeatGrid, duration_s: float) -> Times:
     """Return the first beats of all bars within [0, duration_s], ascending."""
     beats = extrapolate_beats(grid, duration_s)
-    opens = int(np.argmin(np.abs(beats - grid.bar_start_s))) % BEATS_IN_BAR
-    lines = beats[opens::BEATS_IN_BAR]
+    opens = int(np.argmin(np.abs(beats - grid.bar_start_s))) % grid.metre
+    lines = beats[opens :: grid.metre]
     return lines[(lines >= 0.0) & (lines <= duration_s)]
 
 

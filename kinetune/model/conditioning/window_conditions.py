@@ -74,7 +74,7 @@ def dance_input(
         rows = scale_effort(rows, level, name) if level.min() < 1.0 else rows
     features = normaliser(torch.from_numpy(rows).to(normaliser.device)).cpu()
     code = genres.genre_code(genre)
-    return DanceInput(features, code, grid.beats_s, grid.bar_start_s, level)
+    return DanceInput(features, code, grid.beats_s, grid.bar_start_s, level, grid.metre)
 
 
 def encode_windows(

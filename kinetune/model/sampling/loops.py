@@ -18,7 +18,6 @@ from kinetune.errors import MotionError
 from kinetune.model.condition import DanceInput
 from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.clip import MotionClip, cut
-from kinetune.timebase import BEATS_IN_BAR
 
 # A tempo found in the dance may be changed so far, as a ratio, that whole bars fill the clip.
 _MAX_TEMPO_CHANGE = 1.06
@@ -74,7 +73,7 @@ def fit_loop(
         MotionError: The dance is shorter than a bar of the tempo that is kept.
     """
     period_s = timebase.beat_period_s(grid.bpm)
-    bar_s = BEATS_IN_BAR * period_s
+    bar_s = grid.metre * period_s
     if hold_tempo:
         bars = int(clip.duration_s / bar_s + 1e-6)
         if bars == 0:
@@ -82,10 +81,10 @@ def fit_loop(
                 f"{clip.name}: lasts {clip.duration_s:.2f} s, less than a bar of {bar_s:.2f} s at "
                 f"{grid.bpm:g} bpm; leave the tempo to the loop, or name a faster one"
             )
-        beats, duration_s = bars * BEATS_IN_BAR, bars * bar_s
+        beats, duration_s = bars * grid.metre, bars * bar_s
     else:
         duration_s = clip.duration_s
-        beats = BEATS_IN_BAR * max(1, round(duration_s / bar_s))
+        beats = grid.metre * max(1, round(duration_s / bar_s))
         if not 1.0 / _MAX_TEMPO_CHANGE < duration_s / beats / period_s < _MAX_TEMPO_CHANGE:
             beats = max(1, round(duration_s / period_s))
     columns = max(1, round(duration_s / column_s))
@@ -93,7 +92,7 @@ def fit_loop(
     part = cut(clip, 0.0, duration_s)
     stretched = replace(part, fps=part.frame_count / (duration_s * stretch))
     spacing_s = columns * column_s / beats
-    first_s = (grid.bar_start_s * stretch) % (BEATS_IN_BAR * spacing_s)
+    first_s = (grid.bar_start_s * stretch) % (grid.metre * spacing_s)
     times = timebase.beat_times(
         timebase.bpm_of(spacing_s), first_s, columns * column_s + window_s + spacing_s
     )

@@ -1,10 +1,12 @@
-"""Where the beat of a dance is: kinematic beats, and tempo and phase from the body alone.
+"""Where the beats of a dance are: kinematic beats, and the beat grid read from the body alone.
 
 Seconds and beats a minute throughout. :func:`motion_beats` is the field's definition (local minima
-of the mean joint speed, Li et al. 2021, Siyao et al. 2022). :func:`beat_grid` finds the grid; the
-evidence it weighs is in ``motion/beats/tempo.py`` and ``motion/beats/kinematic_events.py``.
+of the mean joint speed, Li et al. 2021, Siyao et al. 2022). :func:`beat_grid` reads tempo, beats,
+bars and metre with one probabilistic model (``motion/beats/metrical_model.py``) that observes the
+beat network and kinematic events.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +18,15 @@ from kinetune import timebase
 from kinetune.errors import MotionError
 from kinetune.motion import kinematics
 from kinetune.motion.beats import tempo
+from kinetune.motion.beats.beat_network import OUTPUT_FPS, OUTPUTS, BeatNetwork, beat_phasors
 from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
+from kinetune.motion.beats.metrical_model import (
+    METRES,
+    Constraints,
+    MetricalModel,
+    Observations,
+    Reading,
+)
 from kinetune.motion.clip import MotionClip, resample
 from kinetune.timebase import BEATS_IN_BAR
 
@@ -26,14 +36,14 @@ Times = NDArray[np.float64]
 _BEAT_SIGMA_S = 5.0 / 60.0
 # What can be asked for; the search itself is narrower.
 SLOWEST_ASKED_BPM, FASTEST_ASKED_BPM = 30.0, 300.0
-# Below this many rests there is nothing to find a beat in.
-_LEAST_RESTS = 6
-# A tracked grid must collect this much more evidence a beat than the steady one to be believed: of
-# 300 made-up dances that drift by 0 to 12 % and 120 of bent clips, F is best so (0.91 and 0.71;
-# with 1.4 0.88 and 0.67).
-_DRIFT_GAIN = 1.2
-# Shorter than this a tempo has no time to drift audibly.
-_DRIFT_FROM_S = 20.0
+# Below this many speed minima there is nothing to find a beat in.
+_LEAST_MINIMA = 6
+# A joint that is slower than this on average stands still, metres a second.
+_MOVING_M_S = 0.05
+# With fewer moving joints, or fewer frames a second, the evidence counts for less.
+_ENOUGH_JOINTS, _ENOUGH_FPS = 6, 15.0
+# Below these probabilities a reading is called a guess, or unsure.
+_GUESS, _UNSURE = 0.3, 0.6
 
 
 @dataclass(frozen=True)
@@ -59,10 +69,14 @@ class BeatGrid:
         bpm: Beats a minute; the mean where the tempo drifts.
         first_beat_s: Time of the first beat, in [0, period).
         beats_s: All beats inside the clip, seconds, ascending.
-        confidence: How clearly the body speaks for this tempo, 0 (not at all) to 1.
+        confidence: Calibrated probability that tempo and beats are right, 0 to 1; 1 where a person
+            named them.
         alternatives: Other tempi, best first; half and double time among them.
         steady: Whether one tempo is held; otherwise ``beats_s`` follow the drift.
-        bar_start_s: Time of a beat that opens a bar of four, as named or as the body tells it.
+        bar_start_s: Time of a beat that opens a bar, as named or as the body tells it.
+        metre: Beats to the bar.
+        readings: The ways to count this dance, most likely first.
+        note: What makes the reading uncertain, in a word or two; empty where nothing does.
     """
 
     bpm: float
@@ -72,6 +86,9 @@ class BeatGrid:
     alternatives: tuple[Tempo, ...] = ()
     steady: bool = True
     bar_start_s: float = 0.0
+    metre: int = BEATS_IN_BAR
+    readings: tuple[Reading, ...] = ()
+    note: str = ""
 
     def __repr__(self) -> str:
         pace = "" if self.steady else ", drifting"
@@ -140,92 +157,216 @@ def beat_grid(
     *,
     bpm: float | None = None,
     first_beat_s: float | None = None,
-    network: bool = True,
+    metre: int | None = None,
+    reading: int = 1,
+    network: BeatNetwork | bool = True,
 ) -> BeatGrid:
-    """Find tempo and phase of a dance; what the caller names is held.
+    """Find tempo, beats, bars and metre of a dance; what the caller names restricts the model.
 
     Args:
         clip: Any dance; one that hardly moves gets the prior's tempo with confidence 0.
         bpm: Tempo to hold.
         first_beat_s: Time of a beat to hold; it opens a bar.
-        network: Whether to hear the network as well as the rules; without it bars are a guess.
+        metre: Beats to the bar to hold, 3 or 4.
+        reading: Which of the readings to take, 1 for the most likely.
+        network: Whether to use the beat network (or another network) beside the rules; without it
+            bars are a guess.
 
     Raises:
-        MotionError: ``bpm`` is outside 30 to 300, or a number is not finite.
+        MotionError: ``bpm`` is outside 30 to 300, a number is not finite, the metre is neither 3
+            nor 4, or there is no such reading.
     """
-    _check_asked(bpm, first_beat_s)
-    if bpm is not None and first_beat_s is not None:
-        return fixed_grid(bpm, first_beat_s, clip.duration_s)
-    evidence = tempo.gather(clip, network=network)
-    if evidence.rests < _LEAST_RESTS:
-        return _unknown(clip, bpm, first_beat_s)
-    ranked, confidence = _ranked(evidence) if bpm is None else ([(bpm, 0.0)], 1.0)
-    found = [
-        Tempo(value, tempo.phase_s(evidence, value), float(np.exp(score - ranked[0][1])))
-        for value, score in ranked
-    ]
-    best = found[0]
-    start_s = best.first_beat_s if first_beat_s is None else first_beat_s
-    grid = fixed_grid(best.bpm, start_s, clip.duration_s)
-    tracked = None if bpm or first_beat_s is not None else _tracked(evidence, grid, clip.duration_s)
-    if tracked is not None:
-        grid = BeatGrid(*tracked, confidence, steady=False)
-    if first_beat_s is None:
-        opens = tempo.bar_start(evidence, grid.beats_s, BEATS_IN_BAR)
-        grid = replace(grid, bar_start_s=float(grid.beats_s[opens]) if len(grid.beats_s) else 0.0)
-    return replace(grid, confidence=confidence, alternatives=tuple(found[1:]))
+    return group_beat_grid(
+        [clip],
+        bpm=bpm,
+        first_beat_s=first_beat_s,
+        metre=metre,
+        reading=reading,
+        network=network,
+    )
 
 
-def _ranked(evidence: tempo.Evidence) -> tuple[list[tuple[float, float]], float]:
-    """Return tempi with scores, best first: rivals, then half and double time; and a confidence."""
-    peaks = [(tempo.sharpened(evidence, bpm), score) for bpm, score in tempo.peaks(evidence)]
-    best, best_score = peaks[0]
-    rivals = [peak for peak in peaks[1:4]]
-    octaves = [
-        (best * factor, tempo.score_at(evidence, best * factor))
-        for factor in (0.5, 2.0)
-        if all(abs(np.log2(best * factor / value)) > 0.06 for value, _ in rivals)
-    ]
-    strangers = [score for value, score in rivals if not _same_pulse(value, best)]
-    margin = best_score - max(strangers, default=-np.inf)
-    # On 250 made-up dances of 4 to 12 s: 0.5 right with no margin, 0.8 at 2.8, 0.98 at 5.
-    confidence = 1.0 - 0.5 * float(np.exp(-((margin / 2.8) ** 2)))
-    return [(best, best_score), *rivals, *octaves], confidence
+def group_beat_grid(
+    clips: Sequence[MotionClip],
+    *,
+    bpm: float | None = None,
+    first_beat_s: float | None = None,
+    metre: int | None = None,
+    reading: int = 1,
+    network: BeatNetwork | bool = True,
+) -> BeatGrid:
+    """Find the one beat grid of dancers who dance together, from all of them.
+
+    Args:
+        clips: One or more dances that start at the same moment; the longest gives the duration.
+        bpm: See :func:`beat_grid`, as the rest.
+        first_beat_s: Time of a beat to hold.
+        metre: Beats to the bar to hold.
+        reading: Which of the readings to take.
+        network: Whether to use the beat network.
+
+    Raises:
+        MotionError: See :func:`beat_grid`; or there is no clip.
+    """
+    if not clips:
+        raise MotionError("expected one dance or more to find a beat in, found none")
+    _check_asked(bpm, first_beat_s, metre)
+    duration_s = max(clip.duration_s for clip in clips)
+    if bpm is not None and first_beat_s is not None and reading == 1:
+        return replace(fixed_grid(bpm, first_beat_s, duration_s), metre=metre or BEATS_IN_BAR)
+    evidence = [tempo.collect_evidence(clip) for clip in clips]
+    if max(each.minima_count for each in evidence) < _LEAST_MINIMA:
+        return _unknown_grid(duration_s, bpm, first_beat_s, metre)
+    seen = _joint_observations(clips, evidence, network)
+    model = MetricalModel(seen, Constraints(bpm, first_beat_s, metre))
+    return _grid_of(model, reading, clips, seen)
 
 
-def _same_pulse(one: float, other: float) -> bool:
-    """Whether two tempi are the same, or twice or half each other, within 4 %."""
-    return any(abs(one / (other * factor) - 1.0) < 0.04 for factor in (0.5, 1.0, 2.0))
+def _grid_of(
+    model: MetricalModel, number: int, clips: Sequence[MotionClip], seen: Observations
+) -> BeatGrid:
+    readings = model.readings()
+    if not 1 <= number <= len(readings):
+        raise MotionError(
+            f"{clips[0].name}: there are {len(readings)} readings of this dance, found {number}; "
+            "kinetune inspect lists them"
+        )
+    chosen = readings[number - 1]
+    beats_s, steady = model.beats(chosen)
+    bpm, first_s, bar_s = chosen.bpm, chosen.first_beat_s, chosen.bar_start_s
+    if not steady and len(beats_s) > 1:
+        bpm = timebase.bpm_of(float(np.mean(np.diff(beats_s))))
+        first_s = float(beats_s[0] % timebase.beat_period_s(bpm))
+        # The bar's first beat is counted at the middle, where the reading was made.
+        middle = int(np.argmin(np.abs(beats_s - 0.5 * seen.duration_s)))
+        count = round((beats_s[middle] - bar_s) / timebase.beat_period_s(chosen.bpm))
+        bar_s = float(beats_s[(middle - count) % chosen.metre])
+    return BeatGrid(
+        bpm,
+        first_s,
+        beats_s,
+        chosen.probability,
+        alternatives=_other_tempi(chosen, readings),
+        steady=steady,
+        bar_start_s=bar_s,
+        metre=chosen.metre,
+        readings=readings,
+        note=_note(clips, chosen.probability, seen),
+    )
 
 
-def _tracked(
-    evidence: tempo.Evidence, grid: BeatGrid, duration_s: float
-) -> tuple[float, float, Times] | None:
-    """Return tempo, first beat and beats that follow a drift, or None where it holds steady."""
-    if duration_s < _DRIFT_FROM_S:
-        return None
-    beats = tempo.track(evidence, grid.bpm)
-    if len(beats) < 3:
-        return None
-    steady, moving = (tempo.evidence_at(evidence, times) for times in (grid.beats_s, beats))
-    if moving < _DRIFT_GAIN * steady:
-        return None
-    period_s = float(np.mean(np.diff(beats)))
-    return timebase.bpm_of(period_s), float(beats[0] % period_s), beats
+def observations(
+    clip: MotionClip, evidence: tempo.TempoEvidence, network: BeatNetwork | bool = True
+) -> Observations:
+    """Return what the metrical model observes of a dance.
+
+    Args:
+        clip: The dance.
+        evidence: What its kinematic events say.
+        network: The network, or whether to use the bundled one.
+    """
+    if isinstance(network, BeatNetwork) or network:
+        phasors = beat_phasors(clip, network if isinstance(network, BeatNetwork) else None)
+    else:
+        phasors = np.zeros((max(1, round(clip.duration_s * OUTPUT_FPS)), OUTPUTS))
+    times_s = timebase.frame_times(len(phasors), OUTPUT_FPS) + 0.25 / OUTPUT_FPS
+    return Observations(
+        phasors.astype(np.float64),
+        tempo.salience_at(evidence, times_s),
+        evidence.tempi_bpm,
+        evidence.scores,
+        clip.duration_s,
+        reliability=_reliability(clip),
+    )
 
 
-def _unknown(clip: MotionClip, bpm: float | None, first_beat_s: float | None) -> BeatGrid:
+def _joint_observations(
+    clips: Sequence[MotionClip],
+    evidence: Sequence[tempo.TempoEvidence],
+    network: BeatNetwork | bool,
+) -> Observations:
+    """Average what is observed of dancers who dance together; those who stopped count as silent."""
+    each = [observations(c, e, network) for c, e in zip(clips, evidence, strict=True)]
+    longest = max(each, key=lambda one: len(one.phasors))
+    frames = len(longest.phasors)
+
+    def mean(values: Sequence[Times]) -> Times:
+        padded = [np.pad(v, [(0, frames - len(v))] + [(0, 0)] * (v.ndim - 1)) for v in values]
+        # Dancers are no independent witnesses: two tell more than one, but not twice as much.
+        return np.asarray(np.sum(padded, axis=0) / np.sqrt(len(padded)))
+
+    return replace(
+        longest,
+        phasors=mean([one.phasors for one in each]),
+        salience=mean([one.salience for one in each]),
+        tempo_scores=np.sum([one.tempo_scores for one in each], axis=0) / np.sqrt(len(each)),
+        reliability=max(one.reliability for one in each),
+    )
+
+
+def _moving_joints(clip: MotionClip) -> int:
+    """Number of joints that move, seen at no more than 30 frames a second."""
+    rate = min(clip.fps, timebase.MOTION_FPS)
+    speeds = kinematics.joint_speeds(resample(clip, rate)).mean(axis=0)
+    return int((speeds > _MOVING_M_S).sum())
+
+
+def _reliability(clip: MotionClip) -> float:
+    """Share of the evidence to believe: less for a few moving joints or very few frames."""
+    joints = min(1.0, _moving_joints(clip) / _ENOUGH_JOINTS)
+    return float(joints**2 * min(1.0, clip.fps / _ENOUGH_FPS) ** 2)
+
+
+def _note(clips: Sequence[MotionClip], probability: float, seen: Observations) -> str:
+    if max(_moving_joints(clip) for clip in clips) < _ENOUGH_JOINTS:
+        return "few joints move"
+    if max(clip.fps for clip in clips) < _ENOUGH_FPS:
+        return "too few frames a second"
+    if seen.duration_s < 5.0:
+        return "too short to be sure"
+    if probability < _GUESS:
+        return "a guess"
+    return "unsure" if probability < _UNSURE else ""
+
+
+def _other_tempi(chosen: Reading, readings: Sequence[Reading]) -> tuple[Tempo, ...]:
+    """The readings of other tempi, best first."""
+    found: list[Tempo] = []
+    for reading in readings:
+        known = [chosen.bpm, *(each.bpm for each in found)]
+        if all(abs(np.log2(reading.bpm / bpm)) > 0.057 for bpm in known):
+            score = min(1.0, reading.probability / max(chosen.probability, 1e-9))
+            found.append(Tempo(reading.bpm, reading.first_beat_s, score))
+    return tuple(found)
+
+
+def _unknown_grid(
+    duration_s: float, bpm: float | None, first_beat_s: float | None, metre: int | None
+) -> BeatGrid:
     """Return the prior's grid for a body that tells nothing."""
     chosen = tempo.PRIOR_BPM if bpm is None else bpm
-    grid = fixed_grid(chosen, first_beat_s or 0.0, clip.duration_s)
-    rivals = tuple(Tempo(chosen * factor, grid.first_beat_s, 0.0) for factor in (0.5, 2.0))
-    return replace(grid, confidence=0.0, alternatives=rivals)
+    beats = metre or BEATS_IN_BAR
+    grid = fixed_grid(chosen, first_beat_s or 0.0, duration_s)
+    tempi = (chosen, 0.5 * chosen, 2.0 * chosen)
+    readings = tuple(
+        Reading(each, grid.first_beat_s, grid.bar_start_s, beats, 0.0) for each in tempi
+    )
+    return replace(
+        grid,
+        confidence=0.0,
+        alternatives=tuple(Tempo(each, grid.first_beat_s, 0.0) for each in tempi[1:]),
+        metre=beats,
+        readings=readings,
+        note="hardly moves",
+    )
 
 
-def _check_asked(bpm: float | None, first_beat_s: float | None) -> None:
+def _check_asked(bpm: float | None, first_beat_s: float | None, metre: int | None = None) -> None:
     if bpm is not None and not SLOWEST_ASKED_BPM <= bpm <= FASTEST_ASKED_BPM:
         raise MotionError(
             f"the tempo must be {SLOWEST_ASKED_BPM:g} to {FASTEST_ASKED_BPM:g} bpm, found {bpm:g}"
         )
     if first_beat_s is not None and not np.isfinite(first_beat_s):
         raise MotionError(f"the first beat must be a time in seconds, found {first_beat_s}")
+    if metre is not None and metre not in METRES:
+        raise MotionError(f"the metre must be 3 or 4 beats to the bar, found {metre}")

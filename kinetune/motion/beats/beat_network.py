@@ -1,16 +1,18 @@
-"""A small network that has learned where the beats lie in a body, run with NumPy alone.
+"""The beat network: from a dancer's movement to the phase of beat and bar, run with NumPy alone.
 
-Every joint is heard by the same two convolutions, so that no pose can be learned by heart; pelvis,
-trunk, legs and arms are each summed up by mean and maximum; dilated convolutions over time then
-look some eight seconds either way. It is trained by ``kinetune train beats``; its twin for training
-is ``training/beat_module.py``. Thirty rows a second; metres, y up.
+Several small temporal convolutional networks, trained from different seeds, are averaged. Each
+reads position relative to its mean, velocity and speed of 15 joints in the body's own frame, and
+gives at 15 frames a second the expected phasors E[exp(i h φ)] of the beat's phase φ for
+``HARMONICS`` h: the beat and its overtones (1, 2, 3) and the bar of four (1/4, 1/2, 3/4). A phasor
+near zero says that the network is unsure. Trained by ``kinetune train beats``; its PyTorch twin is
+``training/beat_module.py``. Dilated convolutions: van den Oord et al. 2016; for beats, Davies and
+Böck 2019.
 
-Axes: T rows, J = 24 joints, K = 5 numbers a joint, C channels. A folder holds ``config.json`` and
-``model.safetensors`` in half precision.
+Axes: W windows, T frames at 30 fps, T' = T // 2 output frames, F features, C channels.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,86 +21,84 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
+from scipy.ndimage import uniform_filter1d
 from scipy.special import erf
 
-from kinetune import config, files, timebase
+from kinetune import config, timebase
 from kinetune.errors import ConfigError, ModelError
-from kinetune.motion import kinematics
-from kinetune.motion.clip import MotionClip, resample
+from kinetune.motion import kinematics, skeleton
+from kinetune.motion.clip import MotionClip, resample, resampled_count
 
-Rows = NDArray[np.float32]
+Array = NDArray[np.float32]
 Weights = Mapping[str, NDArray[np.float32]]
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-BUNDLED = files.WEIGHTS / "beats"
-NUMBERS_A_JOINT = 5
-# Beat and downbeat.
-OUTPUTS = 2
-#: Joints that are summed up together: pelvis and hips, trunk, legs, arms.
-GROUPS = (
-    (0, 1, 2),
-    (3, 6, 9, 12, 15),
-    (4, 5, 7, 8, 10, 11),
-    (13, 14, 16, 17, 18, 19, 20, 21, 22, 23),
+BUNDLED = Path(__file__).parents[2] / "weights" / "beats"
+#: Multiples of the beat's phase whose phasors are estimated: the beat, then the bar of four.
+HARMONICS = (1.0, 2.0, 3.0, 0.25, 0.5, 0.75)
+OUTPUTS = 2 * len(HARMONICS)
+#: Output frames a second; frame ``i`` stands midway between input frames ``2 i`` and ``2 i + 1``.
+OUTPUT_FPS = timebase.MOTION_FPS / 2.0
+#: The joints that are read; hands, collars and two of three spine joints repeat their neighbours.
+JOINTS = tuple(
+    skeleton.joint_index(name)
+    for name in (
+        *("pelvis", "spine3", "head", "left_knee", "right_knee", "left_ankle", "right_ankle"),
+        *("left_foot", "right_foot", "left_shoulder", "right_shoulder", "left_elbow"),
+        *("right_elbow", "left_wrist", "right_wrist"),
+    )
 )
-# A joint higher than this above the lowest one is simply in the air, metres.
-_HIGHEST_M = 0.4
+VALUES_PER_JOINT = 7
+FEATURES = len(JOINTS) * VALUES_PER_JOINT
+# Input frames that one output frame reads directly.
+STACKED = 4
+_HEADING_FRAMES = 9
 _EPSILON = 1e-5
+# Long dances are read in windows as long as those it was trained on; the ends of each are dropped.
+_WINDOW, _MARGIN = 300, 60
 
 
 @dataclass(frozen=True)
 class BeatNetworkConfig:
-    """Figures of the network.
+    """Sizes of the network.
 
     Attributes:
-        joint_channels: Width of what hears a joint.
-        channels: Width C of what looks over time.
-        kernel: Taps of every convolution over time, odd.
-        dilations: One block each, in frames.
+        channels: Width C.
+        dilations: Dilation of each block's convolution of three taps, in output frames.
+        members: Number of networks that are averaged.
 
     Raises:
-        ConfigError: A figure is not positive, or the kernel is even.
+        ConfigError: A size is not positive.
     """
 
-    joint_channels: int = 16
-    channels: int = 48
-    kernel: int = 5
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 1)
+    channels: int = 64
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1)
+    members: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.joint_channels, self.channels, self.kernel, *self.dilations, 1) < 1:
-            raise ConfigError(f"a beat network's figures must be positive, found {self}")
-        if self.kernel % 2 == 0:
-            raise ConfigError(f"a beat network's kernel must be odd, found {self.kernel}")
-
-    @property
-    def reach_frames(self) -> int:
-        """How far to either side a row is told by others."""
-        # Two convolutions over a joint and one in each block.
-        return self.kernel // 2 * (2 + sum(self.dilations))
+        if min(self.channels, self.members, *self.dilations, 1) < 1:
+            raise ConfigError(f"a beat network's sizes must be positive, found {self}")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Names of the weights and their shapes."""
-        joint, wide, taps = self.joint_channels, self.channels, self.kernel
-        out: dict[str, tuple[int, ...]] = {
-            **_affine("joint_first", joint, NUMBERS_A_JOINT, taps),
-            **_affine("joint_second", joint, joint, taps),
-            **_affine("inlet", wide, 2 * len(GROUPS) * joint, 1),
-            **_affine("outlet", OUTPUTS, wide, 1),
+        """Names of the weights of all members and their shapes."""
+        wide = self.channels
+        one = {
+            **_affine("inlet", wide, STACKED * FEATURES),
+            **_affine("outlet", OUTPUTS, wide),
         }
         for number in range(len(self.dilations)):
-            out |= _affine(f"blocks.{number}.norm", wide)
-            out |= _affine(f"blocks.{number}.over_time", wide, wide, taps)
-            out |= _affine(f"blocks.{number}.mixing", wide, wide, 1)
-        return out
+            one |= _affine(f"blocks.{number}.norm", wide)
+            one |= _affine(f"blocks.{number}.over_time", wide, 3 * wide)
+            one |= _affine(f"blocks.{number}.mixing", wide, wide)
+        return {f"{k}.{name}": shape for k in range(self.members) for name, shape in one.items()}
 
 
 class BeatNetwork:
-    """The network with its weights.
+    """The averaged networks with their weights.
 
     Args:
-        settings: Its figures.
+        settings: Their sizes.
         weights: By name, see :attr:`BeatNetworkConfig.shapes`.
     """
 
@@ -106,61 +106,108 @@ class BeatNetwork:
         self.settings = settings
         self._weights = {name: value.astype(np.float32) for name, value in weights.items()}
 
-    def __call__(self, rows: Rows) -> Rows:
-        """Return logits of a beat and of a downbeat at each row: (T, 24, 5) -> (T, 2)."""
-        heard = _gelu(self._convolved(rows.transpose(1, 0, 2), "joint_first"))
-        heard = _gelu(self._convolved(heard, "joint_second"))
-        parts = [heard[list(group)] for group in GROUPS]
-        summed = [part for group in parts for part in (group.mean(axis=0), group.max(axis=0))]
-        values = self._convolved(np.concatenate(summed, axis=-1), "inlet")
+    def __call__(self, features: Array) -> Array:
+        """Return the expected phasors: (W, T, F) -> (W, T', 12), cosine and sine a harmonic."""
+        members = [self._member(features, k) for k in range(self.settings.members)]
+        return np.asarray(np.mean(members, axis=0), dtype=np.float32)
+
+    def _member(self, features: Array, k: int) -> Array:
+        values = self._linear(stack_frames(features), f"{k}.inlet")
         for number, dilation in enumerate(self.settings.dilations):
-            block = f"blocks.{number}"
-            inner = self._normed(values, f"{block}.norm")
-            inner = _gelu(self._convolved(inner, f"{block}.over_time", dilation))
-            values = values + self._convolved(inner, f"{block}.mixing")
-        return self._convolved(values, "outlet")
+            block = f"{k}.blocks.{number}"
+            inner = self._normalised(values, f"{block}.norm")
+            inner = self._linear(neighbours(inner, dilation), f"{block}.over_time")
+            values = values + self._linear(_gelu(inner), f"{block}.mixing")
+        return self._linear(values, f"{k}.outlet")
 
-    def _convolved(self, values: Rows, name: str, dilation: int = 1) -> Rows:
-        """Convolve over time, zeros beyond the ends: (..., T, C) -> (..., T, C')."""
-        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
-        count, taps = values.shape[-2], weight.shape[-1]
-        beyond = dilation * (taps // 2)
-        padding = [(0, 0)] * (values.ndim - 2) + [(beyond, beyond), (0, 0)]
-        wide = np.pad(values, padding)
-        out = np.broadcast_to(bias, (*values.shape[:-1], len(bias))).copy()
-        for tap in range(taps):
-            out += wide[..., tap * dilation :, :][..., :count, :] @ weight[:, :, tap].T
-        return out
+    def _linear(self, values: Array, name: str) -> Array:
+        return values @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
 
-    def _normed(self, values: Rows, name: str) -> Rows:
-        """Bring each row (T, C) to mean 0 and deviation 1, then scale and shift it."""
-        apart = values - values.mean(axis=-1, keepdims=True)
-        size = np.sqrt((apart**2).mean(axis=-1, keepdims=True) + np.float32(_EPSILON))
-        return apart / size * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+    def _normalised(self, values: Array, name: str) -> Array:
+        centred = values - values.mean(axis=-1, keepdims=True)
+        deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(_EPSILON))
+        scale, shift = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        return centred / deviation * scale + shift
 
 
-def body_rows(clip: MotionClip) -> Rows:
-    """Return what the network is told of a dance, at 30 rows a second, (T, 24, 5).
+def stack_frames(features: Array) -> Array:
+    """Join the four input frames around each output frame: (W, T, F) -> (W, T', 4 F)."""
+    count = features.shape[1] // 2
+    index = np.clip(2 * np.arange(count)[:, None] + np.arange(-1, 3), 0, 2 * count - 1)
+    return features[:, index].reshape(len(features), count, -1)
 
-    For each joint: the logarithms (of 1 + m/s) of its speed in the world and of its speed seen from
-    the pelvis; its vertical velocity in the world and seen from the pelvis, m/s; and its height
-    above the lowest joint in units of half a metre. The pelvis is always seen from the world. None
-    of it depends on where the body stands or faces.
+
+def neighbours(values: Array, dilation: int) -> Array:
+    """Join each frame with those ``dilation`` before and after: (W, T', C) -> (W, T', 3 C)."""
+    count = values.shape[1]
+    index = np.arange(count)
+    reach = min(dilation, count - 1)
+    before, after = np.maximum(index - reach, 0), np.minimum(index + reach, count - 1)
+    return np.concatenate([values[:, before], values, values[:, after]], axis=-1)
+
+
+def body_features(clip: MotionClip) -> Array:
+    """Return what the network reads of a dance, at 30 fps, (T, F).
+
+    For each of 15 joints: its position (4 / m) relative to the pelvis, in the body's frame, less
+    its mean over ten seconds, so that no pose is known by heart; its velocity relative to the
+    pelvis (the pelvis' own in the world), compressed as sign(v) log(1 + 2 |v|), m/s; and
+    log(1 + 2 speed) in the world. Where the body stands and faces does not matter.
     """
-    fine = resample(clip, timebase.MOTION_FPS)
-    places = kinematics.joint_positions(fine)
-    moving = kinematics.velocity(places, fine.fps)
-    seen = moving - moving[:, :1]
-    seen[:, 0] = moving[:, 0]
-    height = places[..., 1] - places[..., 1].min(axis=1, keepdims=True)
-    numbers = (
-        np.log1p(np.linalg.norm(moving, axis=-1)),
-        np.log1p(np.linalg.norm(seen, axis=-1)),
-        moving[..., 1],
-        seen[..., 1],
-        2.0 * np.minimum(height, _HIGHEST_M),
+    return features_of(kinematics.joint_positions(resample(clip, timebase.MOTION_FPS)))
+
+
+def features_of(positions_m: NDArray[np.float64]) -> Array:
+    """Return :func:`body_features` of joint positions at 30 fps, metres: (T, 24, 3) -> (T, F)."""
+    velocity = kinematics.velocity(positions_m, timebase.MOTION_FPS)
+    joints = list(JOINTS)
+    relative = positions_m - positions_m[:, :1] * [1.0, 0.0, 1.0]
+    relative[..., 1] -= relative[..., 1].min(axis=1, keepdims=True)
+    moving = velocity - velocity[:, :1]
+    moving[:, 0] = velocity[:, 0]
+    frame = _body_frame(positions_m)
+    position = _in_frame(relative[:, joints], frame)
+    mean = uniform_filter1d(position, min(_WINDOW, len(position)), axis=0, mode="nearest")
+    # A window's own mean where the dance is no longer than one, as in training.
+    mean = mean if len(position) > _WINDOW else position.mean(axis=0)
+    moving = _in_frame(moving[:, joints], frame)
+    speed = np.linalg.norm(velocity[:, joints], axis=-1, keepdims=True)
+    values = (
+        4.0 * (position - mean),
+        np.sign(moving) * np.log1p(2.0 * np.abs(moving)),
+        np.log1p(2.0 * speed),
     )
-    return np.stack(numbers, axis=-1).astype(np.float32)
+    return np.concatenate(values, axis=-1).reshape(len(positions_m), -1).astype(np.float32)
+
+
+def beat_phasors(clip: MotionClip, network: BeatNetwork | None = None) -> Array:
+    """Return the expected phasors of a dance of any length, 15 frames a second, (T', 12).
+
+    Args:
+        clip: Any dance.
+        network: Another network than the bundled one.
+    """
+    network = network or bundled_network()
+    count = resampled_count(clip, timebase.MOTION_FPS)
+    if count <= _WINDOW + _MARGIN:
+        features = body_features(clip)
+        return network(features[None])[0] if count > 1 else np.zeros((1, OUTPUTS), np.float32)
+    parts = []
+    for start, stop, keep in _windows(count):
+        features = body_features(resample(clip, timebase.MOTION_FPS, frames=slice(start, stop)))
+        parts.append(network(features[None])[0][keep])
+    return np.concatenate(parts)
+
+
+def _windows(count: int) -> list[tuple[int, int, slice]]:
+    """Cut ``count`` frames into windows; with each, which of its output frames are kept."""
+    hop = _WINDOW - 2 * _MARGIN
+    out = []
+    for start in range(0, count, hop):
+        first, last = max(0, start - _MARGIN), min(count, start + hop + _MARGIN)
+        stop = count if start + hop >= count else start + hop
+        out.append((first, last, slice((start - first) // 2, (stop - first) // 2)))
+    return out
 
 
 def load_beat_network(folder: Path) -> BeatNetwork:
@@ -191,7 +238,33 @@ def bundled_network() -> BeatNetwork:
     return load_beat_network(BUNDLED)
 
 
-def _gelu(values: Rows) -> Rows:
+def joined_weights(members: Sequence[Weights]) -> dict[str, NDArray[np.float32]]:
+    """Name the weights of several networks as the members of one."""
+    return {
+        f"{k}.{name}": value for k, weights in enumerate(members) for name, value in weights.items()
+    }
+
+
+def _body_frame(positions_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the smoothed direction (x, z) from the body's right to its left, unit, (T, 2)."""
+    hips = positions_m[:, skeleton.joint_index("right_hip")]
+    hips = hips - positions_m[:, skeleton.joint_index("left_hip")]
+    across = positions_m[:, skeleton.joint_index("right_shoulder")] + hips
+    across = (across - positions_m[:, skeleton.joint_index("left_shoulder")])[:, [0, 2]]
+    unit = across / (np.linalg.norm(across, axis=1, keepdims=True) + 1e-6)
+    smooth = uniform_filter1d(unit, _HEADING_FRAMES, axis=0, mode="nearest")
+    return np.asarray(smooth / (np.linalg.norm(smooth, axis=1, keepdims=True) + 1e-6))
+
+
+def _in_frame(values: NDArray[np.float64], frame: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn vectors (T, J, 3) about the vertical into the body's frame."""
+    x, z = frame[:, None, 0], frame[:, None, 1]
+    ahead = values[..., 0] * x + values[..., 2] * z
+    aside = values[..., 2] * x - values[..., 0] * z
+    return np.stack([ahead, values[..., 1], aside], axis=-1)
+
+
+def _gelu(values: Array) -> Array:
     return values * np.float32(0.5) * (1 + erf(values * np.float32(np.sqrt(0.5))))
 
 

@@ -1,6 +1,6 @@
 """Which beats the music is made to: those a user gives, or those found in the dance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kinetune.errors import ConfigError
@@ -22,7 +22,9 @@ class BeatOptions:
         bpm: Beats a minute, 30 to 300; or ``auto``, ``half`` or ``double`` of the tempo found in
             the dance.
         first_beat_s: Time at which a bar begins, seconds.
-        beats_s: All beat times, seconds, ascending; excludes the other two.
+        beats_s: All beat times, seconds, ascending; excludes the others.
+        metre: Beats to the bar, 3 or 4; found in the dance if None.
+        reading: Which of the readings of the dance to take, 1 for the most likely.
 
     Raises:
         ConfigError: The tempo is neither a number nor one of the words, or is out of range; or
@@ -32,6 +34,8 @@ class BeatOptions:
     bpm: float | str = "auto"
     first_beat_s: float | None = None
     beats_s: tuple[float, ...] | None = None
+    metre: int | None = None
+    reading: int = 1
 
     def __post_init__(self) -> None:
         if isinstance(self.bpm, str):
@@ -40,8 +44,12 @@ class BeatOptions:
                 raise ConfigError(f"bpm must be a number, {words}; found {self.bpm!r}")
         elif not SLOWEST_BPM <= self.bpm <= FASTEST_BPM:
             raise ConfigError(f"bpm must be {SLOWEST_BPM:g} to {FASTEST_BPM:g}, found {self.bpm:g}")
-        if self.beats_s is not None and (self.bpm != "auto" or self.first_beat_s is not None):
-            raise ConfigError("a list of beats sets them all; leave bpm and first beat out")
+        if self.metre not in (None, 3, 4):
+            raise ConfigError(f"the metre must be 3 or 4 beats to the bar, found {self.metre}")
+        if self.reading < 1:
+            raise ConfigError(f"readings are counted from 1, found {self.reading}")
+        if self.beats_s is not None and replace(self, beats_s=None) != BeatOptions():
+            raise ConfigError("a list of beats sets them all; leave the other beat options out")
 
     @property
     def sets_tempo(self) -> bool:
@@ -60,9 +68,16 @@ class BeatOptions:
 
         if self.beats_s is not None:
             return grid_of_beats(np.array(self.beats_s), clip.duration_s)
-        if not isinstance(self.bpm, str):
-            return beat_grid(clip, bpm=self.bpm, first_beat_s=self.first_beat_s)
-        if self.bpm == "auto":
-            return beat_grid(clip, first_beat_s=self.first_beat_s)
-        bpm = beat_grid(clip).bpm * TEMPO_FACTORS[self.bpm]
-        return beat_grid(clip, bpm=bpm, first_beat_s=self.first_beat_s)
+        first_beat_s, metre = self.first_beat_s, self.metre
+        bpm = None if isinstance(self.bpm, str) else self.bpm
+        if self.bpm in ("half", "double"):
+            found = beat_grid(clip, metre=metre, reading=self.reading)
+            return beat_grid(
+                clip,
+                bpm=found.bpm * TEMPO_FACTORS[str(self.bpm)],
+                first_beat_s=first_beat_s,
+                metre=metre,
+            )
+        return beat_grid(
+            clip, bpm=bpm, first_beat_s=first_beat_s, metre=metre, reading=self.reading
+        )

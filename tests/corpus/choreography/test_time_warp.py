@@ -43,9 +43,10 @@ def test_the_clips_own_moments_fall_on_the_beats():
     shares = []
     for seed in range(12):
         dance = warped(seed, bpm=80.0 + 5 * seed, duration_s=20.0)
-        evidence = tempo.gather(dance.clip)
-        on = tempo.evidence_at(evidence, dance.beats_s)
-        off = tempo.evidence_at(evidence, dance.beats_s + 0.5 * np.diff(dance.beats_s)[0])
+        evidence = tempo.collect_evidence(dance.clip)
+        half_s = 0.5 * np.diff(dance.beats_s)[0]
+        on = tempo.salience_at(evidence, dance.beats_s).mean()
+        off = tempo.salience_at(evidence, dance.beats_s + half_s).mean()
         shares.append(on / (on + off))
     assert np.mean(shares) > 0.6
 

@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kinetune import timebase
+from kinetune.motion.beats.beat_network import HARMONICS
+from kinetune.motion.beats.metrical_model import Constraints, MetricalModel, Observations
+
+FLAT_TEMPI = np.geomspace(60.0, 180.0, 50)
+
+
+def observed(beats, *, certainty=0.9, noise=0.0, seed=0, duration_s=None):
+    """Phasors of a dance whose count of beats at each frame is known, (T,)."""
+    rng = np.random.default_rng(seed)
+    angles = 2.0 * np.pi * beats[:, None] * np.array(HARMONICS)
+    phasors = certainty * np.exp(1j * angles)
+    phasors = phasors + noise * (rng.normal(size=angles.shape) + 1j * rng.normal(size=angles.shape))
+    both = np.stack([phasors.real, phasors.imag], axis=-1).reshape(len(beats), -1)
+    duration_s = duration_s or len(beats) / 15.0
+    return Observations(both, np.zeros(len(beats)), FLAT_TEMPI, np.zeros(50), duration_s)
+
+
+def steady(bpm, downbeat_s, duration_s=10.0, **settings):
+    times_s = (2 * np.arange(int(duration_s * 15)) + 0.5) / 30.0
+    return observed((times_s - downbeat_s) * bpm / 60.0, **settings)
+
+
+@pytest.mark.parametrize(
+    ("bpm", "downbeat_s"), [(80.0, 0.0), (101.3, 1.1), (123.0, 0.3), (168.0, 0.9)]
+)
+def test_a_steady_dance_is_read_exactly(bpm, downbeat_s):
+    model = MetricalModel(steady(bpm, downbeat_s))
+    best = model.readings()[0]
+    period_s = 60.0 / bpm
+    assert best.bpm == pytest.approx(bpm, rel=0.003)
+    assert abs((best.first_beat_s - downbeat_s + period_s / 2) % period_s - period_s / 2) < 0.02
+    bars = (best.bar_start_s - downbeat_s) / (4 * period_s)
+    assert abs(bars - round(bars)) < 0.03
+    assert best.metre == 4
+    assert best.probability > 0.8
+    beats_s, held = model.beats(best)
+    assert held
+    truth = timebase.beat_times(bpm, downbeat_s, 10.0)
+    assert np.abs(beats_s[:, None] - truth).min(axis=1).max() < 0.03
+
+
+def test_probabilities_are_at_most_one_in_all_and_in_order():
+    readings = MetricalModel(steady(100.0, 0.2, noise=1.0)).readings()
+    probabilities = [reading.probability for reading in readings]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert 0.0 < sum(probabilities) <= 1.0 + 1e-6
+
+
+def test_rivals_half_a_beat_off_and_of_half_and_double_time_are_listed():
+    readings = MetricalModel(steady(100.0, 0.2)).readings()
+    best = readings[0]
+    tempi = np.array([reading.bpm for reading in readings])
+    for factor in (0.5, 2.0):
+        assert np.abs(tempi / (100.0 * factor) - 1.0).min() < 0.03
+    half = [
+        r
+        for r in readings[1:]
+        if abs(r.bpm / best.bpm - 1) < 0.03
+        and abs(abs((r.first_beat_s - best.first_beat_s) * best.bpm / 60.0) % 1.0 - 0.5) < 0.1
+    ]
+    assert half
+
+
+def test_less_evidence_is_less_probability():
+    clear = MetricalModel(steady(100.0, 0.2)).readings()[0].probability
+    vague = MetricalModel(steady(100.0, 0.2, certainty=0.1)).readings()[0].probability
+    short = MetricalModel(steady(100.0, 0.2, duration_s=2.0)).readings()[0].probability
+    nothing = MetricalModel(steady(100.0, 0.2, certainty=0.0)).readings()[0].probability
+    assert clear > vague > nothing
+    assert clear > short > nothing
+    assert nothing < 0.3
+
+
+def test_no_reliability_is_the_prior():
+    seen = replace(steady(150.0, 0.2), reliability=0.0)
+    assert MetricalModel(seen).readings()[0].probability < 0.3
+
+
+def test_constraints_restrict_the_readings():
+    seen = steady(100.0, 0.25, noise=0.5)
+    for reading in MetricalModel(seen, Constraints(bpm=80.0)).readings():
+        assert reading.bpm == 80.0
+    for reading in MetricalModel(seen, Constraints(metre=3)).readings():
+        assert reading.metre == 3
+    for reading in MetricalModel(seen, Constraints(first_beat_s=0.4)).readings():
+        count = (0.4 - reading.bar_start_s) * reading.bpm / 60.0 / reading.metre
+        assert abs(count - round(count)) < 1e-6
+
+
+def test_a_named_beat_that_fits_keeps_the_tempo():
+    best = MetricalModel(steady(100.0, 0.25), Constraints(first_beat_s=0.25)).readings()[0]
+    assert best.bpm == pytest.approx(100.0, rel=0.003)
+    assert best.first_beat_s == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("change", [0.12, -0.12])
+def test_a_drifting_tempo_is_followed(change):
+    times_s = (2 * np.arange(60 * 15) + 0.5) / 30.0
+    beats = 110.0 / 60.0 * (times_s + 0.5 * change * times_s**2 / 60.0) + 0.3
+    model = MetricalModel(observed(beats, noise=0.1))
+    found_s, held = model.beats(model.readings()[0])
+    truth_s = np.interp(np.arange(1.0, beats[-1]), beats, times_s)
+    assert not held
+    away = np.abs(truth_s[:, None] - found_s).min(axis=1)
+    assert np.mean(away < 0.07) > 0.9
+
+
+def test_an_hour_is_steady_and_read_in_seconds():
+    model = MetricalModel(steady(97.0, 0.1, duration_s=600.0, noise=0.5))
+    best = model.readings()[0]
+    beats_s, held = model.beats(best)
+    assert held
+    assert best.bpm == pytest.approx(97.0, rel=0.001)
+    truth = timebase.beat_times(97.0, 0.1, 600.0)
+    assert np.abs(beats_s[:, None] - truth).min(axis=1).max() < 0.1
