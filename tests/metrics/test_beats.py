@@ -83,3 +83,10 @@ def test_malformed_input_is_said(bad, words):
             score(TRUE_S, bad)
         with pytest.raises(MetricError, match=f"reference beats: .*{words}"):
             score(bad, TRUE_S)
+
+
+def test_a_beat_given_twice_is_refused_and_two_beats_are_enough_for_continuity():
+    with pytest.raises(MetricError, match="reference beats: expected ascending"):
+        beats.f_measure(np.array([0.5, 0.5, 1.0]), np.array([0.5]))
+    two = np.array([1.0, 1.5])
+    assert np.isfinite(beats.cmlt(two, two))

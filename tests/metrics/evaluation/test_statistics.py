@@ -146,3 +146,9 @@ def test_the_jackknife_leaves_every_twentieth_dance_out():
     statistics.jackknife_estimate(statistic, 40)
     assert left_out[0] == set()
     assert left_out[1:] == [{k, k + 20} for k in range(20)]
+
+
+def test_the_jackknifes_interval_is_centred_on_the_value():
+    found = statistics.jackknife_estimate(lambda chosen: float(VALUES[chosen].mean()), 40)
+    assert found.value - found.low == pytest.approx(found.high - found.value)
+    assert found.low < found.value
