@@ -90,7 +90,7 @@ def packed(clip: MotionClip) -> NDArray[np.int16]:
 
 
 def _unpacked(steps: NDArray[np.int16], name: str) -> MotionClip:
-    whole = np.cumsum(steps.T, axis=0, dtype=np.int64)
-    pose = whole[:, : 3 * JOINT_COUNT] * _ROTATION_STEP
-    root_m = whole[:, 3 * JOINT_COUNT :] * _POSITION_STEP_M
+    whole = np.cumsum(steps.T, axis=0, dtype=np.float64)
+    pose = np.asarray(whole[:, : 3 * JOINT_COUNT] * _ROTATION_STEP, dtype=np.float64)
+    root_m = np.asarray(whole[:, 3 * JOINT_COUNT :] * _POSITION_STEP_M, dtype=np.float64)
     return clip_from_axis_angle(pose, root_m, fps=STORED_FPS, name=name, source=CREDIT)

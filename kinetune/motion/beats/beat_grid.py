@@ -268,7 +268,7 @@ def observations(
     if isinstance(network, BeatNetwork) or network:
         phasors = beat_phasors(clip, network if isinstance(network, BeatNetwork) else None)
     else:
-        phasors = np.zeros((max(1, round(clip.duration_s * OUTPUT_FPS)), OUTPUTS))
+        phasors = np.zeros((max(1, round(clip.duration_s * OUTPUT_FPS)), OUTPUTS), np.float32)
     times_s = timebase.frame_times(len(phasors), OUTPUT_FPS) + 0.25 / OUTPUT_FPS
     return Observations(
         phasors.astype(np.float64),

@@ -196,7 +196,8 @@ class MetricalModel:
         The same tempo half a beat off, and half and double time, are always among them (unless the
         constraints exclude them), however unlikely.
         """
-        found, left = [], self._beats.copy()
+        found: list[Reading] = []
+        left = self._beats.copy()
         for _ in range(MOST_READINGS):
             if found and left.sum() < _LEAST_PROBABILITY:
                 break
@@ -388,9 +389,9 @@ class MetricalModel:
         moved = (1.0 - _TEMPO_CHANGE) * out
         # At the moment of change the position in the bar stays; relative to the pointer it jumps.
         jump = np.diff(tempi_bpm) / 60.0 * time_s * BINS_PER_BEAT
-        jump = np.round(jump).astype(int)
-        moved[1:] += half * _rolled(out[:-1], -jump)
-        moved[:-1] += half * _rolled(out[1:], jump)
+        bins = np.round(jump).astype(np.int64)
+        moved[1:] += half * _rolled(out[:-1], -bins)
+        moved[:-1] += half * _rolled(out[1:], bins)
         return moved
 
     # Readings
