@@ -250,8 +250,9 @@ def edit_in_memory(
     sampling = loaded.sampling_options(options.seed, options.steps, options.guidance, progress)
     genre = _genre_of_new(request, material)
     edited = edit_music(
-        loaded, before, material.clip, spec, genre=genre.code, sampling=sampling, grid=grid
-    )
+        loaded, before, material.clip, spec, genre=genre.code, sampling=sampling, grid=grid,
+        score=options.score,
+    )  # fmt: skip
 
     def draw(path: Path) -> None:
         from kinetune.render.pictures import draw_edit

@@ -131,3 +131,30 @@ def test_the_silence_of_the_options_is_heard(song):
     samples = read_sound(song).samples
     assert not samples[int(0.505 * 44_100) : int(0.79 * 44_100)].any()
     assert np.abs(samples[int(0.85 * 44_100) :]).max() > 0.01
+
+
+def test_a_stretch_made_anew_keeps_the_silence_and_the_accent_of_the_score(song):
+    """The stretch holds the second half of the silence, and an accent that is added."""
+    folder = song.parent
+    command = ["edit", song, "--redo", "0.65:1.9", "--exact", "--seed", 2, "--force"]
+    assert kinetune(*command, "-o", folder / "plain.wav").returncode == 0
+    done = kinetune(
+        *command, "-o", folder / "hit.wav", "--accent", "1.2:0", "--accent", "1.6:2",
+        "--silence", "0.5:0.8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    before, plain, hit = (
+        read_sound(path).mono for path in (song, folder / "plain.wav", folder / "hit.wav")
+    )
+    quiet = slice(int(0.55 * 44_100), int(0.79 * 44_100))
+    assert not plain[quiet].any()
+    assert not hit[quiet].any()
+    kept = slice(int(1.91 * 44_100), None)
+    np.testing.assert_array_equal(plain[kept], before[kept])
+
+    def level(samples, at_s):
+        around = samples[int((at_s - 0.01) * 44_100) : int((at_s + 0.08) * 44_100)]
+        return np.sqrt(np.mean(around**2))
+
+    assert level(hit, 1.6) > 1.2 * level(plain, 1.6)
+    assert level(hit, 1.2) < level(plain, 1.2)

@@ -7,7 +7,7 @@ new part (inpainting). Times in seconds.
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,13 @@ from kinetune.audio.loudness import integrated_lufs, limit_peaks, normalise_loud
 from kinetune.audio.mel import loudest_power
 from kinetune.audio.sound import Sound, resample, to_mono
 from kinetune.errors import AudioError
+from kinetune.model.conditioning.accents import add_accents, mute
+from kinetune.model.conditioning.control_score import (
+    ControlScore,
+    Silence,
+    apply_silences,
+    fit_score,
+)
 from kinetune.model.sampling.edit_spec import EditSpec, edit_span
 from kinetune.model.sampling.inpainting import KnownLatents
 from kinetune.model.sampling.loudness_subspace import loudness_directions
@@ -70,6 +77,7 @@ def edit_music(
     genre: str,
     sampling: "SamplingOptions",
     grid: BeatGrid | None = None,
+    score: ControlScore | None = None,
 ) -> EditedMusic:
     """Return existing music with a new part.
 
@@ -81,9 +89,12 @@ def edit_music(
         genre: Name or code of the new part.
         sampling: See ``pipeline.sampling_options``.
         grid: Beats to play to; found in the dance if None.
+        score: Genres and energy by section, accents and silences of the piece; applied to the new
+            part.
 
     Raises:
-        ConfigError: The stretch lies outside the music or the dance.
+        ConfigError: The score doesn't fit the dance, or the stretch lies outside the music or the
+            dance.
         AudioError: The music is silent.
     """
     began = time.perf_counter()
@@ -92,20 +103,25 @@ def edit_music(
     gain = _training_gain(sound, pipeline.settings.training_lufs)
     mono = Sound(to_mono(sound).samples * gain, sound.rate_hz)
     samples = resample(mono, pipeline.mel.settings.rate_hz).samples
+    fitted = ControlScore() if score is None else fit_score(score, beats, clip.duration_s)
     region = _region_around(pipeline, (start_s, end_s), sound.duration_s)
     conditions = pipeline.prepare_conditions(
-        clip, beats, genre, region.plan, guided=sampling.guided, from_s=region.start_s
-    )
+        clip, beats, genre, region.plan, guided=sampling.guided, from_s=region.start_s,
+        score=fitted,
+    )  # fmt: skip
     known = region.known_latents(samples, spec)
     latents = pipeline.denoise(region.plan, conditions, sampling, known)
     if spec.is_whole:
         mel = pipeline.decode(region.plan, latents, sound.duration_s)
+        mel = add_accents(mel, fitted.accents, pipeline.mel.settings)
+        mel = mute(mel, fitted.silences, pipeline.mel.settings)
         new = pipeline.vocode(mel, sound.duration_s, seed=sampling.seed)
         edited = _like_original(new, sound)
     else:
-        new = region.synthesise(latents, samples, sampling.seed)
+        new = region.synthesise(latents, samples, sampling.seed, fitted)
         new = Sound(new.samples / gain, new.rate_hz)
         edited = crossfade_into(sound, new, region.start_s, region.new_s)
+    edited = apply_silences(edited, _silences_within(fitted, (start_s, end_s)))
     code = genres.genre_code(genre)
     return EditedMusic(edited, start_s, end_s, beats, code, time.perf_counter() - began)
 
@@ -187,9 +203,17 @@ class _Region:
         kept[self.gap.start // size : -(-self.gap.stop // size)] = 0.0
         return kept
 
-    def synthesise(self, latents: Tensor, samples: NDArray[np.float32], seed: int) -> Sound:
+    def synthesise(
+        self, latents: Tensor, samples: NDArray[np.float32], seed: int, score: ControlScore
+    ) -> Sound:
         """Return the region with the new part in it, at the model's rate and level."""
-        mel = self.pipeline.decode(self.plan, latents, self.pipeline.seconds_of(self.columns))[0]
+        mel = self.pipeline.decode(self.plan, latents, self.pipeline.seconds_of(self.columns))
+        accents = [
+            replace(accent, at_s=accent.at_s - self.start_s)
+            for accent in score.accents
+            if self.new_s[0] <= accent.at_s < self.new_s[1]
+        ]
+        mel = add_accents(mel, accents, self.pipeline.mel.settings)[0]
         known = self.cut(samples, self.columns).to(mel)
         config = self.pipeline.mel.settings
         # Under "max" a spectrogram has no level of its own: take it from the samples.
@@ -206,6 +230,16 @@ class _Region:
         frames = frames_per_column(self.pipeline.vae)
         hop = self.pipeline.mel.settings.hop_length
         return timebase.samples_of_mel_frames(columns * frames, hop)
+
+
+def _silences_within(score: ControlScore, span_s: tuple[float, float]) -> list[Silence]:
+    """Return the parts of the score's silences that lie in a stretch, its cross-fade included."""
+    start_s, end_s = span_s[0] - _CROSSFADE_S, span_s[1]
+    return [
+        Silence(max(silence.start_s, start_s), min(silence.end_s, end_s))
+        for silence in score.silences
+        if silence.start_s < end_s and silence.end_s > start_s
+    ]
 
 
 def _region_around(
