@@ -113,8 +113,8 @@ def generate(  # noqa: PLR0913 - a user's options by name
     exact: bool = False,
     steps: int | None = None,
     guidance: float | None = None,
-    rate_hz: int = 22_050,
-    stereo: bool = False,
+    rate_hz: int | None = None,
+    stereo: bool | None = None,
     loudness_lufs: float = -14.0,
     model: "str | Path | DanceToMusicPipeline" = "default",
     device: str = "auto",
@@ -137,8 +137,8 @@ def generate(  # noqa: PLR0913 - a user's options by name
         exact: Take times as they are, not moved to bar lines.
         steps: Denoising steps; the model's own number if None.
         guidance: Weight of the dance against no dance; the model's own if None.
-        rate_hz: Samples a second.
-        stereo: Two equal channels instead of one.
+        rate_hz: Samples a second; the model's own if None.
+        stereo: Two channels or one; the model's own if None.
         loudness_lufs: Integrated loudness.
         model: A bundled name, a checkpoint folder, a hub id, or a loaded pipeline.
         device: ``auto`` or a torch device.
@@ -170,7 +170,7 @@ def generate(  # noqa: PLR0913 - a user's options by name
     request = GenerateRequest(
         tuple(inputs),
         options=options,
-        export=ExportFormat(rate_hz, 2 if stereo else 1, loudness_lufs),
+        export=ExportFormat(rate_hz, None if stereo is None else 1 + stereo, loudness_lufs),
         model=pipeline.model,
     )
     code = genre_for_dance(inputs[0].name if inputs else clip.name, genre).code

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from kinetune import timebase
 from kinetune.audio.loudness import normalise_loudness
-from kinetune.audio.sound import Sound, resample
+from kinetune.audio.sound import Sound, resample, to_mono
 from kinetune.errors import ConfigError
 from kinetune.memmap import chunks, zeros_or_memmap
 
@@ -17,24 +16,24 @@ class ExportFormat:
     """What a listener or an editor asks for.
 
     Attributes:
-        rate_hz: Samples a second.
-        channels: 1, or 2 for the same sound on both.
+        rate_hz: Samples a second; the sound's own if None.
+        channels: 1 or 2; the sound's own if None. A mono sound is the same on both.
         target_lufs: Integrated loudness.
 
     Raises:
         ConfigError: A number is out of range.
     """
 
-    rate_hz: int = timebase.SAMPLE_RATE_HZ
-    channels: int = 1
+    rate_hz: int | None = None
+    channels: int | None = None
     target_lufs: float = -14.0
 
     def __post_init__(self) -> None:
-        if not SLOWEST_HZ <= self.rate_hz <= FASTEST_HZ:
+        if self.rate_hz is not None and not SLOWEST_HZ <= self.rate_hz <= FASTEST_HZ:
             raise ConfigError(
                 f"the sample rate must be {SLOWEST_HZ} to {FASTEST_HZ} Hz, found {self.rate_hz}"
             )
-        if self.channels not in (1, 2):
+        if self.channels not in (None, 1, 2):
             raise ConfigError(f"channels must be 1 or 2, found {self.channels}")
         if not _QUIETEST_LUFS <= self.target_lufs <= _LOUDEST_LUFS:
             raise ConfigError(
@@ -44,11 +43,15 @@ class ExportFormat:
 
 
 def export(sound: Sound, how: ExportFormat) -> Sound:
-    """Return a mono sound as asked; one that is so already comes back as it is."""
-    if how == ExportFormat(rate_hz=sound.rate_hz):
+    """Return a sound as asked; one that is so already comes back as it is."""
+    channels = 1 if sound.samples.ndim == 1 else sound.samples.shape[1]
+    wanted = ExportFormat(how.rate_hz or sound.rate_hz, how.channels or channels, how.target_lufs)
+    if wanted == ExportFormat(sound.rate_hz, channels):
         return sound
-    at_rate = resample(sound, how.rate_hz)
-    if how.channels == 2:
+    if wanted.channels == 1 and channels > 1:
+        sound = to_mono(sound)
+    at_rate = resample(sound, wanted.rate_hz or sound.rate_hz)
+    if wanted.channels == 2 and channels == 1:
         at_rate = _on_both(at_rate)
     return normalise_loudness(at_rate, target_lufs=how.target_lufs)
 

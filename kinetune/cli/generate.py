@@ -96,9 +96,12 @@ def command(
         typer.Option(help="Also write the beats: json, csv, labels (Audacity) or midi."),
     ] = None,
     rate: Annotated[
-        int | None, typer.Option(help="Samples a second of the sound. (default: 22050)")
+        int | None, typer.Option(help="Samples a second of the sound. (default: the model's own)")
     ] = None,
-    stereo: Annotated[bool, typer.Option(help="Two equal channels instead of one.")] = False,
+    stereo: Annotated[
+        bool | None,
+        typer.Option("--stereo/--mono", help="Channels. (default: the model's own)"),
+    ] = None,
     loudness: Annotated[float, typer.Option(help="Integrated loudness, LUFS.")] = -14.0,
     video: VideoOption = None,
     onto: OntoOption = None,
@@ -111,7 +114,6 @@ def command(
     ] = False,
 ) -> None:
     """Turn dances into music."""
-    from kinetune import timebase
     from kinetune.audio.export import ExportFormat
     from kinetune.cli.terminal.output import print_json
     from kinetune.cli.terminal.progress import passing_bar
@@ -136,7 +138,7 @@ def command(
         read=read_options(mapping, animation, fps, blender),
         options=options,
         variations=variations,
-        export=ExportFormat(rate or timebase.SAMPLE_RATE_HZ, 2 if stereo else 1, loudness),
+        export=ExportFormat(rate, None if stereo is None else 1 + stereo, loudness),
         beat_maps=tuple(beat_map or ()),
         plot=plot,
         film=FilmOptions(video, onto, offset),

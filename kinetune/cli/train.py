@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kinetune.training.run import StepReport, TrainingResult
 
 app = typer.Typer(
-    help="Train the VAE, the denoiser, the genre classifier or the beat network.",
+    help="Train the VAE, the denoiser, the genre classifier, the beat network or the vocoder.",
     no_args_is_help=True,
 )
 
@@ -36,7 +36,7 @@ _RESTART = Annotated[
 
 @app.callback()
 def _group() -> None:
-    """Train the VAE, the denoiser, the genre classifier or the beat network."""
+    """Train the VAE, the denoiser, the genre classifier, the beat network or the vocoder."""
 
 
 @app.command("vae")
@@ -116,6 +116,24 @@ def beats(
     with _Bar("beats", settings.loop.steps) as bar:
         result = train_beats(settings, out, **_options(minutes, resume, restart, bar))
     _print_result(result, out / "beats" / "model")
+
+
+@app.command("vocoder")
+def vocoder(
+    config: _CONFIG,
+    out: _OUT,
+    set_: _SET = None,
+    minutes: _MINUTES = None,
+    resume: _RESUME = False,
+    restart: _RESTART = False,
+) -> None:
+    """Train the network that turns spectrograms into sound; it is left in OUT/vocoder/model."""
+    from kinetune.training.vocoder import read_vocoder_config, train_vocoder
+
+    settings = read_vocoder_config(config, set_ or ())
+    with _Bar("vocoder", settings.loop.steps) as bar:
+        result = train_vocoder(settings, out, **_options(minutes, resume, restart, bar))
+    _print_result(result, out / "vocoder" / "model")
 
 
 def _options(

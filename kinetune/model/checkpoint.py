@@ -52,15 +52,24 @@ CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
         ("diffusers", "EulerDiscreteScheduler"),
     ),
     "mel": (("kinetune.model.mel", "Mel"),),
+    "vocoder": (("kinetune.model.mel", "MelVocoder"),),
 }
 NETWORKS = ("vae", "unet", "condition_encoder", "normaliser")
+# What a checkpoint may hold; one without it makes its sound by Griffin-Lim.
+OPTIONAL_NETWORKS = ("vocoder",)
 # Other keys of model_index.json.
 _INDEX_KEYS = ("_class_name", "_diffusers_version", "_name_or_path", "settings")
 # No design needs more; a larger number would keep the loader busy for hours.
-_LARGEST = {"layers_per_block": 32, "num_train_timesteps": 100_000}
+_LARGEST = {
+    "layers_per_block": 32,
+    "coarse_blocks": 32,
+    "fine_blocks": 32,
+    "num_train_timesteps": 100_000,
+}
 _MOST_LEVELS = 16
 # Marks a folder of training state.
 MARKER = "state.json"
+NETWORK_CONFIG = "config.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 # What diffusers, torch and safetensors raise over a file that is wrong.
 _LOADING_ERRORS = (
@@ -140,7 +149,8 @@ def check_folder(folder: Path) -> None:
         raise ModelError(f"{folder / 'model_index.json'}: {error}") from error
     for component, config in COMPONENTS.items():
         _check_size(folder / component / config)
-    for network in NETWORKS:
+    for network in _networks_of(index):
+        _check_size(folder / network / NETWORK_CONFIG)
         tensor_shapes(folder / network / WEIGHTS)
 
 
@@ -153,7 +163,8 @@ def _check_classes(folder: Path, index: dict[str, Any]) -> None:
             raise ModelError(f"{path}: unknown component {name!r}; known are {known}")
     for component, classes in CLASSES.items():
         named = index.get(component)
-        if named is None and component not in COMPONENTS:
+        # diffusers writes a component that is left out as two nulls.
+        if component not in COMPONENTS and named in (None, [None, None]):
             continue
         if not isinstance(named, list) or tuple(map(str, named)) not in classes:
             names = " or ".join(f"{module}.{name}" for module, name in classes)
@@ -184,14 +195,14 @@ def check_weights(folder: Path) -> None:
     import torch
 
     index = read_json(folder / "model_index.json")
-    for network in NETWORKS:
+    for network in _networks_of(index):
         module, name = index[network]
         cls = getattr(importlib.import_module(module), name)
         where = f"{folder / network}"
         with loading_errors(where), torch.device("meta"), warnings.catch_warnings():
             # A layer of size 0 warns here, and does not fit its weights below.
             warnings.simplefilter("ignore")
-            built = cls.from_config(read_json(folder / network / COMPONENTS[network]))
+            built = cls.from_config(read_json(folder / network / NETWORK_CONFIG))
         expected = {key: tuple(value.shape) for key, value in built.state_dict().items()}
         shapes = tensor_shapes(folder / network / WEIGHTS)
         for key in sorted(expected.keys() ^ shapes.keys()):
@@ -203,6 +214,12 @@ def check_weights(folder: Path) -> None:
                     f"{where}: the settings don't fit the weights: {key} should have shape "
                     f"{shape}, found {shapes[key]}"
                 )
+
+
+def _networks_of(index: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the networks that a checkpoint with this index holds."""
+    optional = (name for name in OPTIONAL_NETWORKS if any(index.get(name) or ()))
+    return (*NETWORKS, *optional)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,7 +1,11 @@
-"""The mel settings as a component of the pipeline, saved beside the weights."""
+"""Between sound and mel spectrograms, as components of the pipeline: the settings, the vocoder.
+
+A checkpoint without a vocoder makes its sound by Griffin-Lim.
+"""
 
 import numpy as np
-from diffusers import ConfigMixin, SchedulerMixin
+import torch
+from diffusers import ConfigMixin, ModelMixin, SchedulerMixin
 from diffusers.configuration_utils import register_to_config
 from numpy.typing import NDArray
 from torch import Tensor
@@ -9,6 +13,8 @@ from torch import Tensor
 from kinetune import timebase
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import REFERENCE_POWER, MelConfig, log_mel
+from kinetune.audio.vocoder import VocoderConfig, VocoderNetwork
+from kinetune.audio.vocoding import vocoded
 from kinetune.memmap import zeros_or_memmap
 
 
@@ -61,3 +67,80 @@ class Mel(ConfigMixin, SchedulerMixin):
         out = zeros_or_memmap((len(mel), n_samples))
         mel_to_samples(mel, self.settings, seed=seed, length=n_samples, out=out)
         return out
+
+
+class MelVocoder(ModelMixin, ConfigMixin):
+    """Turns the mel spectrograms of one model into stereo sound.
+
+    The arguments are the fields of :class:`~kinetune.audio.vocoder.VocoderConfig`.
+    """
+
+    @register_to_config
+    def __init__(  # noqa: PLR0913 - diffusers wants a configuration's fields as arguments
+        self,
+        mel_bands: int = VocoderConfig.mel_bands,
+        mel_hop_samples: int = VocoderConfig.mel_hop_samples,
+        rate_hz: int = VocoderConfig.rate_hz,
+        windows: tuple[int, ...] = VocoderConfig.windows,
+        hops: tuple[int, ...] = VocoderConfig.hops,
+        edges_hz: tuple[float, ...] = VocoderConfig.edges_hz,
+        noise_shares: tuple[float, ...] = VocoderConfig.noise_shares,
+        coarse_channels: int = VocoderConfig.coarse_channels,
+        coarse_blocks: int = VocoderConfig.coarse_blocks,
+        fine_factor: int = VocoderConfig.fine_factor,
+        fine_channels: int = VocoderConfig.fine_channels,
+        fine_blocks: int = VocoderConfig.fine_blocks,
+    ) -> None:
+        super().__init__()
+        self.network = VocoderNetwork(
+            VocoderConfig(
+                mel_bands=mel_bands,
+                mel_hop_samples=mel_hop_samples,
+                rate_hz=rate_hz,
+                windows=tuple(windows),
+                hops=tuple(hops),
+                edges_hz=tuple(edges_hz),
+                noise_shares=tuple(noise_shares),
+                coarse_channels=coarse_channels,
+                coarse_blocks=coarse_blocks,
+                fine_factor=fine_factor,
+                fine_channels=fine_channels,
+                fine_blocks=fine_blocks,
+            )
+        )
+
+    @property
+    def rate_hz(self) -> int:
+        """Samples a second of the sound."""
+        return self.network.config.rate_hz
+
+    @property
+    def settings(self) -> VocoderConfig:
+        """Its figures."""
+        return self.network.config
+
+    def forward(self, mel: Tensor) -> list[Tensor]:
+        """Return for each band (B, T, 8, K) what its bins do, of mel (B, M, L)."""
+        told: list[Tensor] = self.network(mel)
+        return told
+
+    @torch.no_grad()
+    def decode(
+        self,
+        mel: Tensor,
+        *,
+        n_samples: int,
+        seed: int = 0,
+        before: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return stereo sound (n_samples, 2) for a log mel spectrogram (1, M, L).
+
+        Args:
+            mel: In [-1, 1].
+            n_samples: How many samples, at the vocoder's rate.
+            seed: Of the noise in it.
+            before: Sound (n, 2) that stands already where this one begins; what is made goes on
+                from its phases.
+        """
+        out = zeros_or_memmap((n_samples, 2))
+        return vocoded(self.network, mel[0], length=n_samples, seed=seed, before=before, out=out)

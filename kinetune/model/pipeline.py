@@ -8,7 +8,7 @@ a fixed list are built.
 import logging
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ from kinetune.model.conditioning.window_conditions import (
     dance_input,
     genre_conditions,
 )
-from kinetune.model.mel import Mel
+from kinetune.model.mel import Mel, MelVocoder
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.results import DanceMusic, StageSeconds
 from kinetune.model.sampling.denoiser import Denoiser, Progress, SamplingOptions
@@ -81,8 +81,11 @@ class DanceToMusicPipeline(DiffusionPipeline):
         condition_encoder: ``DanceCondition`` or ``PaperCondition``.
         normaliser: Scales the motion features.
         mel: Mel settings.
+        vocoder: Makes the sound; Griffin-Lim does where there is none.
         settings: The fields of :class:`~kinetune.model.settings.PipelineSettings`.
     """
+
+    _optional_components: ClassVar[list[str]] = list(checkpoint.OPTIONAL_NETWORKS)
 
     def __init__(
         self,
@@ -93,6 +96,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         condition_encoder: DanceCondition | PaperCondition,
         normaliser: FeatureNormaliser,
         mel: Mel,
+        vocoder: MelVocoder | None = None,
         settings: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -103,6 +107,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
             condition_encoder=condition_encoder,
             normaliser=normaliser,
             mel=mel,
+            vocoder=vocoder,
         )
         self.register_to_config(settings=dict(settings or {}))
 
@@ -126,14 +131,18 @@ class DanceToMusicPipeline(DiffusionPipeline):
         checkpoint.check_weights(folder)
         with checkpoint.loading_errors(str(folder)):
             pipeline = super().from_pretrained(folder, use_safetensors=True, **options)
-            for network in checkpoint.NETWORKS:
-                getattr(pipeline, network).float()
+            for name in (*checkpoint.NETWORKS, *checkpoint.OPTIONAL_NETWORKS):
+                network = getattr(pipeline, name)
+                if network is not None:
+                    network.float()
         _LOG.info("model %s on %s", folder, device)
         return pipeline.to(device)
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Save everything as JSON and safetensors; networks as float16, the normaliser as is."""
         networks = [self.vae, self.unet, self.condition_encoder]
+        if self.vocoder is not None:
+            networks.append(self.vocoder)
         with checkpoint.as_float16(networks), checkpoint.atomic_folder(Path(folder)) as aside:
             super().save_pretrained(aside, safe_serialization=True, **options)
             checkpoint.strip_origins(aside)
@@ -388,26 +397,53 @@ class DanceToMusicPipeline(DiffusionPipeline):
         self, mel: Tensor, duration_s: float, *, seed: int = 0, loop: Loop | None = None
     ) -> Sound:
         """Return loudness-matched sound for a mel spectrogram (1, M, L)."""
-        rate_hz = self.mel.settings.rate_hz
         if loop is None:
-            samples = self._synthesise(mel, timebase.samples_in(duration_s, rate_hz), seed=seed)
+            n_samples = timebase.samples_in(duration_s, self.output_rate_hz)
+            samples = self.synthesise(mel, n_samples, seed=seed)
         else:
             samples = self._synthesise_loop(mel, loop, seed=seed)
-        return normalise_loudness(Sound(samples, rate_hz))
+        return normalise_loudness(Sound(samples, self.output_rate_hz))
 
-    def _synthesise(self, mel: Tensor, n_samples: int, *, seed: int) -> NDArray[np.float32]:
-        """Return ``n_samples`` samples (N,) for a mel spectrogram (1, M, L)."""
-        return self.mel.decode(mel, n_samples=n_samples, seed=seed)[0]
+    @property
+    def output_rate_hz(self) -> int:
+        """Samples a second of the sound: the vocoder's, or the mel spectrogram's without one."""
+        return self.mel.settings.rate_hz if self.vocoder is None else self.vocoder.rate_hz
+
+    def synthesise(
+        self,
+        mel: Tensor,
+        n_samples: int,
+        *,
+        seed: int = 0,
+        before: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return samples at the output's rate for a mel spectrogram (1, M, L).
+
+        Args:
+            mel: The spectrogram.
+            n_samples: How many samples.
+            seed: Of Griffin-Lim's first phases, or of the vocoder's noise.
+            before: Only with a vocoder: see :meth:`MelVocoder.decode`.
+
+        Returns:
+            (n_samples, 2) by the vocoder, (n_samples,) by Griffin-Lim.
+        """
+        if self.vocoder is None:
+            return self.mel.decode(mel, n_samples=n_samples, seed=seed)[0]
+        return self.vocoder.decode(mel, n_samples=n_samples, seed=seed, before=before)
 
     def _synthesise_loop(self, mel: Tensor, loop: Loop, *, seed: int) -> NDArray[np.float32]:
-        """Return the samples (N,) of a loop, its end faded into its beginning."""
-        rate_hz, hop = self.mel.settings.rate_hz, self.mel.settings.hop_length
+        """Return the samples of a loop, its end faded into its beginning."""
+        rate_hz = self.output_rate_hz
         padded, before = pad_circular(mel)
-        n_samples = timebase.samples_of_mel_frames(padded.shape[-1], hop)
+        padded_s, before_s, loop_s = (
+            timebase.duration_of(count, self.mel.settings.frame_rate_hz)
+            for count in (padded.shape[-1], before, mel.shape[-1])
+        )
         return crossfade_loop(
-            self._synthesise(padded, n_samples, seed=seed),
-            before=timebase.samples_of_mel_frames(before, hop),
-            count=timebase.samples_of_mel_frames(mel.shape[-1], hop),
+            self.synthesise(padded, timebase.samples_in(padded_s, rate_hz), seed=seed),
+            before=timebase.samples_in(before_s, rate_hz),
+            count=timebase.samples_in(loop_s, rate_hz),
             rate_hz=rate_hz,
             output=timebase.samples_in(loop.duration_s, rate_hz),
         )

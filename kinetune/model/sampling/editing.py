@@ -118,7 +118,8 @@ def edit_music(
         new = pipeline.vocode(mel, sound.duration_s, seed=sampling.seed)
         edited = _like_original(new, sound)
     else:
-        new = region.synthesise(latents, samples, sampling.seed, fitted)
+        level = Sound(sound.samples * gain, sound.rate_hz)
+        new = region.synthesise(latents, samples, sampling.seed, score=fitted, sound=level)
         new = Sound(new.samples / gain, new.rate_hz)
         edited = crossfade_into(sound, new, region.start_s, region.new_s)
     edited = apply_silences(edited, _silences_within(fitted, (start_s, end_s)))
@@ -204,9 +205,23 @@ class _Region:
         return kept
 
     def synthesise(
-        self, latents: Tensor, samples: NDArray[np.float32], seed: int, score: ControlScore
+        self,
+        latents: Tensor,
+        samples: NDArray[np.float32],
+        seed: int,
+        *,
+        score: ControlScore,
+        sound: Sound,
     ) -> Sound:
-        """Return the region with the new part in it, at the model's rate and level."""
+        """Return the region with the new part in it, at the output's rate and the model's level.
+
+        Args:
+            latents: Of the region.
+            samples: Of the whole music at the model's rate, (N,).
+            seed: Of the phases or the noise.
+            score: Its accents are added to the new part.
+            sound: The whole music at the model's level.
+        """
         mel = self.pipeline.decode(self.plan, latents, self.pipeline.seconds_of(self.columns))
         accents = [
             replace(accent, at_s=accent.at_s - self.start_s)
@@ -223,8 +238,24 @@ class _Region:
         frames = slice(*(edge // config.hop_length for edge in (self.gap.start, self.gap.stop)))
         count = min(frames.stop, mel.shape[-1]) - frames.start
         target[:, frames.start : frames.start + count] = mel[:, frames.start :][:, :count]
+        if self.pipeline.vocoder is not None:
+            return self._vocoded(target[None], sound, seed)
         out = inpaint_gap(known, self.gap, target, config, seed=seed) * scale
         return Sound(out.cpu().numpy().astype(np.float32), config.rate_hz)
+
+    def _vocoded(self, target: Tensor, sound: Sound, seed: int) -> Sound:
+        """Return the region by the vocoder, going on from the music before the new part."""
+        rate_hz = self.pipeline.output_rate_hz
+        # Ahead of the join by the cross-fade, where both are heard.
+        first, last = (
+            timebase.samples_in(t, sound.rate_hz)
+            for t in (self.start_s, self.new_s[0] - 2.0 * _CROSSFADE_S)
+        )
+        ahead = Sound(sound.samples[first : max(first + 1, last)], sound.rate_hz)
+        before = _with_channels(resample(ahead, rate_hz).samples, 2)
+        count = timebase.samples_in(self.pipeline.seconds_of(self.columns), rate_hz)
+        made = self.pipeline.synthesise(target, count, seed=seed, before=before)
+        return Sound(made, rate_hz)
 
     def _samples_of(self, columns: int) -> int:
         frames = frames_per_column(self.pipeline.vae)
@@ -263,7 +294,7 @@ def crossfade_into(
 
     Args:
         sound: The music.
-        region: The region, mono, at any rate.
+        region: The region, mono or stereo, at any rate.
         region_s: Start of the region in the music, seconds.
         new_s: Start and end of the new part in the music, seconds.
     """
@@ -273,13 +304,25 @@ def crossfade_into(
     if end > len(out):
         out = np.concatenate([out, np.zeros((end - len(out), *out.shape[1:]), np.float32)])
     fresh = limit_peaks(resample(region, rate_hz)).samples
+    fresh = _with_channels(fresh, 1 if out.ndim == 1 else out.shape[1])
     part = slice(max(first, start - timebase.samples_in(_CROSSFADE_S, rate_hz), 0), end)
-    fresh = np.pad(fresh, (0, max(0, end - first - len(fresh))))[part.start - first : end - first]
+    missing = max(0, end - first - len(fresh))
+    fresh = np.pad(fresh, ((0, missing), (0, 0)))[part.start - first : end - first]
     weight = _crossfade_weight(part, start, end if end < len(sound.samples) else None, rate_hz)
     if out.ndim == 2:
-        fresh, weight = fresh[:, None], weight[:, None]
+        weight = weight[:, None]
+    else:
+        fresh = fresh[:, 0]
     out[part] += weight * (fresh - out[part])
     return Sound(out, rate_hz)
+
+
+def _with_channels(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """Return samples (N,) or (N, channels) as (N, ``channels``)."""
+    rows = samples[:, None] if samples.ndim == 1 else samples
+    if rows.shape[1] == channels:
+        return rows
+    return rows.mean(axis=1, keepdims=True).repeat(channels, axis=1)
 
 
 def _crossfade_weight(
@@ -298,7 +341,7 @@ def _like_original(new: Sound, sound: Sound) -> Sound:
     """Return new music with the original's rate, channels, length and loudness."""
     at_rate = resample(new, sound.rate_hz).samples
     count = len(sound.samples)
-    samples = np.pad(at_rate, (0, max(0, count - len(at_rate))))[:count]
-    if sound.samples.ndim == 2:
-        samples = np.repeat(samples[:, None], sound.samples.shape[1], axis=1)
+    rows = _with_channels(at_rate, 1 if sound.samples.ndim == 1 else sound.samples.shape[1])
+    rows = np.pad(rows, ((0, max(0, count - len(rows))), (0, 0)))[:count]
+    samples = rows[:, 0] if sound.samples.ndim == 1 else rows
     return normalise_loudness(Sound(samples, sound.rate_hz), target_lufs=integrated_lufs(sound))

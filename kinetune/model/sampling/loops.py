@@ -129,19 +129,20 @@ def crossfade_loop(
     """Cut a loop out of sound that goes on to both sides, and close it.
 
     Args:
-        samples: (N,), with ``before`` samples ahead of the loop.
+        samples: (N,) or (N, channels), with ``before`` samples ahead of the loop.
         before: Samples before the loop, at least the overlap's.
         count: Samples of the loop.
         rate_hz: Samples a second.
         output: Samples of the loop after it is brought back to the dance's tempo.
 
     Returns:
-        (output,): its last sample leads to its first.
+        (output,) or (output, channels): its last sample leads to its first.
     """
     loop = samples[before : before + count].copy()
     overlap = min(timebase.samples_in(_CROSSFADE_S, rate_hz), before, count)
     if overlap:
         fade = np.linspace(0.0, 1.0, overlap, endpoint=False, dtype=np.float32)
+        fade = fade.reshape(-1, *(1,) * (samples.ndim - 1))
         lead = samples[before - overlap : before]
         loop[-overlap:] = (1.0 - fade) * loop[-overlap:] + fade * lead
     # By way of its spectrum, which takes what it is given to be a loop.
