@@ -82,7 +82,12 @@ def load_sound(path: str | Path) -> Sound:
 
 
 def find_beats(
-    dance: Dance, *, bpm: float | str = "auto", first_beat_s: float | None = None
+    dance: Dance,
+    *,
+    bpm: float | str = "auto",
+    first_beat_s: float | None = None,
+    metre: int | None = None,
+    reading: int = 1,
 ) -> BeatGrid:
     """Return the beats of a dance: tempo, beat times and bars.
 
@@ -90,11 +95,13 @@ def find_beats(
         dance: A motion file or a clip.
         bpm: A tempo to hold, or ``auto``, ``half`` or ``double`` of the one found.
         first_beat_s: Time at which a bar begins, to hold.
+        metre: Beats to the bar, 3 or 4; found in the dance if None.
+        reading: Which of the readings of the dance to take, 1 for the most likely.
 
     Raises:
         KinetuneError: The file can't be used, or a number is out of range.
     """
-    return BeatOptions(bpm, first_beat_s).grid_for(_clip(dance))
+    return BeatOptions(bpm, first_beat_s, None, metre, reading).grid_for(_clip(dance))
 
 
 def generate(  # noqa: PLR0913 - a user's options by name
@@ -104,6 +111,8 @@ def generate(  # noqa: PLR0913 - a user's options by name
     bpm: float | str = "auto",
     first_beat_s: float | None = None,
     beats_s: Sequence[float] | None = None,
+    metre: int | None = None,
+    reading: int = 1,
     seed: int = 0,
     loop: bool = False,
     score: ControlScore | str | Path | None = None,
@@ -128,6 +137,8 @@ def generate(  # noqa: PLR0913 - a user's options by name
         bpm: Beats a minute; or ``auto``, ``half`` or ``double`` of the dance's tempo.
         first_beat_s: Time at which a bar begins.
         beats_s: All beat times, seconds; excludes the two above.
+        metre: Beats to the bar, 3 or 4; found in the dance if None.
+        reading: Which of the readings of the dance to take, 1 for the most likely.
         seed: Another seed, another piece.
         loop: Whole bars whose end leads to their beginning.
         score: Sections, accents and silences, or a TOML file of them.
@@ -154,7 +165,9 @@ def generate(  # noqa: PLR0913 - a user's options by name
         seed=seed,
         steps=steps,
         guidance=guidance,
-        beats=BeatOptions(bpm, first_beat_s, None if beats_s is None else _floats(beats_s)),
+        beats=BeatOptions(
+            bpm, first_beat_s, None if beats_s is None else _floats(beats_s), metre, reading
+        ),
         loop=loop,
         score=combine_score(
             score,

@@ -14,6 +14,7 @@ import kinetune
 from kinetune import _HOME_OF
 from kinetune.errors import ConfigError, OutputError
 from kinetune.motion.io.formats import write_motion
+from kinetune.tasks.recipe import Grid
 from tests.cli.conftest import kinetune as command
 from tests.conftest import EXAMPLE, swaying_clip
 
@@ -124,6 +125,9 @@ def test_beats_are_found_in_a_file_or_a_clip():
     assert grid.bpm == pytest.approx(100.0, rel=0.04)
     assert kinetune.find_beats(kinetune.load_motion(EXAMPLE), bpm="half").bpm == grid.bpm / 2
     assert kinetune.find_beats(EXAMPLE, bpm=97, first_beat_s=0.2).bar_start_s == 0.2
+    waltz = kinetune.find_beats(EXAMPLE, metre=3)
+    assert waltz.metre == Grid.of(waltz).beat_grid().metre == 3
+    np.testing.assert_array_equal(Grid.of(waltz).beat_grid().beats_s, waltz.beats_s)
 
 
 def test_a_film_is_made_and_kept(music, tmp_path):

@@ -18,6 +18,7 @@ import kinetune
 from kinetune.errors import ConfigError
 from kinetune.files import write_text
 from kinetune.tasks.requests.serialisation import from_json, to_json
+from kinetune.timebase import BEATS_IN_BAR
 
 if TYPE_CHECKING:
     from kinetune.motion.beats.beat_grid import BeatGrid
@@ -39,14 +40,16 @@ class Grid:
     bar_start_s: float
     steady: bool
     beats_s: tuple[float, ...]
+    metre: int = BEATS_IN_BAR
 
     @classmethod
     def of(cls, grid: "BeatGrid") -> "Grid":
         """Return the record of a beat grid."""
         beats_s = tuple(float(beat) for beat in grid.beats_s)
         return cls(
-            float(grid.bpm), float(grid.first_beat_s), float(grid.bar_start_s), grid.steady, beats_s
-        )
+            float(grid.bpm), float(grid.first_beat_s), float(grid.bar_start_s), grid.steady, beats_s,
+            grid.metre,
+        )  # fmt: skip
 
     def beat_grid(self) -> "BeatGrid":
         """Return the beat grid."""
@@ -56,7 +59,7 @@ class Grid:
 
         return BeatGrid(
             self.bpm, self.first_beat_s, np.array(self.beats_s), 1.0, steady=self.steady,
-            bar_start_s=self.bar_start_s,
+            bar_start_s=self.bar_start_s, metre=self.metre,
         )  # fmt: skip
 
 

@@ -114,8 +114,8 @@ def test_nothing_asked_is_no_score():
     [
         ({"bpm": "fast"}, "bpm must be a number, auto, half, double"),
         ({"bpm": 29.0}, "bpm must be 30 to 300"),
-        ({"bpm": 100.0, "beats_s": (1.0, 2.0)}, "leave bpm and first beat out"),
-        ({"first_beat_s": 0.0, "beats_s": (1.0, 2.0)}, "leave bpm and first beat out"),
+        ({"bpm": 100.0, "beats_s": (1.0, 2.0)}, "leave the other beat options out"),
+        ({"first_beat_s": 0.0, "beats_s": (1.0, 2.0)}, "leave the other beat options out"),
     ],
 )
 def test_impossible_beats_are_refused(options, message):
