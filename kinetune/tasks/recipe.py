@@ -47,8 +47,8 @@ class Grid:
         """Return the record of a beat grid."""
         beats_s = tuple(float(beat) for beat in grid.beats_s)
         return cls(
-            float(grid.bpm), float(grid.first_beat_s), float(grid.bar_start_s), grid.steady, beats_s,
-            grid.metre,
+            float(grid.bpm), float(grid.first_beat_s), float(grid.bar_start_s), grid.steady,
+            beats_s, grid.metre,
         )  # fmt: skip
 
     def beat_grid(self) -> "BeatGrid":
