@@ -10,7 +10,7 @@ Importing this package is cheap: what a name needs is imported when it is first 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from kinetune.api import (

@@ -59,3 +59,22 @@ def _settled_terminal():
     # Help and tables are laid out for the terminal's width.
     os.environ["COLUMNS"] = "120"
     os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+# What `make quick` leaves out: files that take seconds, the slowest first.
+SLOW_FILES = (
+    "training/test_diffusion.py", "model/sampling/test_editing.py", "test_fuzz_readers.py",
+    "motion/io/test_positions.py", "test_examples.py", "motion/beats/test_beat_grid.py",
+    "metrics/test_latency.py", "model/test_seams.py", "corpus/test_folder.py",
+    "cli/test_evaluate.py", "metrics/networks/test_ms_sincresnet.py", "corpus/test_pairs.py",
+    "model/test_condition.py", "render/test_skeleton_video.py", "model/test_real_motions.py",
+    "metrics/evaluation/test_embedding_scores.py", "metrics/evaluation/test_runner.py",
+    "corpus/test_listening.py", "test_api.py", "cli/test_existing.py",
+    "metrics/evaluation/test_protocol.py", "cli/test_generate.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.as_posix().endswith(SLOW_FILES):
+            item.add_marker(pytest.mark.slow)

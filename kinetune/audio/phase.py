@@ -61,10 +61,10 @@ def integrated(
     climbed = along_bins.double().cumsum(dim=1)
     turned = along_time.double().gather(1, source) + climbed - climbed.gather(1, source)
     turn = np.mod(turned.numpy(), 2.0 * np.pi)
-    places = source.numpy()
+    positions = source.numpy()
     phases = np.empty(turn.shape)
     last = first
-    for row, place, step in zip(phases, places, turn, strict=True):
-        np.add(last[place], step, out=row)
+    for row, index, step in zip(phases, positions, turn, strict=True):
+        np.add(last[index], step, out=row)
         last = row
     return np.mod(phases, 2.0 * np.pi)

@@ -76,10 +76,10 @@ def make_again(
     output = request.output or Path(f"{name.stem}-again{name.suffix}")
     model = request.model or str(recipe.request["model"] or "default")
     pipeline = pipeline or LazyPipeline(model, request.device)
-    if (found := model_sha256(pipeline.model)) != recipe.model_sha256 and recipe.model_sha256:
+    if (actual := model_sha256(pipeline.model)) != recipe.model_sha256 and recipe.model_sha256:
         raise ConfigError(
             f"model {pipeline.model}: is not the one that {request.recipe} was made with "
-            f"(checksum {found[:12]}, expected {recipe.model_sha256[:12]}); name that with --model"
+            f"(checksum {actual[:12]}, expected {recipe.model_sha256[:12]}); name that with --model"
         )
     if recipe.task == "generate":
         _generate(recipe, request, output, progress, pipeline)

@@ -129,7 +129,7 @@ def _train(training: VocoderTraining, out: Path, run: Run) -> TrainingResult:
     loop = TrainingLoop(vocoder.network, training.loop, run)
     adversary = _adversary(training, run)
     judge = torch.compile(_band_loss) if training.compiled else _band_loss
-    tell = torch.compile(_told) if training.compiled else _told
+    tell = torch.compile(_inform) if training.compiled else _inform
 
     def loss(batch: int) -> dict[str, Tensor]:
         mel, sounds = crops.batch(batch, training.loop.batch_size)
@@ -188,10 +188,10 @@ def _opposed(
 ) -> dict[str, Tensor]:
     """The loss's parts with those of the judges, who hear half of the batch."""
     half = -(-len(predicted[0]) // 2)
-    told = [out[:half, :, :2].transpose(1, 2).float() for out in predicted]
-    heard = adversary.loss(told, [want.level[:half] for want in wanted])
-    opposed = heard["deceive"] + training.matching_weight * heard["match"]
-    return {**parts, **heard, "loss": parts["loss"] + training.adversarial_weight * opposed}
+    labels = [out[:half, :, :2].transpose(1, 2).float() for out in predicted]
+    estimated = adversary.loss(labels, [want.level[:half] for want in wanted])
+    opposed = estimated["deceive"] + training.matching_weight * estimated["match"]
+    return {**parts, **estimated, "loss": parts["loss"] + training.adversarial_weight * opposed}
 
 
 def open_recordings(
@@ -331,7 +331,7 @@ def target(samples: Tensor, band: Band, tell: Callable[..., "Target"] | None = N
     spectrum = torch.fft.rfft(frames)[..., band.first : band.first + band.count]
     # Faster than complex numbers: the parts lie apart.
     parts = torch.stack([spectrum.real, spectrum.imag])  # (2, B, 2, T + 1, K)
-    return (tell or _told)(parts, _centre_steps(band))
+    return (tell or _inform)(parts, _centre_steps(band))
 
 
 def _centre_steps(band: Band) -> Tensor:
@@ -341,7 +341,7 @@ def _centre_steps(band: Band) -> Tensor:
     return torch.stack([angle.cos(), angle.sin()])
 
 
-def _told(parts: Tensor, centre: Tensor) -> Target:
+def _inform(parts: Tensor, centre: Tensor) -> Target:
     power = parts.square().sum(dim=0)
     unit = parts * power.clamp(min=1e-20).rsqrt()
     level = (power[:, :, 1:].sqrt() + FLOOR).log()
@@ -415,12 +415,12 @@ def _band_loss(out: Tensor, want: Target, training: VocoderTraining) -> dict[str
     }
 
 
-def _apart(told: Tensor, unit: Tensor) -> Tensor:
+def _apart(labels: Tensor, unit: Tensor) -> Tensor:
     """Squared distance of points of the plane, (2, B, T, K) -> (B, T, K).
 
     Least for the mean of all unit numbers that are possible: the less sure, the nearer to zero.
     """
-    return (told - unit).square().sum(dim=0)
+    return (labels - unit).square().sum(dim=0)
 
 
 def _patches(level: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ def test_music_says_its_genre_itself(tmp_path, suffix):
 def test_music_that_says_nothing_is_heard(tmp_path, code):
     beats_s = timebase.beat_times(105.0, 0.0, 12.0)
     plan = DanceProfile(code, 105.0, 12.0, 0.0, np.full(len(beats_s), 0.6))
-    sound = render(compose(plan, 11), 22_050)
+    sound = render(compose(plan, 12), 22_050)
     write_sound(tmp_path / "tune.wav", sound)
     assert genre_of_music(tmp_path / "tune.wav", sound, "hero.bvh") == GenreChoice(
         code, "classifier"

@@ -102,10 +102,10 @@ def test_saving_and_loading_gives_the_same_music(default_pipeline, dance, tmp_pa
     np.testing.assert_array_equal(one.sound.samples, two.sound.samples)
     # Weights rest as float16 on disk: close to, not exactly, what was saved.
     np.testing.assert_allclose(one.mel, default_pipeline(dance, genre="HO", seed=1).mel, atol=0.05)
-    assert {p.suffix for p in (tmp_path / "model").rglob("*") if p.is_file()} == {
-        ".json",
-        ".safetensors",
-    }
+    files = [p for p in (tmp_path / "model").rglob("*") if p.is_file()]
+    assert {p.suffix for p in files} == {".json", ".safetensors", ".py"}
+    # The one Python file is the hint that diffusers' own loader needs; kinetune never runs it.
+    assert [p.name for p in files if p.suffix == ".py"] == ["pipeline.py"]
 
 
 def test_the_papers_design_is_saved_and_loaded(paper_pipeline, tmp_path):

@@ -150,8 +150,8 @@ def own_beats(clip: MotionClip) -> Array:
         return known_s
     # Without the beat network, whose training would feed on what it found.
     evidence = tempo.collect_evidence(clip)
-    found = tempo.strongest_tempi(evidence)[0][0] if evidence.minima_count else _DEFAULT_BPM
-    times = tempo.track(evidence, found)
+    detected = tempo.strongest_tempi(evidence)[0][0] if evidence.minima_count else _DEFAULT_BPM
+    times = tempo.track(evidence, detected)
     return times[times <= timebase.duration_of(clip.frame_count - 1, clip.fps)]
 
 

@@ -67,20 +67,20 @@ def read_rhythm(rhythm: str, rng: np.random.Generator) -> list[Hit]:
     for step, symbol in enumerate(rhythm):
         if symbol not in _LEVEL or (symbol == "." and rng.random() > _GHOST_PROBABILITY):
             continue
-        out.append(Hit(step, _LEVEL[symbol], _steps_held(rhythm, step), symbol))
+        out.append(Hit(step, _LEVEL[symbol], _steps_sounding(rhythm, step), symbol))
     return out
 
 
 def read_bass(rhythm: str) -> list[Hit]:
     """Return the hits of a bass rhythm; ``symbol`` is the degree."""
     return [
-        Hit(step, 1.0 if step % 4 == 0 else _OFF_BEAT_LEVEL, _steps_held(rhythm, step), symbol)
+        Hit(step, 1.0 if step % 4 == 0 else _OFF_BEAT_LEVEL, _steps_sounding(rhythm, step), symbol)
         for step, symbol in enumerate(rhythm)
         if symbol not in "-="
     ]
 
 
-def _steps_held(rhythm: str, step: int) -> int:
+def _steps_sounding(rhythm: str, step: int) -> int:
     length = 1
     while step + length < len(rhythm) and rhythm[step + length] == "=":
         length += 1

@@ -107,9 +107,9 @@ def pair_folders(folders: Folders) -> PairedFolders:
         )
     )
     names = sorted(set().union(*systems.values()) | set(reference or {}))
-    for folder, found in ((folders.reference, reference), (folders.motions, motions),
+    for folder, actual in ((folders.reference, reference), (folders.motions, motions),
                           (folders.beats, beats)):  # fmt: skip
-        _check_common_stems(systems, folder, found)
+        _check_common_stems(systems, folder, actual)
     genre_by_name = read_genres(folders.genres) if folders.genres else {}
     clips = [
         Clip(
@@ -135,18 +135,18 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     Raises:
         ConfigError: The folder is missing, holds none, or holds two of one stem.
     """
-    found: dict[str, Path] = {}
+    actual: dict[str, Path] = {}
     for path in _entries(folder):
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
             continue
-        if path.stem in found:
+        if path.stem in actual:
             raise ConfigError(
-                f"{folder}: {found[path.stem].name} and {path.name} share a name; keep one of them"
+                f"{folder}: {actual[path.stem].name} and {path.name} share a name; keep one of them"
             )
-        found[path.stem] = path
-    if not found:
+        actual[path.stem] = path
+    if not actual:
         raise ConfigError(f"{folder}: no files found; expected {', '.join(suffixes)}")
-    return found
+    return actual
 
 
 def takes_by_stem(folder: Path) -> dict[str, tuple[Path, ...]]:
@@ -191,15 +191,15 @@ def _entries(folder: Path) -> list[Path]:
 
 def _check_common_stems(
     systems: dict[str, dict[str, tuple[Path, ...]]], folder: Path | None,
-    found: dict[str, Path] | None,
+    actual: dict[str, Path] | None,
 ) -> None:  # fmt: skip
-    if folder is None or found is None:
+    if folder is None or actual is None:
         return
     for label, files in systems.items():
-        if not set(files) & set(found):
+        if not set(files) & set(actual):
             raise ConfigError(
                 f"{folder}: no name matches those of {label}: "
-                f"{_examples(found)} there, {_examples(files)} here; files belong together by stem"
+                f"{_examples(actual)} there, {_examples(files)} here; files belong together by stem"
             )
 
 
@@ -223,9 +223,9 @@ def _missing_files(
             elif takes < most:
                 detail = f"{takes} of {most} takes"
                 yield Problem(label, clip.name, "fewer takes", detail, loses_value=False)
-    for label, found in partners.items():
+    for label, actual in partners.items():
         for clip in clips:
-            if found is not None and clip.name not in found:
+            if actual is not None and clip.name not in actual:
                 yield Problem(label, clip.name, "missing")
 
 

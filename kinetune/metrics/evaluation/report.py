@@ -48,10 +48,10 @@ def results_table(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float
     return {
         label: {
             name: {
-                "value": _finite(found.value), "low": _finite(found.low),
-                "high": _finite(found.high), "n": found.n,
+                "value": _finite(detected.value), "low": _finite(detected.low),
+                "high": _finite(detected.high), "n": detected.n,
             }
-            for name, found in row.items()
+            for name, detected in row.items()
         }
         for label, row in evaluation.estimates.items()
     }  # fmt: skip
@@ -64,9 +64,14 @@ def _finite(value: float) -> float | None:
 def results_csv(evaluation: Evaluation) -> str:
     """Return all figures as CSV, one a line."""
     rows = [
-        (label, name, *(_cell(k) for k in (found.value, found.low, found.high)), found.n)
+        (
+            label,
+            name,
+            *(_cell(k) for k in (detected.value, detected.low, detected.high)),
+            detected.n,
+        )
         for label, row in evaluation.estimates.items()
-        for name, found in row.items()
+        for name, detected in row.items()
     ]
     return _csv([("label", "metric", "value", "low", "high", "n"), *rows])
 

@@ -167,8 +167,8 @@ def load_ms_sincresnet(weights: Path) -> MsSincResNet:
 
 
 def _translate_name(name: str) -> str:
-    for pattern, ours in _NAME_PATTERNS:
-        name = re.sub(pattern, ours, name)
+    for pattern, target in _NAME_PATTERNS:
+        name = re.sub(pattern, target, name)
     return name
 
 

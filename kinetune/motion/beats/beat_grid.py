@@ -35,7 +35,7 @@ Times = NDArray[np.float64]
 # Bailando's smoothing for kinematic beats: five frames at 60 fps.
 _BEAT_SIGMA_S = 5.0 / 60.0
 # What can be asked for; the search itself is narrower.
-SLOWEST_ASKED_BPM, FASTEST_ASKED_BPM = 30.0, 300.0
+SLOWEST_BPM_OPTION, FASTEST_BPM_OPTION = 30.0, 300.0
 # Below this many speed minima there is nothing to find a beat in.
 _LEAST_MINIMA = 6
 # A joint that is slower than this on average stands still, metres a second.
@@ -117,7 +117,7 @@ def fixed_grid(bpm: float, first_beat_s: float, duration_s: float) -> BeatGrid:
     Raises:
         MotionError: A number is impossible.
     """
-    _check_asked(bpm, first_beat_s)
+    _check_options(bpm, first_beat_s)
     first = first_beat_s % timebase.beat_period_s(bpm)
     beats = timebase.beat_times(bpm, first_beat_s, duration_s)
     return BeatGrid(bpm, first, beats, 1.0, bar_start_s=first_beat_s)
@@ -210,7 +210,7 @@ def group_beat_grid(
     """
     if not clips:
         raise MotionError("expected one dance or more to find a beat in, found none")
-    _check_asked(bpm, first_beat_s, metre)
+    _check_options(bpm, first_beat_s, metre)
     duration_s = max(clip.duration_s for clip in clips)
     if bpm is not None and first_beat_s is not None and reading == 1:
         return replace(fixed_grid(bpm, first_beat_s, duration_s), metre=metre or BEATS_IN_BAR)
@@ -331,13 +331,13 @@ def _note(clips: Sequence[MotionClip], probability: float, seen: Observations) -
 
 def _other_tempi(chosen: Reading, readings: Sequence[Reading]) -> tuple[Tempo, ...]:
     """The readings of other tempi, best first."""
-    found: list[Tempo] = []
+    detected: list[Tempo] = []
     for reading in readings:
-        known = [chosen.bpm, *(each.bpm for each in found)]
+        known = [chosen.bpm, *(each.bpm for each in detected)]
         if all(abs(np.log2(reading.bpm / bpm)) > 0.057 for bpm in known):
             score = min(1.0, reading.probability / max(chosen.probability, 1e-9))
-            found.append(Tempo(reading.bpm, reading.first_beat_s, score))
-    return tuple(found)
+            detected.append(Tempo(reading.bpm, reading.first_beat_s, score))
+    return tuple(detected)
 
 
 def _unknown_grid(
@@ -361,10 +361,10 @@ def _unknown_grid(
     )
 
 
-def _check_asked(bpm: float | None, first_beat_s: float | None, metre: int | None = None) -> None:
-    if bpm is not None and not SLOWEST_ASKED_BPM <= bpm <= FASTEST_ASKED_BPM:
+def _check_options(bpm: float | None, first_beat_s: float | None, metre: int | None = None) -> None:
+    if bpm is not None and not SLOWEST_BPM_OPTION <= bpm <= FASTEST_BPM_OPTION:
         raise MotionError(
-            f"the tempo must be {SLOWEST_ASKED_BPM:g} to {FASTEST_ASKED_BPM:g} bpm, found {bpm:g}"
+            f"the tempo must be {SLOWEST_BPM_OPTION:g} to {FASTEST_BPM_OPTION:g} bpm, found {bpm:g}"
         )
     if first_beat_s is not None and not np.isfinite(first_beat_s):
         raise MotionError(f"the first beat must be a time in seconds, found {first_beat_s}")

@@ -88,8 +88,8 @@ def _prominent_maxima(values: Array, prominence: float) -> Array:
     """Weigh the local maxima of every column by the root of their prominence: (T, C) -> (T, C)."""
     out = np.zeros_like(values)
     for column, value in enumerate(values.T):
-        found, about = find_peaks(value, prominence=prominence)
-        out[found, column] = np.sqrt(about["prominences"])
+        detected, about = find_peaks(value, prominence=prominence)
+        out[detected, column] = np.sqrt(about["prominences"])
     return out
 
 

@@ -148,12 +148,12 @@ def _counted_limbs(keys: list[tuple[str, str]], parents: Sequence[int]) -> dict[
     """Return the limbs of a rig that calls all joints of a leg or an arm alike."""
     limbs: dict[str, int] = {}
     for side, (key, parts) in itertools.product(SIDES, _COUNTED.items()):
-        alike = {index for index, each in enumerate(keys) if each == (side, key)}
+        same_kind = {index for index, each in enumerate(keys) if each == (side, key)}
         chain: list[int] = []
-        below = [index for index in alike if parents[index] not in alike]
+        below = [index for index in same_kind if parents[index] not in same_kind]
         while len(below) == 1:
             chain += below
-            below = [index for index in alike if parents[index] == chain[-1]]
+            below = [index for index in same_kind if parents[index] == chain[-1]]
         if len(chain) >= _MIN_COUNTED:
             limbs |= {f"{side}_{part}": index for part, index in zip(parts, chain, strict=False)}
     return limbs
