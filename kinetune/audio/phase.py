@@ -61,10 +61,10 @@ def integrated(
     climbed = along_bins.double().cumsum(dim=1)
     turned = along_time.double().gather(1, source) + climbed - climbed.gather(1, source)
     turn = np.mod(turned.numpy(), 2.0 * np.pi)
-    positions = source.numpy()
+    source_bins = source.numpy()
     phases = np.empty(turn.shape)
     last = first
-    for row, index, step in zip(phases, positions, turn, strict=True):
+    for row, index, step in zip(phases, source_bins, turn, strict=True):
         np.add(last[index], step, out=row)
         last = row
     return np.mod(phases, 2.0 * np.pi)

@@ -72,11 +72,11 @@ def vocoded(
     for first in range(0, mel.shape[1], chunk_frames):
         end = min(first + chunk_frames, mel.shape[1])
         seen = slice(max(0, first - reach), min(mel.shape[1], end + reach))
-        labels = network(mel[None, :, seen].float())
-        for voice, message in zip(voices, labels, strict=True):
+        outputs = network(mel[None, :, seen].float())
+        for voice, output in zip(voices, outputs, strict=True):
             frames = config.fine_factor * voice.band.steps
             begin = max(first * frames, voice.next_frame)
-            kept = message[0, begin - seen.start * frames : (end - seen.start) * frames]
+            kept = output[0, begin - seen.start * frames : (end - seen.start) * frames]
             if len(kept):
                 _lay(made, voice.spectra(kept, begin), voice.band, begin)
         release_pages(made)
@@ -94,30 +94,30 @@ class _Voice:
     phase: NDArray[np.float64] | None = None
     noise: NDArray[np.float32] | None = None
 
-    def spectra(self, message: Tensor, begin: int) -> Tensor:
+    def spectra(self, output: Tensor, begin: int) -> Tensor:
         """Return left's and right's spectra of the frames that are turned into sound.
 
         Args:
-            message: What the network says of all frames, (T, 8, K).
+            output: The output of the network for all frames, (T, 8, K).
             begin: Number of the first of them in the piece.
 
         Returns:
             (2, T', K), for the frames whose number is a multiple of the band's stride.
         """
         band = self.band
-        time, across = (torch.atan2(message[:, i + 1], message[:, i]) for i in (2, 4))
-        phase = self._phases(message[:, 0], time + band.centre_steps, across + torch.pi)
+        time, across = (torch.atan2(output[:, i + 1], output[:, i]) for i in (2, 4))
+        phase = self._phases(output[:, 0], time + band.centre_steps, across + torch.pi)
         laid = slice(-begin % band.stride, None, band.stride)
-        message, phase = message[laid], phase[laid]
-        noise = self._noise(len(message))
+        output, phase = output[laid], phase[laid]
+        noise = self._noise(len(output))
         unit = torch.polar(torch.ones_like(phase), phase)
         if band.noise_share > 0.0:
-            unit = _mixed(unit, noise[0], _noisiness(message[:, 4:6], band))
+            unit = _mixed(unit, noise[0], _noisiness(output[:, 4:6], band))
         # The side's phase is the middle's and a turn where that is sure, else its own.
-        turn = torch.polar(torch.ones_like(phase), torch.atan2(message[:, 7], message[:, 6]))
-        apart = (1.0 - _sureness(message[:, 6:8])).clamp(0.0, 1.0)
-        mid = message[:, 0].exp() * unit
-        side = message[:, 1].exp() * _mixed(turn * unit, noise[1], apart)
+        turn = torch.polar(torch.ones_like(phase), torch.atan2(output[:, 7], output[:, 6]))
+        apart = (1.0 - _sureness(output[:, 6:8])).clamp(0.0, 1.0)
+        mid = output[:, 0].exp() * unit
+        side = output[:, 1].exp() * _mixed(turn * unit, noise[1], apart)
         return torch.stack([mid + side, mid - side])
 
     def follow(self, before: NDArray[np.float32]) -> None:
@@ -130,9 +130,9 @@ class _Voice:
         middle = torch.from_numpy(before[start : start + band.window].mean(axis=1))
         window = hann_window(band.window, middle.device)
         spectrum = torch.fft.rfft(middle * window * (2.0 / window.sum()))
-        labels = spectrum[band.first : band.first + band.count]
-        self.level = labels.abs().clamp(min=1e-6).log()[None]
-        self.phase = labels.angle().double().numpy()
+        known = spectrum[band.first : band.first + band.count]
+        self.level = known.abs().clamp(min=1e-6).log()[None]
+        self.phase = known.angle().double().numpy()
         self.next_frame = last + 1
 
     def _phases(self, level: Tensor, along_time: Tensor, along_bins: Tensor) -> Tensor:
@@ -188,10 +188,10 @@ def _lay(made: NDArray[np.float32], spectra: Tensor, band: Band, first: int) -> 
     frames = torch.fft.irfft(whole, n=band.window) * (window * (0.5 * window.sum()))
     strip = _overlap_add(frames, band.laid_hop)
     start = -(-first // band.stride) * band.laid_hop - band.window // 2
-    index = slice(max(0, start), min(len(made), start + strip.shape[1]))
-    if index.stop > index.start:
-        part = strip[:, index.start - start : index.stop - start].T.numpy()
-        made[index] += part * _gain(index, band)[:, None]
+    span = slice(max(0, start), min(len(made), start + strip.shape[1]))
+    if span.stop > span.start:
+        part = strip[:, span.start - start : span.stop - start].T.numpy()
+        made[span] += part * _gain(span, band)[:, None]
 
 
 def _overlap_add(frames: Tensor, hop: int) -> Tensor:
@@ -205,7 +205,7 @@ def _overlap_add(frames: Tensor, hop: int) -> Tensor:
     return strip.view(channels, -1)
 
 
-def _gain(index: slice, band: Band) -> NDArray[np.float32]:
+def _gain(span: slice, band: Band) -> NDArray[np.float32]:
     """What levels the overlap at samples of the piece: one over the sum of squared windows.
 
     Before frame 0 there are no frames: near the beginning fewer windows lie over each other.
@@ -213,12 +213,12 @@ def _gain(index: slice, band: Band) -> NDArray[np.float32]:
     window = hann_window(band.window, torch.device("cpu")).double().square().numpy()
     steady = window.reshape(-1, band.laid_hop).sum(axis=0)
     half = band.window // 2
-    gain = 1.0 / steady[np.arange(index.start, index.stop) % band.laid_hop]
-    count = min(half, index.stop) - index.start
+    gain = 1.0 / steady[np.arange(span.start, span.stop) % band.laid_hop]
+    count = min(half, span.stop) - span.start
     if count > 0:
         # A sample n lies under the windows of frames up to (n + half) // hop.
         sums = np.zeros(2 * band.window)
         for start in range(0, band.window, band.laid_hop):
             sums[start : start + band.window] += window
-        gain[:count] = 1.0 / sums[half + index.start : half + index.start + count]
+        gain[:count] = 1.0 / sums[half + span.start : half + span.start + count]
     return gain.astype(np.float32)

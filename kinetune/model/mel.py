@@ -121,8 +121,8 @@ class MelVocoder(ModelMixin, ConfigMixin):
 
     def forward(self, mel: Tensor) -> list[Tensor]:
         """Return for each band (B, T, 8, K) what its bins do, of mel (B, M, L)."""
-        labels: list[Tensor] = self.network(mel)
-        return labels
+        outputs: list[Tensor] = self.network(mel)
+        return outputs
 
     @torch.no_grad()
     def decode(

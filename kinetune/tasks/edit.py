@@ -282,17 +282,17 @@ def complete_request(request: EditRequest, recipe: Recipe) -> EditRequest:
             raise ConfigError(f"{request.music}: made from a dance in memory; name the dance")
         motion = input_path(recipe, names[0], request.music)
         read = from_json(ReadOptions, made["read"])
-    target_names = request.options
+    overrides = request.options
     return replace(
         request,
         motion=motion,
         read=read,
         model=request.model or made["model"],
         options=replace(
-            target_names,
-            steps=options.steps if target_names.steps is None else target_names.steps,
-            guidance=options.guidance if target_names.guidance is None else target_names.guidance,
-            score=options.score if target_names.score is None else target_names.score,
+            overrides,
+            steps=options.steps if overrides.steps is None else overrides.steps,
+            guidance=options.guidance if overrides.guidance is None else overrides.guidance,
+            score=options.score if overrides.score is None else overrides.score,
         ),
     )
 

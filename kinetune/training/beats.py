@@ -258,15 +258,15 @@ def phasors_of(beats: NDArray[np.float64]) -> Array:
 def sample_batch(dances: TrainingDances, training: BeatTraining, index: int) -> BeatBatch:
     """Return a batch by its number."""
     rng = np.random.default_rng([training.loop.seed, index])
-    labels = training.dances
+    figures = training.dances
     longest, shortest = (
         timebase.frames_in(value, timebase.MOTION_FPS)
-        for value in (labels.longest_s, labels.shortest_s)
+        for value in (figures.longest_s, figures.shortest_s)
     )
     count = int(rng.integers(shortest // 2, longest // 2 + 1)) * 2
     values, partners, phasors = [], [], []
     for _ in range(training.loop.batch_size):
-        made_up = rng.random() < labels.made_up_share
+        made_up = rng.random() < figures.made_up_share
         pool = dances.made_up if made_up else dances.real
         shares = None if made_up else dances.shares
         dance = pool[int(rng.choice(len(pool), p=shares))]

@@ -59,11 +59,11 @@ class Adversary:
             self.judges.parameters(), lr=learning_rate, betas=(0.8, 0.99)
         )
 
-    def loss(self, labels: Sequence[Tensor], real: Sequence[Tensor]) -> dict[str, Tensor]:
+    def loss(self, generated: Sequence[Tensor], real: Sequence[Tensor]) -> dict[str, Tensor]:
         """Let the judges learn once; return what the network should make small.
 
         Args:
-            labels: The network's log magnitudes of each band, (B, 2, T, K).
+            generated: The network's log magnitudes of each band, (B, 2, T, K).
             real: The true ones.
 
         Returns:
@@ -73,19 +73,19 @@ class Adversary:
         self.optimizer.zero_grad()
         own = torch.zeros(())
         matched = []
-        for judge, fake, true in zip(self.judges, labels, real, strict=True):
-            seen, predicted = judge(true), judge(fake.detach())
+        for judge, fake, true in zip(self.judges, generated, real, strict=True):
+            seen, fake_features = judge(true), judge(fake.detach())
             own = (
                 own
                 + (seen[-1].float() - 1.0).square().mean()
-                + predicted[-1].float().square().mean()
+                + fake_features[-1].float().square().mean()
             )
             matched.append([layer.detach() for layer in seen[:-1]])
         own.backward()
         self.optimizer.step()
         self.judges.requires_grad_(False)
         deceive, match = torch.zeros(()), torch.zeros(())
-        for judge, fake, features in zip(self.judges, labels, matched, strict=True):
+        for judge, fake, features in zip(self.judges, generated, matched, strict=True):
             *layers, verdict = judge(fake)
             deceive = deceive + (verdict.float() - 1.0).square().mean() / len(self.judges)
             for layer, wanted in zip(layers, features, strict=True):

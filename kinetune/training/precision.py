@@ -36,8 +36,8 @@ def choose_precision(wanted: str, device: torch.device) -> str:
 def cpu_has_bfloat16() -> bool:
     """Return whether the CPU multiplies bfloat16 matrices in hardware."""
     if hasattr(torch.cpu, "get_capabilities"):
-        detected = torch.cpu.get_capabilities()
-        return any(detected.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
     tests = (getattr(torch.cpu, f"_is_{unit}_supported", bool) for unit in _UNITS)
     return any(test() for test in tests)
 

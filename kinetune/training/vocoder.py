@@ -129,12 +129,14 @@ def _train(training: VocoderTraining, out: Path, run: Run) -> TrainingResult:
     loop = TrainingLoop(vocoder.network, training.loop, run)
     adversary = _adversary(training, run)
     judge = torch.compile(_band_loss) if training.compiled else _band_loss
-    tell = torch.compile(_inform) if training.compiled else _inform
+    to_target = torch.compile(_target_of_parts) if training.compiled else _target_of_parts
 
     def loss(batch: int) -> dict[str, Tensor]:
         mel, sounds = crops.batch(batch, training.loop.batch_size)
         predicted = loop.prepared(mel)
-        wanted = [target(s, b, tell) for s, b in zip(sounds, training.network.bands, strict=True)]
+        wanted = [
+            target(s, b, to_target) for s, b in zip(sounds, training.network.bands, strict=True)
+        ]
         parts = vocoder_loss(predicted, wanted, training, judge)
         if adversary is None:
             return parts
@@ -188,10 +190,10 @@ def _opposed(
 ) -> dict[str, Tensor]:
     """The loss's parts with those of the judges, who hear half of the batch."""
     half = -(-len(predicted[0]) // 2)
-    labels = [out[:half, :, :2].transpose(1, 2).float() for out in predicted]
-    estimated = adversary.loss(labels, [want.level[:half] for want in wanted])
-    opposed = estimated["deceive"] + training.matching_weight * estimated["match"]
-    return {**parts, **estimated, "loss": parts["loss"] + training.adversarial_weight * opposed}
+    generated = [out[:half, :, :2].transpose(1, 2).float() for out in predicted]
+    adversarial = adversary.loss(generated, [want.level[:half] for want in wanted])
+    opposed = adversarial["deceive"] + training.matching_weight * adversarial["match"]
+    return {**parts, **adversarial, "loss": parts["loss"] + training.adversarial_weight * opposed}
 
 
 def open_recordings(
@@ -322,7 +324,7 @@ FLOOR = 1e-5
 
 
 @torch.no_grad()
-def target(samples: Tensor, band: Band, tell: Callable[..., "Target"] | None = None) -> Target:
+def target(samples: Tensor, band: Band, to_target: Callable[..., "Target"] | None = None) -> Target:
     """Analyse a band's samples, (B, 2, N) at a decimated rate, frame before the first included."""
     factor = decimation(band)
     size, hop = band.window // factor, band.hop // factor
@@ -331,7 +333,7 @@ def target(samples: Tensor, band: Band, tell: Callable[..., "Target"] | None = N
     spectrum = torch.fft.rfft(frames)[..., band.first : band.first + band.count]
     # Faster than complex numbers: the parts lie apart.
     parts = torch.stack([spectrum.real, spectrum.imag])  # (2, B, 2, T + 1, K)
-    return (tell or _inform)(parts, _centre_steps(band))
+    return (to_target or _target_of_parts)(parts, _centre_steps(band))
 
 
 def _centre_steps(band: Band) -> Tensor:
@@ -341,7 +343,7 @@ def _centre_steps(band: Band) -> Tensor:
     return torch.stack([angle.cos(), angle.sin()])
 
 
-def _inform(parts: Tensor, centre: Tensor) -> Target:
+def _target_of_parts(parts: Tensor, centre: Tensor) -> Target:
     power = parts.square().sum(dim=0)
     unit = parts * power.clamp(min=1e-20).rsqrt()
     level = (power[:, :, 1:].sqrt() + FLOOR).log()
@@ -415,12 +417,12 @@ def _band_loss(out: Tensor, want: Target, training: VocoderTraining) -> dict[str
     }
 
 
-def _apart(labels: Tensor, unit: Tensor) -> Tensor:
+def _apart(measured: Tensor, unit: Tensor) -> Tensor:
     """Squared distance of points of the plane, (2, B, T, K) -> (B, T, K).
 
     Least for the mean of all unit numbers that are possible: the less sure, the nearer to zero.
     """
-    return (labels - unit).square().sum(dim=0)
+    return (measured - unit).square().sum(dim=0)
 
 
 def _patches(level: Tensor) -> Tensor:

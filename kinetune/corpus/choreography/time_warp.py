@@ -150,8 +150,8 @@ def own_beats(clip: MotionClip) -> Array:
         return known_s
     # Without the beat network, whose training would feed on what it found.
     evidence = tempo.collect_evidence(clip)
-    detected = tempo.strongest_tempi(evidence)[0][0] if evidence.minima_count else _DEFAULT_BPM
-    times = tempo.track(evidence, detected)
+    clip_bpm = tempo.strongest_tempi(evidence)[0][0] if evidence.minima_count else _DEFAULT_BPM
+    times = tempo.track(evidence, clip_bpm)
     return times[times <= timebase.duration_of(clip.frame_count - 1, clip.fps)]
 
 

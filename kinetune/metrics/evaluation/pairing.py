@@ -107,9 +107,9 @@ def pair_folders(folders: Folders) -> PairedFolders:
         )
     )
     names = sorted(set().union(*systems.values()) | set(reference or {}))
-    for folder, actual in ((folders.reference, reference), (folders.motions, motions),
+    for folder, named in ((folders.reference, reference), (folders.motions, motions),
                           (folders.beats, beats)):  # fmt: skip
-        _check_common_stems(systems, folder, actual)
+        _check_common_stems(systems, folder, named)
     genre_by_name = read_genres(folders.genres) if folders.genres else {}
     clips = [
         Clip(
@@ -135,18 +135,18 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     Raises:
         ConfigError: The folder is missing, holds none, or holds two of one stem.
     """
-    actual: dict[str, Path] = {}
+    named: dict[str, Path] = {}
     for path in _entries(folder):
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
             continue
-        if path.stem in actual:
+        if path.stem in named:
             raise ConfigError(
-                f"{folder}: {actual[path.stem].name} and {path.name} share a name; keep one of them"
+                f"{folder}: {named[path.stem].name} and {path.name} share a name; keep one of them"
             )
-        actual[path.stem] = path
-    if not actual:
+        named[path.stem] = path
+    if not named:
         raise ConfigError(f"{folder}: no files found; expected {', '.join(suffixes)}")
-    return actual
+    return named
 
 
 def takes_by_stem(folder: Path) -> dict[str, tuple[Path, ...]]:
@@ -191,15 +191,15 @@ def _entries(folder: Path) -> list[Path]:
 
 def _check_common_stems(
     systems: dict[str, dict[str, tuple[Path, ...]]], folder: Path | None,
-    actual: dict[str, Path] | None,
+    named: dict[str, Path] | None,
 ) -> None:  # fmt: skip
-    if folder is None or actual is None:
+    if folder is None or named is None:
         return
     for label, files in systems.items():
-        if not set(files) & set(actual):
+        if not set(files) & set(named):
             raise ConfigError(
                 f"{folder}: no name matches those of {label}: "
-                f"{_examples(actual)} there, {_examples(files)} here; files belong together by stem"
+                f"{_examples(named)} there, {_examples(files)} here; files belong together by stem"
             )
 
 
@@ -223,9 +223,9 @@ def _missing_files(
             elif takes < most:
                 detail = f"{takes} of {most} takes"
                 yield Problem(label, clip.name, "fewer takes", detail, loses_value=False)
-    for label, actual in partners.items():
+    for label, named in partners.items():
         for clip in clips:
-            if actual is not None and clip.name not in actual:
+            if named is not None and clip.name not in named:
                 yield Problem(label, clip.name, "missing")
 
 

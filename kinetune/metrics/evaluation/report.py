@@ -48,10 +48,10 @@ def results_table(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float
     return {
         label: {
             name: {
-                "value": _finite(detected.value), "low": _finite(detected.low),
-                "high": _finite(detected.high), "n": detected.n,
+                "value": _finite(figure.value), "low": _finite(figure.low),
+                "high": _finite(figure.high), "n": figure.n,
             }
-            for name, detected in row.items()
+            for name, figure in row.items()
         }
         for label, row in evaluation.estimates.items()
     }  # fmt: skip
@@ -67,11 +67,11 @@ def results_csv(evaluation: Evaluation) -> str:
         (
             label,
             name,
-            *(_cell(k) for k in (detected.value, detected.low, detected.high)),
-            detected.n,
+            *(_cell(k) for k in (figure.value, figure.low, figure.high)),
+            figure.n,
         )
         for label, row in evaluation.estimates.items()
-        for name, detected in row.items()
+        for name, figure in row.items()
     ]
     return _csv([("label", "metric", "value", "low", "high", "n"), *rows])
 

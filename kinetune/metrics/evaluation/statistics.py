@@ -143,7 +143,7 @@ def paired_difference(values: Array, baseline: Array, *, seed: int = 0) -> Diffe
         # Both sign flips of one value are equally extreme; scipy expects two observations.
         return Difference(float(difference[0]), 1.0, 1)
     # One sample with permutation_type "samples": the signs of the differences are flipped.
-    detected = permutation_test(
+    permuted = permutation_test(
         (difference,),
         lambda sample, axis: sample.mean(axis=axis),
         permutation_type="samples",
@@ -152,7 +152,7 @@ def paired_difference(values: Array, baseline: Array, *, seed: int = 0) -> Diffe
         batch=_BATCH,
         rng=np.random.default_rng(seed),
     )
-    return Difference(float(difference.mean()), float(detected.pvalue), count)
+    return Difference(float(difference.mean()), float(permuted.pvalue), count)
 
 
 def jackknife_difference(
@@ -163,13 +163,13 @@ def jackknife_difference(
     """Return the difference of a set statistic between two rows of the same dances, uncorrected."""
     from scipy.stats import norm
 
-    detected = jackknife_estimate(lambda chosen: statistic(chosen) - baseline(chosen), count)
-    error = (detected.high - detected.low) / (2.0 * _NORMAL_95)
+    estimate = jackknife_estimate(lambda chosen: statistic(chosen) - baseline(chosen), count)
+    error = (estimate.high - estimate.low) / (2.0 * _NORMAL_95)
     if not np.isfinite(error):
-        return Difference(detected.value, NAN, count)
+        return Difference(estimate.value, NAN, count)
     # Two equal rows have no error and no difference.
-    score = abs(detected.value) / error if error > 0 else (0.0 if detected.value == 0 else np.inf)
-    return Difference(detected.value, float(2.0 * norm.sf(score)), count)
+    score = abs(estimate.value) / error if error > 0 else (0.0 if estimate.value == 0 else np.inf)
+    return Difference(estimate.value, float(2.0 * norm.sf(score)), count)
 
 
 def holm_adjust(p_values: Sequence[float]) -> list[float]:

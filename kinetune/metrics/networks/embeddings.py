@@ -73,12 +73,12 @@ def _mfcc_embeddings(sound: Sound) -> NDArray[np.float32]:
     samples = resample(to_mono(sound), rate_hz).samples
     if len(samples) < timebase.samples_in(_MFCC_WINDOW_S, rate_hz):
         raise AudioError(f"'mfcc' needs 1 s or more, found {sound.duration_s:.3f} s")
-    detected = librosa.feature.mfcc(
+    coefficients = librosa.feature.mfcc(
         y=samples, sr=rate_hz, n_mfcc=_COEFFICIENTS, hop_length=timebase.HOP_LENGTH
     ).T  # (L, 20)
     length = timebase.frames_in(_MFCC_WINDOW_S, timebase.mel_rate_hz())
-    count = len(detected) // length
-    seconds = detected[: count * length].reshape(count, length, _COEFFICIENTS)
+    count = len(coefficients) // length
+    seconds = coefficients[: count * length].reshape(count, length, _COEFFICIENTS)
     rows = np.concatenate([seconds.mean(axis=1), seconds.std(axis=1)], axis=1)
     return rows.astype(np.float32)
 

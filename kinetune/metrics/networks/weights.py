@@ -28,16 +28,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        detected = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, ValueError, RuntimeError, EOFError, KeyError) as error:
         raise ModelError(f"{path}: weights that can't be read ({_first_line(error)})") from error
     except (SafetensorError, pickle.UnpicklingError) as error:
         raise ModelError(f"{path}: weights that can't be read ({_first_line(error)})") from error
-    if isinstance(detected, dict) and isinstance(detected.get("state_dict"), dict):
-        detected = detected["state_dict"]
-    if not isinstance(detected, dict) or not all(isinstance(v, Tensor) for v in detected.values()):
-        raise ModelError(f"{path}: expected named tensors, found {type(detected).__name__}")
-    return detected
+    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, dict) or not all(isinstance(v, Tensor) for v in loaded.values()):
+        raise ModelError(f"{path}: expected named tensors, found {type(loaded).__name__}")
+    return loaded
 
 
 def fit_weights(network: nn.Module, weights: dict[str, Tensor], *, where: str) -> None:

@@ -331,13 +331,13 @@ def _note(clips: Sequence[MotionClip], probability: float, seen: Observations) -
 
 def _other_tempi(chosen: Reading, readings: Sequence[Reading]) -> tuple[Tempo, ...]:
     """The readings of other tempi, best first."""
-    detected: list[Tempo] = []
+    alternatives: list[Tempo] = []
     for reading in readings:
-        known = [chosen.bpm, *(each.bpm for each in detected)]
+        known = [chosen.bpm, *(each.bpm for each in alternatives)]
         if all(abs(np.log2(reading.bpm / bpm)) > 0.057 for bpm in known):
             score = min(1.0, reading.probability / max(chosen.probability, 1e-9))
-            detected.append(Tempo(reading.bpm, reading.first_beat_s, score))
-    return tuple(detected)
+            alternatives.append(Tempo(reading.bpm, reading.first_beat_s, score))
+    return tuple(alternatives)
 
 
 def _unknown_grid(

@@ -223,9 +223,9 @@ def load_beat_network(folder: Path) -> BeatNetwork:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{folder}: not a beat network ({reason})") from error
     settings = config.build(BeatNetworkConfig, table, context=str(folder / CONFIG_FILE))
-    detected = {name: value.shape for name, value in weights.items()}
-    if detected != settings.shapes:
-        odd = sorted(set(detected.items()) ^ set(settings.shapes.items()))[0]
+    loaded_shapes = {name: value.shape for name, value in weights.items()}
+    if loaded_shapes != settings.shapes:
+        odd = sorted(set(loaded_shapes.items()) ^ set(settings.shapes.items()))[0]
         raise ModelError(f"{folder}: weight {odd[0]!r} does not fit its {CONFIG_FILE}")
     if not all(np.isfinite(value).all() for value in weights.values()):
         raise ModelError(f"{folder}: a weight is NaN or infinite; copy the file again")

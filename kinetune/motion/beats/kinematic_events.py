@@ -1,6 +1,6 @@
 """Kinematic events: the moments at which a body marks time.
 
-Four kinds are detected by rule: local minima of a joint's speed, reversals of a joint's direction,
+Four kinds are peaks by rule: local minima of a joint's speed, reversals of a joint's direction,
 feet coming to stand, and the pelvis' lowest points. Each kind is an array of weights over analysis
 frames (60 a second), zero where nothing happens. :func:`beat_salience` shifts every kind by its
 usual lag behind the beat and adds them up, each scaled to its share, so that a dance with few
@@ -88,8 +88,8 @@ def _prominent_maxima(values: Array, prominence: float) -> Array:
     """Weigh the local maxima of every column by the root of their prominence: (T, C) -> (T, C)."""
     out = np.zeros_like(values)
     for column, value in enumerate(values.T):
-        detected, about = find_peaks(value, prominence=prominence)
-        out[detected, column] = np.sqrt(about["prominences"])
+        peaks, about = find_peaks(value, prominence=prominence)
+        out[peaks, column] = np.sqrt(about["prominences"])
     return out
 
 

@@ -183,11 +183,11 @@ class MetricalModel:
         self._times_s = self._seen.times_s
         self._block_times_s = self._block_middles()
         self._tempi = self._tempi_tried()
-        detected = [self._posterior(metre) for metre in metres]
-        total = np.logaddexp.reduce([each.log_evidence for each in detected])
+        posteriors = [self._posterior(metre) for metre in metres]
+        total = np.logaddexp.reduce([each.log_evidence for each in posteriors])
         self._posteriors = [
             replace(each, middle=each.middle * np.exp(each.log_evidence - total))
-            for each in detected
+            for each in posteriors
         ]
         self._beats = np.sum([each.bars.sum(axis=1) for each in self._posteriors], axis=0)
 
@@ -197,24 +197,24 @@ class MetricalModel:
         The same tempo half a beat off, and half and double time, are always among them (unless the
         constraints exclude them), however unlikely.
         """
-        detected: list[Reading] = []
+        readings: list[Reading] = []
         left = self._beats.copy()
         for _ in range(MOST_READINGS):
-            if detected and left.sum() < _LEAST_PROBABILITY:
+            if readings and left.sum() < _LEAST_PROBABILITY:
                 break
             peak = np.unravel_index(int(np.argmax(_pooled(left))), left.shape)
             tempo, position = int(peak[0]), int(peak[1])
             mode = self._mode(tempo, position)
-            if not any(_same(mode, known) for known in detected):
-                detected.append(mode)
+            if not any(_same(mode, known) for known in readings):
+                readings.append(mode)
             # What lies just outside a reading is still the same reading, less exactly.
             left = np.where(_near(self._tempi, tempo, position, wide=_APART), 0.0, left)
-        best = max(detected, key=lambda reading: reading.probability)
+        best = max(readings, key=lambda reading: reading.probability)
         for rival in self._rivals(best):
-            if not any(_same(rival, known) for known in detected):
-                detected.append(rival)
-        detected = self._calibrated(detected)
-        return tuple(sorted(detected, key=lambda reading: -reading.probability))
+            if not any(_same(rival, known) for known in readings):
+                readings.append(rival)
+        readings = self._calibrated(readings)
+        return tuple(sorted(readings, key=lambda reading: -reading.probability))
 
     def _calibrated(self, readings: list[Reading]) -> list[Reading]:
         """Scale the log odds of each reading; together they stay at most 1."""
@@ -235,8 +235,8 @@ class MetricalModel:
         """
         duration_s = self._seen.duration_s
         steady = timebase.beat_times(reading.bpm, reading.first_beat_s, duration_s)
-        kept_frames = self._known.bpm is not None or self._known.first_beat_s is not None
-        if kept_frames or duration_s < _DRIFT_FROM_S:
+        constrained = self._known.bpm is not None or self._known.first_beat_s is not None
+        if constrained or duration_s < _DRIFT_FROM_S:
             return steady, True
         activation = self.activation
         frames_s = timebase.frame_times(len(activation), ANALYSIS_FPS)

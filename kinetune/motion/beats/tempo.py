@@ -126,14 +126,14 @@ def strongest_tempi(evidence: TempoEvidence) -> list[tuple[float, float]]:
     inside = scores[1:-1]
     tops = 1 + np.flatnonzero((inside >= scores[:-2]) & (inside > scores[2:]))
     tops = tops if len(tops) else np.array([int(np.argmax(scores))])
-    detected: list[tuple[float, float]] = []
+    strongest: list[tuple[float, float]] = []
     for index in tops[np.argsort(scores[tops])[::-1]]:
         bpm = float(evidence.tempi_bpm[index])
-        if all(abs(np.log2(bpm / other)) > _PEAK_WIDTH for other, _ in detected):
-            detected.append((bpm, float(scores[index])))
-        if len(detected) == _MOST_TEMPI:
+        if all(abs(np.log2(bpm / other)) > _PEAK_WIDTH for other, _ in strongest):
+            strongest.append((bpm, float(scores[index])))
+        if len(strongest) == _MOST_TEMPI:
             break
-    return detected
+    return strongest
 
 
 def salience_at(evidence: TempoEvidence, times_s: Array) -> Array:

@@ -71,10 +71,10 @@ class BeatOptions:
         first_beat_s, metre = self.first_beat_s, self.metre
         bpm = None if isinstance(self.bpm, str) else self.bpm
         if self.bpm in ("half", "double"):
-            detected = beat_grid(clip, metre=metre, reading=self.reading)
+            estimated = beat_grid(clip, metre=metre, reading=self.reading)
             return beat_grid(
                 clip,
-                bpm=detected.bpm * TEMPO_FACTORS[str(self.bpm)],
+                bpm=estimated.bpm * TEMPO_FACTORS[str(self.bpm)],
                 first_beat_s=first_beat_s,
                 metre=metre,
             )

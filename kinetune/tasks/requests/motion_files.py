@@ -32,8 +32,8 @@ def find_motions(paths: Sequence[Path], *, recursive: bool = False) -> list[Moti
     """
     motions: dict[Path, MotionPath] = {}
     for path in paths:
-        detected = _inside(path, recursive) if path.is_dir() else [MotionPath(path)]
-        for motion in detected:
+        here = _inside(path, recursive) if path.is_dir() else [MotionPath(path)]
+        for motion in here:
             motions.setdefault(motion.path, motion)
     return list(motions.values())
 

@@ -39,13 +39,13 @@ class Recordings:
 
     def sound(self, name: str, factor: int) -> NDArray[np.int16]:
         """Return middle and side of a piece at the full rate over ``factor``, memory-mapped."""
-        detected: NDArray[np.int16] = np.load(_sound_path(self.folder, name, factor), mmap_mode="r")
-        return detected
+        samples: NDArray[np.int16] = np.load(_sound_path(self.folder, name, factor), mmap_mode="r")
+        return samples
 
     def mel(self, name: str) -> NDArray[np.float16]:
         """Return the spectrograms of a piece, (V, M, L), memory-mapped."""
-        detected: NDArray[np.float16] = np.load(self.folder / f"{name}-mel.npy", mmap_mode="r")
-        return detected
+        mel: NDArray[np.float16] = np.load(self.folder / f"{name}-mel.npy", mmap_mode="r")
+        return mel
 
 
 def decimation(band: Band) -> int:

@@ -100,8 +100,8 @@ def read_document(path: Path, context: str) -> Document:
     asset = document.get("asset") if isinstance(document, dict) else None
     version = asset.get("version") if isinstance(asset, dict) else None
     if not str(version).startswith("2"):
-        detected = "no version" if version is None else f"version {str(version)[:20]}"
-        raise MotionError(f"{context}: expected glTF 2, found {detected}; export it as .glb")
+        version_text = "no version" if version is None else f"version {str(version)[:20]}"
+        raise MotionError(f"{context}: expected glTF 2, found {version_text}; export it as .glb")
     if unreadable := [
         name for name in _UNREADABLE if name in str(document.get("extensionsRequired"))
     ]:
