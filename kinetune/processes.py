@@ -1,7 +1,8 @@
 """Pools of worker processes that end with the process that started them.
 
 Workers are fresh interpreters (safe with threads, the same on every system). A worker watches its
-parent and exits when the parent is gone, however it ended; Ctrl-C reaches the parent only.
+parent and exits when the parent is gone, however it ended; Ctrl-C reaches the parent only, also
+while a worker starts. A second Ctrl-C ends the workers in the middle of their work.
 """
 
 import contextlib
@@ -9,9 +10,10 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import active_children, connection, get_context, parent_process
+from typing import Any
 
 from kinetune.errors import KinetuneError
 
@@ -31,9 +33,7 @@ def process_pool(
     Raises:
         KinetuneError: A worker was killed, by lack of memory for example.
     """
-    pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=_start_worker, initargs=(initializer,)
-    )
+    pool = _Pool(workers, get_context("spawn"), initializer=_start_worker, initargs=(initializer,))
     try:
         yield pool
     except BrokenProcessPool as error:
@@ -41,11 +41,48 @@ def process_pool(
             "a worker process was killed, perhaps for lack of memory; try again with fewer workers"
         ) from error
     finally:
+        _close(pool)
+
+
+class _Pool(ProcessPoolExecutor):
+    """Starts its workers, one at a call until there are enough, deaf to Ctrl-C."""
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Submit a call."""
+        with _ctrl_c_blocked():
+            return super().submit(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _ctrl_c_blocked() -> Iterator[None]:
+    """Hold SIGINT back; processes begun meanwhile never see one that is sent to the group.
+
+    Without it Ctrl-C would end a worker that is still importing, with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _close(pool: ProcessPoolExecutor) -> None:
+    try:
         pool.shutdown(wait=True, cancel_futures=True)
+    except KeyboardInterrupt:
+        for worker in active_children():
+            worker.terminate()
+        raise
 
 
 def _start_worker(initializer: Callable[[], None] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        # What the worker starts itself shall hear it.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     if initializer is not None:
         initializer()

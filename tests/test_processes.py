@@ -17,7 +17,7 @@ PARENT = """
     from kinetune.processes import process_pool
 
     def work(number):
-        print(os.getpid(), flush=True)
+        os.write(1, b"%d\\n" % os.getpid())
         time.sleep(60.0)
 
     if __name__ == "__main__":
@@ -65,6 +65,42 @@ def test_workers_exit_when_their_parent_is_killed(parent, how):
     parent.send_signal(how)
     parent.wait()
     assert wait_until(lambda: not any(is_alive(pid) for pid in workers))
+
+
+# Workers import the script again, under another name, before they begin.
+SLOW_TO_START = """
+    import os, sys, time
+    from kinetune.processes import process_pool
+
+    if __name__ == "__main__":
+        try:
+            with process_pool(2) as pool:
+                list(pool.map(time.sleep, [60.0 * ("work" in sys.argv)] * 4))
+        except KeyboardInterrupt:
+            print("stopped", flush=True)
+    else:
+        os.write(1, b"%d\\n" % os.getpid())
+        time.sleep(1.0 * ("start" in sys.argv))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+@pytest.mark.parametrize(("phase", "interrupts"), [("start", 1), ("work", 2)])
+def test_ctrl_c_stops_workers_that_start_and_two_those_that_work(tmp_path, phase, interrupts):
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(SLOW_TO_START))
+    process = subprocess.Popen(
+        [sys.executable, script, phase], text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    workers = [int(process.stdout.readline()) for _ in range(2)]
+    time.sleep(0.5)
+    for _ in range(interrupts):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.3)
+    out, errors = process.communicate(timeout=30.0)
+    assert (out, errors, process.returncode) == ("stopped\n", "", 0)
+    assert not any(is_alive(pid) for pid in workers)
 
 
 def square(number):
