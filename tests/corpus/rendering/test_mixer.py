@@ -13,7 +13,8 @@ from kinetune.corpus.composition.music_score import Note
 from kinetune.corpus.rendering import mixer
 from kinetune.corpus.rendering.instruments_table import INSTRUMENTS
 from kinetune.corpus.rendering.mastering import PEAK
-from kinetune.corpus.rendering.mixer import attack_s, onset_s, render
+from kinetune.corpus.rendering.mixer import render
+from kinetune.corpus.rendering.note_player import NotePlayer, attack_s, onset_s
 from kinetune.corpus.rendering.synthesis import NoteSpec, Timbre
 from tests.corpus.rendering.scores import NEUTRAL, RATE_HZ, part, power_between, rms, score
 from tests.corpus.test_music import plan
@@ -73,7 +74,8 @@ def test_attacks_are_found_in_ramps():
 
 def test_a_riser_starts_on_time():
     riser = part("riser", "riser")
-    wave = mixer._render_part(riser, [Note("riser", 0.5, 1.0, 60.0, 0.9)], 2 * RATE_HZ, 0, RATE_HZ)
+    note = Note("riser", 0.5, 1.0, 60.0, 0.9)
+    wave = NotePlayer(riser, [note], RATE_HZ).next_block(2 * RATE_HZ)
     assert np.flatnonzero(wave)[0] == pytest.approx(RATE_HZ // 2, abs=20)
     assert rms(wave[int(1.3 * RATE_HZ) : int(1.5 * RATE_HZ)]) > 3 * rms(wave[:RATE_HZ])
 
@@ -151,7 +153,7 @@ def test_velocity_sets_loudness_by_its_curve():
     levels = []
     for velocity in (0.8, 0.99):
         note = Note("line0", 0.3, 0.5, 45.0, velocity)
-        levels.append(np.abs(mixer._render_part(played, [note], RATE_HZ, 0, RATE_HZ)).max())
+        levels.append(np.abs(NotePlayer(played, [note], RATE_HZ).next_block(RATE_HZ)).max())
     assert levels[1] / levels[0] == pytest.approx((0.99 / 0.8) ** 1.35, rel=1e-3)
 
 
