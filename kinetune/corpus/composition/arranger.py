@@ -142,4 +142,5 @@ class NoteWriter:
         varied = velocity * (1.0 + _VELOCITY_SPREAD * self.rng.normal())
         velocity = float(np.clip(varied, 0.05, 1.0))
         if start < self.duration_s:
-            self.notes.append(Note(part, start, self.step_s * steps * _GATE, pitch, velocity))
+            length_s = self.step_s * steps * _GATE
+            self.notes.append(Note(part, start, length_s, pitch, velocity, bar.index))

@@ -48,10 +48,31 @@ def compose(dance: Dance | DanceProfile, seed: int) -> Score:
     profile = dance_profile(dance) if isinstance(dance, Dance) else dance
     code = genres.genre_code(profile.genre)
     beats = timebase.beat_times(profile.bpm, profile.downbeat_s, profile.duration_s)
-    _check(profile, len(beats))
     rng = np.random.default_rng([seed, 202, genres.genre_index(code)])
     style = style_of(code)
     song = draw_song(rng, style, profile.bpm)
+    writer = write_song(rng, song, profile)
+    notes = tuple(sorted(writer.notes, key=lambda note: note.start_s))
+    mix = draw_mix(rng, style, profile.bpm)
+    return Score(
+        code, profile.bpm, song.key, profile.duration_s, tuple(writer.bars_s), beats,
+        profile.energy, tuple(song.parts.values()), notes, mix,
+    )  # fmt: skip
+
+
+def write_song(rng: np.random.Generator, song: Song, profile: DanceProfile) -> NoteWriter:
+    """Return the bars and notes of a song as it is played to a dance.
+
+    Args:
+        rng: Of the performance.
+        song: Its material.
+        profile: The dance.
+
+    Raises:
+        ConfigError: Energy or impacts don't match the beats.
+    """
+    beats = timebase.beat_times(profile.bpm, profile.downbeat_s, profile.duration_s)
+    _check(profile, len(beats))
     writer = NoteWriter(rng, song, profile)
     curve = EnergyCurve(profile, beats, writer.bars_s)
     resting: set[str] = set()
@@ -62,12 +83,7 @@ def compose(dance: Dance | DanceProfile, seed: int) -> Score:
             if curve.mean(index, PHRASE_BARS - phrase % PHRASE_BARS) < _CALM_BELOW:
                 resting |= song.calm_rests
         _write_bar(writer, _make_bar(writer, curve, index), resting, curve.before(index))
-    notes = tuple(sorted(writer.notes, key=lambda note: note.start_s))
-    mix = draw_mix(rng, style, profile.bpm)
-    return Score(
-        code, profile.bpm, song.key, profile.duration_s, tuple(writer.bars_s), beats,
-        profile.energy, tuple(song.parts.values()), notes, mix,
-    )  # fmt: skip
+    return writer
 
 
 def _check(profile: DanceProfile, beats: int) -> None:

@@ -35,13 +35,23 @@ class DanceProfile:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One note of one part."""
+    """One note of one part.
+
+    Attributes:
+        part: Name of the part.
+        start_s: When it begins.
+        duration_s: From note on to note off.
+        pitch: MIDI pitch.
+        velocity: 0 to 1.
+        bar: Index of the bar it was written in.
+    """
 
     part: str
     start_s: float
     duration_s: float
     pitch: float
     velocity: float
+    bar: int = 0
 
 
 @dataclass(frozen=True)

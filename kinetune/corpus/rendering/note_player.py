@@ -6,7 +6,7 @@ A note that rises slowly starts early, so that it has risen on its beat. Samples
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class _Key(NamedTuple):
 class _Rendered(NamedTuple):
     """A rendered note, shape (N,), and how much before its beat it starts."""
 
-    samples: NDArray[np.floating]
+    samples: NDArray[Any]
     lead_s: float
 
 
@@ -53,7 +53,7 @@ class _Sounding(NamedTuple):
 
     start: int
     gain: float
-    samples: NDArray[np.floating]
+    samples: NDArray[Any]
 
 
 class NotePlayer:
@@ -86,7 +86,7 @@ class NotePlayer:
         self._sounding: list[_Sounding] = []
         self._level = _level_gain(part, notes, rate_hz) if notes else 0.0
 
-    def next_block(self, count: int) -> NDArray[np.floating]:
+    def next_block(self, count: int) -> NDArray[Any]:
         """Return the next ``count`` samples, shape (count,)."""
         start, end = self._position, self._position + count
         self._start_notes(end)
