@@ -1,38 +1,77 @@
 """Changes the code in small ways, one at a time, and counts how often a test notices.
 
     pip install cosmic-ray
-    python tools/mutation_score.py [--each 60] [--seed 0] [motion model training audio metrics]
+    python tools/mutation_score.py [--each 24] [--seed 0] [--resume] [motion model training ...]
 
 Draws ``--each`` mutations a package (cosmic-ray's operators: another arithmetic or comparison
-operator, another number, True for False, ``and`` for ``or``, a sign dropped, a condition negated),
-and runs the tests of that module: its mirror under ``tests/`` and every test file that imports it.
-The work is done in a copy, so the checkout stays as it is. Heavy libraries are loaded once; each
-mutation runs in a fork, so this needs Linux or macOS.
+operator, another number, True for False, ``and`` for ``or``, a sign dropped, a condition negated).
+First the tests in the package's folder under ``tests/`` run once without a mutation; that gives the
+CPU seconds of each test and the functions it calls. A test that fails there takes no part and is
+named. A mutation then meets the tests that call the mutated function, those of the module's mirror
+first, files in the order of their CPU time, until one fails. A run that takes far more CPU time
+than its tests took without the mutation is an endless loop, and counts as noticed.
 
-Prints Markdown: mutations, killed by a test, survived, and the score; then the survivors as diffs.
-A mutation that changes nothing that matters (an error's text, a cache size) survives too.
+The work is done in a copy, so the checkout stays as it is. Heavy libraries are loaded once and each
+run is a fork, so this needs Linux or macOS. Every result is written to ``out/mutations.jsonl`` at
+once; ``--resume`` goes on from there, and repeats survivors if the tests have changed since.
+The first run of the tests is kept beside it and repeated for changed files only.
+
+Prints Markdown: mutations, those a test noticed, those that survived, and how many of these
+``tools/mutations_without_effect.toml`` lists as changing nothing that matters (an error's text, a
+cache size). Then the other survivors as diffs.
 """
 
 import argparse
 import ast
+import compileall
 import difflib
+import gc
+import hashlib
+import importlib
+import json
 import os
-import random
+import resource
 import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tomllib
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import cosmic_ray.plugins
+import pytest
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("motion", "model", "training", "audio", "metrics")
+RESULTS = ROOT / "out" / "mutations.jsonl"
+UNMUTATED = ROOT / "out" / "tests-unmutated.json"
+WITHOUT_EFFECT = ROOT / "tools" / "mutations_without_effect.toml"
+# What the tests load again and again if each fork has to.
+LIBRARIES = (
+    "accelerate", "av", "diffusers", "librosa", "matplotlib", "mir_eval", "msgspec", "numba",
+    "numpy", "PIL", "pyloudnorm", "rich", "safetensors", "scipy", "sklearn", "soundfile",
+    "tensorboard", "torch", "transformers", "typer",
+)  # fmt: skip
+COPIED = (
+    "kinetune",
+    "tests",
+    "examples",
+    "configs",
+    "docs",
+    "tools",
+    "pyproject.toml",
+    "README.md",
+)
 _ARITHMETIC = ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Pow_Mul", "FloorDiv_Mul", "Mod_Add")
 _OTHER = (
     "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd",
@@ -45,16 +84,50 @@ OPERATORS = (
     *(f"core/ReplaceComparisonOperator_{name}" for name in _COMPARISONS),
     *(f"core/{name}" for name in _OTHER),
 )
-TIMEOUT_S = 120.0
+# CPU seconds of tests that one mutation meets at most, as measured without it.
+MOST_CPU_S = 60.0
+# Loading the tests costs CPU time too, and what a test costs varies with what ran before it.
+_SPARE_CPU_S, _SPARE_TIMES, _WALL_TIMES = 20.0, 3.0, 20.0
+
+# A function: the file, relative to the checkout, and its first line. Line 0 is the module's own.
+Function = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class Mutation:
     """One change of one module."""
 
-    module: Path
+    module: str
     operator: str
     occurrence: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Test:
+    """What a test showed without any mutation."""
+
+    cpu_s: float
+    passed: bool
+    calls: frozenset[Function]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a mutation: ``noticed``, ``too long``, ``survived`` or ``no test``."""
+
+    package: str
+    mutation: Mutation
+    outcome: str
+    before: str
+    after: str
+    source_hash: str
+    tests_hash: str
+
+    @property
+    def survived(self) -> bool:
+        """Return whether no test noticed."""
+        return self.outcome in ("survived", "no test")
 
 
 def mutations_of(module: Path) -> Iterator[Mutation]:
@@ -62,134 +135,392 @@ def mutations_of(module: Path) -> Iterator[Mutation]:
     nodes = list(ast_nodes(get_ast(module.read_text(encoding="utf-8"))))
     for name in OPERATORS:
         operator = cosmic_ray.plugins.get_operator(name)()
-        count = sum(len(list(operator.mutation_positions(node))) for node in nodes)
-        yield from (Mutation(module, name, k) for k in range(count))
+        spans = (span for node in nodes for span in operator.mutation_positions(node))
+        for occurrence, (start, _) in enumerate(spans):
+            yield Mutation(str(module), name, occurrence, start[0])
 
 
-def imports_of(test: Path) -> set[str]:
-    """Return the modules that a test file imports, as dotted names."""
-    names = set()
-    for node in ast.walk(ast.parse(test.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-    return names
+class Recorder:
+    """A pytest plugin that notes each test's CPU time, outcome and the functions it calls.
+
+    The calls of a shared fixture belong to every test that asks for it, whichever comes first.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._prefix = f"{folder}/kinetune/"
+        self._length = len(f"{folder}/")
+        self._calls: dict[str, set[Function]] = defaultdict(set)
+        self._current = [self._calls["loading"]]
+        self._fixtures: dict[str, list[str]] = {}
+        self._cpu_s: dict[str, float] = {}
+        self._failed: set[str] = set()
+
+    def _trace(self, frame, event, argument) -> None:  # noqa: ANN001
+        code = frame.f_code
+        if code.co_filename.startswith(self._prefix):
+            self._current[-1].add((code.co_filename[self._length :], code.co_firstlineno))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Count calls from here on: those of loading the modules say nothing."""
+        sys.settrace(self._trace)
+        threading.settrace(self._trace)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef, request) -> object:  # noqa: ANN001
+        """Note the calls of a fixture."""
+        self._current.append(self._calls[f"fixture {fixturedef.argname}"])
+        try:
+            return (yield)
+        finally:
+            self._current.pop()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> object:
+        """Note the calls and the CPU time of a test."""
+        self._fixtures[item.nodeid] = [f"fixture {name}" for name in item.fixturenames]
+        self._current = [self._calls[item.nodeid]]
+        start = _cpu_s()
+        try:
+            return (yield)
+        finally:
+            self._cpu_s[item.nodeid] = _cpu_s() - start
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a failure."""
+        if report.failed:
+            self._failed.add(report.nodeid)
+
+    def tests(self) -> dict[str, dict]:
+        """Return each test by its name in pytest, as JSON can hold it."""
+        return {
+            name: {
+                "cpu_s": cpu_s,
+                "passed": name not in self._failed,
+                "calls": sorted(
+                    self._calls[name].union(*(self._calls[f] for f in self._fixtures[name]))
+                ),
+            }
+            for name, cpu_s in self._cpu_s.items()
+        }
 
 
-def tests_of(module: Path, imported: dict[Path, set[str]]) -> list[Path]:
-    """Return the test files of a module: its mirror first, then those that import it."""
-    dotted = ".".join(module.with_suffix("").parts)
-    mirror = Path("tests", *module.parts[1:-1], f"test_{module.name}")
-    others = sorted(test for test, names in imported.items() if dotted in names)
-    return [test for test in (mirror, *others) if test in imported][:8]
+def _cpu_s() -> float:
+    own, children = (
+        resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def run_tests(tests: list[Path], deadline_s: float) -> bool:
-    """Return whether every test passed, in a fork of this process."""
+class Order:
+    """A pytest plugin that runs the named tests only, in the order of the names."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._rank = {name: rank for rank, name in enumerate(names)}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Drop and sort."""
+        items[:] = sorted(
+            (item for item in items if item.nodeid in self._rank),
+            key=lambda item: self._rank[item.nodeid],
+        )
+
+
+def in_fork(work: Callable[[], int], *, cpu_s: float) -> str:
+    """Do the work in a fork: ``passed`` if it returns 0, ``too long`` or ``failed``."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            code = _pytest_quietly(tests)
+            os.setsid()
+            resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s) + 1, int(cpu_s) + 5))
+            silent = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silent, 1)
+            os.dup2(silent, 2)
+            code = work()
         finally:
             # Never back into the caller's code, whatever was raised.
             os._exit(code)
-    end = time.monotonic() + deadline_s
+    end = time.monotonic() + _WALL_TIMES * cpu_s
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return status == 0
+            if os.WIFSIGNALED(status):
+                stopped = os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
+                return "too long" if stopped else "failed"
+            return "failed" if status else "passed"
         time.sleep(0.02)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return False
+    return "too long"
 
 
-def _pytest_quietly(tests: list[Path]) -> int:
-    import pytest
-
-    os.setsid()
-    silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 1)
-    os.dup2(silent, 2)
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
+def run_pytest(paths: Iterable[str], *options: str, plugin: object) -> int:
+    """Run the tests of some files in this process and return pytest's exit code."""
+    fixed = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     # Plugins that the libraries loaded beforehand bring along.
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    return int(pytest.main([*options, *map(str, dict.fromkeys(tests))]))
+    fixed += ["-W", "ignore::pytest.PytestAssertRewriteWarning", f"--basetemp={Path.cwd()}/tmp"]
+    return int(pytest.main([*fixed, *options, *paths], plugins=[plugin]))
 
 
-def check_pass(tests: list[Path]) -> None:
-    """Stop unless the tests pass as they are: a test that fails anyway would notice everything."""
-    if tests and not run_tests(tests, 3 * TIMEOUT_S):
-        sys.exit(f"these tests fail without any mutation: {' '.join(map(str, tests))}")
+def tests_of_package(package: str) -> dict[str, Test]:
+    """Return what the tests of a package show without a mutation; only changed files are run."""
+    stored = json.loads(UNMUTATED.read_text(encoding="utf-8")) if UNMUTATED.is_file() else {}
+    helpers = [p for p in sorted(Path("tests").rglob("*.py")) if not p.name.startswith("test_")]
+    code = _hash_files([*sorted(Path("kinetune").rglob("*.py")), *helpers])
+    hashes = {
+        str(p): f"{code} {_hash_files([p])}"
+        for p in sorted(Path("tests", package).rglob("test_*.py"))
+    }
+    known = {file: row for file, row in stored.items() if row["hash"] == hashes.get(file)}
+    changed = [file for file in hashes if file not in known]
+    if changed:
+        shown, modules = _recorded(changed)
+        rows: dict[str, dict] = {file: {} for file in changed}
+        for name, test in shown.items():
+            rows[name.partition("::")[0]][name] = test
+        known |= {
+            file: {"hash": hashes[file], "tests": row, "modules": modules}
+            for file, row in rows.items()
+        }
+        UNMUTATED.write_text(json.dumps(stored | known), encoding="utf-8")
+    _load({name for row in known.values() for name in row["modules"]})
+    return {
+        name: Test(test["cpu_s"], test["passed"], frozenset(map(tuple, test["calls"])))
+        for row in known.values()
+        for name, test in row["tests"].items()
+    }
 
 
-def tried(mutation: Mutation, tests: list[Path]) -> str | None:
-    """Return the diff of a mutation that survived, or None if a test noticed it."""
-    before = mutation.module.read_text(encoding="utf-8")
+def _recorded(files: list[str]) -> tuple[dict[str, dict], list[str]]:
+    """Run test files as they are; return what their tests show, and the libraries they load."""
+    path = Path("recorded.json")
+    path.unlink(missing_ok=True)
+
+    def record() -> int:
+        recorder = Recorder(Path.cwd())
+        run_pytest(files, plugin=recorder)
+        sys.settrace(None)
+        loaded = [name for name in sys.modules if name.partition(".")[0] in LIBRARIES]
+        path.write_text(json.dumps([recorder.tests(), loaded]), encoding="utf-8")
+        return 0
+
+    outcome = in_fork(record, cpu_s=3600)
+    if not path.is_file():
+        sys.exit(f"the tests did not run to their end without any mutation: {outcome}")
+    return tuple(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _load(modules: Iterable[str]) -> None:
+    """Load libraries once, for all forks."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in sorted(modules):
+            with suppress(ImportError):
+                importlib.import_module(name)
+    gc.freeze()
+
+
+@cache
+def imports_of(test: str) -> frozenset[str]:
+    """Return the modules that a test file imports, as dotted names."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(Path(test).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return frozenset(names)
+
+
+def function_at(module: str, line: int) -> Function:
+    """Return the innermost function around a line, or line 0 for the module itself."""
+    first = 0
+    for node in ast.walk(ast.parse(Path(module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.lineno <= line <= node.end_lineno:
+            first = max(first, min([node.lineno, *(d.lineno for d in node.decorator_list)]))
+    return module, first
+
+
+def tests_of(mutation: Mutation, tests: dict[str, Test]) -> list[str]:
+    """Return the tests that a mutation meets, by name, in the order in which they run."""
+    module = Path(mutation.module)
+    function = function_at(mutation.module, mutation.line)
+    dotted = ".".join(module.with_suffix("").parts)
+    mirror = str(Path("tests", *module.parts[1:-1], f"test_{module.name}"))
+
+    def meets(name: str, test: Test) -> bool:
+        file = name.partition("::")[0]
+        if function[1] and file != mirror:
+            return function in test.calls
+        return file == mirror or dotted in imports_of(file)
+
+    chosen = [name for name, test in tests.items() if test.passed and meets(name, test)]
+    file_s: dict[str, float] = defaultdict(float)
+    for name in chosen:
+        file_s[name.partition("::")[0]] += tests[name].cpu_s
+
+    def rank(name: str) -> tuple[bool, float, str]:
+        file = name.partition("::")[0]
+        return file != mirror, file_s[file], file
+
+    # Within a file the order is pytest's, which sets shared fixtures up once.
+    chosen.sort(key=rank)
+    kept, cpu_s = [], 0.0
+    for name in chosen:
+        cpu_s += tests[name].cpu_s
+        if kept and cpu_s > MOST_CPU_S:
+            break
+        kept.append(name)
+    return kept
+
+
+def outcome_of(mutation: Mutation, after: str, tests: dict[str, Test]) -> str:
+    """Return what the tests say to a module whose text is ``after``."""
+    names = tests_of(mutation, tests)
+    if not names:
+        return "no test"
+    files = dict.fromkeys(name.partition("::")[0] for name in names)
+    cpu_s = _SPARE_CPU_S + _SPARE_TIMES * sum(tests[name].cpu_s for name in names)
+    module = Path(mutation.module)
+    before, stat = module.read_bytes(), module.stat()
+    try:
+        module.write_text(after, encoding="utf-8")
+        outcome = in_fork(lambda: run_pytest(files, "-x", plugin=Order(names)), cpu_s=cpu_s)
+    finally:
+        module.write_bytes(before)
+        # Compiled modules are told from stale ones by this time.
+        os.utime(module, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    return {"passed": "survived", "failed": "noticed"}.get(outcome, outcome)
+
+
+def tried(package: str, mutation: Mutation, tests: dict[str, Test], tests_hash: str) -> Result:
+    """Return what became of a mutation."""
+    before = Path(mutation.module).read_text(encoding="utf-8")
     operator = cosmic_ray.plugins.get_operator(mutation.operator)()
     after = mutate_code(before, operator, mutation.occurrence)
-    try:
-        mutation.module.write_text(after, encoding="utf-8")
-        if not run_tests(tests, TIMEOUT_S):
-            return None
-    finally:
-        mutation.module.write_text(before, encoding="utf-8")
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
-    changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-    return "\n".join([str(mutation.module), *changed])
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0))
+    old = [line[1:].strip() for line in lines[2:] if line.startswith("-")]
+    new = [line[1:].strip() for line in lines[2:] if line.startswith("+")]
+    outcome = outcome_of(mutation, after, tests)
+    changed = "\n".join(old), "\n".join(new)
+    return Result(package, mutation, outcome, *changed, _hash([before]), tests_hash)
+
+
+def _hash(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def _hash_files(paths: Iterable[Path]) -> str:
+    return _hash(path.read_text(encoding="utf-8") for path in paths)
+
+
+def earlier_results() -> dict[Mutation, Result]:
+    """Return the results of the last run, the newest of each mutation."""
+    if not RESULTS.is_file():
+        return {}
+    rows = map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines())
+    results = (Result(**{**row, "mutation": Mutation(**row["mutation"])}) for row in rows)
+    return {result.mutation: result for result in results}
+
+
+def still_holds(result: Result, tests_hash: str) -> bool:
+    """Return whether an earlier result can stand: same module and, for a survivor, same tests."""
+    same = _hash([Path(result.mutation.module).read_text(encoding="utf-8")]) == result.source_hash
+    return same and (not result.survived or result.tests_hash == tests_hash)
+
+
+def copy_to(folder: Path) -> None:
+    """Copy the checkout, enter the copy and compile it."""
+    for name in COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, folder / name)
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = str(folder)
+    # Compiled once here; what is compiled later is a mutation, and is told by its time.
+    compileall.compile_dir("kinetune", quiet=1)
+    sys.dont_write_bytecode = True
+
+
+def without_effect() -> set[tuple[str, str, str]]:
+    """Return the mutations known to change nothing that matters: module, before, after."""
+    listed = tomllib.loads(WITHOUT_EFFECT.read_text(encoding="utf-8")).get("mutation", [])
+    return {(row["module"], row["before"], row["after"]) for row in listed}
+
+
+def draw(mutations: list[Mutation], count: int, seed: int) -> list[Mutation]:
+    """Draw mutations so that a change of one module leaves the draw among the others as it was."""
+    key = {m: _hash([str(seed), m.module, m.operator, str(m.occurrence)]) for m in mutations}
+    return sorted(mutations, key=key.__getitem__)[:count]
+
+
+def try_all(package: str, drawn: list[Mutation]) -> Iterator[Result]:
+    """Yield what became of each mutation, after writing it down."""
+    earlier = earlier_results()
+    tests = tests_of_package(package)
+    for name in (name for name, test in tests.items() if not test.passed):
+        print(f"takes no part, it fails without any mutation: {name}", file=sys.stderr)
+    tests_hash = _hash_files(sorted(Path("tests", package).rglob("*.py")))
+    alive = 0
+    for number, mutation in enumerate(drawn, start=1):
+        result = earlier.get(mutation)
+        if result is None or not still_holds(result, tests_hash):
+            result = tried(package, mutation, tests, tests_hash)
+            with RESULTS.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(result)) + "\n")
+        alive += result.survived
+        print(f"{package} {number}/{len(drawn)}, {alive} alive", file=sys.stderr)
+        yield result
+
+
+def report(results: list[Result], possible: dict[str, int]) -> None:
+    """Print the table and the survivors that matter."""
+    harmless = without_effect()
+
+    def is_harmless(result: Result) -> bool:
+        return (result.mutation.module, result.before, result.after) in harmless
+
+    print("| package | possible | tried | noticed | survived | of these without effect | score |")
+    print("|---|---|---|---|---|---|---|")
+    for package in [*possible, "all"]:
+        rows = [r for r in results if package in (r.package, "all")]
+        alive = [r for r in rows if r.survived]
+        idle = sum(map(is_harmless, alive))
+        noticed, number = len(rows) - len(alive), possible.get(package, sum(possible.values()))
+        score = noticed / max(len(rows) - idle, 1)
+        cells = [package, number, len(rows), noticed, len(alive), idle, f"{score:.0%}"]
+        print("| " + " | ".join(map(str, cells)) + " |")
+    for result in results:
+        if result.survived and not is_harmless(result):
+            where = f"{result.mutation.module}:{result.mutation.line} ({result.outcome})"
+            print(f"\n{where}\n- {result.before}\n+ {result.after}")
 
 
 def main() -> None:
     """Draw, run, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("packages", nargs="*", default=PACKAGES)
-    parser.add_argument("--each", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--each", type=int, default=24, help="mutations a package")
+    parser.add_argument("--seed", type=int, default=0, help="which ones are drawn")
+    parser.add_argument("--resume", action="store_true", help="keep the results of the last run")
     options = parser.parse_args()
-    import diffusers  # noqa: F401 - loaded once, for all forks
-    import librosa  # noqa: F401
-    import torch
-
-    torch.set_num_threads(1)
-    sys.dont_write_bytecode = True
-    survivors, rows, sound = [], [], set()
-    with tempfile.TemporaryDirectory(prefix="kinetune-mutants-") as folder:
-        for name in ("kinetune", "tests", "examples", "configs", "tools", "pyproject.toml"):
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            copy(ROOT / name, Path(folder, name))
-        os.chdir(folder)
-        sys.path.insert(0, folder)
-        imported = {test: imports_of(test) for test in Path("tests").rglob("test_*.py")}
+    # One thread: those of a library do not survive a fork.
+    os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    RESULTS.parent.mkdir(exist_ok=True)
+    if not options.resume:
+        RESULTS.unlink(missing_ok=True)
+    results: list[Result] = []
+    possible: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="kinetune-mutants-") as name:
+        copy_to(Path(name))
         for package in options.packages:
             modules = sorted(Path("kinetune", package).rglob("*.py"))
             every = [m for module in modules for m in mutations_of(module)]
-            drawn = random.Random(options.seed).sample(every, min(options.each, len(every)))
-            alive = []
-            for number, mutation in enumerate(drawn, start=1):
-                tests = tests_of(mutation.module, imported)
-                if mutation.module not in sound:
-                    check_pass(tests)
-                    sound.add(mutation.module)
-                diff = tried(mutation, tests) if tests else f"{mutation.module}\nno test file"
-                alive += [diff] if diff else []
-                print(
-                    f"\r{package} {number}/{len(drawn)}, {len(alive)} alive",
-                    end="",
-                    file=sys.stderr,
-                )
-            print(file=sys.stderr)
-            rows.append((package, len(every), len(drawn), len(alive)))
-            survivors += alive
-    print("| package | mutations possible | drawn | noticed | survived | score |")
-    print("|---|---|---|---|---|---|")
-    total = [sum(row[k] for row in rows) for k in (1, 2, 3)]
-    for package, possible, drawn, alive in [*rows, ("all", *total)]:
-        score = 1 - alive / drawn
-        print(f"| {package} | {possible} | {drawn} | {drawn - alive} | {alive} | {score:.0%} |")
-    print()
-    print("\n\n".join(survivors))
+            possible[package] = len(every)
+            drawn = draw(every, options.each, options.seed)
+            results += try_all(package, drawn)
+    report(results, possible)
 
 
 if __name__ == "__main__":

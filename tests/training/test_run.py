@@ -8,7 +8,7 @@ import time
 import pytest
 
 from kinetune.errors import ConfigError, OutputError
-from kinetune.training.run import RunLog, open_run
+from kinetune.training.run import EVENTS, RunLog, open_run
 
 
 def test_one_folder_has_one_writer(tmp_path):
@@ -69,6 +69,22 @@ def test_a_resumed_log_has_each_step_once(tmp_path):
         log.write(6, {"loss": 0.5})
     rows = [json.loads(row) for row in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [(row["step"], row["loss"]) for row in rows] == [
+        *((k, 1.0) for k in range(1, 6)),
+        (6, 0.5),
+    ]
+
+
+def test_a_resumed_run_has_each_step_once_in_tensorboard(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with RunLog(tmp_path, 0) as log:
+        for step in range(1, 8):
+            log.write(step, {"loss": 1.0})
+    with RunLog(tmp_path, 5) as log:
+        log.write(6, {"loss": 0.5})
+    events = EventAccumulator(str(tmp_path / EVENTS)).Reload().Scalars("loss")
+    assert [(event.step, event.value) for event in events] == [
         *((k, 1.0) for k in range(1, 6)),
         (6, 0.5),
     ]

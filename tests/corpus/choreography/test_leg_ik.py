@@ -1,4 +1,4 @@
-"""Legs reach what they are asked to, and change nothing when asked nothing."""
+"""Inverse kinematics of the legs: targets are reached, and a leg at its target stays."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_two_bones_bring_the_ankle_to_its_target(side):
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_a_led_leg_follows_its_ankle_and_else_stays_as_it_was(side):
+def test_a_leg_follows_its_ankle_and_stays_where_its_target_is(side):
     clip = motion_library.library()[1]
     world = kinematics.global_rotations(clip.rotations)
     positions = kinematics.joint_positions(clip)
@@ -37,6 +37,32 @@ def test_a_led_leg_follows_its_ankle_and_else_stays_as_it_was(side):
     reached = positions[:, hip] + rotations.rotate(thigh, skeleton.OFFSETS_M[knee])
     reached += rotations.rotate(shin, skeleton.OFFSETS_M[ankle])
     np.testing.assert_allclose(reached, target, atol=1e-9)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("facing", [0.0, 90.0, 180.0])
+def test_a_straight_leg_bends_its_knee_to_the_front(side, facing):
+    hip, knee, ankle, _ = leg_ik.LEGS[side]
+    down = np.array([0.0, -1.0, 0.0])
+    turn = rotations.quat_from_axis_angle(np.radians([0.0, facing, 0.0]))
+    world = np.tile([1.0, 0.0, 0.0, 0.0], (1, skeleton.JOINT_COUNT, 1))
+    for joint, bone in ((hip, knee), (knee, ankle)):
+        rest = rotations.unit(skeleton.OFFSETS_M[bone])
+        world[:, joint] = rotations.quat_multiply(turn, rotations.shortest_rotation(rest, down))
+    positions = np.zeros((1, skeleton.JOINT_COUNT, 3))
+    positions[:, knee] = down * leg_ik.BONES_M[side][0]
+    positions[:, ankle] = down * sum(leg_ik.BONES_M[side])
+    target = positions[:, ankle] + [0.0, 0.1, 0.0]
+    thigh, shin = leg_ik.solve_leg_ik(world, positions, positions[:, hip], target, side)
+    bent = rotations.rotate(thigh, skeleton.OFFSETS_M[knee])
+    reached = bent + rotations.rotate(shin, skeleton.OFFSETS_M[ankle])
+    np.testing.assert_allclose(reached, target, atol=1e-9)
+    front = rotations.rotate(turn, np.array([0.0, 0.0, 1.0]))
+    # The law of cosines says how far; the rest pose's hinge is a few degrees off the side.
+    upper, lower = leg_ik.BONES_M[side]
+    reach = upper + lower - 0.1
+    along = (reach**2 + upper**2 - lower**2) / (2.0 * reach)
+    assert bent[0] @ front == pytest.approx(np.sqrt(upper**2 - along**2), rel=0.02)
 
 
 def test_a_pelvis_is_lowered_only_into_reach():

@@ -95,6 +95,28 @@ def test_level_is_what_is_asked_for():
     assert mastering._loud_rms(plain, RATE_HZ) == pytest.approx(0.16, rel=0.02)
 
 
+def test_the_level_of_the_louder_part_is_the_80th_percentile_over_half_seconds():
+    levels = np.arange(1, 11) / 10.0
+    bus = np.repeat(levels, RATE_HZ // 2)[:, None] * [1.0, -1.0]
+    assert mastering._loud_rms(bus, RATE_HZ) == pytest.approx(
+        np.sqrt(np.quantile(levels**2, 0.8)), rel=1e-9
+    )
+    one_sided = bus * [1.0, 0.0]
+    assert mastering._loud_rms(one_sided, RATE_HZ) == pytest.approx(
+        np.sqrt(np.quantile(levels**2, 0.8) / 2.0), rel=1e-9
+    )
+
+
+def test_the_mix_meets_the_limiter_at_its_driven_level():
+    times = np.arange(4 * RATE_HZ) / RATE_HZ
+    bus = 0.1 * np.sin(2 * np.pi * 200.0 * times)[:, None]
+    middle = slice(2 * RATE_HZ, 2 * RATE_HZ + 40)
+    bus[middle] += 1.0
+    out = mastering.master(bus, NEUTRAL, RATE_HZ)
+    # A peak is turned down to 0.9 of the ceiling while the mix is at 0.24, then all is to 0.16.
+    assert np.abs(out).max() == pytest.approx(0.9 * mastering.PEAK * 0.16 / 0.24, rel=0.02)
+
+
 def test_saturation_lowers_the_crest_factor():
     drums = synthesis.decay(RATE_HZ // 2, RATE_HZ, 0.05) * synthesis.noise(RATE_HZ // 2, 1)
     bus = np.tile(drums, 8)[:, None]

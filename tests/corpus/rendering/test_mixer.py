@@ -16,7 +16,15 @@ from kinetune.corpus.rendering.mastering import PEAK
 from kinetune.corpus.rendering.mixer import render
 from kinetune.corpus.rendering.note_player import NotePlayer, attack_s, onset_s
 from kinetune.corpus.rendering.synthesis import NoteSpec, Timbre
-from tests.corpus.rendering.scores import NEUTRAL, RATE_HZ, part, power_between, rms, score
+from tests.corpus.rendering.scores import (
+    NEUTRAL,
+    RATE_HZ,
+    part,
+    pitch_of,
+    power_between,
+    rms,
+    score,
+)  # fmt: skip
 from tests.corpus.test_music import plan
 
 
@@ -146,6 +154,24 @@ def test_the_music_bus_leaves_the_bass_and_an_old_record_the_treble():
     # The low-pass of a record with noise of 0.8 is at 12 kHz x (1 - 0.75 x 0.8).
     at_cutoff = power_between(old, 4700, 4900) / power_between(clean, 4700, 4900)
     assert at_cutoff == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("instrument", ["organ", "pluck"])
+def test_a_firm_note_is_brought_to_the_reference_level(instrument):
+    notes = [Note("line0", 0.0, 0.25, pitch, 0.9) for pitch in (48.0, 60.0, 61.0)]
+    played = part(instrument=instrument)
+    firm = mixer._render_note(instrument, mixer._key_of(played.timbre, notes[1]), RATE_HZ)
+    block = round(0.03 * RATE_HZ)
+    whole = firm[: len(firm) // block * block].reshape(-1, block)
+    loudest = np.sqrt(np.mean(whole**2, axis=1).max())
+    assert mixer._level_gain(played, notes, RATE_HZ) * loudest == pytest.approx(0.5, rel=1e-6)
+
+
+def test_a_note_sounds_at_its_midi_pitch():
+    for pitch, hz in ((69.0, 440.0), (57.0, 220.0), (60.0, 261.626)):
+        key = mixer._key_of(Timbre(), Note("line0", 0.0, 1.0, pitch, 0.9))
+        wave = mixer._render_note("organ", key, RATE_HZ)
+        assert pitch_of(wave, RATE_HZ, hz) == pytest.approx(hz, rel=1e-3)
 
 
 def test_velocity_sets_loudness_by_its_curve():

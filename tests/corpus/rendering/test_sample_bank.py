@@ -65,6 +65,26 @@ def test_a_held_note_sounds_as_long_as_it_is_held(name):
     )
 
 
+def test_a_loop_goes_round_and_fades_into_what_precedes_it():
+    wave = np.random.default_rng(0).normal(size=300).astype(np.float32)
+    zone = sample_bank.Zone(wave, 60.0, 1.0, 0, (100, 260))
+    length, blend = 160, 40
+    expected = []
+    for sample in range(700):
+        if sample < 100:
+            expected.append(wave[sample])
+            continue
+        number = (sample - 100) % length
+        rise = max(0.0, (number - (length - blend)) / (blend - 1))
+        # The last quarter fades into the quarter before the loop, which leads to its start.
+        before = wave[100 - length + number] if rise else 0.0
+        expected.append((1.0 - rise) * wave[100 + number] + rise * before)
+    np.testing.assert_allclose(sample_bank._extend_loop(zone, 700), expected, atol=1e-6)
+    np.testing.assert_array_equal(sample_bank._extend_loop(zone, 260), wave[:260])
+    struck = sample_bank.Zone(wave, 60.0, 1.0, 0, None)
+    np.testing.assert_array_equal(sample_bank._extend_loop(struck, 700), wave)
+
+
 def test_a_struck_note_dies_by_itself():
     wave = pitched("marimba")(NoteSpec(262.0, 5.0, 0.8, RATE_HZ, Timbre(seed=1)))
     assert len(wave) < 3 * RATE_HZ
@@ -96,7 +116,7 @@ def test_the_same_note_in_many_threads():
     assert all(np.array_equal(waves[0], wave) for wave in waves[1:])
 
 
-def test_the_makes_of_a_drum_differ_by_its_color():
+def test_color_chooses_among_recordings_of_a_drum():
     strikes = [NoteSpec(262.0, 0.2, 0.8, RATE_HZ, Timbre(color=c)) for c in (0.05, 0.5, 0.95)]
     waves = [SAMPLED["machine_kick"](spec) for spec in strikes]
     n = min(map(len, waves))
@@ -104,10 +124,10 @@ def test_the_makes_of_a_drum_differ_by_its_color():
     assert abs(np.corrcoef(waves[1][:n], waves[2][:n])[0, 1]) < 0.95
 
 
-@pytest.mark.parametrize("knob", ["bright", "decay", "color", "drive"])
-def test_every_knob_is_heard(knob):
+@pytest.mark.parametrize("name", ["bright", "decay", "color", "drive"])
+def test_every_parameter_of_the_timbre_changes_the_sound(name):
     low, high = (
-        SAMPLED["rhodes"](NoteSpec(262.0, 0.5, 0.7, RATE_HZ, Timbre(seed=9, **{knob: value})))
+        SAMPLED["rhodes"](NoteSpec(262.0, 0.5, 0.7, RATE_HZ, Timbre(seed=9, **{name: value})))
         for value in (0.05, 0.95)
     )
     n = min(len(low), len(high))

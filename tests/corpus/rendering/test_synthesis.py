@@ -87,6 +87,17 @@ def test_oscillators_have_the_pitch_and_shape_they_are_asked_for():
     assert np.quantile(pulse, 0.99) == pytest.approx(1.5, abs=0.02)
 
 
+def test_steps_of_a_pulse_are_rounded_by_the_polynomial():
+    """Valimaki and Huovilainen (2007): t^2 + 2t + 1 before a step up, 2t - t^2 - 1 after it."""
+    # A tenth of a cycle a sample: each place is half a sample from a step, or well away from one.
+    up, high, down, low = np.array([-0.05, 0.05]), [0.25], np.array([0.45, 0.55]), [0.75]
+    cycles = np.concatenate([up, high, down, low])
+    pulse = synthesis.square(cycles, 0.1 * RATE_HZ, RATE_HZ)
+    np.testing.assert_allclose(pulse, [-0.75, 0.75, 1.0, 0.75, -0.75, -1.0], atol=1e-12)
+    saw = synthesis.sawtooth(cycles, 0.1 * RATE_HZ, RATE_HZ)
+    np.testing.assert_allclose(saw, [0.65, -0.65, -0.5, -0.1, 0.1, 0.5], atol=1e-12)
+
+
 def test_a_sawtooth_hardly_aliases():
     hz = 2500.0
     saw = synthesis.sawtooth(synthesis.phase(hz, RATE_HZ, RATE_HZ), hz, RATE_HZ)
