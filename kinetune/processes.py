@@ -78,12 +78,17 @@ def _close(pool: ProcessPoolExecutor) -> None:
         raise
 
 
-def _start_worker(initializer: Callable[[], None] | None) -> None:
+def follow_parent() -> None:
+    """Let this worker process ignore Ctrl-C and exit when the process that started it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        # What the worker starts itself shall hear it.
+        # Processes that the worker starts itself receive it again.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_exit_with_parent, daemon=True).start()
+
+
+def _start_worker(initializer: Callable[[], None] | None) -> None:
+    follow_parent()
     if initializer is not None:
         initializer()
 

@@ -29,11 +29,12 @@ LAYERS = {
     "training": 5,
     "render": 5,
     "tasks": 6,
-    "cli": 7,
+    "serve": 7,
+    "cli": 8,
     "api": 7,
-    "__main__": 8,
+    "__main__": 9,
     # What the top of the package offers is imported when it is first used.
-    "__init__": 9,
+    "__init__": 10,
 }
 # The file in a checkpoint folder is for diffusers, see model/checkpoint.py.
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "weights" not in path.parts)

@@ -23,6 +23,7 @@ from kinetune.cli import (
     inspect,
     models,
     prepare,
+    serve,
     train,
 )
 from kinetune.cli.terminal.output import print_error, print_unforeseen, verbosity
@@ -76,6 +77,7 @@ app.command("again")(again.command)
 app.command("inspect")(inspect.command)
 app.command("models")(models.command)
 app.command("demo")(demo.command)
+app.command("serve")(serve.command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(prepare.app, name="prepare")

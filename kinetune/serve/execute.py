@@ -1,0 +1,225 @@
+"""One piece of work in a worker process: read a motion, or do a job."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from kinetune.errors import ConfigError, KinetuneError, MotionError
+from kinetune.files import atomic_folder, write_json
+from kinetune.motion import skeleton
+from kinetune.motion.clip import MotionClip, resample
+from kinetune.motion.io.formats import ReadOptions, read_motion
+from kinetune.motion.kinematics import joint_positions, joint_speeds
+from kinetune.serve.schemas import EditJob, FilmJob, GenerateJob, JobRequest
+from kinetune.serve.store import Store, Work
+from kinetune.serve.work_files import POSITIONS, SKELETON, file_names, without_folder
+from kinetune.tasks.edit import EditRequest, edit
+from kinetune.tasks.film import FilmRequest, film
+from kinetune.tasks.generate import GenerateRequest, generate
+from kinetune.tasks.inspect import InspectRequest, inspect
+from kinetune.tasks.lazy_pipeline import LazyPipeline
+from kinetune.tasks.requests.output_paths import FilmOptions
+from kinetune.tasks.requests.progress import Progress
+from kinetune.tasks.requests.serialisation import to_json
+
+# Enough for a smooth picture of any dance.
+SKELETON_FPS = 30.0
+_POLL_S = 0.1
+_JOB = TypeAdapter[GenerateJob | EditJob | FilmJob](JobRequest)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What a worker process works with.
+
+    Attributes:
+        store: The database.
+        max_motion_s: Length of a motion, seconds.
+        pipeline_of: Returns the model of a name, loaded once.
+    """
+
+    store: Store
+    max_motion_s: float
+    pipeline_of: Callable[[str], LazyPipeline]
+
+
+def parse_job(request: dict[str, Any]) -> GenerateJob | EditJob | FilmJob:
+    """Return the job of a stored request."""
+    return _JOB.validate_python(request)
+
+
+def execute(work: Work, workshop: Workshop, progress: Progress) -> Any:  # noqa: ANN401 - JSON
+    """Do work, and return its result as JSON.
+
+    Raises:
+        KinetuneError: It can't be done; no file of it stands.
+    """
+    if work.kind == "motion":
+        return _read_motion(work, workshop)
+    job = parse_job(work.request)
+    final = workshop.store.folder_of("job", work.id)
+    # Left by a worker that was killed before it could note that it had finished.
+    shutil.rmtree(final, ignore_errors=True)
+    with atomic_folder(final, markers=()) as folder:
+        if isinstance(job, GenerateJob):
+            result = _generate(job, folder, workshop, progress)
+        elif isinstance(job, EditJob):
+            result = _edit(job, folder, workshop, progress)
+        else:
+            result = _film(job, folder, workshop, progress)
+        return without_folder(to_json(result), folder)
+
+
+def _read_motion(work: Work, workshop: Workshop) -> Any:  # noqa: ANN401 - JSON
+    folder = workshop.store.folder_of("motion", work.id)
+    read = _read_options(work.request)
+    path = folder / work.request["name"]
+    result = to_json(inspect(InspectRequest(path, read)))
+    if result["duration_s"] > workshop.max_motion_s:
+        raise MotionError(
+            f"{path.name}: lasts {result['duration_s']:.1f} s; this server takes up to "
+            f"{workshop.max_motion_s:g} s"
+        )
+    _write_skeleton(folder, read_motion(path, read))
+    return without_folder(result, folder)
+
+
+def _write_skeleton(folder: Path, clip: MotionClip) -> None:
+    slow = resample(clip, min(clip.fps, SKELETON_FPS))
+    positions = joint_positions(slow).astype("<f4")
+    speeds = joint_speeds(slow).mean(axis=1)
+    partial = folder / f".{POSITIONS}"
+    partial.write_bytes(positions.tobytes())
+    os.replace(partial, folder / POSITIONS)
+    table = {
+        "joints": list(skeleton.JOINT_NAMES),
+        "parents": list(skeleton.PARENTS),
+        "fps": slow.fps,
+        "frames": slow.frame_count,
+        "positions": {"dtype": "float32", "order": "frame, joint, xyz", "unit": "m", "up": "y"},
+        "mean_joint_speed_m_s": [round(float(speed), 4) for speed in speeds],
+    }
+    write_json(folder / SKELETON, table)
+
+
+def _generate(job: GenerateJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
+    motion = _await_motion(job.motion, workshop.store, progress)
+    source = workshop.store.folder_of("motion", job.motion) / motion.request["name"]
+    # The recipe names the motion by a path beside it, so that both can be taken away together.
+    dance = _put(source, folder)
+    request = GenerateRequest(
+        motions=(dance,),
+        output=folder / f"{dance.stem}.{job.format}",
+        read=_read_options(motion.request),
+        options=job.options,
+        variations=job.variations,
+        export=job.export,
+        beat_maps=tuple(dict.fromkeys(job.beat_maps)),
+        plot=job.plot,
+        film=_film_options(folder / f"{dance.stem}.mp4", job.film),
+        model=job.model,
+    )
+    result = generate(request, progress=progress, pipeline=workshop.pipeline_of(job.model))
+    if result.failures:
+        raise KinetuneError(result.failures[0].error)
+    return result
+
+
+def _await_motion(motion_id: str, store: Store, progress: Progress) -> Work:
+    """Return a motion once it has been read."""
+    while True:
+        motion = store.find("motion", motion_id)
+        if motion is None:
+            raise ConfigError("the motion was deleted")
+        if motion.status == "done":
+            return motion
+        if motion.is_finished:
+            raise MotionError(motion.error or "the motion was not read")
+        progress("reading the motion", 0, 0)
+        time.sleep(_POLL_S)
+
+
+def _edit(job: EditJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
+    music = _bring(job.job, job.file, folder, workshop.store)
+    output = _free_name(folder / f"{music.stem}-edit{music.suffix}")
+    request = EditRequest(
+        music=music,
+        output=output,
+        redo=job.redo,
+        continue_s=job.continue_s,
+        strength=job.strength,
+        keep_rhythm=job.keep_rhythm,
+        exact=job.exact,
+        options=job.options,
+        plot=job.plot,
+        film=_film_options(output.with_suffix(".mp4"), job.film),
+    )
+    return edit(request, progress=progress, pipeline=workshop.pipeline_of(_model_of(music)))
+
+
+def _film(job: FilmJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
+    music = _bring(job.job, job.file, folder, workshop.store)
+    motion = _motion_of(music)
+    path = _free_name(music.with_suffix(".mp4"))
+    return film(FilmRequest(motion, music, FilmOptions(path)), progress=progress)
+
+
+def _bring(job_id: str, name: str, folder: Path, store: Store) -> Path:
+    """Put a sound of another job, its recipe and its motion into a folder; return the sound."""
+    work = store.find("job", job_id)
+    source = store.folder_of("job", job_id)
+    if work is None or work.status != "done" or name not in file_names(source):
+        raise ConfigError(f"{name}: no such file in that job")
+    sound = _put(source / name, folder)
+    recipe = source / f"{Path(name).stem}.json"
+    if recipe.is_file():
+        _put(recipe, folder)
+    _put(_motion_of(source / name), folder)
+    return sound
+
+
+def _motion_of(music: Path) -> Path:
+    from kinetune.tasks.recipe import find_music_recipe
+
+    recipe = find_music_recipe(music)
+    if recipe is None:
+        raise ConfigError(f"{music.name}: expected a sound made by a job, found no recipe")
+    request = recipe.request
+    named = request["motions"][0] if recipe.task == "generate" else request["motion"]
+    # A file of the same folder, whatever the recipe says.
+    return music.parent / Path(str(named)).name
+
+
+def _model_of(music: Path) -> str:
+    from kinetune.tasks.recipe import find_music_recipe
+
+    recipe = find_music_recipe(music)
+    return "default" if recipe is None else str(recipe.request.get("model") or "default")
+
+
+def _read_options(request: dict[str, Any]) -> ReadOptions:
+    return ReadOptions(animation=request.get("animation"), fps=request.get("fps"))
+
+
+def _film_options(path: Path, wanted: bool) -> FilmOptions:
+    return FilmOptions(path) if wanted else FilmOptions()
+
+
+def _put(source: Path, folder: Path) -> Path:
+    target = folder / source.name
+    if not target.exists():
+        shutil.copyfile(source, target)
+    return target
+
+
+def _free_name(path: Path) -> Path:
+    number, free = 2, path
+    while free.exists():
+        free, number = path.with_stem(f"{path.stem}-{number}"), number + 1
+    return free

@@ -1,0 +1,214 @@
+"""The application in this process, without workers: what it takes and what it refuses."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from kinetune.errors import ConfigError
+from kinetune.serve.app import create_app
+from kinetune.serve.settings import ServerSettings
+
+NOBODY = "0" * 32
+
+
+def ask(app, method, path, **options):
+    """Send one request and return the reply."""
+
+    async def send():
+        transport = httpx.ASGITransport(app)
+        base = options.pop("base_url", "http://localhost:8423")
+        async with httpx.AsyncClient(transport=transport, base_url=base) as client:
+            return await client.request(method, path, **options)
+
+    return asyncio.run(send())
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return ServerSettings(data=tmp_path, max_queue=2, max_upload_mb=0.01)
+
+
+@pytest.fixture
+def app(settings):
+    return create_app(settings)
+
+
+@pytest.fixture
+def motion(app):
+    """A motion that counts as read."""
+    store = app.state.store
+    work = store.add("motion", {"name": "a.bvh", "bytes": 3}, limit=9)
+    store.claim("motion", "w")
+    store.finish(work.id, "done")
+    return work.id
+
+
+def test_health_needs_no_token(tmp_path):
+    app = create_app(ServerSettings(data=tmp_path, token="t" * 16))
+    assert ask(app, "GET", "/healthz").json()["status"] == "ok"
+    assert ask(app, "GET", "/v1/jobs").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Authorization": "Bearer " + "t" * 16}, 200),
+        ({"Authorization": "Bearer " + "t" * 15}, 401),
+        ({"Authorization": "Basic " + "t" * 16}, 401),
+        ({"Cookie": "a=b; kinetune_token=" + "t" * 16}, 200),
+        ({}, 401),
+    ],
+)
+def test_a_token_opens_the_api(tmp_path, headers, status):
+    app = create_app(ServerSettings(data=tmp_path, token="t" * 16))
+    assert ask(app, "GET", "/v1/jobs", headers=headers).status_code == status
+
+
+def test_a_server_that_others_reach_needs_a_long_token(tmp_path):
+    for token in ("", "short"):
+        with pytest.raises(ConfigError, match="token"):
+            ServerSettings(data=tmp_path, host="0.0.0.0", token=token)
+
+
+def test_another_host_name_is_refused(app):
+    """After DNS rebinding a page of another site reaches this server under that site's name."""
+    assert ask(app, "GET", "/healthz", base_url="http://evil.example").status_code == 421
+    assert ask(app, "GET", "/healthz", base_url="http://127.0.0.1:1").status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil"])
+def test_another_origin_is_refused(app, origin):
+    assert ask(app, "GET", "/v1/jobs", headers={"Origin": origin}).status_code == 403
+
+
+def test_the_own_origin_is_taken(app):
+    reply = ask(app, "GET", "/v1/jobs", headers={"Origin": "http://localhost:8423"})
+    assert reply.status_code == 200
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "name", ["a.exe", "../a.bvh", "a/b.bvh", ".bvh", "a\nb.bvh", "con:.bvh", "", "a" * 201 + ".bvh"]
+)
+def test_names_that_are_no_motion_files_are_refused(app, settings, name):
+    reply = ask(app, "POST", "/v1/motions", params={"name": name}, content=b"x")
+    assert reply.status_code == 422
+    assert not list((settings.data / "motions").glob("*"))
+
+
+def test_an_upload_above_the_limit_is_refused_and_leaves_nothing(app, settings):
+    async def endless():
+        for _ in range(100):
+            yield b"x" * 1000
+
+    for content in (b"x" * 20_000, endless()):
+        reply = ask(app, "POST", "/v1/motions", params={"name": "a.bvh"}, content=content)
+        assert reply.status_code == 413
+    assert not list((settings.data / "motions").glob("*"))
+
+
+def test_an_empty_upload_is_refused(app, settings):
+    assert ask(app, "POST", "/v1/motions", params={"name": "a.bvh"}).status_code == 422
+    assert not list((settings.data / "motions").glob("*"))
+
+
+def test_a_body_above_a_megabyte_is_refused(app):
+    assert ask(app, "POST", "/v1/jobs", content=b"[" * (1 << 20) + b"x").status_code == 413
+
+
+def test_a_full_queue_says_when_to_come_back(app, motion):
+    job = {"task": "generate", "motion": motion}
+    replies = [ask(app, "POST", "/v1/jobs", json=job) for _ in range(3)]
+    assert [reply.status_code for reply in replies] == [202, 202, 429]
+    assert int(replies[2].headers["retry-after"]) > 0
+    assert [reply.json()["queue_position"] for reply in replies[:2]] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ({"task": "generate", "motion": NOBODY}, "no such id"),
+        ({"task": "generate", "motion": "../../etc/passwd"}, "pattern"),
+        ({"task": "generate", "motion": NOBODY, "output": "/etc/x"}, "output"),
+        ({"task": "generate", "motion": NOBODY, "options": {"genre": "polka"}}, "polka"),
+        ({"task": "generate", "motion": NOBODY, "options": {"colour": 1}}, "colour"),
+        ({"task": "generate", "motion": NOBODY, "options": {"beats": {"bpm": 999.0}}}, "300"),
+        ({"task": "generate", "motion": NOBODY, "variations": 9}, "variations"),
+        ({"task": "edit", "job": NOBODY, "file": "a.wav"}, "no such id"),
+        ({"task": "delete"}, "task"),
+        ([], "object"),
+    ],
+)
+def test_jobs_that_can_not_be_done_are_refused_in_one_line(app, body, word):
+    reply = ask(app, "POST", "/v1/jobs", json=body)
+    assert reply.status_code in (404, 422)
+    assert word in reply.json()["detail"]
+    assert "\n" not in reply.json()["detail"]
+
+
+@pytest.mark.parametrize("text", ['{"task":NaN}', "[" * 100_000, "\ud800", '{"task":1e999}', "{"])
+def test_broken_json_is_the_clients_fault(app, text):
+    reply = ask(
+        app, "POST", "/v1/jobs", content=text.encode("utf-8", "surrogatepass"),
+        headers={"Content-Type": "application/json"},
+    )  # fmt: skip
+    assert 400 <= reply.status_code < 500
+
+
+def test_a_model_that_was_not_offered_is_refused(app, motion):
+    job = {"task": "generate", "motion": motion, "model": "/tmp/other"}
+    reply = ask(app, "POST", "/v1/jobs", json=job)
+    assert (reply.status_code, reply.json()["detail"]) == (422, "model: expected one of default")
+
+
+def test_files_are_found_by_name_only(app, settings, motion):
+    store = app.state.store
+    work = store.add("job", {"task": "generate"}, limit=9)
+    folder = store.folder_of("job", work.id)
+    folder.mkdir(parents=True)
+    (folder / "a.wav").write_bytes(b"sound")
+    (folder / ".hidden").write_bytes(b"x")
+    store.claim("job", "w")
+    base = f"/v1/jobs/{work.id}/files"
+    assert ask(app, "GET", f"{base}/a.wav").status_code == 404, "not done yet"
+    store.finish(work.id, "done")
+    assert ask(app, "GET", f"{base}/a.wav").content == b"sound"
+    part = ask(app, "GET", f"{base}/a.wav", headers={"Range": "bytes=1-2"})
+    assert (part.status_code, part.content) == (206, b"ou")
+    attached = ask(app, "GET", f"{base}/a.wav?download=true")
+    assert attached.headers["content-disposition"].startswith("attachment")
+    for name in (
+        ".hidden",
+        "%2e%2e%2fa",
+        "..%2f..%2fkinetune.sqlite",
+        "%2fetc%2fpasswd",
+        "b",
+    ):
+        assert ask(app, "GET", f"{base}/{name}").status_code == 404
+
+
+def test_deleting_ends_what_waits_and_then_forgets_it(app, motion):
+    job = ask(app, "POST", "/v1/jobs", json={"task": "generate", "motion": motion}).json()
+    path = f"/v1/jobs/{job['id']}"
+    assert ask(app, "DELETE", path).json()["status"] == "cancelled"
+    assert ask(app, "GET", path).json()["status"] == "cancelled"
+    assert ask(app, "DELETE", path).status_code == 200
+    assert ask(app, "GET", path).status_code == 404
+
+
+def test_the_stream_ends_with_the_job(app, motion):
+    job = ask(app, "POST", "/v1/jobs", json={"task": "generate", "motion": motion}).json()
+    app.state.store.cancel(job["id"])
+    reply = ask(app, "GET", f"/v1/jobs/{job['id']}/events")
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    assert reply.text.count("data: ") == 1
+    assert '"status":"cancelled"' in reply.text
+
+
+def test_the_document_has_all_routes_and_problems(app):
+    document = ask(app, "GET", "/openapi.json").json()
+    assert "/v1/jobs/{job_id}/files/{name}" in document["paths"]
+    assert "429" in document["paths"]["/v1/jobs"]["post"]["responses"]
+    genre = document["components"]["schemas"]["MusicOptions"]["properties"]
+    assert {"genre", "seed", "beats", "loop", "score"} <= set(genre)
