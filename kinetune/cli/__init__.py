@@ -1,3 +1,3 @@
-"""The command line, one file a subcommand: flags become a request, a task runs, it is printed."""
+"""The command line: one module per subcommand parses flags, runs a task and prints the result."""
 
 import kinetune.tasks  # noqa: F401 - sets OMP_WAIT_POLICY before torch is loaded

@@ -1,4 +1,4 @@
-"""``kinetune again``: a sound made again from its recipe."""
+"""``kinetune again``: regenerate a sound file from its recipe (.json)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,19 +10,22 @@ from kinetune.cli.terminal.output import say
 
 
 def command(
-    recipe: Annotated[Path, typer.Argument(help="NAME.json beside a sound, or the sound itself.")],
+    recipe: Annotated[Path, typer.Argument(help="A recipe (.json) or the sound file beside it.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="A sound file. (default: NAME-again, here)"),
+        typer.Option(
+            "-o", "--output", help="Output sound file. (default: NAME-again in this folder)"
+        ),
     ] = None,
     force: ForceOption = False,
     model: Annotated[
-        str | None, typer.Option("--model", help="Where the same model is now.")
+        str | None,
+        typer.Option("--model", help="Path of the same model, if it has moved. (default: as then)"),
     ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a sound again, from the recipe that kinetune left with it."""
+    """Regenerate a sound file from its recipe, and compare it with the original."""
     from kinetune.cli.terminal.output import print_json
     from kinetune.cli.terminal.progress import passing_bar
     from kinetune.tasks.again import AgainRequest, make_again
@@ -33,7 +36,7 @@ def command(
     if as_json:
         print_json(result)
         return
-    outcome = {True: "the same bytes as before", False: "other bytes than before", None: "made"}
+    outcome = {True: "identical to the original", False: "differs from the original", None: "made"}
     say(f"{result.output}: {outcome[result.same]}")
     for difference in result.differences:
         say(f"  {difference}")

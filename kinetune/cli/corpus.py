@@ -1,4 +1,4 @@
-"""``kinetune corpus``: makes dances and music to learn from."""
+"""``kinetune corpus``: make synthetic training data."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,31 +7,39 @@ import typer
 
 from kinetune.cli.terminal.output import say
 
-app = typer.Typer(help="Make dances and music to learn from.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make synthetic training data: dances with matching music.", no_args_is_help=True
+)
 
 
 @app.callback()
 def _group() -> None:
-    """Make dances and music to learn from."""
+    """Make synthetic training data: dances with matching music."""
 
 
 @app.command("make")
 def make(
-    out: Annotated[Path, typer.Option(help="Where the corpus goes.")],
-    minutes: Annotated[float, typer.Option(help="Minutes of paired dance and music.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same corpus.")] = 0,
-    genre: Annotated[str | None, typer.Option(help="Name or code. (default: all ten)")] = None,
-    length: Annotated[float, typer.Option(help="Seconds of each pair.")] = 24.0,
-    rate: Annotated[
-        int | None, typer.Option(help="Samples a second of the sound. (default: 22050)")
+    out: Annotated[Path, typer.Option(help="Output folder.")],
+    minutes: Annotated[float, typer.Option(help="Amount of data to make, in minutes; above 0.")],
+    seed: Annotated[
+        int, typer.Option(help="Random seed, 0 or more; the same seed gives the same corpus.")
+    ] = 0,
+    genre: Annotated[
+        str | None, typer.Option(help="One genre, by name or AIST++ code. (default: all ten)")
     ] = None,
-    stereo: Annotated[bool, typer.Option(help="Two channels instead of one.")] = False,
+    length: Annotated[float, typer.Option(help="Length of each pair, in seconds; above 0.")] = 24.0,
+    rate: Annotated[
+        int | None, typer.Option(help="Sample rate in Hz, 8000 to 192000. (default: 22050)")
+    ] = None,
+    stereo: Annotated[bool, typer.Option(help="Stereo instead of mono.")] = False,
     clips: Annotated[
         Path | None,
-        typer.Option(help="A folder of your own motions to bend to the beat, as BVH, .pkl, .npz."),
+        typer.Option(
+            help="Folder of motion clips to time-warp to the beat. (default: the bundled clips)"
+        ),
     ] = None,
 ) -> None:
-    """Make paired dances and music from a seed; stopped, it goes on where it was."""
+    """Make a corpus of synthetic dances and music; an interrupted run resumes."""
     from kinetune import timebase
     from kinetune.cli.terminal.progress import stage_bars
     from kinetune.corpus.folder import PairSettings
@@ -40,4 +48,4 @@ def make(
     pairs = PairSettings(genre, length, rate or timebase.SAMPLE_RATE_HZ, 2 if stereo else 1, clips)
     with stage_bars() as progress:
         result = make_corpus(CorpusRequest(out, minutes, seed, pairs), progress=progress)
-    say(f"{result.manifest}: the list of its {result.items} pairs")
+    say(f"{result.manifest}: {result.items} pairs listed")

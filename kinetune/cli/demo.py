@@ -1,4 +1,4 @@
-"""``kinetune demo``: the example dance becomes music, a picture and a film."""
+"""``kinetune demo``: music, a picture and a video for the example dance."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +10,12 @@ from kinetune.cli.terminal.output import say
 
 
 def command(
-    out: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path(
+    out: Annotated[Path, typer.Option("-o", "--output", help="Output folder.")] = Path(
         "kinetune-demo"
     ),
     force: ForceOption = False,
 ) -> None:
-    """Make music, a picture and a film of the dance that comes with kinetune."""
+    """Generate music, a picture and a video for the example dance."""
     from kinetune.cli.terminal.progress import passing_bar
     from kinetune.errors import KinetuneError, MissingExtraError
     from kinetune.example import example_dance
@@ -27,7 +27,7 @@ def command(
     if not force:
         check_absent([sound.with_suffix(suffix) for suffix in (".wav", ".json", ".png", ".mp4")])
     with passing_bar(quiet=False) as progress:
-        say("Making music for a break dance (AIST++, Google LLC, CC BY 4.0) ...")
+        say("Generating music for a break dance (AIST++, Google LLC, CC BY 4.0) ...")
         request = GenerateRequest((dance,), sound, existing="replace", plot=_can_plot())
         result = generate(request, progress=progress)
         for failure in result.failures:
@@ -35,15 +35,15 @@ def command(
         (piece,) = result.pieces
         say(f"{piece.output}: {piece.duration_s:.1f} s at the dance's {piece.bpm:.1f} bpm")
         if piece.picture is not None:
-            say(f"{piece.picture}: the dancer, the body's energy, the music and its beats")
-        say("Making the film ...")
+            say(f"{piece.picture}: motion energy, spectrogram and beats")
+        say("Rendering the video ...")
         options = FilmOptions(sound.with_suffix(".mp4"))
         try:
             made = film(FilmRequest(dance, sound, options, force=True), progress=progress)
-            say(f"{made.output}: the dancer with the music")
+            say(f"{made.output}: the dance with its music")
         except MissingExtraError as error:
-            say(f"no film: {error}")
-    say("Another genre, the same dance:")
+            say(f"no video: {error}")
+    say("Try another genre:")
     say(f"  kinetune generate {dance} --genre house -o {out / 'house.wav'}")
 
 

@@ -1,4 +1,4 @@
-"""``kinetune edit``: music that exists, changed to a dance."""
+"""``kinetune edit``: regenerate, extend or restyle existing music to fit a dance."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,16 +39,20 @@ if TYPE_CHECKING:
 
 
 def command(
-    music: Annotated[Path, typer.Argument(help="Music to change, ours or yours: a sound file.")],
+    music: Annotated[
+        Path, typer.Argument(help="Sound file to change, from kinetune or elsewhere.")
+    ],
     motion: Annotated[
         Path | None,
         typer.Option(
-            help="The dance; the music begins with it. (default: the one the music was made for)"
+            help="Motion file that starts with the music. (default: from the music's recipe)"
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="A sound file. (default: NAME-edit.wav, here)"),
+        typer.Option(
+            "-o", "--output", help="Output sound file. (default: NAME-edit.wav in this folder)"
+        ),
     ] = None,
     force: ForceOption = False,
     mapping: MappingOption = None,
@@ -56,31 +60,36 @@ def command(
     fps: FpsOption = None,
     blender: BlenderOption = None,
     redo: Annotated[
-        str | None, typer.Option(help="A stretch to make anew, in seconds, such as 12.0:16.5.")
+        str | None,
+        typer.Option(help="Regenerate this span, START:END in seconds, such as 12.0:16.5."),
     ] = None,
     go_on: Annotated[
         float | None,
-        typer.Option("--continue", help="Go on from the end for so many seconds."),
+        typer.Option("--continue", help="Extend the music by this many seconds; above 0."),
     ] = None,
     strength: Annotated[
         float | None,
-        typer.Option(help="How much is new, 0 to 1. (default: 0.3 of a whole, all of a stretch)"),
+        typer.Option(
+            help="Amount of change, 0 (none) to 1 (all new). (default: 1 for a span, else 0.3)"
+        ),
     ] = None,
     genre: Annotated[
         str | None,
         typer.Option(
-            help="Another style. Of a whole it keeps the rhythm. (default: the music's own)"
+            help="New genre; alone, it keeps the rhythm of the piece. (default: the music's own)"
         ),
     ] = None,
     keep_rhythm: Annotated[
         bool | None,
         typer.Option(
             "--keep-rhythm/--new-rhythm",
-            help="Keep the loudness from moment to moment. (default: with --genre, of a whole)",
+            help="Keep the loudness envelope. (default: on when only --genre changes)",
         ),
     ] = None,
-    exact: Annotated[bool, typer.Option(help="Don't move times to bar lines.")] = False,
-    seed: Annotated[int, typer.Option(help="Another seed, another change.")] = 0,
+    exact: Annotated[bool, typer.Option(help="Do not snap times to bar lines.")] = False,
+    seed: Annotated[
+        int, typer.Option(help="Random seed, 0 or more; each seed gives another result.")
+    ] = 0,
     steps: StepsOption = None,
     guidance: GuidanceOption = None,
     bpm: BpmOption = "auto",
@@ -92,7 +101,7 @@ def command(
     accent: AccentOption = None,
     silence: SilenceOption = None,
     beat_of: Annotated[
-        str, typer.Option(help="Whose beat to play to where none is given: dance or music.")
+        str, typer.Option(help="Where to detect beats if none are given: dance or music.")
     ] = "dance",
     video: VideoOption = None,
     onto: OntoOption = None,
@@ -100,14 +109,14 @@ def command(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", help="A bundled name, a checkpoint folder, or a hub id. (default: as before)"
+            "--model", help="Bundled name, checkpoint folder or hub id. (default: from the recipe)"
         ),
     ] = None,
     device: DeviceOption = "auto",
-    plot: Annotated[bool, typer.Option(help="Also draw before and after.")] = False,
+    plot: Annotated[bool, typer.Option(help="Also draw a picture of before and after.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Change music: make a stretch anew, go on from its end, vary it, or change its style."""
+    """Edit music: regenerate a span, extend it, vary it or change its genre."""
     from kinetune.cli.terminal.output import print_json
     from kinetune.cli.terminal.progress import passing_bar
     from kinetune.tasks.edit import EditRequest, edit
@@ -155,9 +164,9 @@ def _print_result(result: "EditResult", request: "EditRequest") -> None:
         f"{genre} at {result.bpm:.1f} bpm, seed {result.seed}, made in {result.seconds:.1f} s"
     )
     if result.from_recipe:
-        say(f"  dance, beats and score as {result.music} was made with")
+        say(f"  dance, beats and score from the recipe of {result.music}")
     if result.genre_source == "classifier":
-        say(f"  genre {genre} (from its sound; choose another with --genre)")
-    for title, made in (("picture", result.picture), ("film", result.film)):
+        say(f"  genre {genre} (detected in the audio; change it with --genre)")
+    for title, made in (("picture", result.picture), ("video", result.film)):
         if made is not None:
             say(f"  {title}: {made}")

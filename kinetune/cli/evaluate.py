@@ -1,4 +1,4 @@
-"""``kinetune evaluate``: how good is music for a dance, whatever made it."""
+"""``kinetune evaluate``: objective metrics for dance music from any system."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,10 +13,8 @@ from kinetune.errors import ConfigError
 if TYPE_CHECKING:
     from kinetune.tasks.evaluate import EvaluateResult
 
-ResultsOption = Annotated[
-    bool, typer.Option("--json", help="Print results.json on stdout, nothing else.")
-]
-# The part that is meant where none is named.
+ResultsOption = Annotated[bool, typer.Option("--json", help="Print only results.json, on stdout.")]
+# The subcommand used if none is given.
 _DEFAULT = "folder"
 
 
@@ -24,7 +22,7 @@ class _FolderFirst(TyperGroup):
     """``kinetune evaluate FOLDER`` is ``kinetune evaluate folder FOLDER``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
-        """Put the default part in where none is named."""
+        """Insert the default subcommand if none is given."""
         if args and args[0] not in (*self.commands, *ctx.help_option_names):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
@@ -33,54 +31,62 @@ class _FolderFirst(TyperGroup):
 app = typer.Typer(
     cls=_FolderFirst,
     no_args_is_help=True,
-    help="Score music for dances, whatever made it: kinetune evaluate FOLDER --out DIR.",
+    help="Compute metrics for dance music: kinetune evaluate FOLDER --out DIR.",
 )
 
 
 @app.callback()
 def _group() -> None:
-    """Score music for dances, whatever made it: kinetune evaluate FOLDER --out DIR."""
+    """Compute metrics for dance music: kinetune evaluate FOLDER --out DIR."""
 
 
 @app.command("folder")
 def command(
     generated: Annotated[
-        Path, typer.Argument(help="Folder of the music to score; subfolders are variations.")
+        Path, typer.Argument(help="Folder of music to score; subfolders are variations.")
     ],
-    out: Annotated[Path, typer.Option(help="Where tables and pictures go.")],
+    out: Annotated[Path, typer.Option(help="Output folder for tables and pictures.")],
     reference: Annotated[
-        Path | None, typer.Option(help="Folder of the music the dances were danced to.")
+        Path | None, typer.Option(help="Folder of the original music of the dances.")
     ] = None,
-    motions: Annotated[
-        Path | None, typer.Option(help="Folder of the dances, in any format kinetune reads.")
-    ] = None,
+    motions: Annotated[Path | None, typer.Option(help="Folder of the motion files.")] = None,
     genres: Annotated[
-        Path | None, typer.Option(help="Lines of name,genre; a .json object; a manifest.jsonl.")
+        Path | None,
+        typer.Option(help="Genre labels: lines of name,genre; a .json object; a manifest.jsonl."),
     ] = None,
     beats: Annotated[
-        Path | None, typer.Option(help="Folder of the true beats, a file a dance.")
+        Path | None, typer.Option(help="Folder of annotated beats, one file per dance.")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="What to call the row. (default: the folder's name)")
+        str | None,
+        typer.Option(help="Label of this system in the table. (default: the folder's name)"),
     ] = None,
     also: Annotated[
-        list[str] | None, typer.Option(help="Another row of the table, as LABEL=FOLDER.")
+        list[str] | None,
+        typer.Option(help="Another system to compare, as LABEL=FOLDER; repeatable."),
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="The row to test the others against. (default: the first)")
+        str | None,
+        typer.Option(
+            help="Label of the system that the others are tested against. (default: the first)"
+        ),
     ] = None,
     embedding: Annotated[
         list[str] | None,
-        typer.Option(help="Distances between sets by NAME, or NAME=FILE with weights of your own."),
+        typer.Option(
+            help="Embedding for Fréchet and kernel distances: NAME or NAME=WEIGHTS; repeatable."
+        ),
     ] = None,
-    genre: Annotated[bool, typer.Option(help="Run the genre classifier.")] = True,
+    genre: Annotated[bool, typer.Option(help="Also score genre with the classifier.")] = True,
     ms_sincresnet: Annotated[
         Path | None, typer.Option(help="Weights of MS-SincResNet, for the published genre KLD.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of noise, random pairs and intervals.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Random seed of baselines and confidence intervals, 0 or more.")
+    ] = 0,
     as_json: ResultsOption = False,
 ) -> None:
-    """Score folders of music, with baselines beside them."""
+    """Score folders of music, and baselines for comparison."""
     from kinetune.cli.terminal.output import print_json
     from kinetune.cli.terminal.progress import stage_bars
     from kinetune.tasks.evaluate import EvaluateRequest, ScoringOptions, evaluate
@@ -88,7 +94,7 @@ def command(
     others = labelled_folders(also)
     label = name or generated.resolve().name
     if label in others:
-        raise ConfigError(f"two rows are called {label!r}; give each --also its own label")
+        raise ConfigError(f"two systems are called {label!r}; give each --also its own label")
     request = EvaluateRequest(
         systems={label: generated, **others},
         out=out,
@@ -103,35 +109,43 @@ def command(
     if as_json:
         print_json(result.results)
     else:
-        say(f"{result.report}\n\n{result.page}: this page, with pictures")
+        say(f"{result.report}\n\n{result.page}: the same report, with pictures")
     _exit_if_unusable(result)
 
 
 @app.command("aist")
 def aist(
-    root: Annotated[Path, typer.Argument(help="AIST++: motions/, and wavs/ or music/.")],
-    out: Annotated[Path, typer.Option(help="Where slices, music, tables and pictures go.")],
+    root: Annotated[Path, typer.Argument(help="AIST++ folder with motions/, and wavs/ or music/.")],
+    out: Annotated[
+        Path, typer.Option(help="Output folder for slices, music, tables and pictures.")
+    ],
     model: ModelOption = "default",
     also: Annotated[
         list[str] | None,
-        typer.Option(help="Another system's music for the slices, as LABEL=FOLDER."),
+        typer.Option(help="Another system's music for the slices, as LABEL=FOLDER; repeatable."),
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="The row to test the others against. (default: the model)")
+        str | None,
+        typer.Option(
+            help="Label of the system that the others are tested against. (default: the model)"
+        ),
     ] = None,
     embedding: Annotated[
         list[str] | None,
-        typer.Option(help="Distances by NAME or NAME=FILE; vggish is the paper's column."),
+        typer.Option(help="Embedding: NAME or NAME=WEIGHTS; vggish is the paper's. Repeatable."),
     ] = None,
     ms_sincresnet: Annotated[
-        Path | None, typer.Option(help="Weights of MS-SincResNet, for the paper's genre column.")
+        Path | None, typer.Option(help="Weights of MS-SincResNet, for the paper's genre KLD.")
     ] = None,
-    genre: Annotated[bool, typer.Option(help="Run the genre classifier.")] = True,
-    seed: Annotated[int, typer.Option(help="Of the music, noise, pairs and intervals.")] = 0,
+    genre: Annotated[bool, typer.Option(help="Also score genre with the classifier.")] = True,
+    seed: Annotated[
+        int,
+        typer.Option(help="Random seed of music, baselines and confidence intervals, 0 or more."),
+    ] = 0,
     device: DeviceOption = "auto",
     as_json: ResultsOption = False,
 ) -> None:
-    """Run the paper's test: 31 slices of AIST++, beside its published rows."""
+    """Run the paper's AIST++ benchmark (31 slices), next to the published results."""
     from kinetune.cli.terminal.output import print_json
     from kinetune.cli.terminal.progress import stage_bars
     from kinetune.tasks.aist_test import AistTestRequest, run_aist_test
@@ -152,12 +166,12 @@ def aist(
     else:
         say(f"{result.paper_table}\n")
         say(f"{result.slices} of {result.total} slices found in {root}\n")
-        say(f"{result.scores.report}\n\n{result.scores.page}: this page, with pictures")
+        say(f"{result.scores.report}\n\n{result.scores.page}: the same report, with pictures")
     _exit_if_unusable(result.scores)
 
 
 def _exit_if_unusable(result: "EvaluateResult") -> None:
-    """Exit with 1 where a file could not be used."""
+    """Exit with code 1 if a file could not be used."""
     from kinetune.cli.terminal.output import print_failures
 
     if result.unusable:

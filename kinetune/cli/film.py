@@ -1,4 +1,4 @@
-"""``kinetune film``: any dance with any music."""
+"""``kinetune film``: render a video of a dance with any music."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,10 +24,13 @@ from kinetune.cli.terminal.output import say
 
 
 def command(
-    motion: Annotated[Path, typer.Argument(help="The dance.")],
-    music: Annotated[Path, typer.Argument(help="A sound file; it begins with the dance.")],
+    motion: Annotated[Path, typer.Argument(help="Motion file.")],
+    music: Annotated[Path, typer.Argument(help="Sound file that starts with the dance.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="An .mp4 file. (default: MUSIC.mp4, here)")
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Output .mp4 file. (default: MUSIC.mp4 in this folder)"
+        ),
     ] = None,
     force: ForceOption = False,
     onto: OntoOption = None,
@@ -41,7 +44,7 @@ def command(
     blender: BlenderOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Film a dance with music on it, whatever made the music."""
+    """Render a video of a dance with any music."""
     from kinetune.cli.terminal.output import print_json
     from kinetune.cli.terminal.progress import passing_bar
     from kinetune.tasks.film import FilmRequest, film

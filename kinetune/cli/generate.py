@@ -1,4 +1,4 @@
-"""``kinetune generate``: a dance goes in, music comes out."""
+"""``kinetune generate``: generate music for motion files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,26 +41,31 @@ if TYPE_CHECKING:
     from kinetune.tasks.generate import GeneratedPiece, GenerateRequest, GenerateResult, Scores
     from kinetune.tasks.requests.output_paths import Existing
 
-_GENRE_SOURCES = {"default": "none was given", "file name": "from the file's name"}
+_GENRE_SOURCES = {"default": "the default", "file name": "from the file name"}
 
 
 def command(
-    motion: Annotated[list[Path], typer.Argument(help=f"Dances, or folders of them: {FILES}.")],
+    motion: Annotated[list[Path], typer.Argument(help=f"Motion files or folders: {FILES}.")],
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="A .wav, .flac, .ogg or .mp3 file, or a folder. (default: here)"
+            "-o",
+            "--output",
+            help="Output .wav, .flac, .ogg or .mp3 file, or a folder. (default: this folder)",
         ),
     ] = None,
     file_format: Annotated[
-        str, typer.Option("--format", help="Of sound files in a folder: wav, flac, ogg or mp3.")
+        str,
+        typer.Option(
+            "--format", help="Format of files in an output folder: wav, flac, ogg or mp3."
+        ),
     ] = "wav",
     recursive: Annotated[
-        bool, typer.Option("-r", "--recursive", help="Look into the folders of a folder too.")
+        bool, typer.Option("-r", "--recursive", help="Include subfolders of input folders.")
     ] = False,
     force: ForceOption = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out dances whose sound file exists.")
+        bool, typer.Option("--skip-existing", help="Skip dances whose sound file exists.")
     ] = False,
     mapping: MappingOption = None,
     animation: AnimationOption = None,
@@ -68,9 +73,11 @@ def command(
     blender: BlenderOption = None,
     genre: Annotated[
         str | None,
-        typer.Option(help=f"{GENRES}. (default: the file's name, or house)"),
+        typer.Option(help=f"{GENRES}. (default: from an AIST++ file name, else house)"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed, another piece of music.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Random seed, 0 or more; each seed gives another piece.")
+    ] = 0,
     steps: StepsOption = None,
     guidance: GuidanceOption = None,
     bpm: BpmOption = "auto",
@@ -79,41 +86,49 @@ def command(
     reading: ReadingOption = 1,
     beats: BeatsOption = None,
     loop: Annotated[
-        bool, typer.Option(help="Whole bars whose end flows into their beginning, for games.")
+        bool, typer.Option(help="Make a seamless loop of whole bars, for games.")
     ] = False,
     score: ScoreOption = None,
     accent: AccentOption = None,
     silence: SilenceOption = None,
     energy: EnergyOption = 1.0,
     exact: Annotated[
-        bool, typer.Option(help="Don't move sections and silences to bar lines.")
+        bool, typer.Option(help="Do not snap sections and silences to bar lines.")
     ] = False,
     variations: Annotated[
-        int, typer.Option(help="Several pieces, best first by how well they follow the body.")
+        int,
+        typer.Option(help="Number of pieces, 1 to 64, ranked by how well they follow the motion."),
     ] = 1,
     beat_map: Annotated[
         list[str] | None,
-        typer.Option(help="Also write the beats: json, csv, labels (Audacity) or midi."),
+        typer.Option(
+            help="Also write the beats as json, csv, labels (Audacity) or midi; repeatable."
+        ),
     ] = None,
     rate: Annotated[
-        int | None, typer.Option(help="Samples a second of the sound. (default: the model's own)")
+        int | None,
+        typer.Option(help="Sample rate in Hz, 8000 to 192000. (default: the model's own)"),
     ] = None,
     stereo: Annotated[
         bool | None,
-        typer.Option("--stereo/--mono", help="Channels. (default: the model's own)"),
+        typer.Option("--stereo/--mono", help="Two channels or one. (default: the model's own)"),
     ] = None,
-    loudness: Annotated[float, typer.Option(help="Integrated loudness, LUFS.")] = -14.0,
+    loudness: Annotated[
+        float, typer.Option(help="Integrated loudness in LUFS, -40 to -6.")
+    ] = -14.0,
     video: VideoOption = None,
     onto: OntoOption = None,
     offset: OffsetOption = 0.0,
     model: ModelOption = "default",
     device: DeviceOption = "auto",
-    plot: Annotated[bool, typer.Option(help="Also draw body, spectrogram and beats.")] = False,
+    plot: Annotated[
+        bool, typer.Option(help="Also draw motion energy, spectrogram and beats (.png).")
+    ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON list on stdout, nothing else.")
+        bool, typer.Option("--json", help="Print only a JSON list of the results, on stdout.")
     ] = False,
 ) -> None:
-    """Turn dances into music."""
+    """Generate music for a dance."""
     from kinetune.audio.export import ExportFormat
     from kinetune.cli.terminal.output import print_json
     from kinetune.cli.terminal.progress import passing_bar
@@ -186,7 +201,7 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
         say(f"  beats: {path}")
     for title, made in (
         ("picture", piece.picture),
-        ("film", piece.film),
+        ("video", piece.film),
         ("variations side by side", piece.variation_sheet),
     ):
         if made is not None:
@@ -197,7 +212,9 @@ def _tempo_source(request: "GenerateRequest") -> str:
     """Where the tempo comes from."""
     if request.options.beats.sets_tempo:
         return "as requested"
-    return "fitted to whole bars of the dance" if request.options.loop else "found in the dance"
+    return (
+        "fitted to whole bars of the dance" if request.options.loop else "estimated from the motion"
+    )
 
 
 def _print_loop(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
@@ -210,7 +227,7 @@ def _score_line(scores: "Scores") -> str:
     details = ", ".join(
         f"{name} {'not measurable' if value is None else f'{value:.2f}'}" for name, value in parts
     )
-    return f"follows the body: {scores.total:.2f} ({details})"
+    return f"follows the motion: {scores.total:.2f} ({details})"
 
 
 def _print_outcome(result: "GenerateResult", *, quiet: bool) -> None:
@@ -222,7 +239,7 @@ def _print_outcome(result: "GenerateResult", *, quiet: bool) -> None:
     if total > 1 and not quiet:
         say(f"{len(result.pieces)} of {total} made")
     if result.skipped and not quiet:
-        say(f"{len(result.skipped)} left out: their sound files exist")
+        say(f"{len(result.skipped)} skipped: their sound files exist")
     if failures:
         print_failures(f"{len(failures)} of {total} failed:", (f.error for f in failures))
         raise typer.Exit(1)

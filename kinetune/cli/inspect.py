@@ -1,4 +1,4 @@
-"""``kinetune inspect``: what a motion file holds, and where the beats of its dance are."""
+"""``kinetune inspect``: format, length, tempo and beats of a motion file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,15 +30,18 @@ def command(
     blender: BlenderOption = None,
     make_mapping: Annotated[
         Path | None,
-        typer.Option(help="Draft a mapping file of the skeleton's joints there, nothing else."),
+        typer.Option(
+            help="Only write a draft joint mapping (TOML) for this skeleton to this file."
+        ),
     ] = None,
     plot: Annotated[
-        bool, typer.Option(help="Draw the dancer, body energy and beats to NAME.png here.")
+        bool,
+        typer.Option(help="Also draw poses, motion energy and beats to NAME.png in this folder."),
     ] = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a motion file holds and where its beat is."""
+    """Show what a motion file contains, and its tempo and beats."""
     from kinetune.cli.terminal.output import print_json
     from kinetune.tasks.inspect import InspectRequest, inspect
 
@@ -59,7 +62,7 @@ def _draft_mapping(motion: Path, target: Path, read: "ReadOptions") -> None:
 
     result = draft_mapping(DraftMappingRequest(motion, target, read))
     say(
-        f"{target}: {result.recognised} of our {result.joints} joints recognised by name; correct "
+        f"{target}: {result.recognised} of the {result.joints} SMPL joints matched by name; edit "
         f"it, then use it with --mapping {target}"
     )
 
@@ -74,10 +77,10 @@ def _print_result(result: "InspectResult") -> None:
     doubt = f" ({result.doubt})" if result.doubt else ""
     say(
         f"tempo         {result.bpm:.1f} bpm, {result.metre} beats to the bar, first beat at "
-        f"{result.first_beat_s:.2f} s, a bar opens at {result.bar_start_s:.2f} s, probability "
+        f"{result.first_beat_s:.2f} s, bar starts at {result.bar_start_s:.2f} s, probability "
         f"{result.confidence:.0%}{doubt}"
     )
-    say("readings      for generate --reading N")
+    say("beat readings, most likely first (generate --reading N)")
     for number, reading in enumerate(result.readings, start=1):
         say(
             f"  {number}  {reading.probability:4.0%}  {reading.bpm:6.1f} bpm, first beat at "

@@ -1,7 +1,7 @@
-"""The ``kinetune`` command: gathers the subcommands, and turns errors into a line and a code.
+"""The ``kinetune`` command: its subcommands, error messages and exit codes.
 
-Exit codes: 1 where part of the work failed or something unforeseen happened, 2 for bad input, 130
-for Ctrl-C. Heavy imports stay inside the subcommands, so that ``--help`` answers at once.
+Exit codes: 1 if part of the work failed or an unexpected error occurred, 2 for bad input, 130 for
+Ctrl-C. Heavy imports stay inside the subcommands, so that ``--help`` is fast.
 """
 
 import sys
@@ -34,10 +34,10 @@ _FLAGS = {"-v": "-v", "--verbose": "-v", "-vv": "-vv", "-q": "-q", "--quiet": "-
 
 
 class _Root(TyperGroup):
-    """Takes ``-v`` and ``-q`` anywhere on the line, and ends with the right exit code."""
+    """Accepts ``-v`` and ``-q`` anywhere on the line, and sets the exit code."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
-        """Move the flags that all subcommands know to the front."""
+        """Move the flags shared by all subcommands to the front."""
         end = args.index("--") if "--" in args else len(args)
         flags = [_FLAGS[word] for word in args[:end] if word in _FLAGS]
         rest = [word for word in args[:end] if word not in _FLAGS]
@@ -66,7 +66,7 @@ class _Root(TyperGroup):
 app = typer.Typer(
     name="kinetune",
     cls=_Root,
-    help="Music for a dance: 3D motion in, music with its tempo, accents and energy out.",
+    help="Generate music for a 3D dance that follows its tempo, accents and energy.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -94,7 +94,12 @@ def _version(wanted: bool) -> None:
 def _options(
     verbose: Annotated[
         int,
-        typer.Option("-v", "--verbose", count=True, help="Also print what is decided; -vv more."),
+        typer.Option(
+            "-v",
+            "--verbose",
+            count=True,
+            help="Also print decisions such as rig and tempo; -vv for more.",
+        ),
     ] = 0,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
     version: Annotated[
@@ -102,7 +107,7 @@ def _options(
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Music for a dance: 3D motion in, music with its tempo, accents and energy out."""
+    """Generate music for a 3D dance that follows its tempo, accents and energy."""
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:

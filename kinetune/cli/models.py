@@ -1,4 +1,4 @@
-"""``kinetune models``: which models there are, and how large."""
+"""``kinetune models``: list the models with their sizes and settings."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def command(as_json: JsonOption = False) -> None:
-    """List the models."""
+    """List models, with their sizes and settings."""
     from kinetune.cli.terminal.output import print_json
     from kinetune.model.catalogue import list_models
 

@@ -1,4 +1,4 @@
-"""``kinetune prepare``: turns a data set into what the trainers read."""
+"""``kinetune prepare``: convert a data set for training."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,23 +7,26 @@ import typer
 
 from kinetune.cli.terminal.output import say
 
-app = typer.Typer(help="Turn a data set into what the trainers read.", no_args_is_help=True)
+app = typer.Typer(help="Convert a data set for training.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Turn a data set into what the trainers read."""
+    """Convert a data set for training."""
 
 
 @app.command("aist")
 def aist(
-    root: Annotated[Path, typer.Argument(help="AIST++: motions/, wavs/ or music/, splits.")],
-    out: Annotated[Path, typer.Option(help="Where the prepared set goes.")],
+    root: Annotated[
+        Path, typer.Argument(help="AIST++ folder with motions/, wavs/ or music/, and splits/.")
+    ],
+    out: Annotated[Path, typer.Option(help="Output folder.")],
     features: Annotated[
-        str, typer.Option(help="paper (for the paper preset) or rhythm (for default).")
+        str,
+        typer.Option(help="Motion features: paper (for the paper preset) or rhythm (for default)."),
     ] = "paper",
 ) -> None:
-    """Build the AIST++ training set from the official layout."""
+    """Prepare AIST++, in its official folder layout, for training."""
     from kinetune.cli.terminal.progress import item_bar
     from kinetune.training.data.aist import prepare_aist
 

@@ -1,4 +1,4 @@
-"""``kinetune train``: trains the networks, each with its own subcommand."""
+"""``kinetune train``: train the networks, one subcommand each."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,32 +11,33 @@ if TYPE_CHECKING:
     from kinetune.training.run import StepReport, TrainingResult
 
 app = typer.Typer(
-    help="Train the VAE, the denoiser, the genre classifier, the beat network or the vocoder.",
+    help="Train the VAE, diffusion model, genre classifier, beat network or vocoder.",
     no_args_is_help=True,
 )
 
-_CONFIG = Annotated[Path, typer.Option(help="A TOML file, see configs/.")]
-_OUT = Annotated[Path, typer.Option(help="Folder of the run.")]
+_CONFIG = Annotated[Path, typer.Option(help="Training settings (.toml), see configs/.")]
+_OUT = Annotated[Path, typer.Option(help="Folder of the training run.")]
 _SET = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Replace a value of the file, such as data.stride_s=3.0; may be given repeatedly.",
+        help="Override a setting, such as data.stride_s=3.0; repeatable.",
     ),
 ]
 _MINUTES = Annotated[
-    float | None, typer.Option(help="Stop after this many minutes and save. (default: all steps)")
+    float | None,
+    typer.Option(help="Save and stop after this many minutes; above 0. (default: all steps)"),
 ]
 _RESUME = Annotated[bool, typer.Option("--resume", help="Continue the run in this folder.")]
 _RESTART = Annotated[
-    bool, typer.Option("--restart", help="Delete the run in this folder and start anew.")
+    bool, typer.Option("--restart", help="Delete the run in this folder and start again.")
 ]
 
 
 @app.callback()
 def _group() -> None:
-    """Train the VAE, the denoiser, the genre classifier, the beat network or the vocoder."""
+    """Train the VAE, diffusion model, genre classifier, beat network or vocoder."""
 
 
 @app.command("vae")
@@ -48,7 +49,7 @@ def vae(
     resume: _RESUME = False,
     restart: _RESTART = False,
 ) -> None:
-    """Train the VAE; it is left in OUT/vae/model."""
+    """Train the VAE; writes OUT/vae/model."""
     from kinetune.training.config import read_train_config
     from kinetune.training.vae import train_vae
 
@@ -67,7 +68,7 @@ def diffusion(
     resume: _RESUME = False,
     restart: _RESTART = False,
 ) -> None:
-    """Train the denoiser on the VAE's latents; the whole model is left in OUT/model."""
+    """Train the diffusion model on the VAE's latents; writes the pipeline to OUT/model."""
     from kinetune.training.config import read_train_config
     from kinetune.training.diffusion import train_diffusion
 
@@ -86,7 +87,7 @@ def genre(
     resume: _RESUME = False,
     restart: _RESTART = False,
 ) -> None:
-    """Train the genre classifier on a corpus; it is left in OUT/genre/model."""
+    """Train the genre classifier on a corpus; writes OUT/genre/model."""
     from kinetune.training.genre import read_genre_config, train_genre
 
     settings = read_genre_config(config, set_ or ())
@@ -106,7 +107,7 @@ def beats(
     resume: _RESUME = False,
     restart: _RESTART = False,
 ) -> None:
-    """Train the network that finds the beats of a dance; it is left in OUT/beats/model."""
+    """Train the network that detects beats in motion; writes OUT/beats/model."""
     from kinetune.cli.terminal.progress import item_bar
     from kinetune.training.beats import open_dances, read_beat_config, train_beats
 
@@ -127,7 +128,7 @@ def vocoder(
     resume: _RESUME = False,
     restart: _RESTART = False,
 ) -> None:
-    """Train the network that turns spectrograms into sound; it is left in OUT/vocoder/model."""
+    """Train the vocoder (mel spectrogram to waveform); writes OUT/vocoder/model."""
     from kinetune.training.vocoder import read_vocoder_config, train_vocoder
 
     settings = read_vocoder_config(config, set_ or ())

@@ -91,7 +91,7 @@ class AistTestRequest:
 
     def __post_init__(self) -> None:
         if self.label in self.also:
-            raise ConfigError(f"two rows are called {self.label!r}; give each its own label")
+            raise ConfigError(f"two systems are called {self.label!r}; give each its own label")
 
     @property
     def label(self) -> str:

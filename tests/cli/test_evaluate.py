@@ -124,8 +124,8 @@ def test_a_label_is_the_folders_name_unless_given(world, tmp_path):
     assert labelled_folders(["d=e=f"])["d"] == Path("e=f")
     with pytest.raises(ConfigError, match="--also must be LABEL=FOLDER, found 'x'"):
         labelled_folders(["x"])
-    with pytest.raises(ConfigError, match="two rows are called 'a'"):
+    with pytest.raises(ConfigError, match="two systems are called 'a'"):
         labelled_folders(["a=x", "a=y"])
     done = evaluated(world.system, "--also", f"system={world.reference}", "--out", tmp_path)
     assert_one_clear_line(done)
-    assert "two rows are called 'system'" in done.stderr
+    assert "two systems are called 'system'" in done.stderr

@@ -50,7 +50,7 @@ def test_what_exists_is_left_out_of_a_batch_on_request(tmp_path, tiny_model):
     assert_one_clear_line(kinetune(*command, cwd=tmp_path))
     done = kinetune(*command, "--skip-existing", cwd=tmp_path)
     assert done.returncode == 0
-    assert "1 left out: their sound files exist" in done.stdout
+    assert "1 skipped: their sound files exist" in done.stdout
     assert (tmp_path / "sway.wav").read_bytes() == b"mine"
     assert (tmp_path / "b.wav").is_file()
     assert_one_clear_line(kinetune(*command, "--skip-existing", "--force", cwd=tmp_path))
@@ -113,6 +113,6 @@ def test_an_edit_can_be_filmed(tmp_path, tiny_model):
         "--model", tiny_model, "--video", "edit.mp4", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "film: edit.mp4" in done.stdout
+    assert "video: edit.mp4" in done.stdout
     with av.open(str(tmp_path / "edit.mp4")) as film:
         assert film.streams.video[0].frames == 60

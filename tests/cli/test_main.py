@@ -31,7 +31,7 @@ def test_help_tells_every_default():
     # Square brackets would be taken for markup and vanish.
     text = " ".join(kinetune("generate", "--help").stdout.replace("│", " ").split())
     assert "(default: the model's own)" in text
-    assert "(default: found in the dance)" in text
+    assert "(default: estimated from the motion)" in text
 
 
 def test_the_version_is_the_packages():

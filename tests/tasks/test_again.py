@@ -50,7 +50,7 @@ def test_the_recipe_in_the_sound_holds_no_folders(song):
 def test_again_makes_the_same_bytes(song, source):
     done = kinetune("again", song.parent / source, cwd=song.parent)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "song-again.wav: the same bytes as before\n"
+    assert done.stdout == "song-again.wav: identical to the original\n"
     assert (song.parent / "song-again.wav").read_bytes() == song.read_bytes()
 
 

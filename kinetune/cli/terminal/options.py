@@ -1,4 +1,4 @@
-"""Flags that several subcommands share, and how their text becomes values."""
+"""Options shared by several subcommands, and the parsing of their values."""
 
 import math
 from pathlib import Path
@@ -18,80 +18,99 @@ FILES = (
 )
 MappingOption = Annotated[
     Path | None,
-    typer.Option(help="A TOML file that says which joint is which; inspect --make-mapping."),
+    typer.Option(
+        help="Joint mapping (.toml) for this skeleton; draft one with inspect --make-mapping."
+    ),
 ]
 AnimationOption = Annotated[
     str | None,
-    typer.Option(
-        help="Which animation of a glTF or FBX file, by name; else the longest that moves a body."
-    ),
+    typer.Option(help="Animation of a glTF or FBX file, by name. (default: the longest of a body)"),
 ]
 FpsOption = Annotated[
     float | None,
-    typer.Option(help="Frames a second, where the file's own are missing or wrong."),
+    typer.Option(help="Frame rate in frames per second, 5 to 1000. (default: the file's own)"),
 ]
 BlenderOption = Annotated[
     Path | None,
-    typer.Option(help="Blender's program, for FBX. (default: the module bpy, or on the PATH)"),
+    typer.Option(help="Blender executable, to read FBX. (default: the module bpy, or from PATH)"),
 ]
 StepsOption = Annotated[
-    int | None, typer.Option("--steps", help="Denoising steps. (default: the model's own)")
+    int | None,
+    typer.Option("--steps", help="Denoising steps, 1 to 1000. (default: the model's own)"),
 ]
 GuidanceOption = Annotated[
     float | None,
     typer.Option(
-        "--guidance", help="How hard to hold to the dance; 1 is off. (default: the model's own)"
+        "--guidance",
+        help="Guidance scale: how strongly the music follows the motion, 0 to 50; 1 is off. "
+        "(default: the model's own)",
     ),
 ]
 BpmOption = Annotated[
-    str, typer.Option("--bpm", help="Beats a minute; or auto, half or double of the dance's tempo.")
+    str,
+    typer.Option(
+        "--bpm",
+        help="Tempo in beats per minute, 30 to 300; auto estimates it from the motion, half and "
+        "double scale that estimate.",
+    ),
 ]
 FirstBeatOption = Annotated[
     float | None,
-    typer.Option(help="Second at which a bar begins. (default: found in the dance)"),
+    typer.Option(help="Time of a downbeat, in seconds. (default: estimated from the motion)"),
 ]
 MetreOption = Annotated[
-    int | None, typer.Option(help="Beats to the bar, 3 or 4. (default: found in the dance)")
+    int | None,
+    typer.Option(help="Beats per bar, 3 or 4. (default: estimated from the motion)"),
 ]
 ReadingOption = Annotated[
-    int, typer.Option(help="Which reading of the beat to take; kinetune inspect lists them.")
+    int,
+    typer.Option(
+        help="Beat estimate to use, from 1, the most likely; kinetune inspect lists them."
+    ),
 ]
 BeatsOption = Annotated[
     Path | None,
-    typer.Option(help="A file of beat times: a beat a line, JSON, or a DAW's MIDI tempo map."),
+    typer.Option(help="Beat times: a text or CSV file (one per line), JSON, or a MIDI tempo map."),
 ]
 ModelOption = Annotated[
-    str, typer.Option("--model", help="A bundled name, a checkpoint folder, or a hub id.")
+    str, typer.Option("--model", help="Bundled name, checkpoint folder or Hugging Face Hub id.")
 ]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="Compute device: auto, cpu, cuda or mps.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 ScoreOption = Annotated[
     Path | None,
-    typer.Option(help="A TOML file of sections (genre, energy), accents and silences."),
+    typer.Option(help="Control score (.toml): sections with genre and energy, accents, silences."),
 ]
 AccentOption = Annotated[
     list[str] | None,
-    typer.Option(help="A hit at a second, as 7.8, or with its strength 0 to 2, as 7.8:1.5."),
+    typer.Option(
+        help="Accent at SECONDS or SECONDS:STRENGTH (0 to 2), such as 7.8:1.5; repeatable."
+    ),
 ]
 SilenceOption = Annotated[
-    list[str] | None, typer.Option(help="Nothing at all from one second to another, as 4.3:4.9.")
+    list[str] | None,
+    typer.Option(help="Silence from START:END in seconds, such as 4.3:4.9; repeatable."),
 ]
 EnergyOption = Annotated[
-    float, typer.Option(help="Energy of all of the music, 0.1 to 3; 1 is the body's own.")
+    float, typer.Option(help="Energy factor for the whole piece, 0.1 to 3; 1 follows the motion.")
 ]
 VideoOption = Annotated[
-    Path | None, typer.Option(help="Also film the dancer with the music on it: an .mp4 file.")
+    Path | None, typer.Option(help="Also render a video of the dance with its music (.mp4).")
 ]
 OntoOption = Annotated[
-    Path | None, typer.Option(help="Put the music on this film instead; --video says where.")
+    Path | None, typer.Option(help="Use this video file as the picture; needs an output video.")
 ]
-OffsetOption = Annotated[float, typer.Option(help="Second of that film at which it begins.")]
+OffsetOption = Annotated[
+    float, typer.Option(help="Time in the --onto video at which the dance starts, in seconds.")
+]
 GENRES = (
     "break, house, ballet-jazz, street-jazz, krump, la-hip-hop, locking, middle-hip-hop, popping, "
     "waacking"
 )
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON on stdout, nothing else.")
+    bool, typer.Option("--json", help="Print only the result as JSON, on stdout.")
 ]
 
 
@@ -117,7 +136,7 @@ def beat_options(
     metre: int | None = None,
     reading: int = 1,
 ) -> "BeatOptions":
-    """Return which beats to use; ``bpm`` is a number or one of the words.
+    """Return which beats to use; ``bpm`` is a number, ``auto``, ``half`` or ``double``.
 
     Raises:
         KinetuneError: The file of beats can't be read, or a value is impossible.
@@ -143,7 +162,7 @@ def score_options(
     *,
     exact: bool = False,
 ) -> "ControlScore | None":
-    """Return the score of a file and of single options.
+    """Return the control score of a file combined with single options.
 
     Raises:
         KinetuneError: The file can't be read, or a time or number is impossible.
@@ -171,10 +190,10 @@ def _accent(text: str) -> list[float]:
 
 
 def time_span(text: str) -> tuple[float, float]:
-    """Return start and end of a stretch written ``START:END``, seconds.
+    """Return start and end of a time span written ``START:END``, seconds.
 
     Raises:
-        ConfigError: It is not two numbers.
+        ConfigError: The text is not two numbers.
     """
     start_s, end_s = open_span(text)
     if end_s is None or not text.partition(":")[0].strip():
@@ -183,10 +202,10 @@ def time_span(text: str) -> tuple[float, float]:
 
 
 def open_span(text: str) -> tuple[float, float | None]:
-    """Return start and end of a stretch such as ``3:5``, ``:5``, ``5:`` or ``5:end``, seconds.
+    """Return start and end of a time span such as ``3:5``, ``:5``, ``5:`` or ``5:end``, seconds.
 
     Raises:
-        ConfigError: It is not so.
+        ConfigError: The text has another form.
     """
     start, colon, end = (part.strip() for part in text.partition(":"))
     try:
@@ -199,7 +218,7 @@ def open_span(text: str) -> tuple[float, float | None]:
         or not all(time is None or math.isfinite(time) for time in times)
     ):
         raise ConfigError(
-            f"a stretch is START:END in seconds, such as 12.0:16.5, 12: or :4; found {text!r}"
+            f"a time span is START:END in seconds, such as 12.0:16.5, 12: or :4; found {text!r}"
         )
     return times
 
@@ -208,7 +227,7 @@ def labelled_folders(texts: list[str] | None) -> dict[str, Path]:
     """Return folders by label from texts such as ``LABEL=FOLDER``.
 
     Raises:
-        ConfigError: One is not so, or two share a label.
+        ConfigError: A text has another form, or two share a label.
     """
     folders: dict[str, Path] = {}
     for text in texts or []:
@@ -216,7 +235,7 @@ def labelled_folders(texts: list[str] | None) -> dict[str, Path]:
         if not (separator and label and folder):
             raise ConfigError(f"--also must be LABEL=FOLDER, found {text!r}")
         if label in folders:
-            raise ConfigError(f"two rows are called {label!r}; give each --also its own label")
+            raise ConfigError(f"two systems are called {label!r}; give each --also its own label")
         folders[label] = Path(folder)
     return folders
 

@@ -1,7 +1,7 @@
-"""What the command line prints: results, and errors in one line each.
+"""Printing of results and errors, one line per error.
 
-``-q`` prints errors only; ``-v`` adds the log of the library on stderr, and the traceback of an
-error that nobody foresaw.
+``-q`` prints errors only; ``-v`` adds the library's log on stderr, and tracebacks of unexpected
+errors.
 """
 
 import contextlib
