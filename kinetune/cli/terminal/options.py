@@ -103,7 +103,7 @@ OntoOption = Annotated[
     Path | None, typer.Option(help="Use this video file as the picture; needs an output video.")
 ]
 OffsetOption = Annotated[
-    float, typer.Option(help="Time in the --onto video at which the dance starts, in seconds.")
+    float, typer.Option(help="Time in the --onto video at which the music starts, in seconds.")
 ]
 GENRES = (
     "break, house, ballet-jazz, street-jazz, krump, la-hip-hop, locking, middle-hip-hop, popping, "
