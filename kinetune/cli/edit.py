@@ -70,7 +70,8 @@ def command(
     strength: Annotated[
         float | None,
         typer.Option(
-            help="Amount of change, 0 (none) to 1 (all new). (default: 1 for a span or new genre, else 0.3)"
+            help="Amount of change, 0 (none) to 1 (all new). "
+            "(default: 1 for a span or a new genre, else 0.3)"
         ),
     ] = None,
     genre: Annotated[
