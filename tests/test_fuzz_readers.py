@@ -2,6 +2,7 @@
 
 import importlib.util
 import random
+import re
 import subprocess
 import sys
 import time
@@ -25,6 +26,12 @@ def fuzz():
 
 def target(fuzz, read, check=lambda result: ""):
     return fuzz.Target(".txt", lambda folder: [b"1 2 3"], read, check)
+
+
+def test_every_reader_is_tried_and_has_a_row(fuzz):
+    # The list of the next test is written by hand: a row that vanishes is noticed.
+    named = test_the_seeds_are_read_and_an_input_is_always_the_same.pytestmark[0].args[1]
+    assert sorted(fuzz.TARGETS) == sorted(named)
 
 
 def refuse(message):
@@ -54,13 +61,22 @@ def test_other_errors_absurd_results_and_endless_reading_are_findings(fuzz, tmp_
     assert fuzz.try_input(slow, b"a", tmp_path) == ("finding", "TimeoutError: more than 1 s")
 
 
-@pytest.mark.parametrize("name", ["bvh", "npz", "npy", "pkl", "glb", "gltf", "mapping"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bvh", "npz", "npy", "pkl", "glb", "gltf", "mapping", "beats", "beats-json", "beats-midi",
+        "sound-wav", "sound-flac", "sound-ogg", "sound-mp3", "recipe", "film", "score", "style",
+        "train-config", "genre-config", "beat-config", "vocoder-config", "genres", "genres-json",
+        "names", "manifest", "prepared", "beat-network", "genre-network", "checkpoint", "weights",
+        "training-state",
+    ],
+)  # fmt: skip
 def test_the_seeds_are_read_and_an_input_is_always_the_same(fuzz, tmp_path, name):
     one = fuzz.TARGETS[name]
     seeds = one.seeds(tmp_path)
     for seed in seeds:
-        assert fuzz.try_input(one, seed, tmp_path) == ("read", "")
-    inputs = [fuzz.mutated(one, seeds, random.Random(f"0:{k}")) for k in (1, 2, 1)]
+        assert fuzz.try_input(one, seed, tmp_path, limit_s=100) == ("read", "")
+    inputs = [fuzz.mutated(seeds, one.mutators, random.Random(f"0:{k}")) for k in (1, 2, 1)]
     assert inputs[0] == inputs[2]
     assert inputs[0] != inputs[1]
 
@@ -71,5 +87,4 @@ def test_a_short_run_finds_nothing():
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].startswith("tried ")
-    assert "0 findings" in done.stdout
+    assert re.fullmatch(r"tried \d+ inputs of all: .* 0 findings", done.stdout.splitlines()[-1])
