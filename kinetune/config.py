@@ -38,6 +38,13 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
+# No file of settings that a person wrote is longer.
+_MAX_TOML_BYTES = 1_000_000
+# tomllib's own error and those of the characters are ValueErrors, and so are thousands of digits;
+# thousands of brackets are a RecursionError.
+_TOML_ERRORS = (ValueError, RecursionError)
+# What fits 64 bits; TOML itself promises no more.
+_LARGEST_INTEGER = 2**63 - 1
 # A longer value is cut in an error message.
 _LONGEST_VALUE = 80
 # msgspec's names of what TOML calls otherwise.
@@ -64,17 +71,24 @@ def settings(cls: type[Config]) -> type[Config]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file.
+    """Return the tables of a TOML file of at most a megabyte.
 
     Raises:
-        ConfigError: The file is missing or is not TOML.
+        ConfigError: The file is missing, is none, is too large or is not TOML.
     """
+    path = Path(path)
+    # Opening a pipe would wait for ever.
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: expected a TOML file, found a folder, pipe or device")
     try:
-        with Path(path).open("rb") as file:
-            return tomllib.load(file)
+        if (size := path.stat().st_size) > _MAX_TOML_BYTES:
+            raise ConfigError(
+                f"{path}: expected a TOML file of at most {_MAX_TOML_BYTES} bytes, found {size}"
+            )
+        return tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise ConfigError(f"{path}: can't be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _TOML_ERRORS as error:
         raise ConfigError(f"{path}: not valid TOML ({error})") from error
 
 
@@ -168,6 +182,8 @@ def _toml_value(text: str) -> Any:  # noqa: ANN401 - any TOML value
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    except _TOML_ERRORS as error:
+        raise ConfigError(f"--set: {_shortened(text)} is no value ({error})") from error
 
 
 @functools.cache
@@ -211,6 +227,8 @@ def _check_keys(hint: Any, value: object, *, context: str, path: str) -> None:  
 def _check_finite(value: object, *, key: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{key}: expected a finite number, found {value}")
+    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        raise ConfigError(f"{key}: expected a number, found {_shortened(value)}")
 
 
 def _unknown_key(key: object, path: str, known: list[str]) -> str:
@@ -255,5 +273,9 @@ def _expected(message: str, hint: Any) -> str:  # noqa: ANN401 - any type
 
 
 def _shortened(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        # Thousands of digits, which TOML may write in hexadecimal; or tables within tables.
+        return f"{type(value).__name__} that is too long to show"
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

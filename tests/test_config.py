@@ -1,4 +1,5 @@
 import math
+import os
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ from kinetune.config import (
     build,
     merge,
     parse_overrides,
+    read,
     read_toml,
     settings,
 )
@@ -135,9 +137,50 @@ def test_a_broken_toml_file_is_one_line(tmp_path):
         read_toml(tmp_path / "a.toml")
     with pytest.raises(ConfigError, match="can't be read"):
         read_toml(tmp_path / "b.toml")
-    (tmp_path / "deep.toml").write_text("a = " + "[" * 5000)
-    with pytest.raises(ConfigError, match="not valid TOML"):
-        read_toml(tmp_path / "deep.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = " + "[" * 5000, "not valid TOML"),
+        ("a = " + "9" * 5000, "not valid TOML"),
+        ("x" * 2_000_000, "at most 1000000 bytes, found 2000000"),
+        (b"a = '\xff'", "not valid TOML"),
+    ],
+    ids=["deep", "digits", "large", "bytes"],
+)
+def test_a_hostile_toml_file_is_one_line(tmp_path, text, message):
+    path = tmp_path / "a.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError, match=rf"a\.toml: .*{message}"):
+        read_toml(path)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0x" + "f" * 5000, "9" * 400, ".a" * 3000 + " = 1"],
+    ids=["hexadecimal", "hundreds of digits", "tables"],
+)
+@pytest.mark.parametrize("key", ["name", "mode", "limit", "inner", "other"])
+def test_a_monstrous_value_is_one_line(tmp_path, key, value):
+    path = tmp_path / "a.toml"
+    path.write_text(key + (value if value.startswith(".") else f" = {value}"))
+    with pytest.raises(ConfigError, match=r"a\.toml: .*") as found:
+        read(Outer, path)
+    assert len(str(found.value)) < 400
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
+def test_a_pipe_is_no_toml_file(tmp_path):
+    os.mkfifo(tmp_path / "a.toml")
+    with pytest.raises(ConfigError, match="found a folder, pipe or device"):
+        read_toml(tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000], ids=["digits", "deep"])
+def test_a_monstrous_override_is_one_line(value):
+    with pytest.raises(ConfigError, match="--set: .* is no value"):
+        parse_overrides([f"a={value}"])
 
 
 def test_merging_replaces_values_and_goes_into_tables():

@@ -6,6 +6,7 @@ origin end in beats or in an :class:`AudioError`.
 """
 
 import codecs
+import io
 import json
 import re
 import struct
@@ -172,7 +173,8 @@ def _read_midi(path: Path) -> list[float]:
     from mido.midifiles.meta import KeySignatureError
 
     try:
-        midi = mido.MidiFile(path)
+        # From memory: a chunk that claims 4 GB would be given so much before it is read.
+        midi = mido.MidiFile(file=io.BytesIO(path.read_bytes()))
         changes, end = _tempo_changes(mido.merge_tracks(midi.tracks))
     except (
         OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,

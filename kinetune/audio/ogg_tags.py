@@ -1,14 +1,15 @@
-"""Vorbis comments of an OGG file, read and added to: loop points for game engines, say.
+"""An OGG file's Vorbis comments, loop points for game engines say, and its serial number.
 
-An OGG stream is a row of pages; the first packet is Vorbis' identification header, the second its
-comments (``KEY=value``), the third its setup. Sources: RFC 3533 (pages), the Vorbis I
+Encoders draw the serial number at random; one made from the content lets the same music be the same
+bytes. An OGG stream is a row of pages; the first packet is Vorbis' identification header, the
+second its comments (``KEY=value``), the third its setup. Sources: RFC 3533 (pages), the Vorbis I
 specification, section 5 (comments).
 """
 
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 from kinetune.errors import AudioError
@@ -16,7 +17,7 @@ from kinetune.errors import AudioError
 _HEAD = struct.Struct("<4sBBqIIIB")
 _COMMENT = b"\x03vorbis"
 _CONTINUED = 1
-_POLYNOMIAL = 0x04C11DB7
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _MAX_SEGMENTS = 255
 
 
@@ -39,8 +40,8 @@ class _Page:
         return _HEAD.pack(*fields, _checksum(blank), len(lacing)) + body
 
 
-def add_comments(path: Path, comments: dict[str, str]) -> None:
-    """Add comments to an OGG Vorbis file, in place.
+def finish_ogg(path: Path, comments: dict[str, str]) -> None:
+    """Add comments to an OGG Vorbis file, and make its serial number from its content, in place.
 
     Raises:
         AudioError: It is not OGG Vorbis.
@@ -50,9 +51,13 @@ def add_comments(path: Path, comments: dict[str, str]) -> None:
     last, packets = _header_packets(path, pages)
     vendor, known = _parsed(path, packets[0])
     known += [f"{name}={value}".encode() for name, value in comments.items()]
-    header = list(_paged([_packed(vendor, known), *packets[1:]], pages[1]))
+    header = list(_paged([_packed(vendor, known), *packets[1:]]))
     sound = [replace(page, number=page.number + len(header) - last) for page in pages[last + 1 :]]
-    path.write_bytes(b"".join(page.encoded() for page in [pages[0], *header, *sound]))
+    finished = [pages[0], *header, *sound]
+    serial = 0
+    for page in finished:
+        serial = zlib.crc32(b"".join(page.segments), serial)
+    path.write_bytes(b"".join(replace(page, serial=serial).encoded() for page in finished))
 
 
 def read_comments(path: Path) -> dict[str, str]:
@@ -131,8 +136,8 @@ def _packed(vendor: bytes, comments: list[bytes]) -> bytes:
     return b"".join(parts) + b"\x01"
 
 
-def _paged(packets: list[bytes], like: _Page) -> Iterator[_Page]:
-    """Yield pages, numbered from 1, that hold header packets."""
+def _paged(packets: list[bytes]) -> Iterator[_Page]:
+    """Yield pages, numbered from 1 and without a serial number, that hold header packets."""
     segments: list[bytes] = []
     for packet in packets:
         segments += [packet[k : k + 255] for k in range(0, len(packet), 255)]
@@ -143,24 +148,12 @@ def _paged(packets: list[bytes], like: _Page) -> Iterator[_Page]:
         part = tuple(segments[first : first + _MAX_SEGMENTS])
         # A granule of -1 marks a page on which no packet ends.
         granule = 0 if any(len(segment) < 255 for segment in part) else -1
-        yield _Page(_CONTINUED if continued else 0, granule, like.serial, number, part)
+        yield _Page(_CONTINUED if continued else 0, granule, 0, number, part)
         continued = len(part[-1]) == 255
-
-
-@lru_cache(maxsize=1)
-def _table() -> tuple[int, ...]:
-    rows = []
-    for byte in range(256):
-        value = byte << 24
-        for _ in range(8):
-            value = ((value << 1) ^ (_POLYNOMIAL if value & 0x8000_0000 else 0)) & 0xFFFF_FFFF
-        rows.append(value)
-    return tuple(rows)
 
 
 def _checksum(content: bytes) -> int:
     """Return OGG's checksum: CRC-32 with the plain polynomial, neither reflected nor inverted."""
-    table, value = _table(), 0
-    for byte in content:
-        value = ((value << 8) & 0xFFFF_FFFF) ^ table[(value >> 24) ^ byte]
-    return value
+    # zlib's is both: with the bits of every byte and of the result reversed it is the plain one.
+    reflected = zlib.crc32(content.translate(_REVERSED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
+    return int(f"{reflected:032b}"[::-1], 2)

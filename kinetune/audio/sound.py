@@ -16,7 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from kinetune import timebase
-from kinetune.audio.ogg_tags import add_comments
+from kinetune.audio.ogg_tags import finish_ogg
 from kinetune.errors import AudioError
 from kinetune.files import atomic_file
 from kinetune.memmap import chunks, zeros_or_memmap
@@ -170,15 +170,17 @@ def _read_samples(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
     return samples
 
 
-def check_suffix(path: Path, *, loops: bool = False) -> None:
+def check_suffix(path: Path, *, loops: bool = False, rate_hz: int | None = None) -> None:
     """See that a sound can be written under that name.
 
     Args:
         path: The name.
         loops: Whether it is to loop.
+        rate_hz: Its samples a second; None if they aren't known yet.
 
     Raises:
-        AudioError: The suffix is not .wav, .flac, .ogg or .mp3; or it is .mp3 for a loop.
+        AudioError: The suffix is not .wav, .flac, .ogg or .mp3; or it is .mp3 for a loop or for a
+            rate that MP3 does not know.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _SUBTYPES:
@@ -188,6 +190,12 @@ def check_suffix(path: Path, *, loops: bool = False) -> None:
         raise AudioError(
             f"{path}: MP3 pads both ends with silence, so it can't loop without a gap; "
             "write .ogg, .wav or .flac"
+        )
+    if suffix == ".mp3" and rate_hz is not None and rate_hz not in _MP3_RATES_HZ:
+        known = ", ".join(map(str, _MP3_RATES_HZ))
+        raise AudioError(
+            f"{path}: MP3 knows {known} Hz, found {rate_hz}; choose one of them, or write .ogg, "
+            ".wav or .flac"
         )
 
 
@@ -230,19 +238,17 @@ def write_sound(
         AudioError: Another suffix, a rate that MP3 does not know, or a loop as MP3.
         OutputError: The folder can't be written to, or the disk is full.
     """
-    check_suffix(path, loops=loops)
+    check_suffix(path, loops=loops, rate_hz=sound.rate_hz)
     suffix = Path(path).suffix.lower()
-    if suffix == ".mp3" and sound.rate_hz not in _MP3_RATES_HZ:
-        known = ", ".join(map(str, _MP3_RATES_HZ))
-        raise AudioError(f"{path}: MP3 knows {known} Hz, found {sound.rate_hz}")
     with atomic_file(Path(path)) as aside:
         try:
             is_wav = suffix == ".wav"
             _write_blocks(aside, sound, _SUBTYPES[suffix], genre, "" if is_wav else comment)
             if loops and is_wav:
                 _mark_loop(aside, len(sound.samples), sound.rate_hz)
-            if loops and suffix == ".ogg":
-                add_comments(aside, {"LOOPSTART": "0", "LOOPLENGTH": str(len(sound.samples))})
+            if suffix == ".ogg":
+                points = {"LOOPSTART": "0", "LOOPLENGTH": str(len(sound.samples))}
+                finish_ogg(aside, points if loops else {})
             if comment and is_wav:
                 _append_comment(aside, comment)
             _check_written(aside, len(sound.samples))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kinetune.cli.terminal.options import DeviceOption, ForceOption, JsonOption
+from kinetune.cli.terminal.options import BlenderOption, DeviceOption, ForceOption, JsonOption
 from kinetune.cli.terminal.output import say
 
 
@@ -23,6 +23,7 @@ def command(
         typer.Option("--model", help="Path of the same model, if it has moved. (default: as then)"),
     ] = None,
     device: DeviceOption = "auto",
+    blender: BlenderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Regenerate a sound file from its recipe, and compare it with the original."""
@@ -30,7 +31,8 @@ def command(
     from kinetune.cli.terminal.progress import passing_bar
     from kinetune.tasks.again import AgainRequest, make_again
 
-    request = AgainRequest(recipe, output, "replace" if force else "refuse", model, device)
+    existing = "replace" if force else "refuse"
+    request = AgainRequest(recipe, output, existing, model, device, blender)  # type: ignore[arg-type]
     with passing_bar(as_json) as progress:
         result = make_again(request, progress=progress)
     if as_json:

@@ -147,6 +147,8 @@ def _copy_stream(out: Any, given: Any) -> Any:  # noqa: ANN401
 def _check_mp4_holds(path: Path, stream: Any) -> None:  # noqa: ANN401
     import av
 
+    if stream.codec_context is None:
+        raise ConfigError(f"{path}: its pictures are of an unknown format; convert it to H.264")
     try:
         with av.open(io.BytesIO(), "w", format="mp4") as trial:
             _copy_stream(trial, stream)

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import get_args
 
 from kinetune.errors import ConfigError
-from kinetune.tasks.edit import EditRequest, edit
+from kinetune.tasks.edit import EditRequest, edit, recorded_request
 from kinetune.tasks.generate import GenerateRequest, generate
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.recipe import Recipe, file_sha256, input_path, model_sha256, read_recipe
 from kinetune.tasks.requests.output_paths import Existing
 from kinetune.tasks.requests.progress import Progress
-from kinetune.tasks.requests.serialisation import from_json
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class AgainRequest:
         existing: What to do where a file exists: ``refuse`` or ``replace``.
         model: Another place of the same model; None takes that of the recipe.
         device: ``auto`` or a torch device.
+        blender: Blender's program, for FBX; recipes name none.
     """
 
     recipe: Path
@@ -31,6 +31,7 @@ class AgainRequest:
     existing: Existing = "refuse"
     model: str | None = None
     device: str = "auto"
+    blender: Path | None = None
 
     def __post_init__(self) -> None:
         if self.existing not in get_args(Existing):
@@ -72,19 +73,29 @@ def make_again(
     recipe = read_recipe(request.recipe)
     is_sound = request.recipe.suffix.lower() != ".json"
     expected = file_sha256(request.recipe) if is_sound else recipe.sha256
-    name = Path(recipe.request["output"] or request.recipe)
+    made = recorded_request(recipe, request.recipe)
+    name = made.output or request.recipe
     output = request.output or Path(f"{name.stem}-again{name.suffix}")
-    model = request.model or str(recipe.request["model"] or "default")
+    model = request.model or made.model or "default"
     pipeline = pipeline or LazyPipeline(model, request.device)
     if (actual := model_sha256(pipeline.model)) != recipe.model_sha256 and recipe.model_sha256:
         raise ConfigError(
             f"model {pipeline.model}: is not the one that {request.recipe} was made with "
             f"(checksum {actual[:12]}, expected {recipe.model_sha256[:12]}); name that with --model"
         )
-    if recipe.task == "generate":
-        _generate(recipe, request, output, progress, pipeline)
+    if isinstance(made, GenerateRequest):
+        made = _with_motions(made, recipe, request)
     else:
-        _edit(recipe, request, output, progress, pipeline)
+        made = _with_music(made, recipe, request)
+    made = replace(
+        made, output=output, existing=request.existing,
+        read=replace(made.read, blender=request.blender),
+    )  # fmt: skip
+    if isinstance(made, EditRequest):
+        edit(made, progress=progress, pipeline=pipeline)
+    else:
+        for failure in generate(made, progress=progress, pipeline=pipeline).failures:
+            raise ConfigError(failure.error)
     now = pipeline.versions
     return AgainResult(
         output=str(output),
@@ -97,39 +108,17 @@ def make_again(
     )
 
 
-def _generate(
-    recipe: Recipe,
-    request: AgainRequest,
-    output: Path,
-    progress: Progress | None,
-    pipeline: LazyPipeline,
-) -> None:
-    made = from_json(GenerateRequest, recipe.request, context=f"{request.recipe}: request")
+def _with_motions(made: GenerateRequest, recipe: Recipe, request: AgainRequest) -> GenerateRequest:
     if not made.motions:
         raise ConfigError(f"{request.recipe}: was made from a dance in memory; save that first")
-    motions = tuple(input_path(recipe, path.as_posix(), request.recipe) for path in made.motions)
-    result = generate(
-        replace(made, motions=motions, output=output, existing=request.existing),
-        progress=progress, pipeline=pipeline,
-    )  # fmt: skip
-    for failure in result.failures:
-        raise ConfigError(failure.error)
+    motions = (input_path(recipe, path.as_posix(), request.recipe) for path in made.motions)
+    return replace(made, motions=tuple(motions))
 
 
-def _edit(
-    recipe: Recipe,
-    request: AgainRequest,
-    output: Path,
-    progress: Progress | None,
-    pipeline: LazyPipeline,
-) -> None:
-    made = from_json(EditRequest, recipe.request, context=f"{request.recipe}: request")
+def _with_music(made: EditRequest, recipe: Recipe, request: AgainRequest) -> EditRequest:
     if made.motion is None:
         raise ConfigError(f"{request.recipe}: was made from a dance in memory; save that first")
     music, motion = (
         input_path(recipe, path.as_posix(), request.recipe) for path in (made.music, made.motion)
     )
-    edit(
-        replace(made, music=music, motion=motion, output=output, existing=request.existing),
-        progress=progress, pipeline=pipeline,
-    )  # fmt: skip
+    return replace(made, music=music, motion=motion)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from kinetune import genres
 from kinetune.errors import ConfigError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kinetune.model.sampling.editing import EditedMusic
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.clip import MotionClip
+    from kinetune.tasks.generate import GenerateRequest
 
 BeatSource = Literal["dance", "music"]
 
@@ -273,21 +274,20 @@ def complete_request(request: EditRequest, recipe: Recipe) -> EditRequest:
     Raises:
         ConfigError: The dance of the recipe is needed, and is missing or has changed.
     """
-    made: dict[str, Any] = recipe.request
-    options = from_json(MusicOptions, made["options"])
+    made = recorded_request(recipe, request.music)
     motion, read = request.motion, request.read
     if motion is None:
-        names = made["motions"] if recipe.task == "generate" else [made["motion"]]
-        if not names or names[0] is None:
+        name = made.motion if isinstance(made, EditRequest) else next(iter(made.motions), None)
+        if name is None:
             raise ConfigError(f"{request.music}: made from a dance in memory; name the dance")
-        motion = input_path(recipe, names[0], request.music)
-        read = from_json(ReadOptions, made["read"])
-    overrides = request.options
+        motion = input_path(recipe, name.as_posix(), request.music)
+        read = replace(made.read, blender=request.read.blender)
+    overrides, options = request.options, made.options
     return replace(
         request,
         motion=motion,
         read=read,
-        model=request.model or made["model"],
+        model=request.model or made.model,
         options=replace(
             overrides,
             steps=options.steps if overrides.steps is None else overrides.steps,
@@ -295,6 +295,24 @@ def complete_request(request: EditRequest, recipe: Recipe) -> EditRequest:
             score=options.score if overrides.score is None else overrides.score,
         ),
     )
+
+
+def recorded_request(recipe: Recipe, path: Path) -> "EditRequest | GenerateRequest":
+    """Return the request in a recipe.
+
+    Args:
+        recipe: The recipe.
+        path: The file it was read from, for errors.
+
+    Raises:
+        ConfigError: It is damaged.
+    """
+    from kinetune.tasks.generate import GenerateRequest
+
+    context = f"{path}: request"
+    if recipe.task == "generate":
+        return from_json(GenerateRequest, recipe.request, context=context)
+    return from_json(EditRequest, recipe.request, context=context)
 
 
 def _check_outputs(request: EditRequest) -> None:
@@ -310,9 +328,10 @@ def _check_outputs(request: EditRequest) -> None:
 
 
 def _read_material(request: EditRequest, recipe: Recipe | None) -> Material:
-    from kinetune.audio.sound import read_sound
+    from kinetune.audio.sound import check_suffix, read_sound
 
     sound = read_sound(request.music)
+    check_suffix(request.target, rate_hz=sound.rate_hz)
     if request.motion is None:
         raise ConfigError(f"{request.music}: holds no recipe; name the dance with --motion")
     clip = read_motion_file(request.motion, request.read).clip

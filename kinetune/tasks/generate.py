@@ -352,7 +352,7 @@ def _plan(
     motions = find_motions(request.motions, recursive=request.recursive)
     outputs = plan_outputs(motions, request.output, request.film, suffix=f".{request.format}")
     for paths in outputs:
-        check_suffix(paths.sound, loops=request.options.loop)
+        check_suffix(paths.sound, loops=request.options.loop, rate_hz=request.export.rate_hz)
     todo, skipped = [], []
     for motion, paths in zip(motions, outputs, strict=True):
         if request.existing == "skip" and request.files_for(paths)[0].exists():
@@ -376,8 +376,12 @@ def _plan(
 
 def _make_variations(job: _Job, clip: "MotionClip", note: str) -> list[GeneratedPiece]:
     """Make all variations for one dance; nothing is written before the last is made."""
+    from kinetune.audio.sound import check_suffix
+
     request = job.request
     variations.check_length(clip, request.variations)
+    rate_hz = request.export.rate_hz or job.pipeline.load().output_rate_hz
+    check_suffix(job.paths.sound, rate_hz=rate_hz)
     options = request.options
     free = options.loop and options.beats == BeatOptions()
     grid = None if free else options.beats.grid_for(clip)

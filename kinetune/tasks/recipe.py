@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +29,13 @@ _log = logging.getLogger("kinetune")
 _PACKAGES = ("torch", "diffusers", "numpy", "scipy", "librosa", "soundfile")
 # Fields of requests that name input files.
 _PATHS = {"motions", "motion", "music"}
+# Fields of requests that a recipe does not decide: a stranger's would write other files.
+_NOT_RECORDED = {"film", "plot", "beat_maps", "variations", "existing", "recursive", "format"}
 _BLOCK_BYTES = 1 << 20
+# An hour of beats and a long score are a hundredth.
+_MAX_RECIPE_BYTES = 1 << 24
+# Beats that a recipe may hold, far beyond what is asked for and what is found.
+_MIN_BPM, _MAX_BPM, _MAX_BEAT_S, _MAX_METRE = 5.0, 1000.0, 3 * 3600.0, 16
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,15 @@ class Grid:
     steady: bool
     beats_s: tuple[float, ...]
     metre: int = BEATS_IN_BAR
+
+    def __post_init__(self) -> None:
+        times = self.beats_s
+        if len(times) < 2 or any(after <= before for before, after in pairwise(times)):
+            raise ConfigError("the beats of the recipe must be two or more, and ascending")
+        if not times[0] >= 0.0 or times[-1] > _MAX_BEAT_S:
+            raise ConfigError("the beats of the recipe must lie within the music")
+        if not _MIN_BPM <= self.bpm <= _MAX_BPM or not 1 <= self.metre <= _MAX_METRE:
+            raise ConfigError(f"no music has {self.bpm:g} bpm and bars of {self.metre} beats")
 
     @classmethod
     def of(cls, grid: "BeatGrid") -> "Grid":
@@ -133,6 +149,8 @@ def make_recipe(
     names = {path: relative_to_output(path, output) for path in origin.inputs}
     table = to_json(origin.request)
     table["output"] = output.name
+    # A program of this computer, which the music does not depend on.
+    table["read"]["blender"] = None
     for key in _PATHS & set(table):
         table[key] = _map_paths(table[key], lambda path: relative_to_output(Path(path), output))
     return Recipe(
@@ -194,6 +212,8 @@ def find_recipe(path: Path) -> Recipe | None:
 
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
+    if path.suffix.lower() == ".json" and path.stat().st_size > _MAX_RECIPE_BYTES:
+        return None
     try:
         is_json = path.suffix.lower() == ".json"
         text = path.read_text(encoding="utf-8") if is_json else read_comment(path)
@@ -202,7 +222,16 @@ def find_recipe(path: Path) -> Recipe | None:
         return None
     if not isinstance(table, Mapping) or "kinetune" not in table:
         return None
-    return from_json(Recipe, table["kinetune"], context=f"{path}: recipe")
+    recipe = from_json(Recipe, table["kinetune"], context=f"{path}: recipe")
+    return replace(recipe, request=_harmless(recipe.request))
+
+
+def _harmless(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request without what would run a program or write further files: recipes are handed on."""
+    kept = {key: value for key, value in request.items() if key not in _NOT_RECORDED}
+    if isinstance(read := kept.get("read"), Mapping):
+        kept["read"] = {**read, "blender": None}
+    return kept
 
 
 def find_music_recipe(music: Path) -> Recipe | None:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import mido
 import numpy as np
 import pytest
@@ -172,6 +174,17 @@ def test_a_midi_file_without_beats_is_one_line(tmp_path):
         read_beats(save_midi(tmp_path / "b.mid", (0, 0), (1920, 0)))
     with pytest.raises(AudioError, match="100000 beats or fewer"):
         read_beats(save_midi(tmp_path / "c.mid", (2**28 - 1, 500_000), division=1))
+
+
+def test_a_midi_chunk_that_claims_gigabytes_is_given_no_memory(tmp_path):
+    path = tmp_path / "a.mid"
+    path.write_bytes(b"MThd" + b"\xf0\0\0\0" + b"\0\1\0\1\1\xe0" + b"MTrk" + b"\xf0\0\0\0\0")
+    tracemalloc.start()
+    with pytest.raises(AudioError, match=r"a\.mid: not a MIDI file that can be read"):
+        read_beats(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
 
 
 def test_hostile_files_end_at_once_in_one_line():

@@ -1,15 +1,18 @@
 import contextlib
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
 
+from kinetune.audio import ogg_tags
 from kinetune.audio import sound as module
-from kinetune.audio.ogg_tags import add_comments, read_comments
+from kinetune.audio.ogg_tags import finish_ogg, read_comments
 from kinetune.audio.sound import (
     Sound,
+    check_suffix,
     read_comment,
     read_genre,
     read_sound,
@@ -285,12 +288,39 @@ def test_a_loop_as_ogg_carries_its_loop_points(tmp_path, comment):
     assert len(looped) == 33_000
 
 
-def test_pages_are_written_as_libvorbis_writes_them(tmp_path):
-    """Reading and writing a file without a change gives its bytes: checksums and laces agree."""
-    write_sound(tmp_path / "a.ogg", Sound(np.zeros(30_000, np.float32), 22_050), genre="house")
-    before = (tmp_path / "a.ogg").read_bytes()
-    add_comments(tmp_path / "a.ogg", {})
-    assert (tmp_path / "a.ogg").read_bytes() == before
+def pages_of(path):
+    return list(ogg_tags._pages(path, path.read_bytes()))
+
+
+def test_pages_are_written_as_libogg_writes_them(tmp_path):
+    """Reading and writing libsndfile's own pages gives its bytes: checksums and laces agree."""
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, np.zeros(30_000, np.float32), 22_050)
+    assert b"".join(page.encoded() for page in pages_of(path)) == path.read_bytes()
+
+
+def test_the_serial_number_comes_from_the_content_alone(tmp_path):
+    path, serials = tmp_path / "a.ogg", {}
+    for level in (0.0, 0.1):
+        soundfile.write(path, np.full(30_000, level, np.float32), 22_050)
+        pages, made = pages_of(path), set()
+        for number in (1, 77):
+            changed = [replace(page, serial=number) for page in pages]
+            path.write_bytes(b"".join(page.encoded() for page in changed))
+            finish_ogg(path, {})
+            made.add(path.read_bytes())
+        assert len(made) == 1
+        assert read_sound(path).samples == pytest.approx(level, abs=0.02)
+        serials[level] = {page.serial for page in pages_of(path)}
+        assert len(serials[level]) == 1
+    assert serials[0.0] != serials[0.1]
+
+
+def test_a_rate_that_mp3_does_not_know_is_refused(tmp_path):
+    check_suffix(tmp_path / "a.mp3", rate_hz=48_000)
+    check_suffix(tmp_path / "a.ogg", rate_hz=96_000)
+    with pytest.raises(AudioError, match=r"MP3 knows 8000, .*found 96000; choose one of them, or"):
+        check_suffix(tmp_path / "a.mp3", rate_hz=96_000)
 
 
 def test_mp3_does_not_loop(tmp_path):

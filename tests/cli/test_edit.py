@@ -62,6 +62,16 @@ def test_music_is_gone_on_from(tmp_path, tiny_model):
     assert read_sound(target).duration_s == pytest.approx(1.8, abs=0.01)
 
 
+def test_a_rate_that_mp3_does_not_know_is_refused_before_the_change(tmp_path):
+    write_sound(tmp_path / "a.wav", Sound(np.zeros(96_000, np.float32), 96_000))
+    done = kinetune(
+        "edit", tmp_path / "a.wav", "--motion", dance(tmp_path), "--redo", "0:0.5",
+        "-o", tmp_path / "b.mp3", "--model", tmp_path / "there-is-none",
+    )  # fmt: skip
+    assert_one_clear_line(done)
+    assert "MP3 knows 8000, 11025" in done.stderr
+
+
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
 def test_music_says_its_genre_itself(tmp_path, suffix):
     path = tmp_path / f"tune.{suffix}"

@@ -241,6 +241,17 @@ def test_a_loop_as_mp3_is_refused_before_anything_is_made(tmp_path, tiny_model):
     assert [path.name for path in tmp_path.iterdir()] == ["sway.bvh"]
 
 
+def test_a_rate_that_mp3_does_not_know_is_refused_before_anything_is_made(tmp_path):
+    done = kinetune(
+        "generate", dance(tmp_path), "-o", tmp_path / "a.mp3", "--rate", 96_000,
+        "--model", tmp_path / "there-is-none",
+    )  # fmt: skip
+    assert_one_clear_line(done)
+    assert "MP3 knows 8000, 11025" in done.stderr
+    assert "found 96000; choose one of them, or write .ogg" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["sway.bvh"]
+
+
 def test_variations_are_ranked_best_first(tmp_path, tiny_model):
     done = kinetune(
         "generate", dance(tmp_path), "-o", tmp_path / "a.wav", "--model", tiny_model,

@@ -55,6 +55,13 @@ def test_short_music_leaves_the_rest_of_the_film_silent(film, tmp_path):
     assert len(shown(tmp_path / "out.mp4")[0]) == PICTURES
 
 
+def test_pictures_of_an_unknown_format_are_one_line(tmp_path):
+    film = make_film(tmp_path / "a.mp4", "libx264")
+    film.write_bytes(film.read_bytes().replace(b"avc1", b"zzzz").replace(b"avcC", b"zzzC"))
+    with pytest.raises(ConfigError, match=r"a\.mp4: its pictures are of an unknown format"):
+        check_film(film)
+
+
 @pytest.mark.parametrize("tag", ["hvc1", "hev1"])
 def test_the_tag_of_hevc_stays(tag, tmp_path):
     if "libx265" not in av.codecs_available:

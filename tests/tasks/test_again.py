@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kinetune.audio.sound import read_comment, read_sound
-from kinetune.tasks.recipe import find_music_recipe, read_recipe
+from kinetune.tasks.recipe import file_sha256, find_music_recipe, read_recipe
 from tests.cli.conftest import assert_one_clear_line, kinetune
 from tests.cli.test_generate import dance
 
@@ -52,6 +52,20 @@ def test_again_makes_the_same_bytes(song, source):
     assert done.returncode == 0, done.stderr
     assert done.stdout == "song-again.wav: identical to the original\n"
     assert (song.parent / "song-again.wav").read_bytes() == song.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_again_makes_the_same_bytes_in_every_format(tmp_path, tiny_model, suffix):
+    done = kinetune(
+        "generate", dance(tmp_path), "-o", tmp_path / f"song.{suffix}", "--model", tiny_model,
+        "--seed", 3, "--steps", 2, "--bpm", 120, *(["--loop"] if suffix == "ogg" else []),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    song = (tmp_path / f"song.{suffix}").read_bytes()
+    for source in ("song.json", f"song.{suffix}"):
+        done = kinetune("again", tmp_path / source, "--force", cwd=tmp_path)
+        assert done.stdout == f"song-again.{suffix}: the same bytes as before\n"
+        assert (tmp_path / f"song-again.{suffix}").read_bytes() == song
 
 
 def test_an_edit_knows_what_made_the_music_and_can_be_made_again(song):
@@ -112,6 +126,51 @@ def test_another_model_is_refused(song, tiny_model, tmp_path):
 def test_a_damaged_recipe_is_one_clear_line(tmp_path, text, message):
     (tmp_path / "a.json").write_text(text)
     done = kinetune("again", tmp_path / "a.json", cwd=tmp_path)
+    assert_one_clear_line(done)
+    assert message in done.stderr
+
+
+def test_a_recipe_of_a_stranger_runs_no_program_and_writes_no_other_files(song, tmp_path):
+    marker = tmp_path / "ran"
+    program = tmp_path / "program.sh"
+    program.write_text(f"#!/bin/sh\ntouch {marker}\n")
+    program.chmod(0o755)
+    fbx = tmp_path / "sway.fbx"
+    fbx.write_bytes(b"Kaydara FBX Binary  \0\x1a\0" + bytes(64))
+    table = json.loads(song.with_suffix(".json").read_text())
+    request = table["kinetune"]["request"]
+    request |= {"plot": True, "film": {"path": str(tmp_path / "film.mp4")}, "variations": 3}
+    strange = tmp_path / "strange.json"
+    strange.write_text(json.dumps(table))
+    assert kinetune("again", strange, cwd=tmp_path).returncode == 0
+    assert not list(tmp_path.rglob("*.mp4")) + list(tmp_path.rglob("song-again*.png"))
+    request |= {"motions": ["sway.fbx"]}
+    request["read"]["blender"] = str(program)
+    table["kinetune"]["inputs"] = {"sway.fbx": file_sha256(fbx)}
+    strange.write_text(json.dumps(table))
+    assert kinetune("again", strange, "-o", tmp_path / "b.wav").returncode == 2
+    assert not marker.exists()
+    kinetune("again", strange, "-o", tmp_path / "b.wav", "--blender", program)
+    assert marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beats_s": [1.0, 1.0]}, "two or more, and ascending"),
+        ({"beats_s": [0.5]}, "two or more, and ascending"),
+        ({"beats_s": [-1.0, 2.0]}, "within the music"),
+        ({"beats_s": [1.0, 1e300]}, "within the music"),
+        ({"bpm": 0}, "no music has 0 bpm"),
+        ({"metre": 0}, "bars of 0 beats"),
+    ],
+)
+def test_impossible_beats_of_a_recipe_are_one_clear_line(song, change, message):
+    recipe = song.with_suffix(".json")
+    table = json.loads(recipe.read_text())
+    table["kinetune"]["grid"] |= change
+    recipe.write_text(json.dumps(table))
+    done = kinetune("again", recipe, cwd=song.parent)
     assert_one_clear_line(done)
     assert message in done.stderr
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fuzzing.mutations import change_integer, change_json, change_number
+from fuzzing.mutations import change_integer, change_json, change_number, change_ogg_page
 from fuzzing.target import Target
 from kinetune.audio.beat_map import beat_map, read_beats, write_beat_map
 from kinetune.audio.ogg_tags import read_comments
@@ -16,8 +16,8 @@ from kinetune.audio.sound import Sound, read_genre, read_sound, write_sound
 from kinetune.render.soundtrack import check_film, replace_soundtrack
 from kinetune.tasks.edit import EditRequest, complete_request
 from kinetune.tasks.generate import GenerateRequest
-from kinetune.tasks.recipe import Grid, Recipe, find_music_recipe, read_recipe
-from kinetune.tasks.requests.serialisation import from_json, to_json
+from kinetune.tasks.recipe import Grid, Recipe, file_sha256, find_music_recipe, read_recipe
+from kinetune.tasks.requests.serialisation import to_json
 
 _RATE_HZ = 8000
 _LONGEST_S = 2.5 * 3600.0
@@ -90,7 +90,10 @@ def _recipe_texts(folder: Path) -> list[bytes]:
         "generate": GenerateRequest(motions=(dance,), output=Path("music.wav")),
         "edit": EditRequest(music=music, motion=dance, redo=(1.0, None)),
     }
-    inputs = {"dance.bvh": "0" * 64, "music.wav": "0" * 64}
+    inputs = {}
+    for name in ("dance.bvh", "music.wav"):
+        (folder / name).write_bytes(b"as it was")
+        inputs[name] = file_sha256(folder / name)
     recipes = [
         Recipe(task, to_json(request), inputs, "", "HO", grid, 4.0, {"torch": "2.9"}, "0" * 64)
         for task, request in requests.items()
@@ -101,9 +104,7 @@ def _recipe_texts(folder: Path) -> list[bytes]:
 def _follow_recipe(path: Path) -> Recipe:
     """As ``again`` and ``edit`` do, up to the files it was made from."""
     recipe = read_recipe(path)
-    request = GenerateRequest if recipe.task == "generate" else EditRequest
-    from_json(request, recipe.request)
-    complete_request(EditRequest(music=path, motion=Path("dance.bvh"), redo=(0.0, 1.0)), recipe)
+    complete_request(EditRequest(music=path, redo=(0.0, 1.0)), recipe)
     return recipe
 
 
@@ -145,7 +146,7 @@ MUSIC_TARGETS: dict[str, Target] = {
     **{
         f"sound-{kind}": Target(
             f".{kind}", lambda folder, kind=kind: _sounds(folder, f".{kind}"), _read_sound,
-            _check_sound, (change_integer,),
+            _check_sound, (change_ogg_page,) if kind == "ogg" else (change_integer,),
         )
         for kind in ("wav", "flac", "ogg", "mp3")
     },

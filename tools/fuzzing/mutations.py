@@ -16,7 +16,8 @@ import numpy as np
 Mutator = Callable[[bytes, random.Random], bytes]
 
 _NUMBERS = ("0", "-1", "1e9", "-1e9", "1e154", "nan", "inf", "2147483648", "4294967295",
-            "9" * 20, "9" * 5000, "0.0", "1e-300", "65536", "-0.5")  # fmt: skip
+            "9" * 20, "9" * 400, "9" * 5000, "0x" + "f" * 5000, "0.0", "1e-300", "65536",
+            "-0.5")  # fmt: skip
 _WORDS = (b"\x00", b"\xff" * 8, b"\x1b[31m", b"{" * 500, b"[" * 500, b"(" * 500, b"\r", b"\r\n",
           b"\n", b"\xef\xbb\xbf", b"\x80", "左足".encode(), b"-" * 300,
           b"\xed\xa0\x80")  # fmt: skip
@@ -145,6 +146,31 @@ def change_npy(data: bytes, rng: random.Random) -> bytes:
         np.save(out, np.zeros(shape, dtype=rng.choice((np.int8, np.float32))))
         return out.getvalue()
     return flip_bytes(data, rng)
+
+
+def change_ogg_page(data: bytes, rng: random.Random) -> bytes:
+    """Change the content of a page of an OGG file, and mend the page's checksum."""
+    starts = [found.start() for found in re.finditer(b"OggS", data)]
+    start = rng.choice(starts)
+    end = min((other for other in starts if other > start), default=len(data))
+    page = bytearray(data[start:end])
+    # The header and its table of segments stay, or now and then one of its fields does not.
+    body = 27 + page[26]
+    first = 4 if rng.random() < 0.2 else body
+    for _ in range(rng.choice((1, 2, 8))):
+        page[rng.randrange(first, len(page))] = rng.randrange(256)
+    page[22:26] = bytes(4)
+    page[22:26] = struct.pack("<I", _ogg_checksum(page))
+    return data[:start] + bytes(page) + data[end:]
+
+
+def _ogg_checksum(content: bytearray) -> int:
+    value = 0
+    for byte in content:
+        value ^= byte << 24
+        for _ in range(8):
+            value = ((value << 1) ^ (0x04C1_1DB7 if value & 0x8000_0000 else 0)) & 0xFFFF_FFFF
+    return value
 
 
 ANY: tuple[Mutator, ...] = (

@@ -9,6 +9,7 @@ A name reads gBR_sBM_cAll_d04_mBR2_ch08: genre, situation, cameras, dancer, musi
 The music's digit is its tempo: 0 to 5 are 80 to 130 bpm, for house 110 to 135.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from kinetune.training.data.prepare import PreparedSet, Progress, TrainingPair, 
 # 5 s slices every 0.5 s (paper, section 4.1, and its code).
 SLICE_S = 5.0
 STRIDE_S = 0.5
+_NAME = re.compile(r"g[A-Z]{2}_s[A-Z]{2}_c[A-Za-z0-9]+_d[0-9]+_m[A-Z]{2}[0-9]_ch[0-9]+")
 _MUSIC_FOLDERS = ("wavs", "music", "audio", ".")
 
 
@@ -79,8 +81,22 @@ def prepare_aist(
 
 
 def read_names(path: Path) -> list[str]:
-    """Return the names of a list file, one a line."""
-    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    """Return the names of a list file, one a line.
+
+    Raises:
+        ConfigError: The file can't be read, or a line is no name of AIST++.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: can't be read ({error})") from error
+    names = [line.strip() for line in lines if line.strip()]
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                f"{path}: expected names such as gBR_sBM_cAll_d04_mBR2_ch08, found {name[:80]!r}"
+            )
+    return names
 
 
 def music_path(root: Path, name: str) -> Path | None:

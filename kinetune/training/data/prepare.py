@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,10 @@ from kinetune.motion.io.formats import read_motion
 from kinetune.training.config import DataConfig
 
 _VERSION = 2
+# What NumPy raises over a damaged .npy file, whose header is Python text.
+_DAMAGE = (
+    OSError, ValueError, EOFError, TypeError, OverflowError, MemoryError, SyntaxError, TokenError,
+)  # fmt: skip
 # Called with the items done and the items in all.
 Progress = Callable[[int, int], None]
 
@@ -103,12 +107,13 @@ class PreparedSet:
     def samples(self, item: PreparedItem) -> NDArray[np.int16]:
         """Return the music of an item, int16 (N,), memory-mapped."""
         path = self.folder / "samples" / f"{item.name}.npy"
-        samples: NDArray[np.int16] = _load(path, mmap_mode="r")
+        samples: NDArray[np.int16] = _load(path, np.int16, 1, mapped=True)
         return samples
 
     def feature_rows(self, item: PreparedItem) -> NDArray[np.float32]:
         """Return the motion features of an item, (T, F) at 30 fps."""
-        rows: NDArray[np.float32] = _load(self.folder / "features" / f"{item.name}.npy")
+        path = self.folder / "features" / f"{item.name}.npy"
+        rows: NDArray[np.float32] = _load(path, np.float32, 2)
         return rows
 
 
@@ -315,10 +320,16 @@ def _write_item(pair: TrainingPair, out: Path, features: str, rate_hz: int) -> P
     return item
 
 
-def _load(path: Path, mmap_mode: Literal["r"] | None = None) -> NDArray:
+def _load(path: Path, dtype: type[np.generic], axes: int, *, mapped: bool = False) -> NDArray:
     try:
-        values: NDArray = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        if mapped:
+            values: NDArray = np.lib.format.open_memmap(path, mode="r")
+        else:
+            with path.open("rb") as file:
+                values = np.lib.format.read_array(file, allow_pickle=False)
+        if (values.dtype, values.ndim) != (dtype, axes):
+            raise ValueError(f"expected {axes} axes of {dtype.__name__}")
+    except _DAMAGE as error:
         raise ConfigError(f"{path}: missing or damaged ({error}); prepare it again") from error
     return values
 

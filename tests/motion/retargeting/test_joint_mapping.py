@@ -187,5 +187,5 @@ def test_a_draft_does_not_overwrite_work(tmp_path, strange):
 )
 def test_a_hostile_mapping_is_an_error_of_one_line(tmp_path, text):
     (tmp_path / "a.toml").write_text(text)
-    with pytest.raises(ConfigError, match=r"a\.toml: (not valid TOML|expected a mapping file)"):
+    with pytest.raises(ConfigError, match=r"a\.toml: (not valid TOML|expected a TOML file)"):
         read_mapping(tmp_path / "a.toml")

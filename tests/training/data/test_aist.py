@@ -93,6 +93,14 @@ def test_a_missing_list_is_said(root, tmp_path):
         aist.prepare_aist(root, tmp_path / "out")
 
 
+@pytest.mark.parametrize("line", [b"\xff\xfe", b"../../etc/passwd", b"gBR_sBM", b"a/b_c_d_e_f"])
+def test_a_line_that_is_no_name_is_said(root, tmp_path, line):
+    path = root / "splits" / "crossmodal_train.txt"
+    path.write_bytes(path.read_bytes() + b"\n" + line)
+    with pytest.raises(ConfigError, match=r"crossmodal_train\.txt: (can't be read|expected names)"):
+        aist.prepare_aist(root, tmp_path / "out")
+
+
 def test_nothing_usable_is_said(root, tmp_path):
     shutil.rmtree(root / "motions")
     with pytest.raises(ConfigError, match="nothing to prepare"):

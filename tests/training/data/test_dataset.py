@@ -1,3 +1,4 @@
+import io
 import json
 from pathlib import Path
 
@@ -208,6 +209,12 @@ def test_a_damaged_prepared_folder_is_one_line(tmp_path, change, message):
     assert "\n" not in str(error.value)
 
 
+def npy(values):
+    out = io.BytesIO()
+    np.save(out, values)
+    return out.getvalue()
+
+
 def test_missing_samples_are_one_line(prepared):
     item = prepared.items[0]
     (prepared.folder / "samples" / f"{item.name}.npy").write_bytes(b"x")
@@ -216,6 +223,24 @@ def test_missing_samples_are_one_line(prepared):
         prepared.samples(item)
     with pytest.raises(ConfigError, match="missing or damaged"):
         prepared.feature_rows(item)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'shape': (3, (".ljust(128),
+        npy(np.zeros((4, 3), np.int8)),
+        npy(np.zeros(4, np.float32)),
+        b"PK\x03\x04" + bytes(40),
+    ],
+    ids=["header", "type", "axes", "archive"],
+)  # fmt: skip
+def test_damaged_features_are_one_line(tmp_path, content):
+    item = PreparedItem("a", "HO", 5.0, (), 0.0, False, "")
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "a.npy").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"a\.npy: missing or damaged .*; prepare it again"):
+        PreparedSet(tmp_path, "rhythm", 22_050, (item,)).feature_rows(item)
 
 
 def test_pairs_made_on_the_fly_are_those_of_the_corpus(tmp_path):
