@@ -8,6 +8,7 @@ seed gives the same corpus, whatever the number of workers.
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -185,6 +186,15 @@ def _read_item(line: str, context: str) -> CorpusItem:
     if not isinstance(table, dict):
         raise ConfigError(f"{context}: expected an item of a corpus, found {line[:40]!r}")
     return config.build(CorpusItem, table, context=context)
+
+
+def is_held_out(name: str, every: int) -> bool:
+    """Return whether an item is kept for validation: about one in ``every``, none for 0.
+
+    Told by a digest of its name, so that a corpus that grows keeps what is held out, and every
+    network that learns from it leaves the same items out.
+    """
+    return every > 0 and zlib.crc32(name.encode()) % every == 0
 
 
 @dataclass(frozen=True)

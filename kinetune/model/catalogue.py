@@ -126,7 +126,7 @@ def _settings(configs: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "features": configs["normaliser"]["features"],
         "sample_rate_hz": configs["mel"]["rate_hz"],
         "hop_length": configs["mel"]["hop_length"],
-        "n_mels": configs["mel"]["n_mels"],
+        "n_mels": configs["mel"].get("n_mels", vae.get("mel_bands")),
         "window_frames": pipeline["window_frames"],
         "overlap_columns": pipeline["overlap_columns"],
     }

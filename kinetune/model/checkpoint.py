@@ -51,7 +51,7 @@ CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
         ("diffusers", "DDPMScheduler"),
         ("diffusers", "EulerDiscreteScheduler"),
     ),
-    "mel": (("kinetune.model.mel", "Mel"),),
+    "mel": (("kinetune.model.mel", "Mel"), ("kinetune.model.mel", "StereoMel")),
     "vocoder": (("kinetune.model.mel", "MelVocoder"),),
 }
 NETWORKS = ("vae", "unet", "condition_encoder", "normaliser")

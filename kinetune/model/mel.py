@@ -1,6 +1,7 @@
 """Between sound and mel spectrograms, as components of the pipeline: the settings, the vocoder.
 
-A checkpoint without a vocoder makes its sound by Griffin-Lim.
+A checkpoint with :class:`Mel` and without a vocoder makes its sound by Griffin-Lim; one with
+:class:`StereoMel` needs a vocoder.
 """
 
 import numpy as np
@@ -13,8 +14,10 @@ from torch import Tensor
 from kinetune import timebase
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import REFERENCE_POWER, MelConfig, log_mel
+from kinetune.audio.multiresolution import MelLayer, MultiresolutionConfig, log_multiresolution
 from kinetune.audio.vocoder import VocoderConfig, VocoderNetwork
 from kinetune.audio.vocoding import vocoded
+from kinetune.errors import ConfigError, ModelError
 from kinetune.memmap import zeros_or_memmap
 
 
@@ -33,6 +36,8 @@ class Mel(ConfigMixin, SchedulerMixin):
     """
 
     config_name = "mel_config.json"
+    # Channels of the samples that :meth:`encode` takes.
+    channels = 1
 
     @register_to_config
     def __init__(
@@ -67,6 +72,71 @@ class Mel(ConfigMixin, SchedulerMixin):
         out = zeros_or_memmap((len(mel), n_samples))
         mel_to_samples(mel, self.settings, seed=seed, length=n_samples, out=out)
         return out
+
+
+class StereoMel(ConfigMixin, SchedulerMixin):
+    """Between stereo samples and multiresolution spectrograms; no weights.
+
+    The arguments up to ``references_db`` have one value a layer, see
+    :class:`~kinetune.audio.multiresolution.MelLayer`. The defaults: pitch up to 2.4 kHz from
+    windows of 93 ms, attacks from windows of 12 to 23 ms, and how wide the music is.
+
+    Args:
+        layer_channels: ``mid`` or ``side``.
+        windows: Window lengths in samples.
+        hops: Samples from frame to frame.
+        bands: Mel bands.
+        lows_hz: Lower edge of the lowest band.
+        highs_hz: Upper edge of the highest band.
+        references_db: Level that becomes 1.
+        rate_hz: Samples a second.
+        hop_length: Samples from frame to frame of the whole.
+        top_db: Range kept below the references, dB.
+    """
+
+    config_name = "mel_config.json"
+    # Channels of the samples that :meth:`encode` takes.
+    channels = 2
+
+    @register_to_config
+    def __init__(  # noqa: PLR0913 - diffusers wants a configuration's fields as arguments
+        self,
+        layer_channels: tuple[str, ...] = ("mid", "mid", "mid", "side"),
+        windows: tuple[int, ...] = (4096, 512, 1024, 2048),
+        hops: tuple[int, ...] = (1024, 256, 256, 1024),
+        bands: tuple[int, ...] = (144, 28, 8, 32),
+        lows_hz: tuple[float, ...] = (0.0, 2_400.0, 40.0, 0.0),
+        highs_hz: tuple[float, ...] = (2_400.0, 22_050.0, 2_400.0, 22_050.0),
+        # The level that one value in a thousand of the corpus passes, and 6 dB.
+        references_db: tuple[float, ...] = (-9.0, -22.0, -10.0, -24.0),
+        rate_hz: int = 44_100,
+        hop_length: int = 1024,
+        top_db: float = 72.0,
+    ) -> None:
+        figures = (layer_channels, windows, hops, bands, lows_hz, highs_hz, references_db)
+        try:
+            layers = tuple(MelLayer(*layer) for layer in zip(*figures, strict=True))
+        except ValueError as error:
+            counts = ", ".join(str(len(values)) for values in figures)
+            raise ConfigError(
+                f"a spectrogram's layers need one value each of all figures, found {counts}"
+            ) from error
+        self.settings = MultiresolutionConfig(rate_hz, hop_length, layers, top_db)
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """Return spectrograms (B, M, L) in [-1, 1] of samples (B, 2, N), or mono (B, N)."""
+        return log_multiresolution(samples, self.settings)
+
+    def decode(self, mel: Tensor, *, n_samples: int, seed: int = 0) -> NDArray[np.float32]:
+        """Refuse: only a vocoder makes sound of these.
+
+        Raises:
+            ModelError: Always.
+        """
+        raise ModelError(
+            "this model's spectrograms become sound by a vocoder alone, and the checkpoint has "
+            "none; train one with 'kinetune train vocoder'"
+        )
 
 
 class MelVocoder(ModelMixin, ConfigMixin):

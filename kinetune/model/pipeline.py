@@ -38,7 +38,7 @@ from kinetune.model.conditioning.window_conditions import (
     dance_input,
     genre_conditions,
 )
-from kinetune.model.mel import Mel, MelVocoder
+from kinetune.model.mel import Mel, MelVocoder, StereoMel
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.results import DanceMusic, StageSeconds
 from kinetune.model.sampling.denoiser import Denoiser, Progress, SamplingOptions
@@ -80,7 +80,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         scheduler: Any diffusers scheduler with ``step``.
         condition_encoder: ``DanceCondition`` or ``PaperCondition``.
         normaliser: Scales the motion features.
-        mel: Mel settings.
+        mel: Makes the spectrograms.
         vocoder: Makes the sound; Griffin-Lim does where there is none.
         settings: The fields of :class:`~kinetune.model.settings.PipelineSettings`.
     """
@@ -95,7 +95,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         scheduler: SchedulerMixin,
         condition_encoder: DanceCondition | PaperCondition,
         normaliser: FeatureNormaliser,
-        mel: Mel,
+        mel: Mel | StereoMel,
         vocoder: MelVocoder | None = None,
         settings: dict[str, Any] | None = None,
     ) -> None:

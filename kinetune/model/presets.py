@@ -1,4 +1,7 @@
-"""The two designs by name: ``paper``, as published, and ``default``, our own.
+"""The designs by name: ``paper``, as published, ``default``, our own, and ``stereo``.
+
+``stereo`` makes multiresolution spectrograms of stereo sound at 44.1 kHz; no trained model of it
+is bundled yet.
 
 A :class:`ModelConfig` holds every figure needed to build the networks; :func:`build_pipeline`
 makes an untrained pipeline of it. Sources: Tan et al. 2023 and its published code for ``paper``.
@@ -19,7 +22,7 @@ from diffusers import (
 from kinetune.config import Count, CountOrZero, NonNegative, settings
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.condition import DanceCondition, PaperCondition
-from kinetune.model.mel import Mel
+from kinetune.model.mel import Mel, StereoMel
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.unet import DanceUNet
@@ -53,8 +56,8 @@ class ModelConfig:
     """Every figure of a pipeline.
 
     Attributes:
-        preset: Which design: ``default`` or ``paper``.
-        n_mels: Mel bands.
+        preset: Which design: ``default``, ``stereo`` or ``paper``.
+        n_mels: Mel bands; rows of the spectrogram under ``stereo``, which its layers fix.
         window_frames: Mel frames of a window.
         overlap_columns: Latent columns shared by neighbouring windows of a long dance.
         inference_steps: Denoising steps where the caller names none.
@@ -81,9 +84,9 @@ def preset_config(name: str) -> ModelConfig:
     Raises:
         ConfigError: No such preset.
     """
-    if name not in _BUILDERS:
-        raise ConfigError(f"unknown preset {name!r}; choose one of {', '.join(_BUILDERS)}")
-    return ModelConfig() if name == "default" else _PAPER
+    if name not in _PRESETS:
+        raise ConfigError(f"unknown preset {name!r}; choose one of {', '.join(_PRESETS)}")
+    return _PRESETS[name]
 
 
 def build_pipeline(config: ModelConfig, *, seed: int = 0) -> DanceToMusicPipeline:
@@ -122,6 +125,20 @@ def load_paper_vae(name_or_path: str = PAPER_VAE_HUB_ID) -> AutoencoderKL:
 
 
 def _default(config: ModelConfig) -> DanceToMusicPipeline:
+    return _one_dimensional(config, Mel(n_mels=config.n_mels, reference="fixed"))
+
+
+def _stereo(config: ModelConfig) -> DanceToMusicPipeline:
+    mel = StereoMel()
+    if config.n_mels != mel.settings.n_mels:
+        raise ConfigError(
+            f"model.n_mels: preset 'stereo' has {mel.settings.n_mels} rows, found {config.n_mels}"
+        )
+    return _one_dimensional(config, mel)
+
+
+def _one_dimensional(config: ModelConfig, mel: Mel | StereoMel) -> DanceToMusicPipeline:
+    """Build a pipeline whose networks run over time, with a spectrogram's rows as channels."""
     vae = MelVAE(
         mel_bands=config.n_mels,
         latent_channels=config.vae.latent_channels,
@@ -135,6 +152,8 @@ def _default(config: ModelConfig) -> DanceToMusicPipeline:
         mel_frames=config.window_frames,
         frames_per_column=per_column,
         channels=config.unet.condition_channels,
+        sample_rate_hz=mel.settings.rate_hz,
+        hop_length=mel.settings.hop_length,
     )
     unet = DanceUNet(
         in_channels=config.vae.latent_channels,
@@ -161,7 +180,7 @@ def _default(config: ModelConfig) -> DanceToMusicPipeline:
         scheduler=scheduler,
         condition_encoder=condition,
         normaliser=normaliser,
-        mel=Mel(n_mels=config.n_mels, reference="fixed"),
+        mel=mel,
         settings=_settings(config, useful_frames=config.window_frames),
     )
 
@@ -228,7 +247,16 @@ _PAPER = replace(
     vae=VaeConfig(block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=1),
     unet=UNetConfig(block_out_channels=(128, 256, 512, 512), layers_per_block=2),
 )
+_STEREO = replace(
+    ModelConfig(),
+    preset="stereo",
+    n_mels=320,
+    training_lufs=-14.0,
+    vae=VaeConfig(block_out_channels=(256, 288, 320), latent_channels=128),
+)
+_PRESETS = {"default": ModelConfig(), "stereo": _STEREO, "paper": _PAPER}
 _BUILDERS: dict[str, Callable[[ModelConfig], DanceToMusicPipeline]] = {
     "default": _default,
+    "stereo": _stereo,
     "paper": _paper,
 }

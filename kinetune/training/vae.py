@@ -22,7 +22,7 @@ from kinetune.training.run import Run, RunOptions, TrainingResult, open_run
 
 
 def train_vae(config: TrainConfig, out: Path, **options: Unpack[RunOptions]) -> TrainingResult:
-    """Train the VAE of a run and leave it in ``out/vae/model``.
+    """Train the VAE of a run and leave it in ``out/vae/model``, its spectrogram beside it.
 
     Args:
         config: The run.
@@ -55,6 +55,7 @@ def _train(config: TrainConfig, out: Path, run: Run) -> TrainingResult:
     measure_latent_statistics(pipeline, prepared, windows)
     with atomic_folder(run.folder / "model") as temporary:
         pipeline.vae.save_pretrained(temporary)
+    pipeline.mel.save_pretrained(run.folder / "mel")
     return result
 
 

@@ -20,6 +20,17 @@ def tiny_default():
     return shaken(build_pipeline(config))
 
 
+def tiny_stereo_config():
+    return replace(
+        preset_config("stereo"),
+        window_frames=128,
+        overlap_columns=8,
+        inference_steps=3,
+        vae=VaeConfig(block_out_channels=(32, 32, 32), latent_channels=8),
+        unet=UNetConfig(block_out_channels=(32, 48), layers_per_block=1, condition_channels=32),
+    )
+
+
 def tiny_paper():
     config = replace(
         preset_config("paper"),

@@ -2,21 +2,27 @@
 
 The frames after the sharpest rise of the whole spectrogram are added at the accent, and the frames
 just before it are turned down. Whether the accent stands out is measured on synthesised sound,
-since a spectrogram need not be consistent. Works on log mel spectrograms in [-1, 1]; axes: M mel
-bands, L mel frames.
+since a spectrogram need not be consistent; on multiresolution spectrograms, which only a vocoder
+can turn into sound, by how they rise. Works on log mel spectrograms in [-1, 1]; axes: M mel bands,
+L mel frames.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from kinetune import timebase
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import MelConfig
+from kinetune.audio.multiresolution import MultiresolutionConfig
 from kinetune.memmap import CHUNK_FRAMES, releasing, slices
 from kinetune.model.conditioning.control_score import Accent, Silence
+
+SpectrogramConfig = MelConfig | MultiresolutionConfig
 
 # Length of the added hit, and of the quieter stretch before it.
 _HIT_S, _DUCK_S = 0.35, 0.12
@@ -35,7 +41,7 @@ _END_S = 0.3
 
 
 def add_accents(
-    mel: Tensor, accents: Sequence[Accent], config: MelConfig, *, loop: bool = False
+    mel: Tensor, accents: Sequence[Accent], config: SpectrogramConfig, *, loop: bool = False
 ) -> Tensor:
     """Add accents to the spectrogram (1, M, L), in place; those of strength 0 change nothing.
 
@@ -64,7 +70,9 @@ def add_accents(
     return mel
 
 
-def _accent(mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelConfig) -> None:
+def _accent(
+    mel: Tensor, hit: Tensor, frame: int, strength: float, config: SpectrogramConfig
+) -> None:
     """Add a hit to ``mel`` (M, L) at ``frame``, so that it stands out."""
     near = timebase.frames_in(_AROUND_S, config.frame_rate_hz)
     frame = min(frame, mel.shape[-1] - 1)
@@ -84,12 +92,9 @@ def _accent(mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelCo
             return
 
 
-def _prominence(mel: Tensor, frame: int, config: MelConfig) -> tuple[float, int]:
+def _prominence(mel: Tensor, frame: int, config: SpectrogramConfig) -> tuple[float, int]:
     """Return onset strength over that of the strongest neighbour, and the neighbour's frame."""
-    from librosa.onset import onset_strength
-
-    sound = mel_to_samples(mel[None].cpu(), config, iterations=_ROUNDS)[0].numpy()
-    strength = onset_strength(y=sound, sr=config.rate_hz, hop_length=config.hop_length)
+    strength = _onset_strength(mel, config)
     # A centred frame already contains what begins half a window behind its centre.
     lead = config.n_fft // (2 * config.hop_length)
     away_s = np.abs(np.arange(len(strength)) - frame - lead) / config.frame_rate_hz
@@ -99,7 +104,21 @@ def _prominence(mel: Tensor, frame: int, config: MelConfig) -> tuple[float, int]
     return float(there / max(others[rival], 1e-6)), max(0, rival - lead)
 
 
-def _soften(mel: Tensor, config: MelConfig) -> None:
+def _onset_strength(mel: Tensor, config: SpectrogramConfig) -> NDArray[np.float32]:
+    """Return how sharply the level rises at each frame of ``mel`` (M, L), dB a band, (L,)."""
+    if isinstance(config, MultiresolutionConfig):
+        rise = mel.diff(dim=1).clamp(min=0.0).mean(dim=0) * (0.5 * config.top_db)
+        return functional.pad(rise, (1, 0)).cpu().numpy()
+    from librosa.onset import onset_strength
+
+    sound = mel_to_samples(mel[None].cpu(), config, iterations=_ROUNDS)[0].numpy()
+    strength: NDArray[np.float32] = onset_strength(
+        y=sound, sr=config.rate_hz, hop_length=config.hop_length
+    )
+    return strength
+
+
+def _soften(mel: Tensor, config: SpectrogramConfig) -> None:
     """Take the edge off the hit with which ``mel`` (M, L) begins."""
     hit = mel[:, : timebase.frames_in(_SOFT_S, config.frame_rate_hz)]
     fall = torch.linspace(1.0, 0.0, hit.shape[-1], device=mel.device)
@@ -116,7 +135,7 @@ def _rise(mel: Tensor) -> Tensor:
     return torch.cat(rises) if rises else mel[0, :0]
 
 
-def mute(mel: Tensor, silences: Sequence[Silence], config: MelConfig) -> Tensor:
+def mute(mel: Tensor, silences: Sequence[Silence], config: SpectrogramConfig) -> Tensor:
     """Empty the spectrogram (1, M, L), in place, where its silences are.
 
     A frame that already contains what begins at the end of a silence keeps it.
@@ -131,7 +150,7 @@ def mute(mel: Tensor, silences: Sequence[Silence], config: MelConfig) -> Tensor:
     return mel
 
 
-def strongest_hit(mel: Tensor, config: MelConfig) -> Tensor:
+def strongest_hit(mel: Tensor, config: SpectrogramConfig) -> Tensor:
     """Return the stretch (M, n) from the sharpest rise of a spectrogram (M, L) on; n may be 0."""
     length = timebase.frames_in(_HIT_S, config.frame_rate_hz)
     margin = timebase.frames_in(_END_S, config.frame_rate_hz)
@@ -143,7 +162,9 @@ def strongest_hit(mel: Tensor, config: MelConfig) -> Tensor:
     return mel[:, first : first + length]
 
 
-def _add_hit(mel: Tensor, hit: Tensor, frame: int, strength: float, config: MelConfig) -> None:
+def _add_hit(
+    mel: Tensor, hit: Tensor, frame: int, strength: float, config: SpectrogramConfig
+) -> None:
     """Add a hit to ``mel`` (M, L) from ``frame`` on, and duck what comes before it."""
     unit_db = config.top_db / 2.0
     duck = timebase.frames_in(_DUCK_S, config.frame_rate_hz)

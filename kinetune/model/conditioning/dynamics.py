@@ -14,6 +14,7 @@ from torch import Tensor
 
 from kinetune import timebase
 from kinetune.audio.mel import MelConfig
+from kinetune.audio.multiresolution import MultiresolutionConfig
 from kinetune.memmap import CHUNK_FRAMES, releasing, slices
 from kinetune.model.sampling.initial_noise import BARS_IN_PHRASE
 
@@ -57,7 +58,7 @@ def bar_dynamics(effort: Array, bars_s: Array) -> Array:
     return np.interp(np.arange(len(effort)), knots, np.repeat(level, 2)[:-1])
 
 
-def apply_dynamics(mel: Tensor, level: Array, config: MelConfig) -> Tensor:
+def apply_dynamics(mel: Tensor, level: Array, config: MelConfig | MultiresolutionConfig) -> Tensor:
     """Turn the spectrogram (1, M, L) down, in place, by the level (T,) at 30 fps.
 
     Full level, 1, changes nothing; a level is a ratio of power. Returns the same spectrogram.

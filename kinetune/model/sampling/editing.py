@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from kinetune import genres, timebase
 from kinetune.audio.inpaint import inpaint_gap
@@ -101,8 +102,7 @@ def edit_music(
     beats = beat_grid(clip) if grid is None else grid
     start_s, end_s = edit_span(spec, sound.duration_s, clip, beats)
     gain = _training_gain(sound, pipeline.settings.training_lufs)
-    mono = Sound(to_mono(sound).samples * gain, sound.rate_hz)
-    samples = resample(mono, pipeline.mel.settings.rate_hz).samples
+    samples = _samples_for_model(sound, pipeline) * gain
     fitted = ControlScore() if score is None else fit_score(score, beats, clip.duration_s)
     region = _region_around(pipeline, (start_s, end_s), sound.duration_s)
     conditions = pipeline.prepare_conditions(
@@ -173,15 +173,15 @@ class _Region:
         """Return ``columns`` columns of the music's samples, silence beyond its ends.
 
         Args:
-            samples: Of the whole music at the model's rate, (N,).
+            samples: Of the whole music at the model's rate, (N,) or (2, N).
             columns: Length of the cut.
             margin: More columns on either side.
         """
         size = self._samples_of(1)
         first, last = (self.first - margin) * size, (self.first + columns + margin) * size
-        part = samples[max(0, first) : max(0, last)]
-        padded = np.pad(part, (max(0, -first), 0))
-        return torch.from_numpy(np.pad(padded, (0, last - first - len(padded))))
+        part = torch.from_numpy(samples[..., max(0, first) : max(0, last)])
+        ahead = max(0, -first)
+        return functional.pad(part, (ahead, last - first - ahead - part.shape[-1]))
 
     def known_latents(self, samples: NDArray[np.float32], spec: EditSpec) -> KnownLatents:
         """Return the latents of the music, and which columns are kept."""
@@ -194,7 +194,7 @@ class _Region:
         if spec.keep_rhythm:
             _, channels, height, _ = latents.shape
             directions = loudness_directions(self.pipeline.vae, channels=channels, height=height)
-        return KnownLatents(latents, self._kept(len(samples)), spec.amount, directions)
+        return KnownLatents(latents, self._kept(samples.shape[-1]), spec.amount, directions)
 
     def _kept(self, n_samples: int) -> Tensor:
         """Return 1 where a column lies in the music and outside the new part, else 0."""
@@ -217,7 +217,7 @@ class _Region:
 
         Args:
             latents: Of the region.
-            samples: Of the whole music at the model's rate, (N,).
+            samples: Of the whole music at the model's rate, (N,) or (2, N).
             seed: Of the phases or the noise.
             score: Its accents are added to the new part.
             sound: The whole music at the model's level.
@@ -261,6 +261,14 @@ class _Region:
         frames = frames_per_column(self.pipeline.vae)
         hop = self.pipeline.mel.settings.hop_length
         return timebase.samples_of_mel_frames(columns * frames, hop)
+
+
+def _samples_for_model(sound: Sound, pipeline: "DanceToMusicPipeline") -> NDArray[np.float32]:
+    """Return the samples that the model's spectrogram is made of, (N,), or (2, N) for stereo."""
+    rate_hz = pipeline.mel.settings.rate_hz
+    if pipeline.mel.channels == 1:
+        return resample(to_mono(sound), rate_hz).samples
+    return np.ascontiguousarray(_with_channels(resample(sound, rate_hz).samples, 2).T)
 
 
 def _silences_within(score: ControlScore, span_s: tuple[float, float]) -> list[Silence]:

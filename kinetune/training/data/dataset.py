@@ -7,6 +7,7 @@ and the number of the batch alone, so a resumed run trains on the same batches a
 Axes: B batch, N samples, M mel bands, L mel frames, C, H, W latent with W columns over time.
 """
 
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kinetune import timebase
 from kinetune.errors import ConfigError
+from kinetune.files import atomic_file
 from kinetune.model.condition import ConditionBatch, DanceInput, stack
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import posterior_of, scale_latents
@@ -87,9 +90,20 @@ def open_windows(
     Raises:
         ConfigError: There is no such data, or no item is long enough.
     """
-    prepared = open_dataset(data, cache, features=pipeline.normaliser.config.features)
+    prepared = open_dataset(
+        data,
+        cache,
+        features=pipeline.normaliser.config.features,
+        rate_hz=pipeline.mel.settings.rate_hz,
+        channels=pipeline.mel.channels,
+    )
+    stride_s = data.stride_s
+    if pipeline.mel.channels == 2:
+        # Windows are cut out of whole spectrograms: they begin with a frame.
+        rate_hz = pipeline.mel.settings.frame_rate_hz
+        stride_s = timebase.duration_of(max(1, timebase.frames_in(stride_s, rate_hz)), rate_hz)
     windows = list_windows(
-        prepared, window_shape(pipeline), stride_s=data.stride_s, shortest_s=data.shortest_s
+        prepared, window_shape(pipeline), stride_s=stride_s, shortest_s=data.shortest_s
     )
     return prepared, windows
 
@@ -135,7 +149,16 @@ def list_windows(
 def window_mel(
     prepared: PreparedSet, windows: list[Window], pipeline: DanceToMusicPipeline
 ) -> Tensor:
-    """Return the log mel spectrograms (B, M, L) of windows."""
+    """Return the log mel spectrograms (B, M, L) of windows.
+
+    Those of stereo sound are cut out of whole items' spectrograms, which are made once.
+    """
+    if pipeline.mel.channels == 2:
+        cut = [
+            cut_spectrogram(item_spectrogram(prepared, window.item, pipeline), window, pipeline)
+            for window in windows
+        ]
+        return torch.stack(cut).to(pipeline.device)
     shape = window_shape(pipeline)
     batch = np.zeros((len(windows), shape.samples), dtype=np.float32)
     for row, window in zip(batch, windows, strict=True):
@@ -145,6 +168,40 @@ def window_mel(
     mel: Tensor = pipeline.mel.encode(torch.from_numpy(batch).to(pipeline.device))
     # A centred spectrogram has one frame more than hops; the model works without it.
     return mel[..., : pipeline.settings.window_frames]
+
+
+def item_spectrogram(
+    prepared: PreparedSet, number: int, pipeline: DanceToMusicPipeline
+) -> NDArray[np.float16]:
+    """Return the spectrogram (M, L) of a whole item, memory-mapped, made at the first call.
+
+    It lies in the prepared folder under a digest of its settings.
+    """
+    item = prepared.items[number]
+    digest = hashlib.sha256(repr(pipeline.mel.settings).encode()).hexdigest()[:16]
+    path = prepared.folder / f"spectrograms-{digest}" / f"{item.name}.npy"
+    if not path.is_file():
+        samples = np.asarray(prepared.samples(item), np.float32).T / 32767.0
+        mel = pipeline.mel.encode(torch.from_numpy(samples)[None])[0]
+        path.parent.mkdir(exist_ok=True)
+        with atomic_file(path) as aside, aside.open("wb") as file:
+            np.save(file, mel.numpy().astype(np.float16))
+    spectrogram: NDArray[np.float16] = np.load(path, mmap_mode="r")
+    return spectrogram
+
+
+def cut_spectrogram(
+    spectrogram: NDArray[np.float16], window: Window, pipeline: DanceToMusicPipeline
+) -> Tensor:
+    """Return a window of an item's spectrogram, (M, L); beyond the item's end there is silence."""
+    settings, count = pipeline.mel.settings, pipeline.settings.window_frames
+    first = timebase.frames_in(window.start_s, settings.frame_rate_hz)
+    length_s = math.inf if window.length_s is None else window.length_s
+    end = first + count
+    if math.isfinite(length_s):
+        end = min(end, first + timebase.frames_in(length_s, settings.frame_rate_hz))
+    part = torch.from_numpy(spectrogram[:, first:end].astype(np.float32))
+    return torch.nn.functional.pad(part, (0, count - part.shape[1]), value=-1.0)
 
 
 def window_mask(windows: list[Window], count: int, pipeline: DanceToMusicPipeline) -> Tensor:

@@ -1,9 +1,10 @@
 """Converts dances and their music to one form that trainers read fast.
 
 A prepared folder holds ``prepared.json`` (settings and a list of items), ``samples/NAME.npy``
-(int16 mono at the model's rate, read memory-mapped) and ``features/NAME.npy`` (float32, (T, F) at
-30 fps, not normalised). Spectrograms are computed from the samples when they are needed, because
-the paper's are relative to the loudest point of each slice.
+(int16 at the model's rate, (N,) mono or (N, 2) stereo, read memory-mapped) and
+``features/NAME.npy`` (float32, (T, F) at 30 fps, not normalised). Spectrograms are computed from
+the samples when they are needed, because the paper's are relative to the loudest point of each
+slice.
 """
 
 import hashlib
@@ -26,6 +27,7 @@ from kinetune.corpus.folder import (
     CorpusItem,
     PairSettings,
     PlannedPair,
+    is_held_out,
     plan_pairs,
     read_manifest,
 )
@@ -80,6 +82,7 @@ class _PreparedFile:
     features: str
     rate_hz: Count
     items: tuple[PreparedItem, ...]
+    channels: Count = 1
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,14 @@ class PreparedSet:
         features: Name of the motion features.
         rate_hz: Samples a second of the music.
         items: Its dances.
+        channels: Channels of the music, 1 or 2.
     """
 
     folder: Path
     features: str
     rate_hz: int
     items: tuple[PreparedItem, ...]
+    channels: int = 1
 
     @property
     def identity(self) -> str:
@@ -105,9 +110,9 @@ class PreparedSet:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def samples(self, item: PreparedItem) -> NDArray[np.int16]:
-        """Return the music of an item, int16 (N,), memory-mapped."""
+        """Return the music of an item, int16 (N,) or (N, 2), memory-mapped."""
         path = self.folder / "samples" / f"{item.name}.npy"
-        samples: NDArray[np.int16] = _load(path, np.int16, 1, mapped=True)
+        samples: NDArray[np.int16] = _load(path, np.int16, self.channels, mapped=True)
         return samples
 
     def feature_rows(self, item: PreparedItem) -> NDArray[np.float32]:
@@ -147,7 +152,7 @@ def open_prepared(folder: Path) -> PreparedSet:
     if not isinstance(table, dict) or table.get("version") != _VERSION:
         raise ConfigError(f"{path}: made by another version; prepare it again")
     content = build(_PreparedFile, table, context=str(path))
-    return PreparedSet(folder, content.features, content.rate_hz, content.items)
+    return PreparedSet(folder, content.features, content.rate_hz, content.items, content.channels)
 
 
 def write_prepared(
@@ -156,6 +161,7 @@ def write_prepared(
     *,
     features: str,
     rate_hz: int = timebase.SAMPLE_RATE_HZ,
+    channels: int = 1,
     progress: Progress | None = None,
 ) -> PreparedSet:
     """Write a prepared folder from dances that are read one by one.
@@ -165,6 +171,7 @@ def write_prepared(
         out: The folder.
         features: Name of the motion features.
         rate_hz: Samples a second of the prepared music.
+        channels: Its channels, 1 or 2.
         progress: Called after every dance with the dances done and the dances in all.
 
     Raises:
@@ -176,12 +183,14 @@ def write_prepared(
     items = []
     # Reading and resampling release the interpreter lock often enough for threads to pay.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = pool.map(lambda read: _write_item(read(), out, features, rate_hz), readers)
+        jobs = pool.map(lambda read: _write_item(read(), out, features, rate_hz, channels), readers)
         for done, item in enumerate(jobs, start=1):
             items.append(item)
             if progress is not None:
                 progress(done, len(readers))
-    table = {"version": _VERSION, "features": features, "rate_hz": rate_hz}
+    table = {
+        "version": _VERSION, "features": features, "rate_hz": rate_hz, "channels": channels,
+    }  # fmt: skip
     files.write_json(out / "prepared.json", {**table, "items": [asdict(item) for item in items]})
     return open_prepared(out)
 
@@ -189,20 +198,36 @@ def write_prepared(
 def corpus_pairs(source: Path, *, held_out_every: int) -> Iterator[Callable[[], TrainingPair]]:
     """Yield a reader for every pair of a corpus folder; one in about so many is held out."""
     for item in read_manifest(source):
-        yield partial(_read_pair, source, item, _is_held_out(item.id, held_out_every))
+        yield partial(_read_pair, source, item, is_held_out(item.id, held_out_every))
 
 
 def generated_pairs(
-    minutes: float, seed: int, *, held_out_every: int
+    minutes: float, seed: int, *, held_out_every: int, pair_settings: PairSettings | None = None
 ) -> Iterator[Callable[[], TrainingPair]]:
     """Yield a maker for every pair of a corpus that isn't written; the same pairs as on disk."""
-    pair_settings = PairSettings()
+    pair_settings = pair_settings or PairSettings()
     for planned in plan_pairs(pair_settings, minutes=minutes, seed=seed):
-        held_out = _is_held_out(planned.name, held_out_every)
+        held_out = is_held_out(planned.name, held_out_every)
         yield partial(_make_pair, planned, pair_settings, held_out)
 
 
-def open_dataset(data: DataConfig, cache: Path, *, features: str) -> PreparedSet:
+@dataclass(frozen=True)
+class _Form:
+    """What a model needs of prepared data: named features, samples a second, channels."""
+
+    features: str
+    rate_hz: int
+    channels: int
+
+
+def open_dataset(
+    data: DataConfig,
+    cache: Path,
+    *,
+    features: str,
+    rate_hz: int = timebase.SAMPLE_RATE_HZ,
+    channels: int = 1,
+) -> PreparedSet:
     """Open the data of a run: a prepared folder as it is, a corpus through a cache.
 
     The name of the cache is a digest of what it was made from, so no other corpus's cache is used.
@@ -211,17 +236,23 @@ def open_dataset(data: DataConfig, cache: Path, *, features: str) -> PreparedSet
         data: The dances and their music.
         cache: Folder in which a cache may be kept.
         features: Name of the motion features.
+        rate_hz: Samples a second of the model's music.
+        channels: Its channels, 1 or 2.
 
     Raises:
         ConfigError: The source is neither, or there is nothing to generate.
     """
+    form = _Form(features, rate_hz, channels)
     if not data.source:
         origin = f"generated by {kinetune.__version__}: {data.minutes} min, seed {data.seed}"
-        pairs = generated_pairs(data.minutes, data.seed, held_out_every=data.held_out)
-        return _open_cached(pairs, origin, cache, data, features)
+        settings = PairSettings(rate_hz=rate_hz, channels=channels)
+        pairs = generated_pairs(
+            data.minutes, data.seed, held_out_every=data.held_out, pair_settings=settings
+        )
+        return _open_cached(pairs, origin, cache, data, form)
     source = Path(data.source)
     if (source / "prepared.json").is_file():
-        return _check_features(open_prepared(source), features)
+        return _check_form(open_prepared(source), form)
     manifest = source / "manifest.jsonl"
     if not manifest.is_file():
         raise ConfigError(
@@ -229,7 +260,7 @@ def open_dataset(data: DataConfig, cache: Path, *, features: str) -> PreparedSet
             "make one with 'kinetune corpus make' or 'kinetune prepare aist'"
         )
     pairs = corpus_pairs(source, held_out_every=data.held_out)
-    return _open_cached(pairs, _corpus_origin(source), cache, data, features)
+    return _open_cached(pairs, _corpus_origin(source), cache, data, form)
 
 
 def _corpus_origin(source: Path) -> str:
@@ -250,19 +281,15 @@ def _open_cached(
     origin: str,
     cache: Path,
     data: DataConfig,
-    features: str,
+    form: _Form,
 ) -> PreparedSet:
-    key = json.dumps([_VERSION, features, data.held_out, timebase.SAMPLE_RATE_HZ])
+    key = json.dumps([_VERSION, data.held_out, asdict(form)])
     folder = cache / f"prepared-{hashlib.sha256((origin + key).encode()).hexdigest()[:16]}"
     if (folder / "prepared.json").is_file():
         return open_prepared(folder)
-    return write_prepared(pairs, folder, features=features)
-
-
-def _is_held_out(name: str, every: int) -> bool:
-    """Choose by a digest of the name, so that the order of genres doesn't matter."""
-    number = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
-    return every > 0 and number % every == 0
+    return write_prepared(
+        pairs, folder, features=form.features, rate_hz=form.rate_hz, channels=form.channels
+    )
 
 
 def _make_pair(planned: PlannedPair, pair_settings: PairSettings, held_out: bool) -> TrainingPair:
@@ -278,11 +305,19 @@ def _make_pair(planned: PlannedPair, pair_settings: PairSettings, held_out: bool
     )
 
 
-def _check_features(prepared: PreparedSet, features: str) -> PreparedSet:
-    if prepared.features != features:
+def _check_form(prepared: PreparedSet, form: _Form) -> PreparedSet:
+    if prepared.features != form.features:
         raise ConfigError(
             f"{prepared.folder}: prepared with {prepared.features!r} features, but the preset "
-            f"needs {features!r}; prepare it again with --features {features}"
+            f"needs {form.features!r}; prepare it again with --features {form.features}"
+        )
+    found, expected = (
+        f"{p.rate_hz} Hz in {p.channels} channel{'s' * (p.channels > 1)}" for p in (prepared, form)
+    )
+    if found != expected:
+        raise ConfigError(
+            f"{prepared.folder}: prepared at {found}, but the preset needs {expected}; "
+            "use the corpus itself as data.source"
         )
     return prepared
 
@@ -299,11 +334,13 @@ def _read_pair(source: Path, item: CorpusItem, held_out: bool) -> TrainingPair:
     )
 
 
-def _write_item(pair: TrainingPair, out: Path, features: str, rate_hz: int) -> PreparedItem:
-    mono = resample(to_mono(pair.sound), rate_hz).samples
-    duration_s = min(timebase.duration_of(len(mono), rate_hz), pair.clip.duration_s)
-    mono = mono[: timebase.samples_in(duration_s, rate_hz)]
-    samples = np.round(mono * 32767).astype(np.int16)
+def _write_item(
+    pair: TrainingPair, out: Path, features: str, rate_hz: int, channels: int
+) -> PreparedItem:
+    sound = resample(to_mono(pair.sound) if channels == 1 else _stereo(pair.sound), rate_hz)
+    duration_s = min(sound.duration_s, pair.clip.duration_s)
+    heard = sound.samples[: timebase.samples_in(duration_s, rate_hz)]
+    samples = np.round(heard * 32767).clip(-32768, 32767).astype(np.int16)
     rows = features_named(features)(pair.clip)
     digest = hashlib.sha256(samples.tobytes() + rows.tobytes()).hexdigest()[:16]
     item = PreparedItem(
@@ -318,6 +355,13 @@ def _write_item(pair: TrainingPair, out: Path, features: str, rate_hz: int) -> P
     _save(out / "samples" / f"{item.name}.npy", samples)
     _save(out / "features" / f"{item.name}.npy", rows)
     return item
+
+
+def _stereo(sound: Sound) -> Sound:
+    """Return a sound with two channels; one alone is heard on both sides."""
+    if sound.samples.ndim == 2:
+        return sound
+    return Sound(np.stack([sound.samples] * 2, axis=1), sound.rate_hz)
 
 
 def _load(path: Path, dtype: type[np.generic], axes: int, *, mapped: bool = False) -> NDArray:

@@ -19,6 +19,7 @@ from kinetune.training.data.prepare import (
     open_dataset,
     open_prepared,
 )
+from tests.model.conftest import tiny_stereo_config
 
 
 @pytest.fixture
@@ -263,3 +264,50 @@ def test_pairs_made_on_the_fly_are_those_of_the_corpus(tmp_path):
 def test_nothing_to_make_on_the_fly_is_said(tmp_path):
     with pytest.raises(ConfigError, match="minutes must be positive"):
         open_dataset(DataConfig(source=""), tmp_path, features="rhythm")
+
+
+@pytest.fixture(scope="module")
+def stereo_model():
+    return build_pipeline(tiny_stereo_config())
+
+
+@pytest.fixture
+def stereo(stereo_model, tmp_path):
+    """Two prepared items of stereo sound, made as dances and music."""
+    data = DataConfig(source="", minutes=0.8, seed=4, stride_s=1.0, held_out=0)
+    return dataset.open_windows(data, tmp_path, stereo_model)
+
+
+def test_stereo_music_is_prepared_with_both_channels(stereo):
+    prepared, _ = stereo
+    samples = prepared.samples(prepared.items[0])
+    assert (prepared.rate_hz, prepared.channels) == (44_100, 2)
+    assert samples.shape == (round(prepared.items[0].duration_s * 44_100), 2)
+    assert np.abs(samples[:, 0].astype(int) - samples[:, 1]).max() > 100
+
+
+def test_a_stereo_window_is_the_spectrogram_of_its_samples(stereo, stereo_model):
+    """Away from its ends, where the window cut out of the whole item has its neighbours."""
+    prepared, windows = stereo
+    window = windows[3]
+    first = dataset.timebase.samples_in(window.start_s, 44_100)
+    assert first % 1024 == 0
+    part = prepared.samples(prepared.items[window.item])[first : first + 128 * 1024]
+    alone = stereo_model.mel.encode(torch.from_numpy(part.T / 32767.0)[None])[0, :, :128]
+    cut = dataset.window_mel(prepared, [window], stereo_model)[0]
+    assert cut.shape == (320, 128)
+    torch.testing.assert_close(cut[:, 4:-4], alone[:, 4:-4], atol=2e-3, rtol=0.0)
+
+
+def test_beyond_an_items_end_there_is_silence(stereo, stereo_model):
+    prepared, windows = stereo
+    short = dataset.Window(windows[0].item, 0.0, length_s=1.0)
+    mel = dataset.window_mel(prepared, [short], stereo_model)[0]
+    assert mel[:, 43:].eq(-1.0).all()
+    assert not mel[:, :43].eq(-1.0).all()
+
+
+def test_data_prepared_for_another_model_is_refused(prepared, stereo_model):
+    data = DataConfig(source=str(prepared.folder))
+    with pytest.raises(ConfigError, match="at 22050 Hz in 1 channel, .* 44100 Hz in 2 channels"):
+        dataset.open_windows(data, prepared.folder, stereo_model)
