@@ -112,7 +112,7 @@ class PreparedSet:
     def samples(self, item: PreparedItem) -> NDArray[np.int16]:
         """Return the music of an item, int16 (N,) or (N, 2), memory-mapped."""
         path = self.folder / "samples" / f"{item.name}.npy"
-        samples: NDArray[np.int16] = _load(path, np.int16, self.channels, mapped=True)
+        samples: NDArray[np.int16] = _load(path, np.int16, min(self.channels, 2), mapped=True)
         return samples
 
     def feature_rows(self, item: PreparedItem) -> NDArray[np.float32]:
