@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kinetune.audio.export import ExportFormat
 from kinetune.audio.sound import Sound, read_sound
+from kinetune.composer.options import Take
 from kinetune.corpus.folder import PairSettings
 from kinetune.errors import ConfigError
 from kinetune.model.conditioning.control_score import (
@@ -25,6 +26,7 @@ from kinetune.tasks import corpus as corpus_task
 from kinetune.tasks import edit as edit_task
 from kinetune.tasks import evaluate as evaluate_task
 from kinetune.tasks import film as film_task
+from kinetune.tasks.composing.engine import ComposerPipeline
 from kinetune.tasks.corpus import CorpusRequest, CorpusResult
 from kinetune.tasks.edit import EditRequest, Material
 from kinetune.tasks.evaluate import EvaluateRequest, EvaluateResult, ScoringOptions
@@ -33,8 +35,9 @@ from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.music import Music
 from kinetune.tasks.recipe import find_music_recipe
 from kinetune.tasks.requests.beat_options import BeatOptions
+from kinetune.tasks.requests.composer_options import composer_options
 from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance, genre_of_music
-from kinetune.tasks.requests.music_options import MusicOptions
+from kinetune.tasks.requests.music_options import Engine, MusicOptions
 from kinetune.tasks.requests.output_paths import FilmOptions, check_absent
 from kinetune.tasks.requests.score_options import combine_score
 
@@ -120,6 +123,10 @@ def generate(  # noqa: PLR0913 - a user's options by name
     silences_s: Sequence[Span] = (),
     energy: float = 1.0,
     exact: bool = False,
+    engine: Engine = "diffusion",
+    key: str | None = None,
+    chords: str | Path | None = None,
+    redo: Sequence[Take | Span] = (),
     steps: int | None = None,
     guidance: float | None = None,
     rate_hz: int | None = None,
@@ -146,6 +153,10 @@ def generate(  # noqa: PLR0913 - a user's options by name
         silences_s: Start and end of silences.
         energy: Factor on the energy of all of the piece, 0.1 to 3.
         exact: Take times as they are, not moved to bar lines.
+        engine: ``diffusion``, the model, or ``composer``: notes played by instruments.
+        key: Of composed music, such as ``A minor``; drawn if None.
+        chords: Of composed music: such as ``Am F C G``, a chord a bar, or a file of chords.
+        redo: Of composed music: takes, or starts and ends, whose bars are drawn anew.
         steps: Denoising steps; the model's own number if None.
         guidance: Weight of the dance against no dance; the model's own if None.
         rate_hz: Samples a second; the model's own if None.
@@ -176,10 +187,12 @@ def generate(  # noqa: PLR0913 - a user's options by name
             energy=energy,
             exact=exact,
         ),
+        engine=engine,
+        composer=composer_options(key, chords, [_take(each, seed) for each in redo]),
     )
     inputs = [] if isinstance(dance, MotionClip) else [Path(dance)]
     clip = _clip(dance)
-    pipeline = _pipeline(model, device)
+    pipeline = ComposerPipeline() if engine == "composer" else _pipeline(model, device)
     request = GenerateRequest(
         tuple(inputs),
         options=options,
@@ -187,7 +200,9 @@ def generate(  # noqa: PLR0913 - a user's options by name
         model=pipeline.model,
     )
     code = genre_for_dance(inputs[0].name if inputs else clip.name, genre).code
-    made = make_music(clip, options, genre=code, pipeline=pipeline, progress=progress)
+    made = make_music(
+        clip, options, genre=code, pipeline=pipeline, export=request.export, progress=progress
+    )
     return finish_music(made, clip, request, inputs=inputs, pipeline=pipeline)
 
 
@@ -369,6 +384,10 @@ def _sound(music: Music | Sound | str | Path) -> Sound:
     if isinstance(music, Music):
         return music.sound
     return music if isinstance(music, Sound) else read_sound(Path(music))
+
+
+def _take(each: Take | Span, seed: int) -> Take:
+    return each if isinstance(each, Take) else Take(*each, seed + 1)
 
 
 def _floats(values: Sequence[float]) -> tuple[float, ...]:

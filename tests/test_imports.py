@@ -26,6 +26,7 @@ LAYERS = {
     "model": 4,
     "corpus": 4,
     "metrics": 4,
+    "composer": 5,
     "training": 5,
     "render": 5,
     "tasks": 6,
@@ -89,6 +90,7 @@ def test_the_ground_floor_does_not_go_round_in_circles():
         "import kinetune.cli.main",
         "import kinetune; kinetune.generate, kinetune.load_motion, kinetune.KinetuneError",
         "import kinetune.tasks.generate, kinetune.tasks.inspect, kinetune.tasks.again",
+        "import kinetune.composer.piece, kinetune.composer.mastering",
     ],
 )
 def test_light_imports_do_not_load_torch(statement):

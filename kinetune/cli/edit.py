@@ -101,6 +101,10 @@ def command(
     score: ScoreOption = None,
     accent: AccentOption = None,
     silence: SilenceOption = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="diffusion or composer. (default: what made the music)"),
+    ] = None,
     beat_of: Annotated[
         str, typer.Option(help="Where to detect beats if none are given: dance or music.")
     ] = "dance",
@@ -146,6 +150,7 @@ def command(
         plot=plot,
         film=FilmOptions(video, onto, offset),
         existing="replace" if force else "refuse",
+        engine=engine,  # type: ignore[arg-type]
         model=model,
         device=device,
     )

@@ -14,12 +14,15 @@ from kinetune.cli.terminal.options import (
     BeatsOption,
     BlenderOption,
     BpmOption,
+    ChordsOption,
     DeviceOption,
     EnergyOption,
+    EngineOption,
     FirstBeatOption,
     ForceOption,
     FpsOption,
     GuidanceOption,
+    KeyOption,
     MappingOption,
     MetreOption,
     ModelOption,
@@ -29,6 +32,7 @@ from kinetune.cli.terminal.options import (
     ScoreOption,
     SilenceOption,
     StepsOption,
+    TakesOption,
     VideoOption,
     beat_options,
     read_options,
@@ -75,6 +79,10 @@ def command(
         str | None,
         typer.Option(help=f"{GENRES}. (default: from an AIST++ file name, else house)"),
     ] = None,
+    engine: EngineOption = "diffusion",
+    key: KeyOption = None,
+    chords: ChordsOption = None,
+    redo: TakesOption = None,
     seed: Annotated[
         int, typer.Option(help="Random seed, 0 or more; each seed gives another piece.")
     ] = 0,
@@ -132,7 +140,9 @@ def command(
     from kinetune.audio.export import ExportFormat
     from kinetune.cli.terminal.output import print_json
     from kinetune.cli.terminal.progress import passing_bar
+    from kinetune.composer.options import parse_take
     from kinetune.tasks.generate import GenerateRequest, MusicOptions, generate
+    from kinetune.tasks.requests.composer_options import composer_options
     from kinetune.tasks.requests.output_paths import FilmOptions
 
     options = MusicOptions(
@@ -143,6 +153,8 @@ def command(
         beats=beat_options(bpm, first_beat, beats, metre=metre, reading=reading),
         loop=loop,
         score=score_options(score, accent, silence, energy, exact=exact),
+        engine=engine,  # type: ignore[arg-type]
+        composer=composer_options(key, chords, [parse_take(text, seed + 1) for text in redo or []]),
     )
     request = GenerateRequest(
         motions=tuple(motion),
@@ -197,6 +209,7 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     others = ", ".join(f"{bpm:.1f}" for bpm in piece.other_bpm[:3])
     if not beats.sets_tempo and others:
         say(f"  other possible tempi: {others} bpm (choose with --bpm)")
+    _print_composed(piece)
     for path in piece.beat_maps:
         say(f"  beats: {path}")
     for title, made in (
@@ -206,6 +219,11 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     ):
         if made is not None:
             say(f"  {title}: {made}")
+
+
+def _print_composed(piece: "GeneratedPiece") -> None:
+    if piece.composed is not None:
+        say(f"  {piece.composed.key}: {piece.composed.chords}  ({piece.composed.chords_file})")
 
 
 def _tempo_source(request: "GenerateRequest") -> str:

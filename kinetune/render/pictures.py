@@ -48,10 +48,12 @@ def draw_music(
     from kinetune.metrics.latency import BEAT_LATENCY_S, without_latency
     from kinetune.render import panels
 
+    # A composed piece has no spectrogram of its own: that of its sound.
+    mel = music.mel if music.mel.size else panels.mel_of(music.sound)
     beats_s = without_latency(music_beats(music.sound).beats_s, BEAT_LATENCY_S)
 
     def draw_mel(axes: "Axes", page: "Page") -> None:
-        panels.draw_mel(axes, music.mel, music.sound.duration_s, page, vmin=-1.0, vmax=1.0)
+        panels.draw_mel(axes, mel, music.sound.duration_s, page, vmin=-1.0, vmax=1.0)
         panels.draw_detected_beats(axes, beats_s, page)
         panels.draw_marks(axes, marks or Marks(), page)
         axes.set_title("music: mel spectrogram", loc="left", fontsize=9)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from kinetune.errors import ConfigError
+from kinetune.tasks.composing.engine import pipeline_for
 from kinetune.tasks.edit import EditRequest, edit, recorded_request
 from kinetune.tasks.generate import GenerateRequest, generate
 from kinetune.tasks.lazy_pipeline import LazyPipeline
@@ -77,8 +78,8 @@ def make_again(
     name = made.output or request.recipe
     output = request.output or Path(f"{name.stem}-again{name.suffix}")
     model = request.model or made.model or "default"
-    pipeline = pipeline or LazyPipeline(model, request.device)
-    if (actual := model_sha256(pipeline.model)) != recipe.model_sha256 and recipe.model_sha256:
+    pipeline = pipeline or pipeline_for(made.options, model, request.device)
+    if recipe.model_sha256 and (actual := model_sha256(pipeline.model)) != recipe.model_sha256:
         raise ConfigError(
             f"model {pipeline.model}: is not the one that {request.recipe} was made with "
             f"(checksum {actual[:12]}, expected {recipe.model_sha256[:12]}); name that with --model"

@@ -20,7 +20,7 @@ from kinetune.tasks.music import Music, write_piece
 from kinetune.tasks.recipe import Origin, Recipe, find_music_recipe, input_path, sidecar_path
 from kinetune.tasks.requests.beat_options import BeatOptions
 from kinetune.tasks.requests.genre_choice import GenreChoice, genre_of_music
-from kinetune.tasks.requests.music_options import MusicOptions
+from kinetune.tasks.requests.music_options import Engine, MusicOptions
 from kinetune.tasks.requests.output_paths import Existing, FilmOptions, check_absent
 from kinetune.tasks.requests.progress import Progress, stage
 from kinetune.tasks.requests.serialisation import from_json
@@ -57,6 +57,7 @@ class EditRequest:
         plot: Whether to draw before and after, beside the sound.
         film: The film that goes with the music.
         existing: What to do where a file exists: ``refuse`` or ``replace``.
+        engine: What makes what is new, ``diffusion`` or ``composer``; None is what made the music.
         model: A bundled name, a checkpoint folder, or a hub id; None takes the recipe's, or the
             default.
         device: ``auto`` or a torch device.
@@ -79,12 +80,16 @@ class EditRequest:
     plot: bool = False
     film: FilmOptions = field(default_factory=FilmOptions)
     existing: Existing = "refuse"
+    engine: Engine | None = None
     model: str | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
         if self.beats_of not in get_args(BeatSource):
             raise ConfigError(f"the beats must be of dance or music, found {self.beats_of!r}")
+        if self.engine not in (None, *get_args(Engine)):
+            known = ", ".join(get_args(Engine))
+            raise ConfigError(f"the engine must be one of {known}; found {self.engine!r}")
         options = (self.strength, self.options.genre, self.keep_rhythm)
         if self.is_whole and options == (None, None, None):
             raise ConfigError(
@@ -184,6 +189,12 @@ def edit(
     _check_outputs(request)
     recipe = find_music_recipe(request.music)
     request = request if recipe is None else complete_request(request, recipe)
+    if recipe is not None and _is_composers(request, recipe):
+        from kinetune.tasks.composing.redo import edit_composed
+
+        return edit_composed(request, recipe, progress=progress)
+    if request.engine == "composer":
+        raise ConfigError(f"{request.music}: not composed, so it has no notes to redo")
     material = _read_material(request, recipe)
     pipeline = pipeline or LazyPipeline(request.model or "default", request.device)
     edited, music = edit_in_memory(
@@ -268,6 +279,12 @@ def edit_in_memory(
     return edited, music
 
 
+def _is_composers(request: EditRequest, recipe: Recipe) -> bool:
+    """Whether the composer made the music and is to change it."""
+    engine = recipe.request["options"].get("engine")
+    return engine == "composer" and request.engine != "diffusion"
+
+
 def complete_request(request: EditRequest, recipe: Recipe) -> EditRequest:
     """Return the request with what it leaves out taken from the recipe of the music.
 
@@ -287,7 +304,7 @@ def complete_request(request: EditRequest, recipe: Recipe) -> EditRequest:
         request,
         motion=motion,
         read=read,
-        model=request.model or made.model,
+        model=request.model or _model_of(made),
         options=replace(
             overrides,
             steps=options.steps if overrides.steps is None else overrides.steps,
@@ -313,6 +330,11 @@ def recorded_request(recipe: Recipe, path: Path) -> "EditRequest | GenerateReque
     if recipe.task == "generate":
         return from_json(GenerateRequest, recipe.request, context=context)
     return from_json(EditRequest, recipe.request, context=context)
+
+
+def _model_of(made: "EditRequest | GenerateRequest") -> str | None:
+    """The model a recipe names; the default for music by the composer."""
+    return "default" if made.options.engine == "composer" else made.model
 
 
 def _check_outputs(request: EditRequest) -> None:

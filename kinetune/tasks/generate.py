@@ -14,6 +14,8 @@ from kinetune.files import check_writable
 from kinetune.motion.io.formats import ReadOptions, read_motion_file
 from kinetune.render.marks import marks_of
 from kinetune.tasks import variations
+from kinetune.tasks.composing.engine import ComposedMusic, beats_for, compose_music, pipeline_for
+from kinetune.tasks.composing.outputs import ComposedFiles, chords_path, write_outputs
 from kinetune.tasks.film import write_film
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.music import Music, write_piece
@@ -43,6 +45,7 @@ _log = logging.getLogger("kinetune")
 
 # Suffix of each form of the beat map, beside the sound.
 BEAT_MAPS = {"json": ".beats.json", "csv": ".beats.csv", "labels": ".beats.txt", "midi": ".mid"}
+_STAGES = {"diffusion": "denoising", "composer": "playing"}
 FORMATS = ("wav", "flac", "ogg", "mp3")
 
 
@@ -105,6 +108,8 @@ class GenerateRequest:
         if self.variations > 1:
             sounds = [ranked_path(paths.sound, rank + 1) for rank in range(self.variations)]
         others = [sidecar_path(sound) for sound in sounds]
+        if self.options.engine == "composer":
+            others += [chords_path(sound) for sound in sounds]
         suffixes = [BEAT_MAPS[name] for name in self.beat_maps] + [".png"] * self.plot
         others += [sound.with_suffix(suffix) for sound in sounds for suffix in suffixes]
         if self.variations > 1:
@@ -145,6 +150,7 @@ class GeneratedPiece:
         film: The film written.
         variation_sheet: Picture of all variations of the dance, with the first only.
         note: What had to be assumed to read the motion, one line; empty if nothing.
+        composed: Key, chords, form and further files of composed music; None of other.
     """
 
     motion: str
@@ -169,6 +175,7 @@ class GeneratedPiece:
     film: str | None = None
     variation_sheet: str | None = None
     note: str = ""
+    composed: ComposedFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -205,7 +212,7 @@ def generate(
         KinetuneError: The model can't be loaded, or the output can't be written to: nothing was
             made.
     """
-    pipeline = pipeline or LazyPipeline(request.model, request.device)
+    pipeline = pipeline or pipeline_for(request.options, request.model, request.device)
     jobs, skipped = _plan(request, pipeline, progress)
     pieces: list[GeneratedPiece] = []
     failures: list[Failure] = []
@@ -221,7 +228,8 @@ def generate(
         if clip is None:
             continue
         # Outside of the context: a model that can't be loaded ends the batch.
-        pipeline.load()
+        if request.options.engine == "diffusion":
+            pipeline.load()
         with collect_failures(job.path, failures):
             for piece in _make_variations(job, clip, file.note):
                 pieces.append(piece)
@@ -237,6 +245,7 @@ def make_music(
     genre: str,
     pipeline: LazyPipeline,
     grid: "BeatGrid | None" = None,
+    export: ExportFormat | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> "DanceMusic":
     """Return the music of one dance, in memory.
@@ -247,11 +256,16 @@ def make_music(
         genre: Name or code.
         pipeline: The model.
         grid: The beats to make it to; None takes them from the options.
-        progress: Called with denoising steps done and in all.
+        export: Rate, channels and loudness, which the composer plays in right away.
+        progress: Called with denoising steps, or samples, done and in all.
 
     Raises:
         KinetuneError: The dance is too short or too long, or the options don't fit it.
     """
+    if options.engine == "composer":
+        return compose_music(
+            clip, options, genre=genre, grid=grid, export=export, progress=progress
+        )
     # Without options for its beats, a loop may move the tempo.
     if grid is None and not (options.loop and options.beats == BeatOptions()):
         grid = options.beats.grid_for(clip)
@@ -312,11 +326,11 @@ def finish_music(
         read=request.read,
         options=replace(request.options, genre=made.genre, seed=made.seed),
         export=request.export,
-        model=request.model,
+        model=request.model if options.engine == "diffusion" else "composer",
         device=request.device,
     )
     origin = Origin("generate", single, tuple(inputs), pipeline.sha256, pipeline.versions)
-    sound = export(made.sound, request.export)
+    sound = made.sound if options.engine == "composer" else export(made.sound, request.export)
     return Music(
         sound, made.grid, made.genre, made.seed, clip, origin, draw, loops=options.loop, marks=marks
     )
@@ -383,12 +397,11 @@ def _make_variations(job: _Job, clip: "MotionClip", note: str) -> list[Generated
     rate_hz = request.export.rate_hz or job.pipeline.load().output_rate_hz
     check_suffix(job.paths.sound, rate_hz=rate_hz)
     options = request.options
-    free = options.loop and options.beats == BeatOptions()
-    grid = None if free else options.beats.grid_for(clip)
+    grid = _grid(options, clip)
     made = [
         make_music(
             clip, replace(options, seed=seed), genre=job.genre.code, pipeline=job.pipeline,
-            grid=grid, progress=job.stage("denoising"),
+            grid=grid, export=request.export, progress=job.stage(_STAGES[options.engine]),
         )
         for seed in range(options.seed, options.seed + request.variations)
     ]  # fmt: skip
@@ -408,6 +421,14 @@ def _make_variations(job: _Job, clip: "MotionClip", note: str) -> list[Generated
     return pieces
 
 
+def _grid(options: MusicOptions, clip: "MotionClip") -> "BeatGrid | None":
+    """The beats that all variations of a dance share; None where a loop may move the tempo."""
+    if options.engine == "composer":
+        return beats_for(clip, options.beats)
+    free = options.loop and options.beats == BeatOptions()
+    return None if free else options.beats.grid_for(clip)
+
+
 def _write(job: _Job, made: "DanceMusic", clip: "MotionClip", paths: OutputPaths) -> GeneratedPiece:
     """Write one piece and all that was requested with it."""
     request, target = job.request, paths.sound
@@ -416,6 +437,8 @@ def _write(job: _Job, made: "DanceMusic", clip: "MotionClip", paths: OutputPaths
     piece = replace(
         _describe(job, target, made, music, clip), beat_maps=_write_beats(music, job, target)
     )
+    if isinstance(made, ComposedMusic):
+        piece = replace(piece, composed=write_outputs(made, target))
     if request.plot:
         picture = target.with_suffix(".png")
         music.draw(picture)

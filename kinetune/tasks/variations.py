@@ -79,6 +79,7 @@ def draw_variations(path: Path, clip: MotionClip, variations: Sequence[Variation
 
     from kinetune.audio.beats import onset_envelope
     from kinetune.files import atomic_file
+    from kinetune.render.panels import mel_of
 
     best = variations[0].music
     shown = variations[:_SHOWN_VARIATIONS]
@@ -90,7 +91,9 @@ def draw_variations(path: Path, clip: MotionClip, variations: Sequence[Variation
     body.set_ylabel("body\nm/s", fontsize=8)
     body.set_ylim(bottom=0.0)
     for rank, (axes, variation) in enumerate(zip(rows, shown, strict=True), start=1):
-        mel, scores = variation.music.mel, variation.scores
+        scores, mel = variation.scores, variation.music.mel
+        # A composed piece has no spectrogram of its own: that of its sound.
+        mel = mel if mel.size else mel_of(variation.music.sound)
         extent = (0.0, variation.music.sound.duration_s, 0, len(mel))
         axes.imshow(mel, origin="lower", aspect="auto", cmap="magma", extent=extent)
         strength = onset_envelope(variation.music.sound)

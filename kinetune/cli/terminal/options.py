@@ -105,6 +105,21 @@ OntoOption = Annotated[
 OffsetOption = Annotated[
     float, typer.Option(help="Time in the --onto video at which the music starts, in seconds.")
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option("--engine", help="diffusion: the model. composer: notes played by instruments."),
+]
+KeyOption = Annotated[
+    str | None, typer.Option(help="Composer: the key, such as 'A minor'. (default: drawn)")
+]
+ChordsOption = Annotated[
+    str | None,
+    typer.Option(help="Composer: chords, one a bar, such as 'Am F C G'; or a file of chords."),
+]
+TakesOption = Annotated[
+    list[str] | None,
+    typer.Option("--redo", help="Composer: bars to draw anew, as 12:16, or 12:16:SEED."),
+]
 GENRES = (
     "break, house, ballet-jazz, street-jazz, krump, la-hip-hop, locking, middle-hip-hop, popping, "
     "waacking"

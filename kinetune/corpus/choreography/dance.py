@@ -131,6 +131,11 @@ def annotate(
     return Dance(clip, beats, bars, float(bpm), code, np.clip(energy, 0.0, 1.0))
 
 
+def beat_energy(clip: MotionClip, beats: Array) -> Array:
+    """Return how strongly the body moves from each beat to the next, 0 to 1, shape (n_beats,)."""
+    return np.asarray(np.clip(_mean_speeds(clip, beats) / _FULL_SPEED_M_S, 0.0, 1.0))
+
+
 def _mean_speeds(clip: MotionClip, beats: Array) -> Array:
     """Mean speed of the joints from each beat to the next or the end, m/s, shape (n_beats,)."""
     if not len(beats):

@@ -81,6 +81,7 @@ class NoteWriter:
     Attributes:
         bars_s: Starts of the bars, seconds; the first may lie before zero.
         notes: What has been written.
+        written: The bars that have been written.
         last_crash_bar: The bar of the last crash.
     """
 
@@ -95,6 +96,7 @@ class NoteWriter:
         count = int(np.ceil((profile.duration_s - first) / bar_s - 1e-9))
         self.bars_s = [first + bar_s * bar for bar in range(count)]
         self.notes: list[Note] = []
+        self.written: list[Bar] = []
         self.last_crash_bar = -STEPS_IN_BAR
         # A player drags or pushes all along; timekeepers don't.
         self._lag_s = {

@@ -82,7 +82,9 @@ def write_song(rng: np.random.Generator, song: Song, profile: DanceProfile) -> N
             resting = _draw_resting_parts(rng, song, float(curve.energy(index).mean()))
             if curve.mean(index, PHRASE_BARS - phrase % PHRASE_BARS) < _CALM_BELOW:
                 resting |= song.calm_rests
-        _write_bar(writer, _make_bar(writer, curve, index), resting, curve.before(index))
+        bar = _make_bar(writer, curve, index)
+        writer.written.append(bar)
+        _write_bar(writer, bar, resting, curve.before(index))
     return writer
 
 

@@ -74,6 +74,19 @@ def _match_tone(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
     if not mix.tone_db:
         return bus
     hz, power = signal.welch(bus.mean(axis=1), rate_hz, nperseg=rate_hz // 8)
+    taps = tone_filter(hz, power, mix, rate_hz)
+    return map_channels(bus, lambda x: signal.oaconvolve(x, taps)[: len(x)])
+
+
+def tone_filter(hz: Wave, power: Wave, mix: Mix, rate_hz: int) -> Wave:
+    """Return the minimum-phase filter that brings a spectrum to the mix's tone, (taps,).
+
+    Args:
+        hz: Frequencies of the spectrum, ascending.
+        power: Its power at each.
+        mix: Its ``tone_db`` is not empty.
+        rate_hz: Samples a second.
+    """
     tone_hz = np.array([hz for hz in TONE_HZ if hz < 0.45 * rate_hz])
     third = 2.0 ** (1.0 / 3.0)
     measured = np.array([power[(hz >= f / third) & (hz <= f * third)].mean() for f in tone_hz])
@@ -84,8 +97,7 @@ def _match_tone(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
     grid = np.linspace(0.0, rate_hz / 2.0, 2049)
     gain_db = np.interp(np.log(np.maximum(grid, 20.0)), np.log(tone_hz), change)
     taps = signal.firwin2(rate_hz // 30 | 1, grid, 10.0 ** (gain_db / 20.0), fs=rate_hz)
-    taps = signal.minimum_phase(taps, half=False)
-    return map_channels(bus, lambda x: signal.oaconvolve(x, taps)[: len(x)])
+    return np.asarray(signal.minimum_phase(taps, half=False))
 
 
 def _loud_rms(bus: Bus, rate_hz: int) -> float:

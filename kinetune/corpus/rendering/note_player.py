@@ -66,6 +66,7 @@ class NotePlayer:
         first: Sample at which the first block begins, counted from time 0; notes that would start
             earlier start there.
         dtype: Of the samples.
+        turns: Which of a drum's sounds each note plays, counted round; in order of notes if None.
     """
 
     def __init__(
@@ -76,10 +77,12 @@ class NotePlayer:
         *,
         first: int = 0,
         dtype: type[np.floating] = np.float64,
+        turns: Sequence[int] | None = None,
     ) -> None:
         self._part, self._notes, self._rate_hz = part, notes, rate_hz
         self._first = self._position = first
         self._dtype = dtype
+        self._turns = turns if turns is not None else range(len(notes))
         self._timbres = _round_robin(part)
         self._cache: dict[_Key, _Rendered] = {}
         self._count = 0
@@ -109,7 +112,7 @@ class NotePlayer:
             note = self._notes[self._count]
             if timebase.samples_in(note.start_s - MAX_LEAD_S, self._rate_hz) >= end:
                 return
-            wave = self._render(self._timbres[self._count % len(self._timbres)], note)
+            wave = self._render(self._timbres[self._turns[self._count] % len(self._timbres)], note)
             start = timebase.samples_in(note.start_s - wave.lead_s, self._rate_hz)
             gain = note.velocity**_VELOCITY_CURVE
             # Only a player's timing error could move a note before the first sample.

@@ -1,12 +1,15 @@
 """What decides the music of a dance, besides the dance itself."""
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from kinetune import genres
+from kinetune.composer.options import ComposerOptions
 from kinetune.errors import ConfigError
 from kinetune.model.conditioning.control_score import ControlScore, check_score
 from kinetune.tasks.requests.beat_options import BeatOptions
 
+Engine = Literal["diffusion", "composer"]
 MAX_STEPS, MAX_GUIDANCE = 1000, 50.0
 
 
@@ -22,9 +25,12 @@ class MusicOptions:
         beats: Which beats it is made to.
         loop: Whole bars whose end leads to their beginning.
         score: Sections, accents and silences.
+        engine: What makes the music: the diffusion model, or the composer.
+        composer: What only the composer is told: key, chords, stretches drawn anew.
 
     Raises:
-        ConfigError: An unknown genre, or a number out of range.
+        ConfigError: An unknown genre or engine, a number out of range, or an option of the other
+            engine.
     """
 
     genre: str | None = None
@@ -34,6 +40,8 @@ class MusicOptions:
     beats: BeatOptions = field(default_factory=BeatOptions)
     loop: bool = False
     score: ControlScore | None = None
+    engine: Engine = "diffusion"
+    composer: ComposerOptions = field(default_factory=ComposerOptions)
 
     def __post_init__(self) -> None:
         if self.genre is not None:
@@ -46,3 +54,16 @@ class MusicOptions:
             raise ConfigError(f"guidance must be 0 to {MAX_GUIDANCE:g}, found {self.guidance:g}")
         if self.score is not None:
             check_score(self.score)
+        self._check_engine()
+
+    def _check_engine(self) -> None:
+        if self.engine not in get_args(Engine):
+            known = ", ".join(get_args(Engine))
+            raise ConfigError(f"the engine must be one of {known}; found {self.engine!r}")
+        if self.engine == "composer":
+            if (self.steps, self.guidance) != (None, None):
+                raise ConfigError("the composer has no denoising steps and no guidance")
+        elif self.composer != ComposerOptions():
+            raise ConfigError(
+                "key, chords and stretches to redo are the composer's: add --engine composer"
+            )

@@ -1,0 +1,212 @@
+"""The master of a piece: tone, saturation, compressor, limiter, loudness; and the same on stems.
+
+The tone is one linear filter. Everything behind it multiplies each sample by a gain, saturation
+too (its curve is odd): the gain of the mix, applied to the toned stems, makes stems whose sum is
+the mastered mix. Long sounds are worked through a chunk at a time. Axes: (N, channels).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, signal
+
+from kinetune import timebase
+from kinetune.audio.loudness import normalise_loudness
+from kinetune.audio.sound import Sound
+from kinetune.composer.piece import Piece
+from kinetune.composer.rendering import Block, Convolver
+from kinetune.corpus.composition.music_score import Mix
+from kinetune.corpus.rendering.mastering import PEAK, tone_filter
+from kinetune.memmap import chunks, zeros_or_memmap
+from kinetune.model.conditioning.control_score import apply_silences
+
+# As in corpus/rendering/mastering.py: loudness of the louder passages before saturation and before
+# the limiter, root mean square; rumble filter and the corner of the tilt.
+_SATURATED_RMS, _LIMITED_RMS = 0.16, 0.24
+_RUMBLE_HZ, _TILT_HZ = 28.0, 900.0
+_BLOCK_S, _LOUD_S, _LOUD_QUANTILE = 0.004, 0.5, 0.8
+_THRESHOLD, _EXPONENT, _COMPRESSOR_S = 0.15, 0.45, 0.06
+# Length of the whole tone filter.
+_TAPS_S = 0.25
+# The gain of a sample that is smaller is that of its neighbours.
+_SMALL = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Master:
+    """A mastered piece, and what makes stems of it.
+
+    Attributes:
+        sound: The mastered mix.
+        toned: The mix behind the tone filter, (N, channels).
+        taps: The tone filter, (taps,).
+        settings: The chain in words and numbers.
+    """
+
+    sound: Sound
+    toned: Block
+    taps: NDArray[np.float64]
+    settings: dict[str, object]
+
+
+def master_mix(piece: Piece, mix: Block, rate_hz: int, *, target_lufs: float = -14.0) -> Master:
+    """Return the master of a mix.
+
+    Args:
+        piece: The piece.
+        mix: Its sound before mastering, (N, channels).
+        rate_hz: Samples a second.
+        target_lufs: Integrated loudness.
+    """
+    taps = _tone_taps(piece.mix, mix, rate_hz)
+    toned = _shape(piece, _convolved(mix, taps, loop=piece.loop), rate_hz)
+    level = _SATURATED_RMS / max(_loud_rms(toned, rate_hz), 1e-6)
+    drive = 1.0 + 2.0 * piece.mix.saturation
+    out = zeros_or_memmap(toned.shape)
+    for part in chunks(out, toned):
+        out[part] = np.tanh(np.float32(drive * level) * toned[part]) / np.float32(drive**0.7)
+    edge = "wrap" if piece.loop else "nearest"
+    levels = _block_peaks(out, rate_hz)
+    smooth = ndimage.gaussian_filter1d(levels, _COMPRESSOR_S / _BLOCK_S, mode=edge)
+    _apply(out, np.minimum(1.0, (_THRESHOLD / np.maximum(smooth, 1e-6)) ** _EXPONENT), rate_hz)
+    push = _LIMITED_RMS / max(_loud_rms(out, rate_hz), 1e-6)
+    gain = np.minimum(1.0, 0.9 * PEAK / np.maximum(push * _block_peaks(out, rate_hz), 1e-6))
+    gain = ndimage.uniform_filter1d(ndimage.minimum_filter1d(gain, 7, mode=edge), 5, mode=edge)
+    _apply(out, push * gain, rate_hz)
+    sound = normalise_loudness(Sound(_squeezed(out), rate_hz), target_lufs=target_lufs)
+    settings: dict[str, object] = {
+        "tone": {"taps": len(taps), "tilt_db": piece.mix.tilt_db, "highpass_hz": _RUMBLE_HZ},
+        "level": level,
+        "saturation": {"curve": "tanh(drive x) / drive^0.7", "drive": drive},
+        "compressor": {
+            "threshold": _THRESHOLD, "ratio": round(1.0 / (1.0 - _EXPONENT), 2),
+            "smoothing_s": _COMPRESSOR_S,
+        },
+        "limiter": {"push": push, "ceiling": 0.9 * PEAK, "block_s": _BLOCK_S},
+        "loudness_lufs": target_lufs,
+        "true_peak_dbtp": -1.0,
+    }  # fmt: skip
+    return Master(sound, toned, taps, settings)
+
+
+def master_stem(piece: Piece, master: Master, stem: Block) -> Sound:
+    """Return a stem with the master's tone and gain: the sum of all is the mastered mix.
+
+    Args:
+        piece: The piece.
+        master: The master of its mix.
+        stem: The stem before mastering, (N, channels).
+    """
+    rate_hz = master.sound.rate_hz
+    out = _shape(piece, _convolved(stem, master.taps, loop=piece.loop), rate_hz)
+    final = master.sound.samples.reshape(out.shape)
+    for part in chunks(out, final, master.toned):
+        out[part] *= _gain(final[part], master.toned[part])
+    return Sound(_squeezed(out), rate_hz)
+
+
+def unmastered(piece: Piece, samples: Block, rate_hz: int, gain: float) -> Sound:
+    """Return a mix or a stem before mastering, turned down by ``gain``; silences are kept."""
+    out = _shape(piece, samples.copy(), rate_hz)
+    for part in chunks(out):
+        out[part] *= np.float32(gain)
+    return Sound(_squeezed(out), rate_hz)
+
+
+def _gain(final: Block, toned: Block) -> Block:
+    """What the master multiplies each sample by, (n, channels)."""
+    safe = np.abs(toned) > _SMALL
+    ratio = np.divide(final, toned, out=np.zeros_like(final), where=safe)
+    if not safe.all() and safe.any():
+        ratio[~safe] = np.median(ratio[safe])
+    return ratio
+
+
+def _squeezed(samples: Block) -> Block:
+    return samples[:, 0] if samples.shape[1] == 1 else samples
+
+
+def _shape(piece: Piece, samples: Block, rate_hz: int) -> Block:
+    """The samples with the piece's silences and the fade at its end."""
+    samples = apply_silences(Sound(samples, rate_hz), piece.silences, loop=piece.loop).samples
+    fade = min(len(samples), timebase.samples_in(piece.fade_s, rate_hz))
+    if fade:
+        samples[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)[:, None]
+    return samples
+
+
+def _tone_taps(mix: Mix, samples: Block, rate_hz: int) -> NDArray[np.float64]:
+    """Rumble filter, tone and tilt as one filter, (taps,)."""
+    impulse = np.zeros(timebase.samples_in(_TAPS_S, rate_hz))
+    impulse[0] = 1.0
+    taps = signal.sosfilt(
+        signal.butter(2, _RUMBLE_HZ, "highpass", fs=rate_hz, output="sos"), impulse
+    )
+    if mix.tone_db and samples.any():
+        hz, power = _spectrum(samples, rate_hz)
+        tone = tone_filter(hz, power, mix, rate_hz)
+        taps = signal.oaconvolve(taps, tone)[: len(taps)]
+    low = signal.sosfilt(signal.butter(1, _TILT_HZ, "lowpass", fs=rate_hz, output="sos"), taps)
+    tilt = 10.0 ** (mix.tilt_db / 40.0)
+    return np.asarray(low / tilt + (taps - low) * tilt)
+
+
+def _spectrum(samples: Block, rate_hz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Frequencies and mean power (Welch), of the channels' mean."""
+    size = rate_hz // 8
+    hz, total, weight = np.zeros(0), np.zeros(size // 2 + 1), 0
+    for part in chunks(samples):
+        mono = samples[part].mean(axis=1)
+        if len(mono) < size:
+            mono = np.pad(mono, (0, size - len(mono)))
+        hz, power = signal.welch(mono, rate_hz, nperseg=size)
+        total, weight = total + len(mono) * power, weight + len(mono)
+    return hz, total / weight
+
+
+def _convolved(samples: Block, taps: NDArray[np.float64], *, loop: bool) -> Block:
+    """The samples through a filter, (N, channels); a loop goes round."""
+    out = zeros_or_memmap(samples.shape)
+    convolver = Convolver(np.tile(taps, (samples.shape[1], 1)))
+    if loop:
+        around = -(-len(taps) // len(samples))
+        before = np.concatenate([samples] * around)[-len(taps) :]
+        convolver.next_block(np.ascontiguousarray(before.T))
+    # Transforms of about this length are quickest.
+    for part in chunks(out, samples, size=(1 << 17) - len(taps) + 1):
+        out[part] = convolver.next_block(np.ascontiguousarray(samples[part].T)).T
+    return out
+
+
+def _loud_rms(samples: Block, rate_hz: int) -> float:
+    """Root mean square of the louder part: the 80th percentile over half seconds."""
+    size = timebase.samples_in(_LOUD_S, rate_hz)
+    powers = [
+        np.add.reduceat(np.square(samples[part]).mean(axis=1), np.arange(0, _length(part), size))
+        for part in chunks(samples, size=64 * size)
+    ]
+    return float(np.sqrt(np.quantile(np.concatenate(powers) / size, _LOUD_QUANTILE)))
+
+
+def _length(part: slice) -> int:
+    return int(part.stop - part.start)
+
+
+def _block_peaks(samples: Block, rate_hz: int) -> NDArray[np.float64]:
+    """Peak of every few milliseconds over all channels."""
+    size = timebase.samples_in(_BLOCK_S, rate_hz)
+    peaks = [
+        np.maximum.reduceat(np.abs(samples[part]).max(axis=1), np.arange(0, _length(part), size))
+        for part in chunks(samples, size=4096 * size)
+    ]
+    return np.concatenate(peaks).astype(np.float64)
+
+
+def _apply(samples: Block, gain: NDArray[np.float64], rate_hz: int) -> None:
+    """Multiply the samples, in place, by a gain given for every few milliseconds."""
+    size = timebase.samples_in(_BLOCK_S, rate_hz)
+    at = (np.arange(len(gain)) + 0.5) * size
+    for part in chunks(samples):
+        curve = np.interp(np.arange(part.start, part.stop), at, gain)
+        samples[part] *= curve.astype(np.float32)[:, None]

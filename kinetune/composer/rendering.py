@@ -1,0 +1,333 @@
+"""The notes of a piece as sound before mastering: one stem a group of parts, block by block.
+
+Every part goes through a strip of its own (level, side-chain, filters, the body's energy, pan,
+sends to echo and reverberation), and every step behind the instruments is linear or belongs to one
+part. So the mix is the sum of its stems, sample by sample. A loop is rendered from some time before
+its beginning, so that what rings over its end is there at its start. Samples are float32.
+Axes: channels x N inside a block, (N, channels) in what comes back.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage, signal
+
+from kinetune import timebase
+from kinetune.composer.piece import Piece, Voice
+from kinetune.corpus.composition.music_score import Mix, Note
+from kinetune.corpus.rendering import effects
+from kinetune.corpus.rendering.note_player import MAX_LEAD_S, NotePlayer
+from kinetune.memmap import release_pages, zeros_or_memmap
+
+Block = NDArray[np.float32]
+# Samples that are rendered at once.
+BLOCK = 1 << 17
+# A loop is rendered from so long before its beginning: longer than reverberation and echoes.
+_LOOP_LEAD_S = 6.0
+# Time constant of the side-chain's recovery.
+_DUCK_S = 0.08
+# As in corpus/rendering/mixer.py: high-pass of pitched parts, and the shelf of the energy.
+_MUSIC_FROM_HZ, _SHELF_HZ, _SIDE_FROM_HZ = 130.0, 1800.0, 300.0
+_ECHO_TOP_HZ, _ECHOES, _ECHO_DECAY, _ECHO_TO_REVERB = 3500.0, 3, 0.55, 0.4
+_ENERGY_GAIN_DB, _ENERGY_TREBLE_DB, _MIDDLE_ENERGY = 3.5, 12.0, 0.6
+_WIDTH, _SIDE_DELAY_S = 0.6, 0.011
+# Points a second at which the energy's gain is computed.
+_CONTROL_HZ = 100
+# Nothing below this is passed on.
+_SILENT = 1e-9
+
+
+def render_mix(
+    piece: Piece,
+    groups: Mapping[str, Sequence[Voice]],
+    rate_hz: int,
+    channels: int = 2,
+    *,
+    keep_stems: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Block, dict[str, Block]]:
+    """Return the sum of groups of voices before mastering, and each of them if asked for.
+
+    Args:
+        piece: The piece.
+        groups: Its voices by the name of their stem.
+        rate_hz: Samples a second.
+        channels: 1 or 2.
+        keep_stems: Whether to return the stems too; the sum is the same, bit for bit.
+        progress: Called with samples done and in all.
+
+    Returns:
+        The mix and the stems by name, (N, channels) each.
+
+    Raises:
+        OutputError: The disk has no room for what is long.
+    """
+    count = timebase.samples_in(piece.duration_s, rate_hz)
+    mix = zeros_or_memmap((count, channels))
+    stems = {name: zeros_or_memmap((count, channels)) for name in groups if keep_stems}
+    first = -timebase.samples_in(_lead_in_s(piece), rate_hz)
+    shared = _Shared(piece, rate_hz, first)
+    players = {
+        name: _Stem(piece, voices, rate_hz, channels, first) for name, voices in groups.items()
+    }
+    for start in range(first, count, BLOCK):
+        size = min(BLOCK, count - start)
+        control = shared.next_block(size)
+        skipped = min(size, max(0, -start))
+        there = slice(start + skipped, start + size)
+        for name, player in players.items():
+            block = player.next_block(size, control)[:, skipped:].T
+            if block.size:
+                mix[there] += block
+                if keep_stems:
+                    stems[name][there] = block
+                    release_pages(stems[name])
+        release_pages(mix)
+        if progress is not None:
+            progress(max(0, start + size), count)
+    return mix, stems
+
+
+def _lead_in_s(piece: Piece) -> float:
+    """How long before 0 rendering begins."""
+    if piece.loop:
+        return _LOOP_LEAD_S
+    return max(0.0, -float(piece.bars_s[0])) + MAX_LEAD_S
+
+
+@dataclass(frozen=True, eq=False)
+class _Control:
+    """What all parts share in a block, (N,) each: side-chain, gain and treble of the energy."""
+
+    duck: Block
+    gain: Block
+    treble: Block
+
+
+class _Shared:
+    """Side-chain and energy of the piece, block by block."""
+
+    def __init__(self, piece: Piece, rate_hz: int, first: int) -> None:
+        self._rate_hz, self._position = rate_hz, first
+        kicks = [v.notes for v in piece.voices if v.part.name == "kick"]
+        notes = _played([note for played in kicks for note in played], piece)[0]
+        self._at = np.array([timebase.samples_in(n.start_s, rate_hz) for n in notes], dtype=int)
+        self._at = np.maximum(self._at, first)
+        self._hit = np.array([note.velocity for note in notes])
+        self._depth = piece.mix.ducking
+        self._decay = float(np.exp(-1.0 / (_DUCK_S * rate_hz)))
+        self._state = np.zeros(1)
+        smooth = ndimage.gaussian_filter1d(
+            piece.energy, 0.5, mode="wrap" if piece.loop else "nearest"
+        )
+        self._beats_s, self._energy = piece.beats_s, smooth
+        self._loop_s = piece.duration_s if piece.loop else None
+
+    def next_block(self, count: int) -> _Control:
+        start, end = self._position, self._position + count
+        self._position = end
+        dip = np.zeros(count)
+        inside = slice(*np.searchsorted(self._at, [start, end]))
+        np.maximum.at(dip, self._at[inside] - start, self._hit[inside])
+        level, self._state = signal.lfilter([1.0], [1.0, -self._decay], dip, zi=self._state)
+        duck = 1.0 - self._depth * np.clip(level, 0.0, 1.0)
+        gain, treble = self._energy_gains(start, end)
+        return _Control(duck.astype(np.float32), gain, treble)
+
+    def _energy_gains(self, start: int, end: int) -> tuple[Block, Block]:
+        step = max(1, self._rate_hz // _CONTROL_HZ)
+        # Control points stand at the same samples whatever the blocks.
+        points = np.arange(start // step, end // step + 2) * step
+        if len(self._energy):
+            energy = np.interp(
+                points / self._rate_hz, self._beats_s, self._energy, period=self._loop_s
+            )
+        else:
+            energy = np.full(len(points), _MIDDLE_ENERGY)
+        samples = np.arange(start, end)
+        gain, treble = (
+            np.interp(samples, points, 10.0 ** (db * (energy - _MIDDLE_ENERGY) / 20.0))
+            for db in (_ENERGY_GAIN_DB, _ENERGY_TREBLE_DB)
+        )
+        return gain.astype(np.float32), treble.astype(np.float32)
+
+
+def _played(notes: Sequence[Note], piece: Piece) -> tuple[list[Note], list[int]]:
+    """Notes in order of start with their turns; of a loop, those of the rounds around too."""
+    ordered = sorted(notes, key=lambda note: note.start_s)
+    if not piece.loop:
+        return ordered, list(range(len(ordered)))
+    length_s = piece.duration_s
+    inside = [(turn, note) for turn, note in enumerate(ordered) if 0.0 <= note.start_s < length_s]
+    rounds = range(-int(np.ceil(_LOOP_LEAD_S / length_s)), 2)
+    both = [
+        (turn, replace(note, start_s=note.start_s + k * length_s))
+        for k in rounds
+        for turn, note in inside
+    ]
+    first_s, last_s = -_LOOP_LEAD_S, length_s + MAX_LEAD_S
+    both = [(turn, note) for turn, note in both if first_s <= note.start_s < last_s]
+    return [note for _, note in both], [turn for turn, _ in both]
+
+
+class _Stem:
+    """The sound of a few voices, block by block."""
+
+    def __init__(
+        self, piece: Piece, voices: Sequence[Voice], rate_hz: int, channels: int, first: int
+    ) -> None:
+        mix = piece.mix
+        self._strips = [_Strip(piece, voice, rate_hz, channels, first) for voice in voices]
+        self._channels = channels
+        self._echo = _Echo(mix, rate_hz)
+        self._reverb = _reverb(mix, rate_hz, channels)
+        self._width = _WIDTH * mix.stereo_width if channels == 2 else 0.0
+        self._side = _Filter("highpass", 2, _SIDE_FROM_HZ, rate_hz)
+        self._side_delay = _Delay(timebase.samples_in(_SIDE_DELAY_S, rate_hz))
+
+    def next_block(self, count: int, control: _Control) -> Block:
+        """Return the next samples, (channels, count)."""
+        dry = np.zeros((self._channels, count), np.float32)
+        middle, echo, reverb = (np.zeros(count, np.float32) for _ in range(3))
+        for strip in self._strips:
+            wave = strip.next_block(count, control)
+            if wave is None:
+                continue
+            dry += strip.gains[:, None] * wave
+            if strip.part.bus == "music":
+                middle += float(strip.gains.mean()) * wave
+            if strip.part.echo_send:
+                echo += strip.part.echo_send * wave
+            if strip.part.reverb_send:
+                reverb += strip.part.reverb_send * wave
+        echoes = self._echo.next_block(echo)
+        middle += echoes
+        dry += echoes
+        if self._width > 0.0:
+            side = self._width * self._side_delay.next_block(self._side.next_block(middle))
+            dry[0] += side
+            dry[1] -= side
+        return dry + self._reverb.next_block(reverb + _ECHO_TO_REVERB * echoes)
+
+
+class _Strip:
+    """A part's channel strip in mono, and its gains on the channels."""
+
+    def __init__(self, piece: Piece, voice: Voice, rate_hz: int, channels: int, first: int) -> None:
+        self.part = voice.part
+        notes, turns = _played(voice.notes, piece)
+        self._player = NotePlayer(
+            voice.part, notes, rate_hz, first=first, dtype=np.float32, turns=turns
+        )
+        # Constant power.
+        angle = 0.25 * np.pi * (1.0 + voice.part.pan)
+        gains = np.array([np.cos(angle), np.sin(angle)]) * np.sqrt(2.0)
+        self.gains = (gains if channels == 2 else gains.mean(keepdims=True)).astype(np.float32)
+        self._drive = piece.mix.drum_saturation if voice.part.bus == "drums" else 0.0
+        self._highpass = (
+            _Filter("highpass", 2, _MUSIC_FROM_HZ, rate_hz) if voice.part.bus == "music" else None
+        )
+        self._shelf = _Filter("lowpass", 1, _SHELF_HZ, rate_hz)
+        self._rings = False
+
+    def next_block(self, count: int, control: _Control) -> Block | None:
+        """Return the next samples, (count,); None for silence."""
+        wave = np.float32(self.part.level) * self._player.next_block(count)
+        sounds = bool(wave.any())
+        if not sounds and not self._rings:
+            return None
+        self._rings = sounds
+        if self.part.ducked:
+            wave *= control.duck
+        if self._drive:
+            # Full scale is saturated by tanh of 3.5 times itself, as in the corpus' mixer.
+            soft = np.tanh(np.float32(3.5) * wave) / np.float32(np.tanh(3.5))
+            wave = np.float32(1.0 - 0.5 * self._drive) * wave + np.float32(0.5 * self._drive) * soft
+        if self._highpass is not None:
+            wave = self._highpass.next_block(wave)
+        low = self._shelf.next_block(wave)
+        shaped: Block = control.gain * (low + control.treble * (wave - low))
+        return shaped
+
+
+class _Filter:
+    """A Butterworth filter whose state goes on from block to block."""
+
+    def __init__(self, kind: str, order: int, hz: float, rate_hz: int) -> None:
+        self._sos = signal.butter(order, hz, kind, fs=rate_hz, output="sos").astype(np.float32)
+        self._state = np.zeros((len(self._sos), 2), np.float32)
+
+    def next_block(self, wave: Block) -> Block:
+        out, self._state = signal.sosfilt(self._sos, wave, zi=self._state)
+        self._state[np.abs(self._state) < _SILENT] = 0.0
+        return np.asarray(out, dtype=np.float32)
+
+
+class _Delay:
+    """A delay by a fixed number of samples."""
+
+    def __init__(self, samples: int) -> None:
+        self._held = np.zeros(samples, np.float32)
+
+    def next_block(self, wave: Block) -> Block:
+        both = np.concatenate([self._held, wave])
+        self._held = both[len(wave) :]
+        return both[: len(wave)]
+
+
+class _Echo:
+    """Echoes of a send, each softer and duller than the one before; mono."""
+
+    def __init__(self, mix: Mix, rate_hz: int) -> None:
+        step = timebase.samples_in(mix.echo_s, rate_hz)
+        self._gains = [mix.echo * _ECHO_DECAY**count for count in range(_ECHOES)]
+        self._filters = [_Filter("lowpass", 1, _ECHO_TOP_HZ, rate_hz) for _ in range(_ECHOES)]
+        self._delays = [_Delay((count + 1) * step) for count in range(_ECHOES)]
+        self._longest = _ECHOES * step
+        self._quiet = self._longest
+
+    def next_block(self, send: Block) -> Block:
+        out = np.zeros(len(send), np.float32)
+        self._quiet = 0 if send.any() else self._quiet + len(send)
+        if self._quiet > self._longest + len(send) or not self._gains[0]:
+            return out
+        for gain, lowpass, delay in zip(self._gains, self._filters, self._delays, strict=True):
+            send = lowpass.next_block(send)
+            out += np.float32(gain) * delay.next_block(send)
+        return out
+
+
+class Convolver:
+    """Convolution of one or several channels with filters, block by block.
+
+    Args:
+        taps: Filters, (channels, taps).
+    """
+
+    def __init__(self, taps: NDArray[np.floating]) -> None:
+        self._taps = np.asarray(taps, dtype=np.float32)
+        self._spectra: dict[int, NDArray[np.complex64]] = {}
+        self._tail = np.zeros((len(taps), taps.shape[1] - 1), np.float32)
+
+    def next_block(self, block: Block) -> Block:
+        """Return the next samples, (channels, n), of (n,) or (channels, n)."""
+        count, tail = block.shape[-1], self._tail
+        if not block.any() and not tail.any():
+            return np.zeros((len(tail), count), np.float32)
+        size = fft.next_fast_len(count + tail.shape[1], real=True)
+        if size not in self._spectra:
+            self._spectra = {size: fft.rfft(self._taps, size)}
+        whole = fft.irfft(fft.rfft(block, size) * self._spectra[size], size)
+        whole = whole[:, : count + tail.shape[1]]
+        whole[:, : tail.shape[1]] += tail
+        self._tail = whole[:, count:].copy()
+        return np.asarray(whole[:, :count], dtype=np.float32)
+
+
+def _reverb(mix: Mix, rate_hz: int, channels: int) -> Convolver:
+    """The mix's reverberation of a mono send: what it makes of one sample."""
+    impulse = np.zeros((timebase.samples_in(mix.reverb_s, rate_hz), channels))
+    impulse[0] = 1.0
+    return Convolver(effects.reverb(impulse, mix, rate_hz).T)

@@ -1,0 +1,131 @@
+"""Changes of a composed piece: bars drawn anew, another genre; every other note stays."""
+
+import time
+from dataclasses import replace
+
+from kinetune import genres
+from kinetune.audio.sound import read_sound
+from kinetune.composer.options import Take
+from kinetune.errors import ConfigError
+from kinetune.motion.io.formats import read_motion_file
+from kinetune.tasks.composing.engine import ComposedMusic, ComposerPipeline, compose_music
+from kinetune.tasks.edit import EditRequest, EditResult
+from kinetune.tasks.film import write_film
+from kinetune.tasks.generate import GenerateRequest, finish_music
+from kinetune.tasks.music import write_piece
+from kinetune.tasks.recipe import Recipe, sidecar_path
+from kinetune.tasks.requests.genre_choice import GenreChoice
+from kinetune.tasks.requests.progress import Progress, stage
+from kinetune.tasks.requests.serialisation import from_json
+
+
+def edit_composed(
+    request: EditRequest, recipe: Recipe, *, progress: Progress | None = None
+) -> EditResult:
+    """Change a composed piece and write the result, with a recipe that makes all of it.
+
+    Args:
+        request: The change; its dance has been found.
+        recipe: How the piece was made.
+        progress: Called as the work goes on.
+
+    Raises:
+        KinetuneError: The change is one that only the diffusion model makes, or a file can't be
+            used; nothing was written.
+    """
+    began = time.perf_counter()
+    changed = changed_request(request, recipe)
+    inputs = changed.motions
+    clip = read_motion_file(inputs[0], changed.read).clip
+    made = compose_music(
+        clip, changed.options, genre=changed.options.genre or recipe.genre, export=changed.export,
+        progress=stage(progress, f"{request.music.name}: playing"),
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    start_s, end_s = _changed_span(changed, made)
+    music = finish_music(made, clip, changed, inputs=inputs, pipeline=ComposerPipeline())
+    write_piece(music, request.target)
+    _draw(request, made, (start_s, end_s, seconds))
+    if request.film.path is not None:
+        write_film(
+            request.film.path, clip, music.beats, music.sound, title=music.title,
+            options=request.film, marks=music.marks,
+            progress=stage(progress, f"{request.music.name}: filming"),
+        )  # fmt: skip
+    genre = _genre(request, recipe)
+    return EditResult(
+        music=str(request.music),
+        motion=str(inputs[0]),
+        output=str(request.target),
+        recipe=str(sidecar_path(request.target)),
+        from_recipe=True,
+        genre=genre.code,
+        genre_source=genre.source,
+        seed=changed.options.composer.takes[-1].seed if request.redo else changed.options.seed,
+        sample_rate=music.sound.rate_hz,
+        duration_s=music.duration_s,
+        start_s=start_s,
+        end_s=end_s,
+        strength=1.0,
+        bpm=music.bpm,
+        seconds=seconds,
+        picture=str(request.target.with_suffix(".png")) if request.plot else None,
+        film=None if request.film.path is None else str(request.film.path),
+    )
+
+
+def changed_request(request: EditRequest, recipe: Recipe) -> GenerateRequest:
+    """Return the request of a composed piece with a change in it.
+
+    Raises:
+        ConfigError: The change is one that only the diffusion model makes.
+    """
+    made = from_json(GenerateRequest, recipe.request)
+    if (request.continue_s, request.strength, request.keep_rhythm) != (None, None, None):
+        raise ConfigError(
+            f"{request.music}: composed music can be redone (--redo) or change its genre; "
+            "--continue, --strength and --keep-rhythm need --engine diffusion"
+        )
+    if request.exact:
+        raise ConfigError("the composer redoes whole bars; leave --exact out")
+    options = replace(made.options, score=request.options.score)
+    if request.redo is not None:
+        takes = options.composer.takes
+        used = {options.seed, *(take.seed for take in takes)}
+        seed = next(s for s in range(request.options.seed, 1 << 62) if s not in used)
+        take = Take(*request.redo, seed, request.options.genre or "")
+        options = replace(options, composer=replace(options.composer, takes=(*takes, take)))
+    elif request.options.genre is not None:
+        options = replace(options, genre=request.options.genre)
+    motions = () if request.motion is None else (request.motion,)
+    return replace(made, motions=motions, output=None, read=request.read, options=options)
+
+
+def _changed_span(changed: GenerateRequest, made: ComposedMusic) -> tuple[float, float]:
+    """Start and end of the bars that were drawn anew, seconds; all of them without a take."""
+    from kinetune.model.conditioning.bars import enclosing_bars
+
+    duration_s = made.sound.duration_s
+    if not changed.options.composer.takes:
+        return 0.0, duration_s
+    take = changed.options.composer.takes[-1]
+    end_s = duration_s if take.end_s is None else take.end_s
+    return enclosing_bars(made.grid, take.start_s, min(end_s, duration_s), duration_s)
+
+
+def _genre(request: EditRequest, recipe: Recipe) -> GenreChoice:
+    if request.options.genre is None:
+        return GenreChoice(recipe.genre, "recipe")
+    return GenreChoice(genres.genre_code(request.options.genre), "request")
+
+
+def _draw(request: EditRequest, made: ComposedMusic, span: tuple[float, float, float]) -> None:
+    """Draw the piece before and after, beside the sound, if asked for."""
+    if not request.plot:
+        return
+    from kinetune.model.sampling.editing import EditedMusic
+    from kinetune.render.pictures import draw_edit
+
+    start_s, end_s, seconds = span
+    edited = EditedMusic(made.sound, start_s, end_s, made.grid, made.genre, seconds)
+    draw_edit(request.target.with_suffix(".png"), read_sound(request.music), edited)

@@ -1,0 +1,28 @@
+"""What the composer is told, from a key, chords or a file of them, and stretches to redo."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kinetune.composer.options import ComposerOptions, Take
+
+
+def composer_options(
+    key: str | None, chords: str | Path | None, takes: Sequence[Take] = ()
+) -> ComposerOptions:
+    """Return what the composer is told.
+
+    Args:
+        key: Such as ``A minor``.
+        chords: A progression such as ``Am F C G``, or a chord file.
+        takes: Stretches whose bars are drawn anew.
+
+    Raises:
+        ConfigError: A key, a chord or the file can't be parsed.
+    """
+    from kinetune.composer.chord_files import SUFFIXES, read_chords
+
+    if chords is None:
+        return ComposerOptions(key, takes=tuple(takes))
+    if isinstance(chords, Path) or chords.lower().endswith(SUFFIXES):
+        return ComposerOptions(key, chord_times=read_chords(Path(chords)), takes=tuple(takes))
+    return ComposerOptions(key, chords, takes=tuple(takes))

@@ -1,0 +1,146 @@
+"""Sound of a piece: stems that sum to the mix and to the master, loops that go round, levels."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from scipy import signal
+
+from kinetune.audio.loudness import integrated_lufs, true_peak_dbtp
+from kinetune.composer import rendering
+from kinetune.composer.mastering import master_mix, master_stem, unmastered
+from kinetune.composer.rendering import BLOCK, Convolver, render_mix
+from kinetune.composer.stems import STEMS, stem_groups
+from kinetune.model.conditioning.control_score import ControlScore, Silence
+from kinetune.motion.beats.beat_grid import fixed_grid
+from tests.composer.conftest import RATE_HZ, piece
+
+SECONDS = 8.0
+
+
+def db(part, whole):
+    """Level of one sound below another, decibels."""
+    ratio = np.square(np.asarray(part, np.float64)).mean() / np.square(whole).mean()
+    return 10.0 * np.log10(ratio + 1e-30)
+
+
+@functools.cache
+def played(channels=2, **how):
+    made = piece(seconds=SECONDS, **how)
+    mix, stems = render_mix(made, stem_groups(made), RATE_HZ, channels, keep_stems=True)
+    return made, mix, stems
+
+
+def test_stems_sum_to_the_mix_before_mastering():
+    _, mix, stems = played()
+    total = np.sum([stem.astype(np.float64) for stem in stems.values()], axis=0)
+    assert mix.shape == (round(SECONDS * RATE_HZ), 2)
+    assert db(total - mix, mix) < -120.0
+    assert {"kick", "snare", "bass", "chords"} <= set(stems) <= set(STEMS)
+    assert all(np.abs(stem).max() > 1e-3 for stem in stems.values())
+
+
+def test_mastered_stems_sum_to_the_master():
+    made, mix, stems = played()
+    master = master_mix(made, mix, RATE_HZ)
+    total = np.sum([master_stem(made, master, stem).samples for stem in stems.values()], axis=0)
+    assert db(total - master.sound.samples, master.sound.samples) < -100.0
+
+
+def test_a_stem_holds_its_own_parts_only():
+    made, _, stems = played()
+    alone = dataclasses.replace(
+        made, voices=tuple(v for v in made.voices if v.role in ("kick", "bass"))
+    )
+    _, two = render_mix(alone, stem_groups(alone), RATE_HZ, 2, keep_stems=True)
+    assert set(two) == {"kick", "bass"}
+    np.testing.assert_array_equal(two["bass"], stems["bass"])
+
+
+def test_stems_kept_or_not_the_mix_is_the_same():
+    made, mix, _ = played()
+    again, none = render_mix(made, stem_groups(made), RATE_HZ, 2)
+    np.testing.assert_array_equal(again, mix)
+    assert none == {}
+
+
+def test_blocks_do_not_matter(monkeypatch):
+    made, mix, _ = played()
+    monkeypatch.setattr(rendering, "BLOCK", BLOCK // 8)
+    short, _ = render_mix(made, stem_groups(made), RATE_HZ, 2)
+    assert db(short - mix, mix) < -100.0
+
+
+def test_the_master_is_at_its_loudness_and_under_its_peak():
+    made, mix, _ = played()
+    for target in (-14.0, -20.0):
+        sound = master_mix(made, mix, RATE_HZ, target_lufs=target).sound
+        assert integrated_lufs(sound) == pytest.approx(target, abs=0.1)
+        assert true_peak_dbtp(sound) <= -0.99
+
+
+def test_a_mono_piece_has_one_channel_and_the_same_length():
+    made, mix, _ = played(channels=1)
+    sound = master_mix(made, mix, RATE_HZ).sound
+    assert sound.samples.shape == (round(SECONDS * RATE_HZ),)
+
+
+def test_a_loop_played_twice_is_what_a_piece_twice_as_long_plays():
+    grid = fixed_grid(120.0, 0.0, SECONDS)
+    loop = piece(seconds=SECONDS, loop=True, grid=grid)
+    mix, _ = render_mix(loop, stem_groups(loop), RATE_HZ, 2)
+    rounds = 3
+    # The same notes three times over, as a piece that does not loop.
+    long = dataclasses.replace(
+        loop,
+        loop=False,
+        duration_s=rounds * SECONDS,
+        beats_s=np.concatenate([loop.beats_s + k * SECONDS for k in range(rounds)]),
+        energy=np.tile(loop.energy, rounds),
+        voices=tuple(
+            dataclasses.replace(v, notes=tuple(
+                dataclasses.replace(n, start_s=n.start_s + k * SECONDS)
+                for k in range(rounds) for n in v.notes if 0.0 <= n.start_s < SECONDS
+            ))
+            for v in loop.voices
+            # Drums take turns among their sounds, which three rounds shift.
+            if v.part.bus != "drums"
+        ),
+    )  # fmt: skip
+    loop = dataclasses.replace(loop, voices=tuple(v for v in loop.voices if v.part.bus != "drums"))
+    mix, _ = render_mix(loop, stem_groups(loop), RATE_HZ, 2)
+    whole, _ = render_mix(long, stem_groups(long), RATE_HZ, 2)
+    middle = whole[len(mix) : 2 * len(mix)]
+    # Energy is smoothed round the loop, and from the long piece's ends: the middle is the same.
+    assert db(middle - mix, mix) < -60.0
+
+
+def test_a_loop_has_no_jump_where_it_wraps():
+    made = piece(seconds=SECONDS, loop=True, grid=fixed_grid(120.0, 0.0, SECONDS))
+    mix, _ = render_mix(made, stem_groups(made), RATE_HZ, 2)
+    twice = np.tile(master_mix(made, mix, RATE_HZ).sound.samples, (2, 1))
+    jumps = np.abs(np.diff(twice, axis=0)).max(axis=1)
+    assert jumps[len(mix) - 1] < np.quantile(jumps, 0.999)
+
+
+def test_a_silence_is_exactly_silent_in_mix_and_stems():
+    score = ControlScore(silences=(Silence(3.0, 4.0),), exact=True)
+    made = piece(seconds=SECONDS, score=score)
+    mix, stems = render_mix(made, stem_groups(made), RATE_HZ, 2, keep_stems=True)
+    master = master_mix(made, mix, RATE_HZ)
+    inside = slice(3 * RATE_HZ, 4 * RATE_HZ - RATE_HZ // 100)
+    assert not master.sound.samples[inside].any()
+    assert not master_stem(made, master, stems["kick"]).samples[inside].any()
+    assert not unmastered(made, mix, RATE_HZ, 1.0).samples[inside].any()
+    assert np.abs(mix[inside]).max() > 0.0
+
+
+def test_the_convolver_is_a_convolution_whatever_the_blocks():
+    rng = np.random.default_rng(0)
+    taps, wave = rng.normal(size=(2, 300)), rng.normal(size=1000).astype(np.float32)
+    convolver = Convolver(taps)
+    blocks = [convolver.next_block(part) for part in np.split(wave, [100, 350, 990])]
+    for channel in range(2):
+        wanted = signal.convolve(wave, taps[channel])[:1000]
+        np.testing.assert_allclose(np.hstack(blocks)[channel], wanted, atol=1e-4)
