@@ -394,7 +394,7 @@ def _make_variations(job: _Job, clip: "MotionClip", note: str) -> list[Generated
 
     request = job.request
     variations.check_length(clip, request.variations)
-    rate_hz = request.export.rate_hz or job.pipeline.load().output_rate_hz
+    rate_hz = request.export.rate_hz or job.pipeline.output_rate_hz
     check_suffix(job.paths.sound, rate_hz=rate_hz)
     options = request.options
     grid = _grid(options, clip)

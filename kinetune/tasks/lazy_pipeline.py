@@ -43,6 +43,11 @@ class LazyPipeline:
         """What makes the music: packages by version, and the device."""
         return versions(str(self.load().device))
 
+    @property
+    def output_rate_hz(self) -> int:
+        """Samples a second of the sound where nobody asks for others."""
+        return self.load().output_rate_hz
+
     def load(self) -> "DanceToMusicPipeline":
         """Return the pipeline.
 

@@ -40,6 +40,11 @@ class ComposerPipeline(LazyPipeline):
         """What makes the music: packages by version."""
         return versions("cpu")
 
+    @property
+    def output_rate_hz(self) -> int:
+        """Samples a second of the sound where nobody asks for others."""
+        return DEFAULT_RATE_HZ
+
 
 def pipeline_for(options: MusicOptions, model: str, device: str) -> LazyPipeline:
     """Return what makes the music: a model, or the composer."""
