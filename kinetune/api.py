@@ -20,6 +20,7 @@ from kinetune.model.conditioning.control_score import (
 )
 from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.group import Dancers, dance_of
 from kinetune.motion.io.formats import ReadOptions, read_motion
 from kinetune.motion.retargeting.joint_mapping import read_mapping
 from kinetune.tasks import corpus as corpus_task
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from kinetune.model.pipeline import DanceToMusicPipeline
 
 Dance = str | Path | MotionClip
+# One dancer, or several who dance together.
+Dances = Dance | Sequence[Dance]
 Span = tuple[float, float]
 Steps = Callable[[int, int], None]
 
@@ -85,7 +88,7 @@ def load_sound(path: str | Path) -> Sound:
 
 
 def find_beats(
-    dance: Dance,
+    dance: Dances,
     *,
     bpm: float | str = "auto",
     first_beat_s: float | None = None,
@@ -95,7 +98,7 @@ def find_beats(
     """Return the beats of a dance: tempo, beat times and bars.
 
     Args:
-        dance: A motion file or a clip.
+        dance: A motion file or a clip; or several, for the one grid of a group.
         bpm: A tempo to hold, or ``auto``, ``half`` or ``double`` of the one found.
         first_beat_s: Time at which a bar begins, to hold.
         metre: Beats to the bar, 3 or 4; found in the dance if None.
@@ -104,11 +107,11 @@ def find_beats(
     Raises:
         KinetuneError: The file can't be used, or a number is out of range.
     """
-    return BeatOptions(bpm, first_beat_s, None, metre, reading).grid_for(_clip(dance))
+    return BeatOptions(bpm, first_beat_s, None, metre, reading).grid_for(_dancers(dance))
 
 
 def generate(  # noqa: PLR0913 - a user's options by name
-    dance: Dance,
+    dance: Dances,
     *,
     genre: str | None = None,
     bpm: float | str = "auto",
@@ -139,7 +142,8 @@ def generate(  # noqa: PLR0913 - a user's options by name
     """Return music for a dance.
 
     Args:
-        dance: A motion file or a clip, 0.5 s to 2 h long.
+        dance: A motion file or a clip, 0.5 s to 2 h long; or several that begin together, for one
+            piece to which they all dance.
         genre: Name or code; from an AIST++ file name, or house, if None.
         bpm: Beats a minute; or ``auto``, ``half`` or ``double`` of the dance's tempo.
         first_beat_s: Time at which a bar begins.
@@ -190,11 +194,11 @@ def generate(  # noqa: PLR0913 - a user's options by name
         engine=engine,
         composer=composer_options(key, chords, [_take(each, seed) for each in redo]),
     )
-    inputs = [] if isinstance(dance, MotionClip) else [Path(dance)]
-    clip = _clip(dance)
+    inputs = _files(dance)
+    clip = _dancers(dance)
     pipeline = ComposerPipeline() if engine == "composer" else _pipeline(model, device)
     request = GenerateRequest(
-        tuple(inputs),
+        inputs,
         options=options,
         export=ExportFormat(rate_hz, None if stereo is None else 1 + stereo, loudness_lufs),
         model=pipeline.model,
@@ -276,7 +280,7 @@ def edit(  # noqa: PLR0913 - a user's options by name
 
 
 def film(
-    dance: Dance,
+    dance: Dances,
     music: Music | Sound | str | Path,
     path: str | Path,
     *,
@@ -286,7 +290,7 @@ def film(
     """Film a dance with music on it, and return the .mp4 file.
 
     Args:
-        dance: A motion file or a clip.
+        dance: A motion file or a clip; or several dancers, who are filmed together.
         music: Any music; it begins with the dance.
         path: The .mp4 file.
         overwrite: Replace a file that exists.
@@ -299,13 +303,13 @@ def film(
     target = Path(path)
     if not overwrite:
         check_absent([target])
-    clip = _clip(dance)
+    clip = _dancers(dance)
     sound = _sound(music)
     recipe = find_music_recipe(Path(music)) if isinstance(music, str | Path) else None
     if isinstance(music, Music):
         grid = music.beats
     else:
-        grid = recipe.grid.beat_grid() if recipe else find_beats(clip)
+        grid = recipe.grid.beat_grid() if recipe else BeatOptions().grid_for(clip)
     film_task.write_film(
         target, clip, grid, sound, title=clip.name, options=FilmOptions(), progress=progress
     )
@@ -376,8 +380,16 @@ def make_corpus(
     return corpus_task.make_corpus(request, progress=progress)
 
 
-def _clip(dance: Dance) -> MotionClip:
-    return dance if isinstance(dance, MotionClip) else read_motion(dance)
+def _dancers(dance: Dances) -> Dancers:
+    each = [dance] if isinstance(dance, str | Path | MotionClip) else dance
+    return dance_of([one if isinstance(one, MotionClip) else read_motion(one) for one in each])
+
+
+def _files(dance: Dances) -> tuple[Path, ...]:
+    """The files of a dance; none where a dancer is in memory, for that is no file to read again."""
+    each = [dance] if isinstance(dance, str | Path | MotionClip) else dance
+    files = [Path(one) for one in each if not isinstance(one, MotionClip)]
+    return tuple(files) if len(files) == len(each) else ()
 
 
 def _sound(music: Music | Sound | str | Path) -> Sound:
@@ -398,10 +410,12 @@ def _material(
     music: Music | Sound | str | Path, dance: Dance | None, request: EditRequest
 ) -> Material:
     sound = _sound(music)
+    clip: Dancers
     if isinstance(dance, MotionClip):
         clip = dance
     elif request.motion is not None:
-        clip = read_motion(request.motion, request.read)
+        motions = (request.motion, *request.partners)
+        clip = dance_of([read_motion(path, request.read) for path in motions])
     elif isinstance(music, Music):
         clip = music.clip
     else:
@@ -416,7 +430,8 @@ def _material(
     else:
         genre, grid = genre_of_music(request.music, sound, clip.name), None
     # A clip in memory is no file to make the music again from.
-    inputs = () if request.motion is None else (request.music, request.motion)
+    motions = () if request.motion is None else (request.motion, *request.partners)
+    inputs = (request.music, *motions) if motions else ()
     return Material(sound, clip, grid, genre, inputs)
 
 

@@ -33,6 +33,7 @@ from kinetune.cli.terminal.options import (
     SilenceOption,
     StepsOption,
     TakesOption,
+    TogetherOption,
     VideoOption,
     beat_options,
     read_options,
@@ -93,6 +94,7 @@ def command(
     metre: MetreOption = None,
     reading: ReadingOption = 1,
     beats: BeatsOption = None,
+    together: TogetherOption = False,
     loop: Annotated[
         bool, typer.Option(help="Make a seamless loop of whole bars, for games.")
     ] = False,
@@ -171,6 +173,7 @@ def command(
         film=FilmOptions(video, onto, offset),
         model=model,
         device=device,
+        together=together,
     )
     with passing_bar(as_json) as progress:
         result = generate(
@@ -179,7 +182,8 @@ def command(
             on_piece=None if as_json else lambda piece: _print_piece(piece, request),
         )
     failures = result.failures
-    if len(motion) == 1 and [failure.file for failure in failures] == [str(motion[0])]:
+    alone = len(motion) == 1 and [failure.file for failure in failures] == [str(motion[0])]
+    if alone or (together and failures):
         raise KinetuneError(failures[0].error)
     if as_json:
         print_json(result.pieces)
@@ -197,8 +201,9 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
         note(piece.note)
     beats = request.options.beats
     genre = genres.genre_name(piece.genre)
+    dancers = f" for {1 + len(piece.partners)} dancers" if piece.partners else ""
     say(
-        f"{piece.output}: {piece.duration_s:.1f} s of {genre} at {piece.bpm:.1f} bpm "
+        f"{piece.output}: {piece.duration_s:.1f} s of {genre}{dancers} at {piece.bpm:.1f} bpm "
         f"({_tempo_source(request)}), seed {piece.seed}, made in {piece.seconds.total:.1f} s"
     )
     _print_loop(piece, request)
@@ -230,6 +235,8 @@ def _tempo_source(request: "GenerateRequest") -> str:
     """Where the tempo comes from."""
     if request.options.beats.sets_tempo:
         return "as requested"
+    if request.together and not request.options.loop:
+        return "estimated from all dancers"
     return (
         "fitted to whole bars of the dance" if request.options.loop else "estimated from the motion"
     )

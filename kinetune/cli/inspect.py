@@ -13,17 +13,19 @@ from kinetune.cli.terminal.options import (
     FpsOption,
     JsonOption,
     MappingOption,
+    TogetherOption,
     read_options,
 )
 from kinetune.cli.terminal.output import say
+from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
     from kinetune.motion.io.formats import ReadOptions
-    from kinetune.tasks.inspect import InspectResult
+    from kinetune.tasks.inspect import InspectGroupResult, InspectResult
 
 
 def command(
-    motion: Annotated[Path, typer.Argument(help=f"{FILES}.")],
+    motion: Annotated[list[Path], typer.Argument(help=f"{FILES}.")],
     mapping: MappingOption = None,
     animation: AnimationOption = None,
     fps: FpsOption = None,
@@ -39,22 +41,34 @@ def command(
         typer.Option(help="Also draw poses, motion energy and beats to NAME.png in this folder."),
     ] = False,
     force: ForceOption = False,
+    together: TogetherOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a motion file contains, and its tempo and beats."""
     from kinetune.cli.terminal.output import print_json
-    from kinetune.tasks.inspect import InspectRequest, inspect
+    from kinetune.tasks.inspect import (
+        InspectGroupRequest,
+        InspectRequest,
+        inspect,
+        inspect_group,
+    )
 
     read = read_options(mapping, animation, fps, blender)
-    if make_mapping is not None:
-        _draft_mapping(motion, make_mapping, read)
+    if together:
+        picture = Path(f"{motion[0].stem}-together.png") if plot else None
+        group = inspect_group(InspectGroupRequest(tuple(motion), read, picture, force))
+        print_json(group) if as_json else _print_group(group)
         return
-    picture = Path(f"{motion.stem}.png") if plot else None
-    result = inspect(InspectRequest(motion, read, picture, force))
-    if as_json:
-        print_json(result)
-    else:
-        _print_result(result)
+    if len(motion) > 1:
+        raise ConfigError(
+            f"inspect looks at one dance, found {len(motion)}; --together reads them as one group"
+        )
+    if make_mapping is not None:
+        _draft_mapping(motion[0], make_mapping, read)
+        return
+    picture = Path(f"{motion[0].stem}.png") if plot else None
+    result = inspect(InspectRequest(motion[0], read, picture, force))
+    print_json(result) if as_json else _print_result(result)
 
 
 def _draft_mapping(motion: Path, target: Path, read: "ReadOptions") -> None:
@@ -74,6 +88,23 @@ def _print_result(result: "InspectResult") -> None:
     if result.note:
         say(f"note          {result.note}")
     say(f"motion beats  {len(result.motion_beats_s)} (minima of the mean joint speed)")
+    _print_beats(result)
+
+
+def _print_group(result: "InspectGroupResult") -> None:
+    for dancer in result.dancers:
+        say(
+            f"{dancer.motion}: {dancer.format}, {dancer.frames} frames at {dancer.fps:g} fps = "
+            f"{dancer.duration_s:.2f} s; alone {dancer.bpm:.1f} bpm, probability "
+            f"{dancer.confidence:.0%}"
+        )
+        if dancer.note:
+            say(f"note          {dancer.note}")
+    say(f"together      {len(result.dancers)} dancers, {result.duration_s:.2f} s")
+    _print_beats(result)
+
+
+def _print_beats(result: "InspectResult | InspectGroupResult") -> None:
     doubt = f" ({result.doubt})" if result.doubt else ""
     say(
         f"tempo         {result.bpm:.1f} bpm, {result.metre} beats to the bar, first beat at "

@@ -15,7 +15,7 @@ from kinetune.metrics.beats import f_measure
 from kinetune.metrics.body import accents_hit, energy_correlation
 from kinetune.metrics.evaluation.audio_analysis import analyse_audio
 from kinetune.metrics.evaluation.motion_analysis import analyse_motion
-from kinetune.motion.clip import MotionClip
+from kinetune.motion.group import Dancers, dancers_of, mean_over_dancers
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,23 @@ class MotionFit:
         return float(np.mean(defined)) if defined else 0.0
 
 
-def motion_fit(clip: MotionClip, sound: Sound, beats_s: NDArray[np.float64]) -> MotionFit:
+def motion_fit(clip: Dancers, sound: Sound, beats_s: NDArray[np.float64]) -> MotionFit:
     """Return how well a sound follows a dance.
 
     Args:
-        clip: The dance.
+        clip: The dance; of a group the mean speed and the accents of all dancers count.
         sound: The music, half a second or longer; it begins with the dance.
         beats_s: Beats that it should keep, seconds, ascending, (K,).
 
     Raises:
         AudioError: The sound is shorter.
     """
-    audio, motion = analyse_audio(sound), analyse_motion(clip)
+    audio = analyse_audio(sound)
+    dancers = [analyse_motion(dancer) for dancer in dancers_of(clip)]
+    speed = mean_over_dancers([dancer.speed for dancer in dancers])
+    accents_s = np.sort(np.concatenate([dancer.accents_s for dancer in dancers]))
     return MotionFit(
         f_measure(beats_s[beats_s >= 0.0], audio.beats_s),
-        energy_correlation(motion.speed, audio.power),
-        accents_hit(motion.accents_s, audio.strength),
+        energy_correlation(speed, audio.power),
+        accents_hit(accents_s, audio.strength),
     )

@@ -61,8 +61,8 @@ from kinetune.model.vae import (
     posterior_of,
     scale_latents,
 )
-from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid
-from kinetune.motion.clip import MotionClip
+from kinetune.motion.beats.beat_grid import BeatGrid, group_beat_grid
+from kinetune.motion.group import Dancers, dancers_of
 
 _LOG = logging.getLogger(__name__)
 # A shorter dance has no step to play to; a longer one would need too much memory.
@@ -151,7 +151,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
     @torch.no_grad()
     def __call__(  # noqa: PLR0913 - options by name, as diffusers' pipelines take them
         self,
-        clip: MotionClip,
+        clip: Dancers,
         *,
         genre: str,
         seed: int = 0,
@@ -166,7 +166,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         """Return music for ``clip``.
 
         Args:
-            clip: The dance, 0.5 s to 2 h long.
+            clip: The dance, 0.5 s to 2 h long, or a group of dancers: one piece for all of them.
             genre: Name or code.
             seed: The same seed, dance and settings give the same samples.
             num_inference_steps: Denoising steps; the checkpoint's own number if None.
@@ -187,7 +187,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         options = self.sampling_options(seed, num_inference_steps, guidance_scale, progress)
         check_length(clip)
         clock = [time.perf_counter()]
-        beats = beat_grid(clip) if grid is None else grid
+        beats = group_beat_grid(dancers_of(clip)) if grid is None else grid
         hold_tempo = grid is not None if hold_tempo is None else hold_tempo
         fitted = self._fit_loop(clip, beats, hold_tempo=hold_tempo) if loop else None
         score = _fitted_score(score, beats, clip.duration_s, fitted)
@@ -245,7 +245,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
 
     def prepare_conditions(
         self,
-        clip: MotionClip,
+        clip: Dancers,
         grid: BeatGrid,
         genre: str,
         plan: WindowPlan,
@@ -321,7 +321,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
             "overlap": settings.overlap_columns,
         }
 
-    def _fit_loop(self, clip: MotionClip, grid: BeatGrid, *, hold_tempo: bool) -> Loop:
+    def _fit_loop(self, clip: Dancers, grid: BeatGrid, *, hold_tempo: bool) -> Loop:
         column_s, window_s = self.seconds_of(1), self.seconds_of(self._window_shape()["width"])
         return fit_loop(clip, grid, column_s=column_s, window_s=window_s, hold_tempo=hold_tempo)
 
@@ -464,7 +464,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         return noise.to(self.device)
 
 
-def check_length(clip: MotionClip) -> None:
+def check_length(clip: Dancers) -> None:
     """See that a dance is neither too short nor too long.
 
     Raises:

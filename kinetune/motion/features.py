@@ -24,6 +24,8 @@ Features = NDArray[np.float32]
 _Y_UP_TO_Z_UP = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
 PAPER_FEATURE_COUNT = 15 * skeleton.JOINT_COUNT
 RHYTHM_FEATURE_COUNT = 2 * skeleton.JOINT_COUNT + 10
+# The first of these are logarithms of speeds and accelerations.
+RHYTHM_LOG_COUNT = 2 * skeleton.JOINT_COUNT + 2
 _CHUNK_FRAMES, _CHUNK_MARGIN = 1800, 4
 
 
@@ -84,7 +86,7 @@ def scale_effort(rows: Features, factor: NDArray[np.float64], name: str) -> Feat
         joints = out.reshape(len(out), skeleton.JOINT_COUNT, -1)
         joints[..., 9:] *= factor[:, None, None]
     else:
-        logs = 2 * skeleton.JOINT_COUNT + 2
+        logs = RHYTHM_LOG_COUNT
         out[:, :logs] = np.log1p(np.expm1(out[:, :logs]) * factor[:, None])
         out[:, logs + 1] *= factor
     return out.astype(np.float32)

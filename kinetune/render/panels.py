@@ -16,6 +16,7 @@ from kinetune.model.conditioning.bars import bar_lines
 from kinetune.motion import kinematics, skeleton
 from kinetune.motion.beats.beat_grid import BeatGrid, motion_beats
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.group import Dancers, dancers_of, mean_joint_speed
 from kinetune.render.marks import Marks
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def pages_of(duration_s: float, page_s: float, most: int) -> list[Page]:
     return [Page(k * length_s, (k + 1) * length_s) for k in range(min(count, most))]
 
 
-def draw_dancers(axes: "Axes", clip: MotionClip, page: Page) -> None:
+def draw_dancers(axes: "Axes", clip: MotionClip, page: Page, *, title: str = "dance") -> None:
     """Draw a row of figures seen from the dancer's front, each above its moment."""
     from matplotlib.collections import LineCollection
 
@@ -85,7 +86,7 @@ def draw_dancers(axes: "Axes", clip: MotionClip, page: Page) -> None:
     axes.set_xlim(page.start_s, page.end_s)
     axes.axhline(0.0, color=_GRID, lw=0.8, zorder=0)
     axes.set_ylabel("metres")
-    axes.set_title("dance: left blue, right orange", loc="left", fontsize=9)
+    axes.set_title(f"{title}: left blue, right orange", loc="left", fontsize=9)
 
 
 def _middles(page: Page, count: int) -> Array:
@@ -121,15 +122,24 @@ def _draw_head(axes: "Axes", time_s: float, x: Array, y: Array, metre_s: float) 
     axes.add_patch(Ellipse(centre, 2 * _HEAD_M * metre_s, 2 * _HEAD_M, color=TRUNK, lw=0))
 
 
-def draw_speed(axes: "Axes", clip: MotionClip, grid: BeatGrid, page: Page) -> None:
-    """Draw the mean joint speed and its smoothed curve, the motion beats and the beat grid."""
-    speed = kinematics.joint_speeds(clip).mean(axis=1)
-    smooth = gaussian_filter1d(speed, _SMOOTH_S * clip.fps)
-    times_s = timebase.frame_times(len(speed), clip.fps)
+def draw_speed(axes: "Axes", clip: Dancers, grid: BeatGrid, page: Page) -> None:
+    """Draw the mean joint speed and its smoothed curve, the motion beats and the beat grid.
+
+    Of a group, the mean over the dancers, and thinly each dancer's own.
+    """
+    speed, fps = mean_joint_speed(clip)
+    smooth = gaussian_filter1d(speed, _SMOOTH_S * fps)
+    times_s = timebase.frame_times(len(speed), fps)
     draw_grid(axes, grid, page)
-    axes.plot(times_s, speed, color=_SPEED, lw=0.8, alpha=0.35)
-    axes.plot(times_s, smooth, color=_SPEED, lw=1.8, label="smoothed")
-    beats_s = page.within(motion_beats(clip))
+    dancers = dancers_of(clip)
+    for dancer in dancers:
+        own = kinematics.joint_speeds(dancer).mean(axis=1)
+        if len(dancers) > 1:
+            own = gaussian_filter1d(own, _SMOOTH_S * dancer.fps)
+        axes.plot(timebase.frame_times(len(own), dancer.fps), own, color=_SPEED, lw=0.8, alpha=0.35)
+    label = "smoothed" if len(dancers) == 1 else f"mean of {len(dancers)} dancers"
+    axes.plot(times_s, smooth, color=_SPEED, lw=1.8, label=label)
+    beats_s = page.within(np.concatenate([motion_beats(dancer) for dancer in dancers]))
     axes.plot(
         beats_s, np.interp(beats_s, times_s, smooth), "o", color=_BEAT, ms=4, label="motion beats"
     )

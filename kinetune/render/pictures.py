@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from kinetune import files, genres
 from kinetune.extras import extra
-from kinetune.motion.beats.beat_grid import beat_grid
+from kinetune.motion.beats.beat_grid import group_beat_grid
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.group import Dancers, dancers_of
 from kinetune.render.marks import Marks
 
 if TYPE_CHECKING:
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
 
 _PAGE_S, _MAX_PAGES = 30.0, 10
 _WIDTH_INCHES = 13.0
+# Of a larger group only these are drawn; the speed is that of all.
+_MAX_DANCERS = 4
 # A panel of one page: its height in inches and what draws it.
 Panel = tuple[float, Callable[["Axes", "Page"], None]]
 
 
 def draw_music(
-    path: Path, clip: MotionClip, music: "DanceMusic", *, marks: Marks | None = None
+    path: Path, clip: Dancers, music: "DanceMusic", *, marks: Marks | None = None
 ) -> None:
     """Draw dancers, body speed with motion beats, and the music's mel with beats and marks.
 
@@ -63,14 +66,14 @@ def draw_music(
         f"{clip.name}: {genres.genre_name(music.genre)} at {music.grid.bpm:.1f} bpm",
         clip.duration_s,
         [
-            (2.1, lambda axes, page: panels.draw_dancers(axes, clip, page)),
+            *_dancer_panels(clip),
             (1.7, lambda axes, page: panels.draw_speed(axes, clip, music.grid, page)),
             (2.7, draw_mel),
         ],
     )
 
 
-def draw_dance(path: Path, clip: MotionClip) -> None:
+def draw_dance(path: Path, clip: Dancers) -> None:
     """Draw dancers and body speed with motion beats and the estimated beat grid.
 
     Args:
@@ -83,16 +86,29 @@ def draw_dance(path: Path, clip: MotionClip) -> None:
     """
     from kinetune.render import panels
 
-    grid = beat_grid(clip)
+    grid = group_beat_grid(dancers_of(clip))
     _draw(
         path,
         f"{clip.name}: {grid.bpm:.1f} bpm, confidence {grid.confidence:.2f}",
         clip.duration_s,
         [
-            (2.1, lambda axes, page: panels.draw_dancers(axes, clip, page)),
+            *_dancer_panels(clip),
             (1.9, lambda axes, page: panels.draw_speed(axes, clip, grid, page)),
         ],
     )
+
+
+def _dancer_panels(clip: Dancers) -> list[Panel]:
+    """A panel for each of the first dancers."""
+    from kinetune.render import panels
+
+    dancers = dancers_of(clip)
+
+    def panel(dancer: MotionClip) -> Panel:
+        title = "dance" if len(dancers) == 1 else dancer.name
+        return 2.1, lambda axes, page: panels.draw_dancers(axes, dancer, page, title=title)
+
+    return [panel(dancer) for dancer in dancers[:_MAX_DANCERS]]
 
 
 def draw_edit(path: Path, before: "Sound", edited: "EditedMusic") -> None:

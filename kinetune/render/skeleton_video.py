@@ -1,6 +1,7 @@
-"""The dancer as moving pictures, filmed by a camera that follows.
+"""The dancer, or all of a group, as moving pictures, filmed by a camera that follows.
 
-Conventions: world metres, y up; seconds; pictures are (H, W, 3) uint8 at 30 a second.
+Conventions: world metres, y up; seconds; pictures are (H, W, 3) uint8 at 30 a second. Axes: D
+dancers, T pictures. A dancer whose clip is over keeps its last pose.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from kinetune.audio.sound import Sound
 from kinetune.memmap import CHUNK_SIZE, chunks
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.clip import MotionClip, resample, resampled_count
+from kinetune.motion.group import Dancers, dancers_of
 from kinetune.render.body import draw_body
 from kinetune.render.camera import HEIGHT, WIDTH, Camera, fit_camera
 from kinetune.render.marks import Marks
@@ -32,6 +34,9 @@ _FOLLOW_S, _TURN_S = 0.7, 3.0
 _TURN_SHARE = 0.25
 # A glow fades to a third in so long.
 _GLOW_S = 0.16
+# Dancers whose pelvises are nearer than this on average are in no room: their files each begin
+# at the origin. They are put side by side, so far apart.
+_TOO_NEAR_M, _APART_M = 0.3, 1.1
 # The lowest joint stands so high above the sole.
 _SOLE_M = 0.035
 
@@ -41,14 +46,15 @@ class Scene:
     """What is filmed.
 
     Attributes:
-        clip: The dance.
+        clip: The dance, or a group of dancers, who stand where their files put them, or side by
+            side in the order of the group where those would stand inside each other.
         beats_s: Beats that glow, seconds.
         downbeats_s: Those that open a bar.
         title: A line in the corner.
         marks: Sections, silences, accents and the loop's wrap on the waveform.
     """
 
-    clip: MotionClip
+    clip: Dancers
     beats_s: Array
     downbeats_s: Array
     title: str
@@ -56,52 +62,83 @@ class Scene:
 
     @cached_property
     def poses(self) -> Array:
-        """Joint positions at the film's rate, the floor at zero, (T, 24, 3)."""
-        poses = self._poses_and_faces[0]
-        lowest = np.percentile(poses[..., 1].min(axis=1), 2.0) - _SOLE_M
-        return poses - [0.0, float(lowest), 0.0]
-
-    @property
-    def faces(self) -> Array:
-        """Directions of the face, unit vectors (T, 3)."""
-        return self._poses_and_faces[1]
+        """Joint positions at the film's rate, the floor at zero, (T, D, 24, 3)."""
+        poses = np.stack([poses for poses, _ in self._dancers], axis=1)
+        lowest = np.percentile(poses[..., 1].min(axis=2), 2.0, axis=0) - _SOLE_M
+        poses[..., 1] -= lowest[:, None]
+        return poses + self._spread(poses)[:, None]
 
     @cached_property
-    def _poses_and_faces(self) -> tuple[Array, Array]:
-        count = resampled_count(self.clip, FPS)
-        poses = np.empty((count, skeleton.JOINT_COUNT, 3))
-        faces = np.empty((count, 3))
-        head = skeleton.joint_index("head")
-        for part in chunks(self.clip.rotations, size=CHUNK_SIZE, count=count):
-            frames = resample(self.clip, FPS, frames=part)
-            poses[part] = kinematics.joint_positions(frames)
-            world = kinematics.global_rotations(frames.rotations)[:, head]
-            faces[part] = rotations.rotate(world, np.array([0.0, 0.0, 1.0]))
-        return poses, faces
+    def faces(self) -> Array:
+        """Directions of the face, unit vectors (T, D, 3)."""
+        return np.stack([faces for _, faces in self._dancers], axis=1)
+
+    @cached_property
+    def _dancers(self) -> list[tuple[Array, Array]]:
+        """Poses (T, 24, 3) and faces (T, 3) of every dancer."""
+        count = max(resampled_count(dancer, FPS) for dancer in dancers_of(self.clip))
+        return [_poses_and_faces(dancer, count) for dancer in dancers_of(self.clip)]
+
+    def _spread(self, poses: Array) -> Array:
+        """How far each dancer is moved to stand beside the others, metres, (D, 3)."""
+        count = poses.shape[1]
+        pelvis = poses[:, :, 0][..., [0, 2]]
+        moved = np.zeros((count, 3))
+        pairs = [(a, b) for a in range(count) for b in range(a)]
+        apart = [np.linalg.norm(pelvis[:, a] - pelvis[:, b], axis=-1).mean() for a, b in pairs]
+        if not pairs or min(apart) >= _TOO_NEAR_M:
+            return moved
+        # From left to right as the camera sees them.
+        across = _sides(poses).mean(axis=0)
+        steps = (np.arange(count) - 0.5 * (count - 1)) * _APART_M
+        moved[:, [0, 2]] = steps[:, None] * across / max(float(np.linalg.norm(across)), 1e-6)
+        return moved
 
     @cached_property
     def aims(self) -> Array:
         """What the camera follows in each picture, (T, 3); it keeps its own height."""
-        return gaussian_filter1d(self.poses[:, 0], _FOLLOW_S * FPS, axis=0, mode="nearest")
+        middle = self.poses[:, :, 0].mean(axis=1)
+        return gaussian_filter1d(middle, _FOLLOW_S * FPS, axis=0, mode="nearest")
 
     @cached_property
     def sides(self) -> Array:
         """The right-hand side of the camera, unit vectors on the floor, (T, 2).
 
-        It is the dancer's left: the camera sees the dancer from the front.
+        It is the dancer's left, of a group the first dancer's: the camera sees them from the front.
         """
-        across = self.poses[:, 1] - self.poses[:, 2]
-        across = gaussian_filter1d(across[:, [0, 2]], _TURN_S * FPS, axis=0, mode="nearest")
-        mean = across.mean(axis=0)
-        clear = np.where(np.linalg.norm(across, axis=1, keepdims=True) > 0.1, across, mean)
-        mixed = _TURN_SHARE * clear + (1.0 - _TURN_SHARE) * mean
-        length = np.linalg.norm(mixed, axis=1, keepdims=True)
-        return np.where(length > 1e-3, mixed / np.maximum(length, 1e-3), [1.0, 0.0])
+        return _sides(self.poses)
 
     @cached_property
     def camera(self) -> Camera:
-        """The camera that keeps the dancer in the frame."""
-        return fit_camera(self.poses, self.aims, self.sides)
+        """The camera that keeps all dancers in the frame."""
+        joints = self.poses.reshape(len(self.poses), -1, 3)
+        return fit_camera(joints, self.aims, self.sides)
+
+
+def _poses_and_faces(clip: MotionClip, count: int) -> tuple[Array, Array]:
+    """Joint positions (count, 24, 3) and directions of the face (count, 3) at the film's rate."""
+    own = resampled_count(clip, FPS)
+    poses = np.empty((count, skeleton.JOINT_COUNT, 3))
+    faces = np.empty((count, 3))
+    head = skeleton.joint_index("head")
+    for part in chunks(clip.rotations, size=CHUNK_SIZE, count=own):
+        frames = resample(clip, FPS, frames=part)
+        poses[part] = kinematics.joint_positions(frames)
+        world = kinematics.global_rotations(frames.rotations)[:, head]
+        faces[part] = rotations.rotate(world, np.array([0.0, 0.0, 1.0]))
+    poses[own:], faces[own:] = poses[own - 1], faces[own - 1]
+    return poses, faces
+
+
+def _sides(poses: Array) -> Array:
+    """The first dancer's left, smoothed, unit vectors on the floor: (T, D, 24, 3) -> (T, 2)."""
+    across = poses[:, 0, 1] - poses[:, 0, 2]
+    across = gaussian_filter1d(across[:, [0, 2]], _TURN_S * FPS, axis=0, mode="nearest")
+    mean = across.mean(axis=0)
+    clear = np.where(np.linalg.norm(across, axis=1, keepdims=True) > 0.1, across, mean)
+    mixed = _TURN_SHARE * clear + (1.0 - _TURN_SHARE) * mean
+    length = np.linalg.norm(mixed, axis=1, keepdims=True)
+    return np.where(length > 1e-3, mixed / np.maximum(length, 1e-3), [1.0, 0.0])
 
 
 def pictures(scene: Scene, sound: Sound | None = None) -> Iterator[NDArray[np.uint8]]:
@@ -116,15 +153,18 @@ def pictures(scene: Scene, sound: Sound | None = None) -> Iterator[NDArray[np.ui
     overlay = Overlay(
         Timeline(scene.title, duration_s, scene.beats_s, scene.downbeats_s, scene.marks, sound)
     )
-    for number, pose in enumerate(scene.poses):
+    for number, dancers in enumerate(scene.poses):
         aim, side = scene.aims[number], scene.sides[number]
         now_s = timebase.duration_of(number, FPS)
         stand = camera.position(aim, side)
         glow, is_bar = beat_glow(scene, now_s)
         picture = stage.picture(stand, side, glow, bar=is_bar)
-        from_camera = (pose - stand)[:, [0, 2]] @ np.array([side, [side[1], -side[0]]]).T
-        stage.shade(picture, from_camera, pose[:, 1])
-        draw_body(picture, camera, aim, side, pose, scene.faces[number])
+        floor = (dancers - stand)[..., [0, 2]] @ np.array([side, [side[1], -side[0]]]).T
+        for pose, from_camera in zip(dancers, floor, strict=True):
+            stage.shade(picture, from_camera, pose[:, 1])
+        # Those behind are drawn first.
+        for index in np.argsort(-floor[:, 0, 1], kind="stable"):
+            draw_body(picture, camera, aim, side, dancers[index], scene.faces[number, index])
         overlay.draw(picture, now_s)
         yield picture
 

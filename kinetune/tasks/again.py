@@ -122,4 +122,5 @@ def _with_music(made: EditRequest, recipe: Recipe, request: AgainRequest) -> Edi
     music, motion = (
         input_path(recipe, path.as_posix(), request.recipe) for path in (made.music, made.motion)
     )
-    return replace(made, music=music, motion=motion)
+    partners = tuple(input_path(recipe, p.as_posix(), request.recipe) for p in made.partners)
+    return replace(made, music=music, motion=motion, partners=partners)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from kinetune import genres
 from kinetune.errors import ConfigError
 from kinetune.files import check_writable
+from kinetune.motion.group import dance_of
 from kinetune.motion.io.formats import ReadOptions, read_motion_file
 from kinetune.tasks.film import write_film
 from kinetune.tasks.lazy_pipeline import LazyPipeline
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from kinetune.model.sampling.edit_spec import EditSpec
     from kinetune.model.sampling.editing import EditedMusic
     from kinetune.motion.beats.beat_grid import BeatGrid
-    from kinetune.motion.clip import MotionClip
+    from kinetune.motion.group import Dancers
     from kinetune.tasks.generate import GenerateRequest
 
 BeatSource = Literal["dance", "music"]
@@ -43,6 +44,7 @@ class EditRequest:
     Attributes:
         music: The sound file.
         motion: The dance; the music begins with it. None takes it from the music's recipe.
+        partners: The other dancers, where the music is for a group.
         output: A sound file; None is NAME-edit.wav in the current folder.
         redo: Start and end of a stretch to make anew, seconds; no end is that of the music.
         continue_s: How long to go on after the end, seconds.
@@ -83,6 +85,7 @@ class EditRequest:
     engine: Engine | None = None
     model: str | None = None
     device: str = "auto"
+    partners: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.beats_of not in get_args(BeatSource):
@@ -164,7 +167,7 @@ class Material:
     """
 
     sound: "Sound"
-    clip: "MotionClip"
+    clip: "Dancers"
     grid: "BeatGrid | None"
     genre: GenreChoice
     inputs: tuple[Path, ...] = ()
@@ -292,17 +295,19 @@ def complete_request(request: EditRequest, recipe: Recipe) -> EditRequest:
         ConfigError: The dance of the recipe is needed, and is missing or has changed.
     """
     made = recorded_request(recipe, request.music)
-    motion, read = request.motion, request.read
+    motion, read, partners = request.motion, request.read, request.partners
     if motion is None:
-        name = made.motion if isinstance(made, EditRequest) else next(iter(made.motions), None)
-        if name is None:
+        names = _dance_files(made)
+        if not names:
             raise ConfigError(f"{request.music}: made from a dance in memory; name the dance")
-        motion = input_path(recipe, name.as_posix(), request.music)
+        motion, *others = (input_path(recipe, name.as_posix(), request.music) for name in names)
+        partners = tuple(others)
         read = replace(made.read, blender=request.read.blender)
     overrides, options = request.options, made.options
     return replace(
         request,
         motion=motion,
+        partners=partners,
         read=read,
         model=request.model or _model_of(made),
         options=replace(
@@ -337,6 +342,13 @@ def _model_of(made: "EditRequest | GenerateRequest") -> str | None:
     return "default" if made.options.engine == "composer" else made.model
 
 
+def _dance_files(made: "EditRequest | GenerateRequest") -> tuple[Path, ...]:
+    """The motion files of a request, all dancers of a group; none for a dance in memory."""
+    if not isinstance(made, EditRequest):
+        return made.motions
+    return () if made.motion is None else (made.motion, *made.partners)
+
+
 def _check_outputs(request: EditRequest) -> None:
     from kinetune.audio.sound import check_suffix
     from kinetune.render.mux import check_suffix as check_film_suffix
@@ -356,14 +368,15 @@ def _read_material(request: EditRequest, recipe: Recipe | None) -> Material:
     check_suffix(request.target, rate_hz=sound.rate_hz)
     if request.motion is None:
         raise ConfigError(f"{request.music}: holds no recipe; name the dance with --motion")
-    clip = read_motion_file(request.motion, request.read).clip
+    motions = (request.motion, *request.partners)
+    clip = dance_of([read_motion_file(path, request.read).clip for path in motions])
     for folder in {path.parent for path in request.files}:
         check_writable(folder)
     if recipe is not None:
         genre, grid = GenreChoice(recipe.genre, "recipe"), recipe.grid.beat_grid()
     else:
         genre, grid = genre_of_music(request.music, sound, request.motion.name), None
-    return Material(sound, clip, grid, genre, (request.music, request.motion))
+    return Material(sound, clip, grid, genre, (request.music, *motions))
 
 
 def _genre_of_new(request: EditRequest, material: Material) -> GenreChoice:

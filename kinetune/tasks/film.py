@@ -17,7 +17,7 @@ from kinetune.tasks.requests.progress import Progress, stage
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
     from kinetune.motion.beats.beat_grid import BeatGrid
-    from kinetune.motion.clip import MotionClip
+    from kinetune.motion.group import Dancers
     from kinetune.render.marks import Marks
 
 
@@ -94,7 +94,7 @@ def film(request: FilmRequest, *, progress: Progress | None = None) -> FilmResul
 
 def write_film(
     path: Path,
-    clip: "MotionClip",
+    clip: "Dancers",
     grid: "BeatGrid",
     sound: "Sound",
     *,
@@ -103,7 +103,7 @@ def write_film(
     marks: "Marks | None" = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Film the dancer with the music, or put the music on the film of the options.
+    """Film the dancer or the group with the music, or put the music on the film of the options.
 
     Args:
         path: An .mp4 file.

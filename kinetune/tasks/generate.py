@@ -11,7 +11,8 @@ import numpy as np
 from kinetune.audio.export import ExportFormat, export
 from kinetune.errors import ConfigError
 from kinetune.files import check_writable
-from kinetune.motion.io.formats import ReadOptions, read_motion_file
+from kinetune.motion.group import dance_of
+from kinetune.motion.io.formats import MotionFile, ReadOptions, read_motion_file
 from kinetune.render.marks import marks_of
 from kinetune.tasks import variations
 from kinetune.tasks.composing.engine import ComposedMusic, beats_for, compose_music, pipeline_for
@@ -23,7 +24,7 @@ from kinetune.tasks.recipe import Origin, sidecar_path
 from kinetune.tasks.requests.beat_options import BeatOptions
 from kinetune.tasks.requests.failures import Failure, collect_failures
 from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance
-from kinetune.tasks.requests.motion_files import find_motions
+from kinetune.tasks.requests.motion_files import MotionPath, find_motions
 from kinetune.tasks.requests.music_options import MusicOptions
 from kinetune.tasks.requests.output_paths import (
     Existing,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from kinetune.metrics.ranking import MotionFit
     from kinetune.model.results import DanceMusic
     from kinetune.motion.beats.beat_grid import BeatGrid
-    from kinetune.motion.clip import MotionClip
+    from kinetune.motion.group import Dancers
 
 _log = logging.getLogger("kinetune")
 
@@ -67,6 +68,8 @@ class GenerateRequest:
         beat_maps: Forms of the beat map to write beside the sound; keys of ``BEAT_MAPS``.
         plot: Whether to draw a picture beside the sound.
         film: The film that goes with the music.
+        together: Whether the dances are one group, which gets one piece: all begin at the same
+            moment, and the first file gives the name.
         model: A bundled name, a checkpoint folder, or a hub id.
         device: ``auto`` or a torch device.
 
@@ -88,6 +91,7 @@ class GenerateRequest:
     film: FilmOptions = field(default_factory=FilmOptions)
     model: str = "default"
     device: str = "auto"
+    together: bool = False
 
     def __post_init__(self) -> None:
         for name in self.beat_maps:
@@ -134,7 +138,7 @@ class GeneratedPiece:
     """One finished piece of music.
 
     Attributes:
-        motion: The motion file.
+        motion: The motion file, of a group the first.
         output: The sound file.
         recipe: The recipe beside it, see ``tasks.recipe``.
         genre: Genre code.
@@ -149,6 +153,7 @@ class GeneratedPiece:
         picture: The picture written.
         film: The film written.
         variation_sheet: Picture of all variations of the dance, with the first only.
+        partners: The motion files of the other dancers of a group.
         note: What had to be assumed to read the motion, one line; empty if nothing.
         composed: Key, chords, form and further files of composed music; None of other.
     """
@@ -176,6 +181,7 @@ class GeneratedPiece:
     variation_sheet: str | None = None
     note: str = ""
     composed: ComposedFiles | None = None
+    partners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -217,29 +223,38 @@ def generate(
     pieces: list[GeneratedPiece] = []
     failures: list[Failure] = []
     for job in jobs:
-        clip = None
-        with collect_failures(job.path, failures):
-            file = read_motion_file(job.path, request.read)
-            clip = file.clip
-            _log.info(
-                "%s: %s, %d joints, %d frames at %g fps",
-                job.path, file.format, file.joints, clip.frame_count, clip.fps,
-            )  # fmt: skip
-        if clip is None:
+        files = _read_dancers(job, failures)
+        if files is None:
             continue
+        clip = dance_of([file.clip for file in files])
+        note = "; ".join(dict.fromkeys(file.note for file in files if file.note))
         # Outside of the context: a model that can't be loaded ends the batch.
         if request.options.engine == "diffusion":
             pipeline.load()
         with collect_failures(job.path, failures):
-            for piece in _make_variations(job, clip, file.note):
+            for piece in _make_variations(job, clip, note):
                 pieces.append(piece)
                 if on_piece is not None:
                     on_piece(piece)
     return GenerateResult(tuple(pieces), tuple(failures), tuple(skipped))
 
 
+def _read_dancers(job: "_Job", failures: list[Failure]) -> list[MotionFile] | None:
+    """The motion files of a job; None if one can't be read."""
+    files: list[MotionFile] = []
+    for path in job.motions:
+        with collect_failures(path, failures):
+            file = read_motion_file(path, job.request.read)
+            _log.info(
+                "%s: %s, %d joints, %d frames at %g fps",
+                path, file.format, file.joints, file.clip.frame_count, file.clip.fps,
+            )  # fmt: skip
+            files.append(file)
+    return files if len(files) == len(job.motions) else None
+
+
 def make_music(
-    clip: "MotionClip",
+    clip: "Dancers",
     options: MusicOptions,
     *,
     genre: str,
@@ -251,7 +266,7 @@ def make_music(
     """Return the music of one dance, in memory.
 
     Args:
-        clip: The dance.
+        clip: The dance, or a group of dancers.
         options: What decides the music; its genre is not used.
         genre: Name or code.
         pipeline: The model.
@@ -298,7 +313,7 @@ def sheet_path(sound: Path) -> Path:
 
 def finish_music(
     made: "DanceMusic",
-    clip: "MotionClip",
+    clip: "Dancers",
     request: GenerateRequest,
     *,
     inputs: Sequence[Path],
@@ -310,7 +325,7 @@ def finish_music(
         made: What the model made.
         clip: The dance.
         request: What was requested, for any number of dances.
-        inputs: The motion file, or nothing for a clip in memory.
+        inputs: The motion file, several of a group, or nothing for a clip in memory.
         pipeline: The model.
     """
     options = request.options
@@ -323,6 +338,7 @@ def finish_music(
 
     single = GenerateRequest(
         motions=tuple(inputs),
+        together=len(inputs) > 1,
         read=request.read,
         options=replace(request.options, genre=made.genre, seed=made.seed),
         export=request.export,
@@ -338,14 +354,19 @@ def finish_music(
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One dance of a request."""
+    """One dance of a request, or one group."""
 
     request: GenerateRequest
     pipeline: LazyPipeline
-    path: Path
+    motions: tuple[Path, ...]
     paths: OutputPaths
     label: str
     progress: Progress | None
+
+    @property
+    def path(self) -> Path:
+        """The motion file, of a group the first."""
+        return self.motions[0]
 
     @property
     def genre(self) -> GenreChoice:
@@ -363,16 +384,16 @@ def _plan(
     """Return a job a dance, and the dances to skip; checks all that can be checked before."""
     from kinetune.audio.sound import check_suffix
 
-    motions = find_motions(request.motions, recursive=request.recursive)
-    outputs = plan_outputs(motions, request.output, request.film, suffix=f".{request.format}")
+    groups, names = _grouped(request)
+    outputs = plan_outputs(names, request.output, request.film, suffix=f".{request.format}")
     for paths in outputs:
         check_suffix(paths.sound, loops=request.options.loop, rate_hz=request.export.rate_hz)
     todo, skipped = [], []
-    for motion, paths in zip(motions, outputs, strict=True):
+    for group, paths in zip(groups, outputs, strict=True):
         if request.existing == "skip" and request.files_for(paths)[0].exists():
-            skipped.append(str(motion.path))
+            skipped.append(str(group[0]))
         else:
-            todo.append((motion.path, paths))
+            todo.append((group, paths))
     if request.existing == "refuse":
         check_absent([file for _, paths in todo for file in request.files_for(paths)])
     for folder in {path.parent for _, both in todo for path in (both.sound, both.film) if path}:
@@ -380,15 +401,26 @@ def _plan(
     count = len(todo)
     jobs = [
         _Job(
-            request, pipeline, path, paths,
-            path.name if count == 1 else f"[{number}/{count}] {path.name}", progress,
+            request, pipeline, group, paths,
+            group[0].name if count == 1 else f"[{number}/{count}] {group[0].name}", progress,
         )
-        for number, (path, paths) in enumerate(todo, start=1)
+        for number, (group, paths) in enumerate(todo, start=1)
     ]  # fmt: skip
     return jobs, skipped
 
 
-def _make_variations(job: _Job, clip: "MotionClip", note: str) -> list[GeneratedPiece]:
+def _grouped(request: GenerateRequest) -> tuple[list[tuple[Path, ...]], list[MotionPath]]:
+    """Return the motion files of every piece, and what to name it after."""
+    motions = find_motions(request.motions, recursive=request.recursive)
+    if not request.together:
+        return [(motion.path,) for motion in motions], motions
+    group = tuple(motion.path for motion in motions)
+    if len(group) < 2:
+        raise ConfigError(f"a group has two dances or more, found {len(group)}")
+    return [group], [MotionPath(Path(f"{group[0].stem}-together{group[0].suffix}"))]
+
+
+def _make_variations(job: _Job, clip: "Dancers", note: str) -> list[GeneratedPiece]:
     """Make all variations for one dance; nothing is written before the last is made."""
     from kinetune.audio.sound import check_suffix
 
@@ -421,7 +453,7 @@ def _make_variations(job: _Job, clip: "MotionClip", note: str) -> list[Generated
     return pieces
 
 
-def _grid(options: MusicOptions, clip: "MotionClip") -> "BeatGrid | None":
+def _grid(options: MusicOptions, clip: "Dancers") -> "BeatGrid | None":
     """The beats that all variations of a dance share; None where a loop may move the tempo."""
     if options.engine == "composer":
         return beats_for(clip, options.beats)
@@ -429,10 +461,10 @@ def _grid(options: MusicOptions, clip: "MotionClip") -> "BeatGrid | None":
     return None if free else options.beats.grid_for(clip)
 
 
-def _write(job: _Job, made: "DanceMusic", clip: "MotionClip", paths: OutputPaths) -> GeneratedPiece:
+def _write(job: _Job, made: "DanceMusic", clip: "Dancers", paths: OutputPaths) -> GeneratedPiece:
     """Write one piece and all that was requested with it."""
     request, target = job.request, paths.sound
-    music = finish_music(made, clip, request, inputs=[job.path], pipeline=job.pipeline)
+    music = finish_music(made, clip, request, inputs=job.motions, pipeline=job.pipeline)
     write_piece(music, target)
     piece = replace(
         _describe(job, target, made, music, clip), beat_maps=_write_beats(music, job, target)
@@ -453,7 +485,7 @@ def _write(job: _Job, made: "DanceMusic", clip: "MotionClip", paths: OutputPaths
 
 
 def _describe(
-    job: _Job, target: Path, made: "DanceMusic", music: Music, clip: "MotionClip"
+    job: _Job, target: Path, made: "DanceMusic", music: Music, clip: "Dancers"
 ) -> GeneratedPiece:
     spent = made.seconds
     return GeneratedPiece(
@@ -472,6 +504,7 @@ def _describe(
         seconds=StageSeconds(job.pipeline.load_s, **asdict(spent), total=spent.total),
         real_time_factor=spent.total / music.duration_s,
         peak_memory_mb=peak_memory_mb(),
+        partners=tuple(map(str, job.motions[1:])),
     )
 
 

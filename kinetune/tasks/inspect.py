@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinetune.motion.io.formats import ReadOptions, read_motion_file
+from kinetune.errors import ConfigError
+from kinetune.motion.io.formats import MotionFile, ReadOptions, read_motion_file
 from kinetune.tasks.requests.output_paths import check_absent
 
 if TYPE_CHECKING:
-    from kinetune.motion.clip import MotionClip
+    from kinetune.motion.beats.beat_grid import BeatGrid
+    from kinetune.motion.group import Dancers
 
 
 @dataclass(frozen=True)
@@ -134,16 +136,7 @@ def inspect(request: InspectRequest) -> InspectResult:
         confidence=grid.confidence,
         metre=grid.metre,
         doubt=grid.note,
-        readings=tuple(
-            BeatReading(
-                round(each.bpm, 3),
-                round(each.first_beat_s, 4),
-                round(each.bar_start_s, 4),
-                each.metre,
-                round(each.probability, 4),
-            )
-            for each in grid.readings
-        ),
+        readings=_readings(grid),
         alternatives=tuple(
             TempoCandidate(tempo.bpm, tempo.first_beat_s, tempo.score)
             for tempo in grid.alternatives
@@ -152,7 +145,140 @@ def inspect(request: InspectRequest) -> InspectResult:
     )
 
 
-def _draw(path: Path, clip: "MotionClip") -> None:
+def _readings(grid: "BeatGrid") -> tuple[BeatReading, ...]:
+    return tuple(
+        BeatReading(
+            round(each.bpm, 3),
+            round(each.first_beat_s, 4),
+            round(each.bar_start_s, 4),
+            each.metre,
+            round(each.probability, 4),
+        )
+        for each in grid.readings
+    )
+
+
+@dataclass(frozen=True)
+class InspectGroupRequest:
+    """A look at the dancers of a group: several files that begin at the same moment.
+
+    Attributes:
+        motions: The files, two or more.
+        read: What the files don't state themselves.
+        picture: A .png file to draw; None draws nothing.
+        force: Whether to replace a picture that exists.
+
+    Raises:
+        ConfigError: There are fewer than two files.
+    """
+
+    motions: tuple[Path, ...]
+    read: ReadOptions = field(default_factory=ReadOptions)
+    picture: Path | None = None
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.motions) < 2:
+            raise ConfigError(f"a group has two dances or more, found {len(self.motions)}")
+
+
+@dataclass(frozen=True)
+class GroupDancer:
+    """One dancer of a group.
+
+    Attributes:
+        motion: The file.
+        format: The format by its usual name.
+        fps: Frames a second.
+        frames: Number of frames.
+        duration_s: Length, seconds.
+        note: What had to be assumed, one line; empty if nothing.
+        bpm: The tempo of this dancer alone.
+        confidence: Its probability, 0 to 1.
+    """
+
+    motion: str
+    format: str
+    fps: float
+    frames: int
+    duration_s: float
+    note: str
+    bpm: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class InspectGroupResult:
+    """The dancers of a group and the beats they share; see :class:`InspectResult`.
+
+    Attributes:
+        dancers: Each dancer alone, in the order of the request.
+        duration_s: Length of the longest dance, seconds.
+        bpm: Beats a minute of the group, as all that follows.
+        first_beat_s: Time of the first beat.
+        bar_start_s: Time of a beat that begins a bar.
+        confidence: Probability that tempo and beats are right, 0 to 1.
+        metre: Beats to the bar.
+        doubt: What makes the beats uncertain; empty if nothing does.
+        readings: The ways to count the dance, most likely first.
+        picture: The picture written.
+    """
+
+    dancers: tuple[GroupDancer, ...]
+    duration_s: float
+    bpm: float
+    first_beat_s: float
+    bar_start_s: float
+    confidence: float
+    metre: int
+    doubt: str
+    readings: tuple[BeatReading, ...]
+    picture: str | None = None
+
+
+def inspect_group(request: InspectGroupRequest) -> InspectGroupResult:
+    """Read the motion files of a group and find the beats they share.
+
+    Raises:
+        KinetuneError: One can't be read, or the picture can't be written.
+    """
+    from kinetune.motion.beats.beat_grid import group_beat_grid
+    from kinetune.motion.group import DanceGroup
+
+    if request.picture is not None and not request.force:
+        check_absent([request.picture])
+    files = [read_motion_file(path, request.read) for path in request.motions]
+    group = DanceGroup(tuple(file.clip for file in files))
+    grid = group_beat_grid(group.clips)
+    if request.picture is not None:
+        _draw(request.picture, group)
+    return InspectGroupResult(
+        dancers=tuple(
+            _dancer(path, file) for path, file in zip(request.motions, files, strict=True)
+        ),
+        duration_s=group.duration_s,
+        bpm=grid.bpm,
+        first_beat_s=grid.first_beat_s,
+        bar_start_s=round(grid.bar_start_s, 6),
+        confidence=grid.confidence,
+        metre=grid.metre,
+        doubt=grid.note,
+        readings=_readings(grid),
+        picture=None if request.picture is None else str(request.picture),
+    )
+
+
+def _dancer(path: Path, file: MotionFile) -> GroupDancer:
+    from kinetune.motion.beats.beat_grid import beat_grid
+
+    clip, alone = file.clip, beat_grid(file.clip)
+    return GroupDancer(
+        str(path), file.format, clip.fps, clip.frame_count, clip.duration_s, file.note, alone.bpm,
+        alone.confidence,
+    )  # fmt: skip
+
+
+def _draw(path: Path, clip: "Dancers") -> None:
     from kinetune.render.pictures import draw_dance
 
     draw_dance(path, clip)

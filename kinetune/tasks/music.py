@@ -19,7 +19,7 @@ from kinetune.tasks.requests.output_paths import FilmOptions, check_absent
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
     from kinetune.motion.beats.beat_grid import BeatGrid
-    from kinetune.motion.clip import MotionClip
+    from kinetune.motion.group import Dancers
 
 # Longer pieces are compressed in a notebook.
 _MAX_WAV_S = 30.0
@@ -36,7 +36,7 @@ class Music:
         beats: The beats it was made to.
         genre: Genre code.
         seed: The seed it was made from.
-        clip: The dance.
+        clip: The dance, or the group of dancers.
         origin: What it was made from.
         draw: Draws its picture to a .png file.
         loops: Whether its end leads to its beginning.
@@ -47,7 +47,7 @@ class Music:
     beats: "BeatGrid"
     genre: str
     seed: int
-    clip: "MotionClip"
+    clip: "Dancers"
     origin: Origin
     draw: Callable[[Path], None]
     loops: bool = False

@@ -28,7 +28,7 @@ _log = logging.getLogger("kinetune")
 # Packages whose version may change the samples.
 _PACKAGES = ("torch", "diffusers", "numpy", "scipy", "librosa", "soundfile")
 # Fields of requests that name input files.
-_PATHS = {"motions", "motion", "music"}
+_PATHS = {"motions", "motion", "partners", "music"}
 # Fields of requests that a recipe does not decide: a stranger's would write other files.
 _NOT_RECORDED = {"film", "plot", "beat_maps", "variations", "existing", "recursive", "format"}
 _BLOCK_BYTES = 1 << 20

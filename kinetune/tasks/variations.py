@@ -10,8 +10,7 @@ import numpy as np
 from kinetune import genres, timebase
 from kinetune.errors import ConfigError
 from kinetune.extras import extra
-from kinetune.motion import kinematics
-from kinetune.motion.clip import MotionClip
+from kinetune.motion.group import Dancers, mean_joint_speed
 
 if TYPE_CHECKING:
     from kinetune.metrics.ranking import MotionFit
@@ -42,7 +41,7 @@ def check_range(count: int) -> None:
         raise ConfigError(f"variations must be 1 to {MAX_VARIATIONS}, found {count}")
 
 
-def check_length(clip: MotionClip, count: int) -> None:
+def check_length(clip: Dancers, count: int) -> None:
     """Check that so many variations of a dance fit in memory.
 
     Raises:
@@ -55,7 +54,7 @@ def check_length(clip: MotionClip, count: int) -> None:
         )
 
 
-def rank_variations(clip: MotionClip, pieces: Sequence["DanceMusic"]) -> list[Variation]:
+def rank_variations(clip: Dancers, pieces: Sequence["DanceMusic"]) -> list[Variation]:
     """Return the variations of a dance, best first; of equals the earlier one first."""
     from kinetune.metrics.ranking import motion_fit
 
@@ -65,7 +64,7 @@ def rank_variations(clip: MotionClip, pieces: Sequence["DanceMusic"]) -> list[Va
     return sorted(variations, key=lambda variation: -variation.scores.total)
 
 
-def draw_variations(path: Path, clip: MotionClip, variations: Sequence[Variation]) -> None:
+def draw_variations(path: Path, clip: Dancers, variations: Sequence[Variation]) -> None:
     """Draw body speed and the best variations below each other on one time axis.
 
     Args:
@@ -86,8 +85,8 @@ def draw_variations(path: Path, clip: MotionClip, variations: Sequence[Variation
     figure = Figure(figsize=(12, 1.2 + 1.05 * (len(shown) + 1)), layout="constrained")
     FigureCanvasAgg(figure)
     body, *rows = figure.subplots(len(shown) + 1, 1, sharex=True)
-    speed = kinematics.joint_speeds(clip).mean(axis=1)
-    body.plot(timebase.frame_times(len(speed), clip.fps), speed, color="#2a6f97", linewidth=1.0)
+    speed, fps = mean_joint_speed(clip)
+    body.plot(timebase.frame_times(len(speed), fps), speed, color="#2a6f97", linewidth=1.0)
     body.set_ylabel("body\nm/s", fontsize=8)
     body.set_ylim(bottom=0.0)
     for rank, (axes, variation) in enumerate(zip(rows, shown, strict=True), start=1):

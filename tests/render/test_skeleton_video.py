@@ -4,6 +4,7 @@ import av
 import numpy as np
 import pytest
 
+from kinetune.motion.group import DanceGroup
 from kinetune.motion.io.bvh import write_bvh
 from kinetune.render import mux, skeleton_video
 from tests.cli.conftest import kinetune
@@ -61,7 +62,7 @@ def test_the_dancers_left_is_blue_and_on_the_viewers_right(first):
 def test_the_dancer_fills_the_frame_and_stays_in_it():
     made = scene(4.0)
     flat = []
-    for pose, aim, side in zip(made.poses, made.aims, made.sides, strict=True):
+    for pose, aim, side in zip(made.poses[:, 0], made.aims, made.sides, strict=True):
         flat.append(made.camera.project(made.camera.view(pose, aim, side))[0])
     flat = np.array(flat)
     assert flat[..., 0].min() > 40
@@ -130,3 +131,31 @@ def test_an_impossible_film_is_one_clear_line(tmp_path, tiny_model, options, mes
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.bvh"]
+
+
+def test_dancers_at_one_spot_are_put_side_by_side_in_their_order():
+    one, two = swaying_clip(duration_s=1.0), swaying_clip(duration_s=0.5, seed=3)
+    group = skeleton_video.Scene(DanceGroup((one, two)), np.array([0.5]), np.array([0.5]), "two")
+    assert group.poses.shape == (30, 2, 24, 3)
+    side = group.sides[0]
+    across = group.poses[:, :, 0][..., [0, 2]] @ side
+    # The first dancer is on the viewer's left; they are more than a metre apart.
+    assert (across[:, 1] - across[:, 0]).mean() > 1.0
+    # A clip that is over keeps its last pose.
+    np.testing.assert_array_equal(group.poses[15, 1], group.poses[29, 1])
+    alone = skeleton_video.Scene(one, np.array([0.5]), np.array([0.5]), "one")
+    moved = group.poses[:, 0] - alone.poses[:, 0]
+    np.testing.assert_allclose(moved, np.broadcast_to(moved[0, 0], moved.shape), atol=1e-9)
+    picture = next(skeleton_video.pictures(group))
+    columns = where(picture, "trunk")[:, 1]
+    assert np.percentile(columns, 2) < skeleton_video.WIDTH / 2 - 60
+    assert np.percentile(columns, 98) > skeleton_video.WIDTH / 2 + 60
+
+
+def test_dancers_who_stand_apart_stay_where_they_are():
+    one = swaying_clip(duration_s=1.0)
+    two = replace(one, root_m=one.root_m + [1.5, 0.0, 0.4])
+    group = skeleton_video.Scene(DanceGroup((one, two)), np.array([0.5]), np.array([0.5]), "two")
+    apart = group.poses[:, 1] - group.poses[:, 0]
+    np.testing.assert_allclose(apart[..., 0], 1.5)
+    np.testing.assert_allclose(apart[..., 2], 0.4)

@@ -68,6 +68,12 @@ ReadingOption = Annotated[
         help="Beat estimate to use, from 1, the most likely; kinetune inspect lists them."
     ),
 ]
+TogetherOption = Annotated[
+    bool,
+    typer.Option(
+        "--together", help="The dances are one group that begins together: one beat for all."
+    ),
+]
 BeatsOption = Annotated[
     Path | None,
     typer.Option(help="Beat times: a text or CSV file (one per line), JSON, or a MIDI tempo map."),

@@ -20,8 +20,8 @@ from kinetune.model.sampling.genre_mixing import (
     stack_conditioning,
 )
 from kinetune.motion.beats.beat_grid import BeatGrid
-from kinetune.motion.clip import MotionClip
-from kinetune.motion.features import features_named, mean_speed, scale_effort
+from kinetune.motion.features import mean_speed, scale_effort
+from kinetune.motion.group import Dancers, dance_features
 
 ConditionEncoder = DanceCondition | PaperCondition
 
@@ -46,7 +46,7 @@ class WindowConditions:
 
 def dance_input(
     normaliser: FeatureNormaliser,
-    clip: MotionClip,
+    clip: Dancers,
     grid: BeatGrid,
     genre: str,
     *,
@@ -57,14 +57,14 @@ def dance_input(
 
     Args:
         normaliser: Names the features and scales them.
-        clip: The dance.
+        clip: The dance, or a group of dancers.
         grid: Its beats.
         genre: Name or code.
         score: A fitted score.
         loop_s: Length of the loop if the dance is one.
     """
     name = normaliser.config.features
-    rows = features_named(name)(clip)
+    rows = dance_features(clip, name)
     if score is not None and score.sections:
         times_s = timebase.frame_times(len(rows), timebase.MOTION_FPS)
         rows = scale_effort(rows, energy_at(score, times_s, loop_s=loop_s), name)

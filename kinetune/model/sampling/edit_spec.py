@@ -8,7 +8,7 @@ from kinetune.errors import ConfigError
 from kinetune.model.conditioning.bars import bar_lines, enclosing_bars
 from kinetune.model.sampling.inpainting import check_strength
 from kinetune.motion.beats.beat_grid import BeatGrid
-from kinetune.motion.clip import MotionClip
+from kinetune.motion.group import Dancers
 
 # The shortest stretch, and how far music may reach beyond the dance.
 _MIN_S, _MAX_BEYOND_S = 0.2, 0.5
@@ -63,9 +63,7 @@ class EditSpec:
         return 0.3 if self.is_whole and not self.keep_rhythm else 1.0
 
 
-def edit_span(
-    spec: EditSpec, music_s: float, clip: MotionClip, grid: BeatGrid
-) -> tuple[float, float]:
+def edit_span(spec: EditSpec, music_s: float, clip: Dancers, grid: BeatGrid) -> tuple[float, float]:
     """Return start and end of the new part; a stretch grows to the bar lines around it.
 
     Args:
@@ -102,7 +100,7 @@ def edit_span(
 
 
 def _continuation_span(
-    continue_s: float, music_s: float, clip: MotionClip, grid: BeatGrid, *, exact: bool
+    continue_s: float, music_s: float, clip: Dancers, grid: BeatGrid, *, exact: bool
 ) -> tuple[float, float]:
     dance_s = clip.duration_s
     if music_s + continue_s > dance_s + _MAX_BEYOND_S:

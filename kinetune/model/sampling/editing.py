@@ -34,8 +34,8 @@ from kinetune.model.sampling.inpainting import KnownLatents
 from kinetune.model.sampling.loudness_subspace import loudness_directions
 from kinetune.model.sampling.windows import WindowPlan
 from kinetune.model.vae import frames_per_column
-from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid
-from kinetune.motion.clip import MotionClip
+from kinetune.motion.beats.beat_grid import BeatGrid, group_beat_grid
+from kinetune.motion.group import Dancers, dancers_of
 
 if TYPE_CHECKING:
     from kinetune.model.pipeline import DanceToMusicPipeline
@@ -72,7 +72,7 @@ class EditedMusic:
 def edit_music(
     pipeline: "DanceToMusicPipeline",
     sound: Sound,
-    clip: MotionClip,
+    clip: Dancers,
     spec: EditSpec,
     *,
     genre: str,
@@ -99,7 +99,7 @@ def edit_music(
         AudioError: The music is silent.
     """
     began = time.perf_counter()
-    beats = beat_grid(clip) if grid is None else grid
+    beats = group_beat_grid(dancers_of(clip)) if grid is None else grid
     start_s, end_s = edit_span(spec, sound.duration_s, clip, beats)
     gain = _training_gain(sound, pipeline.settings.training_lufs)
     samples = _samples_for_model(sound, pipeline) * gain

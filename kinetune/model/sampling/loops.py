@@ -18,6 +18,7 @@ from kinetune.errors import MotionError
 from kinetune.model.condition import DanceInput
 from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.clip import MotionClip, cut
+from kinetune.motion.group import DanceGroup, Dancers
 
 # A tempo found in the dance may be changed so far, as a ratio, that whole bars fill the clip.
 _MAX_TEMPO_CHANGE = 1.06
@@ -37,7 +38,7 @@ class Loop:
         duration_s: Length of the loop as it is played.
     """
 
-    clip: MotionClip
+    clip: Dancers
     grid: BeatGrid
     columns: int
     stretch: float
@@ -57,7 +58,7 @@ class Loop:
 
 
 def fit_loop(
-    clip: MotionClip, grid: BeatGrid, *, column_s: float, window_s: float, hold_tempo: bool
+    clip: Dancers, grid: BeatGrid, *, column_s: float, window_s: float, hold_tempo: bool
 ) -> Loop:
     """Fit whole bars to a dance, or a dance to whole bars.
 
@@ -89,8 +90,7 @@ def fit_loop(
             beats = max(1, round(duration_s / period_s))
     columns = max(1, round(duration_s / column_s))
     stretch = columns * column_s / duration_s
-    part = cut(clip, 0.0, duration_s)
-    stretched = replace(part, fps=part.frame_count / (duration_s * stretch))
+    stretched = _stretch(clip, duration_s, stretch)
     spacing_s = columns * column_s / beats
     first_s = (grid.bar_start_s * stretch) % (grid.metre * spacing_s)
     times = timebase.beat_times(
@@ -101,6 +101,21 @@ def fit_loop(
         steady=True, bar_start_s=first_s,
     )  # fmt: skip
     return Loop(stretched, even, columns, stretch, duration_s)
+
+
+def _stretch(dance: Dancers, duration_s: float, stretch: float) -> Dancers:
+    """Cut a dance after ``duration_s`` and make it so many times as long."""
+    if isinstance(dance, DanceGroup):
+        clips = (
+            _stretched(clip, min(duration_s, clip.duration_s), stretch) for clip in dance.clips
+        )
+        return DanceGroup(tuple(clips))
+    return _stretched(dance, duration_s, stretch)
+
+
+def _stretched(clip: MotionClip, duration_s: float, stretch: float) -> MotionClip:
+    part = cut(clip, 0.0, duration_s)
+    return replace(part, fps=part.frame_count / (duration_s * stretch))
 
 
 def tile_features(dance: DanceInput, *, period_s: float, window_s: float) -> DanceInput:

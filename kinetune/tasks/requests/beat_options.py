@@ -7,7 +7,7 @@ from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
     from kinetune.motion.beats.beat_grid import BeatGrid
-    from kinetune.motion.clip import MotionClip
+    from kinetune.motion.group import Dancers
 
 # Factors on the tempo found in the dance.
 TEMPO_FACTORS = {"auto": 1.0, "half": 0.5, "double": 2.0}
@@ -56,28 +56,29 @@ class BeatOptions:
         """Whether the user, not the dance, decides the tempo."""
         return self.beats_s is not None or not isinstance(self.bpm, str)
 
-    def grid_for(self, clip: "MotionClip") -> "BeatGrid":
-        """Return the beat grid of a dance.
+    def grid_for(self, clip: "Dancers") -> "BeatGrid":
+        """Return the beat grid of a dance; of a group, the one grid of all its dancers.
 
         Raises:
             MotionError: The beats don't fit the dance, or a tempo is out of range.
         """
         import numpy as np
 
-        from kinetune.motion.beats.beat_grid import beat_grid, grid_of_beats
+        from kinetune.motion.beats.beat_grid import grid_of_beats, group_beat_grid
+        from kinetune.motion.group import dancers_of
 
         if self.beats_s is not None:
             return grid_of_beats(np.array(self.beats_s), clip.duration_s)
-        first_beat_s, metre = self.first_beat_s, self.metre
+        clips, first_beat_s, metre = dancers_of(clip), self.first_beat_s, self.metre
         bpm = None if isinstance(self.bpm, str) else self.bpm
         if self.bpm in ("half", "double"):
-            estimated = beat_grid(clip, metre=metre, reading=self.reading)
-            return beat_grid(
-                clip,
+            estimated = group_beat_grid(clips, metre=metre, reading=self.reading)
+            return group_beat_grid(
+                clips,
                 bpm=estimated.bpm * TEMPO_FACTORS[str(self.bpm)],
                 first_beat_s=first_beat_s,
                 metre=metre,
             )
-        return beat_grid(
-            clip, bpm=bpm, first_beat_s=first_beat_s, metre=metre, reading=self.reading
+        return group_beat_grid(
+            clips, bpm=bpm, first_beat_s=first_beat_s, metre=metre, reading=self.reading
         )
