@@ -104,9 +104,11 @@ class Scene:
     def sides(self) -> Array:
         """The right-hand side of the camera, unit vectors on the floor, (T, 2).
 
-        It is the dancer's left, of a group the first dancer's: the camera sees them from the front.
+        It is the dancer's left: the camera sees the dancer from the front. A group is seen so that
+        its dancers stand apart, from the front of most.
         """
-        return _sides(self.poses)
+        lefts = _sides(self.poses)
+        return lefts if self.poses.shape[1] == 1 else _line_of_dancers(self.poses, lefts)
 
     @cached_property
     def camera(self) -> Camera:
@@ -139,6 +141,15 @@ def _sides(poses: Array) -> Array:
     mixed = _TURN_SHARE * clear + (1.0 - _TURN_SHARE) * mean
     length = np.linalg.norm(mixed, axis=1, keepdims=True)
     return np.where(length > 1e-3, mixed / np.maximum(length, 1e-3), [1.0, 0.0])
+
+
+def _line_of_dancers(poses: Array, lefts: Array) -> Array:
+    """The direction in which the dancers stand farthest apart, the same in all pictures, (T, 2)."""
+    pelvis = poses[:, :, 0][..., [0, 2]]
+    from_middle = (pelvis - pelvis.mean(axis=1, keepdims=True)).reshape(-1, 2)
+    line = np.linalg.svd(from_middle, full_matrices=False)[2][0]
+    line = line * (1.0 if line @ lefts.mean(axis=0) >= 0.0 else -1.0)
+    return np.broadcast_to(line, lefts.shape)
 
 
 def pictures(scene: Scene, sound: Sound | None = None) -> Iterator[NDArray[np.uint8]]:
