@@ -34,6 +34,7 @@ from kinetune.model.conditioning.control_score import (
 )
 from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.group import Dancers, dancers_of
 
 Array = NDArray[np.float64]
 # Number in the seed of a performance.
@@ -112,7 +113,7 @@ class PieceRequest:
     """What a piece is made from.
 
     Attributes:
-        clip: The dance.
+        clip: The dance, or a group of dancers.
         grid: Its beats.
         genre: Name or code.
         seed: Of the song.
@@ -123,7 +124,7 @@ class PieceRequest:
         steady_energy: Energy of all beats instead of the body's; None takes the body's.
     """
 
-    clip: MotionClip
+    clip: Dancers
     grid: BeatGrid
     genre: str
     seed: int = 0
@@ -236,15 +237,26 @@ def _profile(
     """The dance as the composer knows it, in the score's time."""
     beats = timebase.beat_times(times.bpm, times.downbeat_s, times.duration_s)
     dance_s = times.to_dance(beats)
-    energy = beat_energy(request.clip, dance_s)
+    dancers = dancers_of(request.clip)
+    energy = _group_energy(dancers, dance_s)
     energy = energy * energy_at(asked, dance_s, loop_s=duration_s if request.loop else None)
-    impacts = impact_strengths(request.clip, dance_s, timebase.beat_period_s(times.bpm))
+    beat_s = timebase.beat_period_s(times.bpm)
+    # A group hits where any of its dancers does.
+    impacts = np.max([impact_strengths(clip, dance_s, beat_s) for clip in dancers], axis=0)
     if request.steady_energy is not None:
         energy, impacts = np.full(len(beats), request.steady_energy), np.zeros(len(impacts))
     return DanceProfile(
         genres.genre_code(request.genre), times.bpm, times.duration_s, times.downbeat_s,
         np.clip(energy, 0.0, 1.0), impacts,
     )  # fmt: skip
+
+
+def _group_energy(dancers: Sequence[MotionClip], beats_s: NDArray[np.float64]) -> NDArray:
+    """Energy of each beat, the mean over the dancers who are still dancing, (n,)."""
+    energy = np.array([beat_energy(clip, beats_s) for clip in dancers])
+    dancing = np.array([beats_s < clip.duration_s for clip in dancers])
+    dancing |= ~dancing.any(axis=0)
+    return np.asarray((energy * dancing).sum(axis=0) / dancing.sum(axis=0))
 
 
 def _bar_take(plan: _Plan, bar: int, asked: ControlScore) -> tuple[str, int]:

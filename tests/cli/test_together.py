@@ -144,3 +144,10 @@ def test_a_group_in_python_is_a_list_of_dances(couple, tiny_model):
     music = package.generate(clips, model=tiny_model, steps=1, genre="house")
     assert music.clip.clips == tuple(clips)
     assert music.beats.bpm == grid.bpm
+
+
+def test_the_composer_plays_for_a_group_too(couple, tmp_path):
+    done = kinetune("generate", *couple, "--together", "--engine", "composer", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = kinetune("again", "lead-together.json", cwd=tmp_path)
+    assert "identical to the original" in done.stdout

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kinetune.composer.piece import Piece, PieceRequest
     from kinetune.composer.rendering import Block
     from kinetune.motion.beats.beat_grid import BeatGrid
-    from kinetune.motion.clip import MotionClip
+    from kinetune.motion.group import Dancers
 
 DEFAULT_RATE_HZ, DEFAULT_CHANNELS = 44_100, 2
 # What a loop longer or a dance shorter than this can't be composed to, as for the model.
@@ -71,7 +71,7 @@ class ComposedMusic(DanceMusic):
 
 
 def compose_music(
-    clip: "MotionClip",
+    clip: "Dancers",
     options: MusicOptions,
     *,
     genre: str,
@@ -109,7 +109,7 @@ def compose_music(
 
 
 def piece_request(
-    clip: "MotionClip", options: MusicOptions, *, genre: str, grid: "BeatGrid | None" = None
+    clip: "Dancers", options: MusicOptions, *, genre: str, grid: "BeatGrid | None" = None
 ) -> "PieceRequest":
     """Return what a piece is made from."""
     from kinetune.composer.piece import PieceRequest
@@ -120,7 +120,7 @@ def piece_request(
     )  # fmt: skip
 
 
-def beats_for(clip: "MotionClip", beats: BeatOptions) -> "BeatGrid":
+def beats_for(clip: "Dancers", beats: BeatOptions) -> "BeatGrid":
     """Return the beats the composer plays to, in bars of four.
 
     Raises:

@@ -7,6 +7,7 @@ from kinetune import genres
 from kinetune.audio.sound import read_sound
 from kinetune.composer.options import Take
 from kinetune.errors import ConfigError
+from kinetune.motion.group import dance_of
 from kinetune.motion.io.formats import read_motion_file
 from kinetune.tasks.composing.engine import ComposedMusic, ComposerPipeline, compose_music
 from kinetune.tasks.edit import EditRequest, EditResult
@@ -36,7 +37,7 @@ def edit_composed(
     began = time.perf_counter()
     changed = changed_request(request, recipe)
     inputs = changed.motions
-    clip = read_motion_file(inputs[0], changed.read).clip
+    clip = dance_of([read_motion_file(path, changed.read).clip for path in inputs])
     made = compose_music(
         clip, changed.options, genre=changed.options.genre or recipe.genre, export=changed.export,
         progress=stage(progress, f"{request.music.name}: playing"),
