@@ -3,6 +3,7 @@
 # make quick   the tests that take no longer than 90 seconds together
 # make check   format, lint, types, tests, documentation
 # make docs    the documentation as a site in out/site
+# make mutation  how many small changes of the code the tests notice (docs/tests.md); half an hour
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DANCE := examples/gBR_sBM_cAll_d04_mBR2_ch08.pkl
 
-.PHONY: demo test quick check lint docs clean
+.PHONY: demo test quick check lint docs mutation clean
 
 # The environment follows pyproject.toml and constraints.txt; each stamp is written last, so an
 # install that broke off is done again.
@@ -41,6 +42,10 @@ lint: $(VENV)/.tested
 docs: $(VENV)/.tested
 	$(BIN)/typer kinetune.cli.main utils docs --name kinetune --title "Command line" --output docs/reference/command-line.md
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir out/site
+
+mutation: $(VENV)/.tested
+	$(PIP) "cosmic-ray>=8.4"
+	$(BIN)/python tools/mutation_score.py
 
 check: lint test docs
 

@@ -5,11 +5,12 @@
 
 Draws ``--each`` mutations a package (cosmic-ray's operators: another arithmetic or comparison
 operator, another number, True for False, ``and`` for ``or``, a sign dropped, a condition negated).
-First the tests in the package's folder under ``tests/`` run once without a mutation; that gives the
-CPU seconds of each test and the functions it calls. A test that fails there takes no part and is
-named. A mutation then meets the tests that call the mutated function, those of the module's mirror
-first, files in the order of their CPU time, until one fails. A run that takes far more CPU time
-than its tests took without the mutation is an endless loop, and counts as noticed.
+First the tests in the package's folder under ``tests/`` run once without a mutation (slow ones only
+where they mirror a module that is drawn); that gives the CPU seconds of each test and the functions
+it calls. A test that fails there takes no part and is named. A mutation then meets the tests that
+call the mutated function, those of the module's mirror first, files in the order of their CPU time,
+until one fails. A run that takes far more CPU time than its tests took without the mutation is an
+endless loop, and counts as noticed.
 
 The work is done in a copy, so the checkout stays as it is. Heavy libraries are loaded once and each
 run is a fork, so this needs Linux or macOS. Every result is written to ``out/mutations.jsonl`` at
@@ -263,15 +264,36 @@ def run_pytest(paths: Iterable[str], *options: str, plugin: object) -> int:
     return int(pytest.main([*fixed, *options, *paths], plugins=[plugin]))
 
 
-def tests_of_package(package: str) -> dict[str, Test]:
-    """Return what the tests of a package show without a mutation; only changed files are run."""
+def mirror_of(module: str) -> str:
+    """Return the test file that mirrors a module."""
+    path = Path(module)
+    return str(Path("tests", *path.parts[1:-1], f"test_{path.name}"))
+
+
+def test_files_of(package: str, modules: Iterable[str]) -> list[Path]:
+    """Return the test files of a package, slow ones only where they mirror one of the modules."""
+    assigned = (
+        node
+        for node in ast.parse(Path("tests/conftest.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign)
+    )
+    slow = {
+        f"tests/{file}"
+        for node in assigned
+        if ast.unparse(node.targets[0]) == "SLOW_FILES"
+        for file in ast.literal_eval(node.value)
+    }
+    left_out = slow - set(map(mirror_of, modules))
+    files = sorted(Path("tests", package).rglob("test_*.py"))
+    return [file for file in files if file.as_posix() not in left_out]
+
+
+def unmutated(files: list[Path]) -> dict[str, Test]:
+    """Return what test files show without a mutation; only those that have changed are run."""
     stored = json.loads(UNMUTATED.read_text(encoding="utf-8")) if UNMUTATED.is_file() else {}
     helpers = [p for p in sorted(Path("tests").rglob("*.py")) if not p.name.startswith("test_")]
     code = _hash_files([*sorted(Path("kinetune").rglob("*.py")), *helpers])
-    hashes = {
-        str(p): f"{code} {_hash_files([p])}"
-        for p in sorted(Path("tests", package).rglob("test_*.py"))
-    }
+    hashes = {str(file): f"{code} {_hash_files([file])}" for file in files}
     known = {file: row for file, row in stored.items() if row["hash"] == hashes.get(file)}
     changed = [file for file in hashes if file not in known]
     if changed:
@@ -344,10 +366,9 @@ def function_at(module: str, line: int) -> Function:
 
 def tests_of(mutation: Mutation, tests: dict[str, Test]) -> list[str]:
     """Return the tests that a mutation meets, by name, in the order in which they run."""
-    module = Path(mutation.module)
     function = function_at(mutation.module, mutation.line)
-    dotted = ".".join(module.with_suffix("").parts)
-    mirror = str(Path("tests", *module.parts[1:-1], f"test_{module.name}"))
+    dotted = ".".join(Path(mutation.module).with_suffix("").parts)
+    mirror = mirror_of(mutation.module)
 
     def meets(name: str, test: Test) -> bool:
         file = name.partition("::")[0]
@@ -458,7 +479,7 @@ def draw(mutations: list[Mutation], count: int, seed: int) -> list[Mutation]:
 def try_all(package: str, drawn: list[Mutation]) -> Iterator[Result]:
     """Yield what became of each mutation, after writing it down."""
     earlier = earlier_results()
-    tests = tests_of_package(package)
+    tests = unmutated(test_files_of(package, {mutation.module for mutation in drawn}))
     for name in (name for name, test in tests.items() if not test.passed):
         print(f"takes no part, it fails without any mutation: {name}", file=sys.stderr)
     tests_hash = _hash_files(sorted(Path("tests", package).rglob("*.py")))

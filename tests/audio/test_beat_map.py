@@ -1,10 +1,17 @@
 import tracemalloc
+from types import SimpleNamespace
 
 import mido
 import numpy as np
 import pytest
 
-from kinetune.audio.beat_map import BeatMap, beat_map, read_beats, write_beat_map
+from kinetune.audio.beat_map import (
+    BeatMap,
+    _tempo_changes,
+    beat_map,
+    read_beats,
+    write_beat_map,
+)
 from kinetune.errors import AudioError
 from kinetune.motion.beats.beat_grid import grid_of_beats
 from tests.conftest import REPOSITORY
@@ -160,6 +167,13 @@ def test_a_tempo_map_goes_on_at_its_last_tempo(tmp_path):
     # A change between two beats: half a beat at 0.5 s, half a beat at 0.6 s.
     path = save_midi(tmp_path / "mid.mid", (0, 500_000), (720, 600_000))
     np.testing.assert_allclose(read_beats(path), [0.0, 0.5, 1.05, 1.65])
+
+
+def test_time_in_a_tempo_map_never_runs_backwards():
+    events = [mido.MetaMessage("set_tempo", tempo=400_000, time=0), mido.Message("note_on", time=0)]
+    assert _tempo_changes(events) == ([(0, 500_000), (0, 400_000)], 0)
+    with pytest.raises(ValueError, match="backwards"):
+        _tempo_changes([SimpleNamespace(time=-1, type="note_on")])
 
 
 def test_a_midi_file_without_beats_is_one_line(tmp_path):

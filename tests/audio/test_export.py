@@ -37,5 +37,16 @@ def test_two_channels_are_each_3_db_quieter_than_one_of_the_same_loudness(sound)
     assert ratio_db == pytest.approx(3.01, abs=0.1)
 
 
-def test_what_is_so_already_comes_back_itself(sound):
+def test_a_stereo_sound_stays_stereo_and_becomes_mono_as_the_mean_of_its_channels(sound):
+    stereo = Sound(sound.samples[:, None] * np.float32([0.9, 0.3]), 22_050)
+    assert export(stereo, ExportFormat()) is stereo
+    quieter = export(stereo, ExportFormat(target_lufs=-23.0)).samples
+    assert quieter.shape == stereo.samples.shape
+    np.testing.assert_allclose(quieter[:, 1], quieter[:, 0] / 3.0, atol=1e-6)
+    mono = export(stereo, ExportFormat(None, 1, -23.0)).samples
+    expected = export(sound, ExportFormat(None, 1, -23.0)).samples
+    np.testing.assert_allclose(mono, expected, atol=1e-4)
+
+
+def test_a_sound_that_has_the_format_comes_back_itself(sound):
     assert export(sound, ExportFormat()) is sound

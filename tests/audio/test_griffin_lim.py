@@ -127,6 +127,19 @@ def test_the_length_is_exact(mel, length):
     assert griffin_lim(magnitude, CONFIG, iterations=1, length=length).shape == (1, length)
 
 
+@pytest.mark.parametrize("hop_length", [512, 1024])
+def test_the_overlap_is_levelled_by_the_sum_of_squared_windows(hop_length):
+    config = MelConfig(hop_length=hop_length)
+    sounding = slice(1024, 1024 + 9 * hop_length)
+    gain = module._overlap_gain(10, config, sounding, torch.device("cpu")).numpy()
+    sums = librosa.filters.window_sumsquare(
+        window="hann", n_frames=10, hop_length=hop_length, win_length=2048, n_fft=2048
+    )
+    np.testing.assert_allclose(gain[sounding], 1.0 / sums[sounding], rtol=1e-4)
+    assert not gain[: sounding.start].any()
+    assert not gain[sounding.stop :].any()
+
+
 def test_silence_gives_silence():
     assert (mel_to_samples(torch.full((1, 128, 50), -1.0), CONFIG) == 0).all()
 

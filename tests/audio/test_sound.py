@@ -204,6 +204,18 @@ def test_a_header_that_announces_too_much_is_refused_before_decoding(tmp_path, m
             read_sound(path)
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples_count_four_bytes_each(tmp_path, monkeypatch, channels):
+    path = tmp_path / "a.flac"
+    write_sound(path, Sound(np.zeros((100_000, channels), np.float32), 22_050))
+    monkeypatch.setattr(module, "_MAX_EXPANSION", 1)
+    monkeypatch.setattr(module, "_SUSPECT_BYTES", 400_000 * channels)
+    assert len(read_sound(path).samples) == 100_000
+    monkeypatch.setattr(module, "_SUSPECT_BYTES", 400_000 * channels - 1)
+    with pytest.raises(AudioError, match="would become"):
+        read_sound(path)
+
+
 @pytest.mark.parametrize("rate_hz", [1, 3_999, 384_001, 2**31 - 1])
 def test_absurd_rates_are_refused(tmp_path, rate_hz):
     soundfile.write(tmp_path / "a.wav", np.zeros(100), rate_hz)
@@ -321,6 +333,38 @@ def test_a_rate_that_mp3_does_not_know_is_refused(tmp_path):
     check_suffix(tmp_path / "a.ogg", rate_hz=96_000)
     with pytest.raises(AudioError, match=r"MP3 knows 8000, .*found 96000; choose one of them, or"):
         check_suffix(tmp_path / "a.mp3", rate_hz=96_000)
+
+
+def test_pages_that_are_not_whole_are_refused(tmp_path):
+    path = tmp_path / "a.ogg"
+    write_sound(path, Sound(np.zeros(30_000, np.float32), 22_050))
+    whole = path.read_bytes()
+    last = whole.rindex(b"OggS")
+    for content in (whole[:-1], whole[:last] + b"Oggs" + whole[last + 4 :]):
+        path.write_bytes(content)
+        with pytest.raises(AudioError, match="not a whole OGG file"):
+            read_comments(path)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_samples_beyond_full_scale_are_clipped(tmp_path, suffix, sign):
+    time_s = np.arange(22_050) / 22_050
+    beyond = (sign * (0.8 - 0.8 * np.cos(2 * np.pi * 110.0 * time_s))).astype(np.float32)
+    write_sound(tmp_path / f"a{suffix}", Sound(beyond, 22_050))
+    back = read_sound(tmp_path / f"a{suffix}").samples
+    # A lossy file overshoots the flat top a little; unclipped it would reach 1.6.
+    assert 0.99 < (sign * back).max() < (1.15 if suffix == ".ogg" else 1.0 + 1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3"])
+def test_a_file_with_a_sample_too_few_was_cut_off(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    write_sound(path, Sound(np.zeros(4_608, np.float32), 44_100))
+    frames = soundfile.info(path).frames
+    module._check_written(path, frames)
+    with pytest.raises(OSError, match=f"only {frames} of {frames + 1} samples"):
+        module._check_written(path, frames + 1)
 
 
 def test_mp3_does_not_loop(tmp_path):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from kinetune.audio.vocoder import VocoderConfig, VocoderNetwork
-from kinetune.audio.vocoding import vocoded
+from kinetune.audio.vocoder import Band, VocoderConfig, VocoderNetwork
+from kinetune.audio.vocoding import _Voice, vocoded
 from kinetune.errors import AudioError, ConfigError
 
 SMALL = VocoderConfig(
@@ -94,6 +94,26 @@ def test_levels_are_kept_from_the_first_sample_on():
     for part in (slice(0, 1024), slice(20_000, 30_000)):
         assert np.std(made[part]) == pytest.approx(0.5 / np.sqrt(2.0), rel=0.1)
     np.testing.assert_allclose(made[:, 0], made[:, 1], atol=1e-4)
+
+
+def test_the_first_phases_spread_from_the_loudest_bin():
+    voice = _Voice(SMALL.bands[0], np.random.default_rng(0))
+    level = torch.zeros(1, voice.band.count)
+    level[0, 1] = 5.0
+    along_time, along_bins = torch.rand(2, 1, voice.band.count)
+    phases = voice._phases(level, along_time, along_bins)[0]
+    climbed = along_bins[0].cumsum(dim=0)
+    expected = along_time[0, 1] + climbed - climbed[1]
+    torch.testing.assert_close(phases.sin(), expected.sin())
+    torch.testing.assert_close(phases.cos(), expected.cos())
+
+
+@pytest.mark.parametrize(
+    ("window", "hop", "stride"), [(4096, 256, 4), (2048, 256, 2), (512, 128, 1), (256, 128, 1)]
+)
+def test_four_windows_lie_over_each_other(window, hop, stride):
+    band = Band(window, hop, 1, 0.0, 600.0, 0.0, RATE_HZ)
+    assert (band.stride, band.laid_hop) == (stride, stride * hop)
 
 
 @pytest.mark.parametrize("chunk_frames", [9, 25])
