@@ -372,9 +372,11 @@ def tests_of(mutation: Mutation, tests: dict[str, Test]) -> list[str]:
 
     def meets(name: str, test: Test) -> bool:
         file = name.partition("::")[0]
-        if function[1] and file != mirror:
-            return function in test.calls
-        return file == mirror or dotted in imports_of(file)
+        if file == mirror or function in test.calls:
+            return True
+        # A constant of the module: who calls any of its functions, or imports it, may use it.
+        in_module = any(called == mutation.module for called, _ in test.calls)
+        return not function[1] and (in_module or dotted in imports_of(file))
 
     chosen = [name for name, test in tests.items() if test.passed and meets(name, test)]
     file_s: dict[str, float] = defaultdict(float)

@@ -31,12 +31,12 @@ def test_bars_are_counted_from_the_named_beat(made):
 
 
 @pytest.mark.parametrize("suffix", [".json", ".csv", ".txt"])
-def test_what_is_written_reads_back(made, tmp_path, suffix):
+def test_a_written_beat_map_reads_back(made, tmp_path, suffix):
     write_beat_map(tmp_path / f"beats{suffix}", made)
     np.testing.assert_allclose(read_beats(tmp_path / f"beats{suffix}"), BEATS, atol=1e-6)
 
 
-def test_a_midi_files_beats_are_the_musics(made, tmp_path):
+def test_midi_beats_stand_at_the_beats_of_the_music(made, tmp_path):
     write_beat_map(tmp_path / "beats.mid", made)
     found = read_beats(tmp_path / "beats.mid")
     np.testing.assert_allclose(found, BEATS, atol=1e-4)
@@ -46,7 +46,7 @@ def test_a_midi_files_beats_are_the_musics(made, tmp_path):
 
 @pytest.mark.parametrize("first", [0, 1, 2, 3])
 @pytest.mark.parametrize("start_s", [0.0, 0.2])
-def test_a_daws_bars_are_the_musics(tmp_path, first, start_s):
+def test_bars_in_a_daw_start_at_the_downbeats(tmp_path, first, start_s):
     beats = start_s + 0.5 * np.arange(14)
     made = beat_map(120.0, beats, beats[first], 8.0)
     write_beat_map(tmp_path / "beats.mid", made)
@@ -106,7 +106,7 @@ def test_labels_tell_bars_from_beats(made, tmp_path):
         ("a.json", "[0, NaN]", "must be seconds"),
     ],
 )
-def test_a_bad_list_is_said_in_one_line(tmp_path, name, text, said):
+def test_a_malformed_list_is_an_error_in_one_line(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
     with pytest.raises(AudioError, match=said):
         read_beats(tmp_path / name)
@@ -132,7 +132,7 @@ def test_a_bad_list_is_said_in_one_line(tmp_path, name, text, said):
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_the_numbers_of_a_text_are_read_as_they_were_meant(tmp_path, text, beats, encoding):
+def test_decimal_commas_are_told_from_separators(tmp_path, text, beats, encoding):
     text = text.removeprefix("\ufeff") if encoding == "utf-16" else text
     (tmp_path / "beats.txt").write_bytes(text.encode(encoding))
     np.testing.assert_allclose(read_beats(tmp_path / "beats.txt"), beats)
@@ -233,7 +233,7 @@ def test_random_bytes_are_beats_or_one_line(tmp_path):
     assert max(map(len, messages)) < 400
 
 
-def test_a_missing_list_and_an_unknown_suffix_are_said(tmp_path, made):
+def test_a_missing_list_and_an_unknown_suffix_are_errors(tmp_path, made):
     with pytest.raises(AudioError, match="no such file"):
         read_beats(tmp_path / "none.txt")
     with pytest.raises(AudioError, match=r"use one of \.json"):

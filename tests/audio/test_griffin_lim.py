@@ -98,14 +98,14 @@ def test_the_paper_settings_round_trip_too(music):
     assert float((log_mel(found, config) - mel).abs().mean()) * 40 < 1.5
 
 
-def test_magnitudes_that_give_way_keep_the_mel_better(music, mel, monkeypatch):
+def test_relaxed_magnitudes_keep_the_mel_better(music, mel, monkeypatch):
     soft = mean_error_db(mel_to_samples(mel, CONFIG, length=music.shape[1]), mel)
     monkeypatch.setattr(module, "_RELAXATION", 0.0)
     rigid = mean_error_db(mel_to_samples(mel, CONFIG, length=music.shape[1]), mel)
     assert soft < 0.85 * rigid
 
 
-def test_a_seed_is_a_sound(mel):
+def test_the_same_seed_gives_the_same_sound(mel):
     first, again, other = (
         mel_to_samples(mel, CONFIG, iterations=2, seed=seed) for seed in (3, 3, 4)
     )
@@ -144,7 +144,7 @@ def test_silence_gives_silence():
     assert (mel_to_samples(torch.full((1, 128, 50), -1.0), CONFIG) == 0).all()
 
 
-def test_chunks_sound_as_the_whole_does():
+def test_chunks_keep_the_mel_as_well_as_the_whole():
     music = torch.from_numpy(chord_and_clicks(6.0))[None]
     mel = log_mel(music, CONFIG)
     whole = mel_to_samples(mel, CONFIG, length=music.shape[1])

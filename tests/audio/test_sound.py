@@ -120,7 +120,7 @@ def test_resampling_to_no_rate_is_refused():
         resample(Sound(np.zeros(9, np.float32), 8_000), 0)
 
 
-def test_a_rate_mp3_does_not_know_is_said(tmp_path):
+def test_a_rate_mp3_does_not_know_is_an_error(tmp_path):
     with pytest.raises(AudioError, match="MP3 knows"):
         write_sound(tmp_path / "a.mp3", Sound(np.zeros(9, np.float32), 96_000))
     assert not list(tmp_path.iterdir())
@@ -367,7 +367,7 @@ def test_a_file_with_a_sample_too_few_was_cut_off(tmp_path, suffix):
         module._check_written(path, frames + 1)
 
 
-def test_mp3_does_not_loop(tmp_path):
+def test_a_loop_as_mp3_is_an_error(tmp_path):
     with pytest.raises(AudioError, match=r"pads both ends.*write \.ogg, \.wav or \.flac"):
         write_sound(tmp_path / "a.mp3", Sound(np.zeros(9_000, np.float32), 22_050), loops=True)
     assert not list(tmp_path.iterdir())

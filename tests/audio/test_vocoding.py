@@ -37,8 +37,8 @@ def music(n_samples):
     return np.stack([left, right], axis=1).astype(np.float32)
 
 
-class Knowing:
-    """In place of a network: tells what the bins of a sound really do."""
+class KnownSpectra:
+    """In place of a network: the true levels and phase steps of a known sound."""
 
     def __init__(self, sound, config):
         self.config, self.reach = config, 0
@@ -73,8 +73,8 @@ def test_the_head_gives_back_a_known_sound():
     known = 6 * 1024
 
     made = vocoded(
-        Knowing(sound, SMALL), torch.zeros(16, FRAMES), length=len(sound), before=sound[:known],
-        chunk_frames=FRAMES,
+        KnownSpectra(sound, SMALL), torch.zeros(16, FRAMES), length=len(sound),
+        before=sound[:known], chunk_frames=FRAMES,
     )  # fmt: skip
 
     part = slice(known, len(sound) - 4096)
@@ -88,7 +88,7 @@ def test_levels_are_kept_from_the_first_sample_on():
     tone = (0.5 * np.sin(2 * np.pi * 4_000.0 * time_s)).astype(np.float32)
     sound = np.stack([tone, tone], axis=1)
 
-    made = vocoded(Knowing(sound, SMALL), torch.zeros(16, FRAMES), length=len(sound),
+    made = vocoded(KnownSpectra(sound, SMALL), torch.zeros(16, FRAMES), length=len(sound),
                    chunk_frames=FRAMES)  # fmt: skip
 
     for part in (slice(0, 1024), slice(20_000, 30_000)):
@@ -117,7 +117,7 @@ def test_four_windows_lie_over_each_other(window, hop, stride):
 
 
 @pytest.mark.parametrize("chunk_frames", [9, 25])
-def test_chunks_sound_as_the_whole(network, chunk_frames):
+def test_chunks_give_the_same_sound_as_the_whole(network, chunk_frames):
     mel = torch.rand((16, FRAMES), generator=torch.Generator().manual_seed(3)) * 2.0 - 1.0
 
     whole = vocoded(network, mel, length=FRAMES * 1024, chunk_frames=FRAMES)
