@@ -26,53 +26,40 @@ import argparse
 import ast
 import compileall
 import difflib
-import gc
-import hashlib
-import importlib
 import json
 import os
-import resource
 import shutil
-import signal
 import sys
 import tempfile
-import threading
-import time
 import tomllib
-import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 import cosmic_ray.plugins
-import pytest
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
+from mutation_tests import (
+    Function,
+    Order,
+    Test,
+    hash_of,
+    hash_of_files,
+    in_fork,
+    most_cpu_s,
+    run_pytest,
+    unmutated,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("motion", "model", "training", "audio", "metrics")
 RESULTS = ROOT / "out" / "mutations.jsonl"
-UNMUTATED = ROOT / "out" / "tests-unmutated.json"
 WITHOUT_EFFECT = ROOT / "tools" / "mutations_without_effect.toml"
-# What the tests load again and again if each fork has to.
-LIBRARIES = (
-    "accelerate", "av", "diffusers", "librosa", "matplotlib", "mir_eval", "msgspec", "numba",
-    "numpy", "PIL", "pyloudnorm", "rich", "safetensors", "scipy", "sklearn", "soundfile",
-    "tensorboard", "torch", "transformers", "typer",
-)  # fmt: skip
 COPIED = (
-    "kinetune",
-    "tests",
-    "examples",
-    "configs",
-    "docs",
-    "tools",
-    "pyproject.toml",
-    "README.md",
-)
+    "kinetune", "tests", "examples", "configs", "docs", "tools", "pyproject.toml", "README.md",
+)  # fmt: skip
 _ARITHMETIC = ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Pow_Mul", "FloorDiv_Mul", "Mod_Add")
 _OTHER = (
     "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd",
@@ -87,11 +74,6 @@ OPERATORS = (
 )
 # CPU seconds of tests that one mutation meets at most, as measured without it.
 MOST_CPU_S = 60.0
-# Loading the tests costs CPU time too, and what a test costs varies with what ran before it.
-_SPARE_CPU_S, _SPARE_TIMES, _WALL_TIMES = 20.0, 3.0, 20.0
-
-# A function: the file, relative to the checkout, and its first line. Line 0 is the module's own.
-Function = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -102,15 +84,6 @@ class Mutation:
     operator: str
     occurrence: int
     line: int
-
-
-@dataclass(frozen=True)
-class Test:
-    """What a test showed without any mutation."""
-
-    cpu_s: float
-    passed: bool
-    calls: frozenset[Function]
 
 
 @dataclass(frozen=True)
@@ -141,129 +114,6 @@ def mutations_of(module: Path) -> Iterator[Mutation]:
             yield Mutation(str(module), name, occurrence, start[0])
 
 
-class Recorder:
-    """A pytest plugin that notes each test's CPU time, outcome and the functions it calls.
-
-    The calls of a shared fixture belong to every test that asks for it, whichever comes first.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._prefix = f"{folder}/kinetune/"
-        self._length = len(f"{folder}/")
-        self._calls: dict[str, set[Function]] = defaultdict(set)
-        self._current = [self._calls["loading"]]
-        self._fixtures: dict[str, list[str]] = {}
-        self._cpu_s: dict[str, float] = {}
-        self._failed: set[str] = set()
-
-    def _trace(self, frame, event, argument) -> None:  # noqa: ANN001
-        code = frame.f_code
-        if code.co_filename.startswith(self._prefix):
-            self._current[-1].add((code.co_filename[self._length :], code.co_firstlineno))
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Count calls from here on: those of loading the modules say nothing."""
-        sys.settrace(self._trace)
-        threading.settrace(self._trace)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(self, fixturedef, request) -> object:  # noqa: ANN001
-        """Note the calls of a fixture."""
-        self._current.append(self._calls[f"fixture {fixturedef.argname}"])
-        try:
-            return (yield)
-        finally:
-            self._current.pop()
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> object:
-        """Note the calls and the CPU time of a test."""
-        self._fixtures[item.nodeid] = [f"fixture {name}" for name in item.fixturenames]
-        self._current = [self._calls[item.nodeid]]
-        start = _cpu_s()
-        try:
-            return (yield)
-        finally:
-            self._cpu_s[item.nodeid] = _cpu_s() - start
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a failure."""
-        if report.failed:
-            self._failed.add(report.nodeid)
-
-    def tests(self) -> dict[str, dict]:
-        """Return each test by its name in pytest, as JSON can hold it."""
-        return {
-            name: {
-                "cpu_s": cpu_s,
-                "passed": name not in self._failed,
-                "calls": sorted(
-                    self._calls[name].union(*(self._calls[f] for f in self._fixtures[name]))
-                ),
-            }
-            for name, cpu_s in self._cpu_s.items()
-        }
-
-
-def _cpu_s() -> float:
-    own, children = (
-        resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-
-
-class Order:
-    """A pytest plugin that runs the named tests only, in the order of the names."""
-
-    def __init__(self, names: list[str]) -> None:
-        self._rank = {name: rank for rank, name in enumerate(names)}
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Drop and sort."""
-        items[:] = sorted(
-            (item for item in items if item.nodeid in self._rank),
-            key=lambda item: self._rank[item.nodeid],
-        )
-
-
-def in_fork(work: Callable[[], int], *, cpu_s: float) -> str:
-    """Do the work in a fork: ``passed`` if it returns 0, ``too long`` or ``failed``."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.setsid()
-            resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s) + 1, int(cpu_s) + 5))
-            silent = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(silent, 1)
-            os.dup2(silent, 2)
-            code = work()
-        finally:
-            # Never back into the caller's code, whatever was raised.
-            os._exit(code)
-    end = time.monotonic() + _WALL_TIMES * cpu_s
-    while time.monotonic() < end:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            if os.WIFSIGNALED(status):
-                stopped = os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
-                return "too long" if stopped else "failed"
-            return "failed" if status else "passed"
-        time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "too long"
-
-
-def run_pytest(paths: Iterable[str], *options: str, plugin: object) -> int:
-    """Run the tests of some files in this process and return pytest's exit code."""
-    fixed = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    # Plugins that the libraries loaded beforehand bring along.
-    fixed += ["-W", "ignore::pytest.PytestAssertRewriteWarning", f"--basetemp={Path.cwd()}/tmp"]
-    return int(pytest.main([*fixed, *options, *paths], plugins=[plugin]))
-
-
 def mirror_of(module: str) -> str:
     """Return the test file that mirrors a module."""
     path = Path(module)
@@ -286,61 +136,6 @@ def test_files_of(package: str, modules: Iterable[str]) -> list[Path]:
     left_out = slow - set(map(mirror_of, modules))
     files = sorted(Path("tests", package).rglob("test_*.py"))
     return [file for file in files if file.as_posix() not in left_out]
-
-
-def unmutated(files: list[Path]) -> dict[str, Test]:
-    """Return what test files show without a mutation; only those that have changed are run."""
-    stored = json.loads(UNMUTATED.read_text(encoding="utf-8")) if UNMUTATED.is_file() else {}
-    helpers = [p for p in sorted(Path("tests").rglob("*.py")) if not p.name.startswith("test_")]
-    code = _hash_files([*sorted(Path("kinetune").rglob("*.py")), *helpers])
-    hashes = {str(file): f"{code} {_hash_files([file])}" for file in files}
-    known = {file: row for file, row in stored.items() if row["hash"] == hashes.get(file)}
-    changed = [file for file in hashes if file not in known]
-    if changed:
-        shown, modules = _recorded(changed)
-        rows: dict[str, dict] = {file: {} for file in changed}
-        for name, test in shown.items():
-            rows[name.partition("::")[0]][name] = test
-        known |= {
-            file: {"hash": hashes[file], "tests": row, "modules": modules}
-            for file, row in rows.items()
-        }
-        UNMUTATED.write_text(json.dumps(stored | known), encoding="utf-8")
-    _load({name for row in known.values() for name in row["modules"]})
-    return {
-        name: Test(test["cpu_s"], test["passed"], frozenset(map(tuple, test["calls"])))
-        for row in known.values()
-        for name, test in row["tests"].items()
-    }
-
-
-def _recorded(files: list[str]) -> tuple[dict[str, dict], list[str]]:
-    """Run test files as they are; return what their tests show, and the libraries they load."""
-    path = Path("recorded.json")
-    path.unlink(missing_ok=True)
-
-    def record() -> int:
-        recorder = Recorder(Path.cwd())
-        run_pytest(files, plugin=recorder)
-        sys.settrace(None)
-        loaded = [name for name in sys.modules if name.partition(".")[0] in LIBRARIES]
-        path.write_text(json.dumps([recorder.tests(), loaded]), encoding="utf-8")
-        return 0
-
-    outcome = in_fork(record, cpu_s=3600)
-    if not path.is_file():
-        sys.exit(f"the tests did not run to their end without any mutation: {outcome}")
-    return tuple(json.loads(path.read_text(encoding="utf-8")))
-
-
-def _load(modules: Iterable[str]) -> None:
-    """Load libraries once, for all forks."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in sorted(modules):
-            with suppress(ImportError):
-                importlib.import_module(name)
-    gc.freeze()
 
 
 @cache
@@ -404,7 +199,7 @@ def outcome_of(mutation: Mutation, after: str, tests: dict[str, Test]) -> str:
     if not names:
         return "no test"
     files = dict.fromkeys(name.partition("::")[0] for name in names)
-    cpu_s = _SPARE_CPU_S + _SPARE_TIMES * sum(tests[name].cpu_s for name in names)
+    cpu_s = most_cpu_s(tests[name] for name in names)
     module = Path(mutation.module)
     before, stat = module.read_bytes(), module.stat()
     try:
@@ -427,15 +222,7 @@ def tried(package: str, mutation: Mutation, tests: dict[str, Test], tests_hash: 
     new = [line[1:].strip() for line in lines[2:] if line.startswith("+")]
     outcome = outcome_of(mutation, after, tests)
     changed = "\n".join(old), "\n".join(new)
-    return Result(package, mutation, outcome, *changed, _hash([before]), tests_hash)
-
-
-def _hash(texts: Iterable[str]) -> str:
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
-
-
-def _hash_files(paths: Iterable[Path]) -> str:
-    return _hash(path.read_text(encoding="utf-8") for path in paths)
+    return Result(package, mutation, outcome, *changed, hash_of([before]), tests_hash)
 
 
 def earlier_results() -> dict[Mutation, Result]:
@@ -449,7 +236,7 @@ def earlier_results() -> dict[Mutation, Result]:
 
 def still_holds(result: Result, tests_hash: str) -> bool:
     """Return whether an earlier result can stand: same module and, for a survivor, same tests."""
-    same = _hash([Path(result.mutation.module).read_text(encoding="utf-8")]) == result.source_hash
+    same = hash_of([Path(result.mutation.module).read_text(encoding="utf-8")]) == result.source_hash
     return same and (not result.survived or result.tests_hash == tests_hash)
 
 
@@ -474,7 +261,7 @@ def without_effect() -> set[tuple[str, str, str]]:
 
 def draw(mutations: list[Mutation], count: int, seed: int) -> list[Mutation]:
     """Draw mutations so that a change of one module leaves the draw among the others as it was."""
-    key = {m: _hash([str(seed), m.module, m.operator, str(m.occurrence)]) for m in mutations}
+    key = {m: hash_of([str(seed), m.module, m.operator, str(m.occurrence)]) for m in mutations}
     return sorted(mutations, key=key.__getitem__)[:count]
 
 
@@ -484,7 +271,7 @@ def try_all(package: str, drawn: list[Mutation]) -> Iterator[Result]:
     tests = unmutated(test_files_of(package, {mutation.module for mutation in drawn}))
     for name in (name for name, test in tests.items() if not test.passed):
         print(f"takes no part, it fails without any mutation: {name}", file=sys.stderr)
-    tests_hash = _hash_files(sorted(Path("tests", package).rglob("*.py")))
+    tests_hash = hash_of_files(sorted(Path("tests", package).rglob("*.py")))
     alive = 0
     for number, mutation in enumerate(drawn, start=1):
         result = earlier.get(mutation)

@@ -67,6 +67,29 @@ def test_rivals_half_a_beat_off_and_of_half_and_double_time_are_listed():
     assert half
 
 
+def test_the_rival_half_a_beat_off_opens_its_bar_half_a_beat_later():
+    model = MetricalModel(steady(100.0, 0.2))
+    best = model.readings()[0]
+    later, slower, faster = model._rivals(best)
+    assert (later.bpm, slower.bpm, faster.bpm) == (best.bpm, best.bpm / 2.0, best.bpm * 2.0)
+    period_s = 60.0 / best.bpm
+    assert later.bar_start_s == pytest.approx((best.bar_start_s + period_s / 2) % (4 * period_s))
+    assert slower.bar_start_s == pytest.approx(best.bar_start_s % (8 * period_s))
+
+
+def test_the_activation_is_the_positive_part_of_the_weighted_cosines():
+    seen = steady(90.0, 0.0)
+    model = MetricalModel(seen)
+    weights = np.array(model._weights.phasors)[np.array(HARMONICS) >= 1.0]
+    times_s = (2 * np.arange(150) + 0.5) / 30.0
+    harmonics = np.array([h for h in HARMONICS if h >= 1.0])
+    cosines = 0.9 * np.cos(2.0 * np.pi * np.outer(times_s * 1.5, harmonics)) @ weights
+    expected = np.maximum(cosines / weights.max(), 0.0)
+    assert expected.min() == 0.0
+    frames_s = np.arange(600) / 60.0
+    np.testing.assert_allclose(model.activation, np.interp(frames_s, times_s, expected), atol=1e-9)
+
+
 def test_less_evidence_is_less_probability():
     clear = MetricalModel(steady(100.0, 0.2)).readings()[0].probability
     vague = MetricalModel(steady(100.0, 0.2, certainty=0.1)).readings()[0].probability
@@ -93,10 +116,12 @@ def test_constraints_restrict_the_readings():
         assert abs(count - round(count)) < 1e-6
 
 
-def test_a_named_beat_that_fits_keeps_the_tempo():
-    best = MetricalModel(steady(100.0, 0.25), Constraints(first_beat_s=0.25)).readings()[0]
+@pytest.mark.parametrize("first_beat_s", [0.0, 0.25])
+def test_a_named_beat_that_fits_keeps_the_tempo(first_beat_s):
+    seen = steady(100.0, first_beat_s)
+    best = MetricalModel(seen, Constraints(first_beat_s=first_beat_s)).readings()[0]
     assert best.bpm == pytest.approx(100.0, rel=0.003)
-    assert best.first_beat_s == pytest.approx(0.25)
+    assert best.first_beat_s == pytest.approx(first_beat_s, abs=1e-9)
 
 
 @pytest.mark.parametrize("change", [0.12, -0.12])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kinetune.errors import MotionError
+from kinetune.motion.io import safe_pickle
 from kinetune.motion.io.safe_pickle import read_pickle
 
 
@@ -135,6 +136,20 @@ def test_an_array_whose_bytes_do_not_fit_its_shape_is_an_error(tmp_path):
     raw = pickle.dumps({"a": np.zeros((2, 3))}, protocol=2).replace(b"K\x02K\x03", b"K\x02K\x04")
     with pytest.raises(MotionError, match="damaged"):
         dict(read_pickle(written(tmp_path, raw)))
+
+
+def test_lists_have_as_many_elements_and_levels_as_the_limits_say(tmp_path, monkeypatch):
+    monkeypatch.setattr(safe_pickle, "_MAX_ELEMENTS", 10)
+    # The list itself is an element.
+    assert read_pickle(written(tmp_path, {"a": [1] * 9}))["a"] == [1] * 9
+    with pytest.raises(MotionError, match="damaged"):
+        dict(read_pickle(written(tmp_path, {"a": [1] * 10})))
+    nested = 1
+    for _ in range(8):
+        nested = [nested]
+    assert read_pickle(written(tmp_path, {"a": nested}))["a"] == nested
+    with pytest.raises(MotionError, match="damaged"):
+        dict(read_pickle(written(tmp_path, {"a": [nested]})))
 
 
 def test_anything_but_a_dictionary_is_refused(tmp_path):
