@@ -1,6 +1,6 @@
 """How often the beat of a dance is found.
 
-    python benchmarks/beat_grid.py [--dances 100] [--seconds 6 12 24 60] [--of strangers]
+    python benchmarks/beat_grid.py [--dances 100] [--seconds 6 12 24 60] [--of unseen]
     python benchmarks/beat_grid.py --of aist --folds runs/beat-folds [--picture reliability.png]
     python benchmarks/beat_grid.py --lags
 
@@ -33,7 +33,7 @@ import mir_eval
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
-from strangers import is_stranger
+from unseen_clips import is_unseen
 
 from kinetune import genres, timebase
 from kinetune.corpus.choreography import motion_library
@@ -111,7 +111,7 @@ def made_up(count: int, duration_s: float) -> Iterator[Danced]:
 def warped(count: int, duration_s: float, *, known: bool) -> Iterator[Danced]:
     """Real clips bent to a beat: those the network has seen, or the others. They have no bars."""
     rng = np.random.default_rng(FIRST_SEED)
-    library = [clip for clip in motion_library.library() if is_stranger(clip) != known]
+    library = [clip for clip in motion_library.library() if is_unseen(clip) != known]
     for k in range(count):
         bpm = float(rng.uniform(75.0, 145.0))
         dance = warp_to_beats(

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from lengthen import lengthened
+from long_dance import lengthened
 
 from kinetune import timebase
 from kinetune.audio.sound import Sound

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lengthen import lengthened
+from long_dance import lengthened
 
 from kinetune.motion.io.amass import write_amass
 from kinetune.motion.io.formats import read_motion

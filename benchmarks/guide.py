@@ -20,10 +20,10 @@ from typing import Any
 import av
 import numpy as np
 from beat_grid import Danced
-from drift import drifting, f_measure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+from tempo_drift import drifting, f_measure
 
 from kinetune.audio.beat_map import read_beats
 from kinetune.audio.loudness import integrated_lufs, true_peak_dbtp

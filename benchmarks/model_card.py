@@ -22,7 +22,7 @@ Means over dances with 95 % bootstrap intervals. Further parts:
 - seams: how much the spectrum changes where windows are joined, as a share of the changes elsewhere
   that are smaller (0.5 is usual, 0.95 and more can be heard), on one minute a genre;
 - steps: F, energy and time at 8, 12, 16, 20 and 50 denoising steps;
-- genre, sound, real: see model_ears.py; copies (needs ``--corpus``, the training corpus): see
+- genre, sound, real: see model_scores.py; copies (needs ``--corpus``, the training corpus): see
   model_copies.py.
 """
 
@@ -35,11 +35,11 @@ from pathlib import Path
 import mir_eval
 import numpy as np
 import torch
-from identity import seam_ranks
+from long_piece_consistency import seam_ranks
 from model_copies import copies
-from model_ears import genre_heard, interval, real_dances, sound_distance
+from model_scores import genre_heard, interval, real_dances, sound_distance
 from scipy.stats import spearmanr
-from strangers import strange_clips
+from unseen_clips import unseen_clips
 
 from kinetune import genres, timebase
 from kinetune.audio.beats import music_beats
@@ -128,7 +128,7 @@ def following(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
 
 def strangers(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print the same for dances bent from clips that the beat network has never seen."""
-    unseen, found = strange_clips(), []
+    unseen, found = unseen_clips(), []
     for pair in pairs:
         dance = warp_to_beats(
             pair.seed, unseen, DanceRequest(genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S)

@@ -4,12 +4,11 @@
         [--seconds 10] [--takes 2] [--embeddings genre mfcc] [--work runs/results]
         [--page docs/results.md] [--append HEADING]
 
-Dances and music are made from seeds no model was trained on, all ten genres in turn. Every model
-makes several takes of music for each dance, with the beat it finds in the dance (``LABEL``), and,
-if it can be told beats, once more with the true ones (``LABEL_beats_given``). ``reference`` is the
-corpus's own music; true beats are the corpus's. What stands in the work folder already is kept, so
-a run that was stopped goes on. Everything in that folder can be scored again by
-``kinetune evaluate``.
+Dances and music are made from held-out seeds, all ten genres in turn. Every model makes several
+variations for each dance, with estimated beats (``LABEL``) and, if it accepts beats, with the true
+ones (``LABEL_beats_given``). ``reference`` is the corpus's own music; true beats are the corpus's.
+Existing files in the work folder are kept, so an interrupted run resumes. ``kinetune evaluate`` can
+score that folder again.
 """
 
 import argparse
@@ -59,7 +58,7 @@ def main() -> None:
             for given in (False, True) if takes_beats(model or label) else (False,):
                 row = label + (GIVEN if given else "")
                 systems[row] = work / row
-                perform(systems[row], model or label, pairs, given, options.takes, progress)
+                generate_all(systems[row], model or label, pairs, given, options.takes, progress)
         folders = Folders(
             systems, work / "reference", work / "motions", work / "genres.csv", work / "beats"
         )
@@ -73,7 +72,7 @@ def main() -> None:
 
 
 def takes_beats(model: str) -> bool:
-    """Whether a model can be told beats; the paper's can't."""
+    """Whether a model accepts a beat grid; the paper's doesn't."""
     from kinetune.model.checkpoint import resolve
 
     index = Path(resolve(model)) / "model_index.json"
@@ -98,10 +97,10 @@ def made(work: Path, number: int, seconds: float, *, progress, total: int) -> Pa
     return pair
 
 
-def perform(
+def generate_all(
     folder: Path, model: str, pairs: list[Pair], given: bool, takes: int, progress,  # noqa: ANN001
 ) -> None:  # fmt: skip
-    """Let a model make music for every dance, as many takes as asked."""
+    """Generate the requested number of variations for every dance."""
     from kinetune.model.pipeline import DanceToMusicPipeline
 
     pipeline = None
@@ -142,11 +141,10 @@ def write_page(page: Path, made: Path, evaluation: Evaluation) -> None:
     parts = [
         "# Results",
         f"Made by `{command}`, in one run; see [what each metric is]({metrics}). "
-        "Rows: our models with the beat they find in the dance, and, where a model can be told "
-        f"beats, with the true ones (`…{GIVEN}`); `reference` is the corpus's own music; the "
-        "others are made on the spot. "
-        "The corpus is kinetune's own and so is the model's training music: these figures say how "
-        "well the model does what the corpus does, not how people like it.",
+        f"Systems: our models with estimated beats and, if a model accepts beats, with the true "
+        f"ones (`…{GIVEN}`). `reference` is the corpus's own music; the other columns are "
+        "baselines. The test music and the training music come from the same corpus. So these "
+        "figures measure how well the model reproduces the corpus, not how people like it.",
         report.reading_notes(evaluation),
         report.markdown_table(evaluation),
         f"![beats of dance and music]({page.stem}/beats.png)",

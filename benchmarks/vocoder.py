@@ -1,15 +1,16 @@
-"""From mel spectrograms to sound, compared on pieces no vocoder was trained on.
+"""Vocoders and phase reconstruction methods, compared on held-out pieces.
 
-    python benchmarks/vocoder.py --corpus runs/corpus44 --vocoder NAME=FOLDER --ears ears/bin/python
+    python benchmarks/vocoder.py --corpus runs/corpus44 --vocoder NAME=FOLDER
+        [--outside-python measures/bin/python]
 
-For each piece the bundled model's mel spectrogram, as it is and as its VAE brings it through, is
-turned into sound by Griffin-Lim, by phase gradients (:mod:`kinetune.audio.phase`, phases told by
-the magnitudes alone, then eight rounds of Griffin-Lim) and by vocoders (``--vocoder`` may be
-repeated), and compared with the piece at its own rate. Printed: multi-resolution STFT distance
+Each piece's mel spectrogram, original and reconstructed by the bundled VAE, is turned into sound
+by Griffin-Lim, by phase gradients (:mod:`kinetune.audio.phase` on the magnitudes, then eight
+iterations of Griffin-Lim) and by vocoders (``--vocoder`` may be repeated). The result is compared
+with the piece at its own rate. Printed: multi-resolution STFT distance
 (spectral convergence plus log magnitude), log-spectral distance (dB), rise from 10 to 90 % and
 steepest slope (dB in 5 ms) of the attacks above 1.5 kHz, stereo width (side to middle, dB),
-real-time factor on one thread; with ``--ears`` (``benchmarks/ears.py``) also Zimtohrli and the
-notes that basic-pitch hears.
+real-time factor on one thread; with ``--outside-python`` (``benchmarks/outside_measures.py``)
+also Zimtohrli and the notes that basic-pitch detects.
 """
 
 import argparse
@@ -70,11 +71,11 @@ def attack_figures(samples: np.ndarray, attacks: np.ndarray) -> tuple[float, flo
     envelope, rate = log_envelope(samples), RATE_HZ / ENVELOPE_HOP
     slopes = rises(envelope)
     times_ms, steepest = [], []
-    for place in attacks:
-        near = slice(place - round(0.025 * rate), place + round(0.04 * rate))
+    for attack in attacks:
+        near = slice(attack - round(0.025 * rate), attack + round(0.04 * rate))
         steepest.append(slopes[near].max())
-        around = envelope[place - round(0.01 * rate) : place + round(0.05 * rate)]
-        peak = place - round(0.01 * rate) + int(np.argmax(around))
+        around = envelope[attack - round(0.01 * rate) : attack + round(0.05 * rate)]
+        peak = attack - round(0.01 * rate) + int(np.argmax(around))
         part = envelope[max(0, peak - round(0.06 * rate)) : peak + 1]
         share = (part - part.min()) / (part[-1] - part.min() + 1e-12)
         high = len(share) - 1 - int(np.argmax(share[::-1] < 0.9)) + 1
@@ -173,13 +174,13 @@ def figures(sound: Sound, true: np.ndarray, attacks: np.ndarray) -> dict[str, fl
     }  # fmt: skip
 
 
-def heard(pairs: list[list[str]], ears: str) -> list[dict[str, float]]:
-    """Ask the outside instruments about pairs of files; nothing where there are none."""
-    if not ears:
+def outside_measures(pairs: list[list[str]], python: str) -> list[dict[str, float]]:
+    """Return the third-party measures of pairs of files; empty without an environment for them."""
+    if not python:
         return [{} for _ in pairs]
-    script = Path(__file__).with_name("ears.py")
+    script = Path(__file__).with_name("outside_measures.py")
     done = subprocess.run(
-        [ears, str(script)], input=json.dumps(pairs), capture_output=True, text=True, check=True
+        [python, str(script)], input=json.dumps(pairs), capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout[done.stdout.index("[") :])
 
@@ -192,7 +193,7 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--every", type=int, default=16, help="held_out of the training")
-    parser.add_argument("--ears", default="", help="python of the instruments' environment")
+    parser.add_argument("--outside-python", default="", help="Python of the measures' environment")
     parser.add_argument("--keep", type=Path, help="folder to keep the sounds in")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -231,14 +232,14 @@ def measure(options: argparse.Namespace, vocoders: dict[str, MelVocoder], folder
                     write_sound(kept, made)
                     rows.append((name, source, {**figures(made, true, attacks), "speed": factor}))
                     pairs.append([str(reference), str(kept)])
-    outside = heard(pairs, options.ears)
+    outside = outside_measures(pairs, options.outside_python)
     print_tables([(n, s, {**f, **e}) for (n, s, f), e in zip(rows, outside, strict=True)])
 
 
 def print_tables(rows: list[tuple[str, str, dict[str, float]]]) -> None:
     """Print the means by method and source as Markdown."""
     columns = list(dict.fromkeys(key for _, _, row in rows for key in row))
-    print("| way back | from | " + " | ".join(columns) + " |")
+    print("| method | input | " + " | ".join(columns) + " |")
     print("|---|---|" + "---|" * len(columns))
     for name, source in dict.fromkeys((name, source) for name, source, _ in rows):
         own = [row for n, s, row in rows if (n, s) == (name, source)]

@@ -149,7 +149,7 @@ def reading_notes(evaluation: Evaluation) -> str:
         "Means over dances with 95 % intervals (bootstrap; jackknife for distances between sets). "
         f"`=` marks no significant difference from **{evaluation.against}** (paired permutation "
         f"test, Holm's correction, 5 %). `n` is given where it is not {len(evaluation.dances)}. "
-        f"Random pairs: {draws} draws a dance. What each metric is: kinetune's docs/metrics.md."
+        f"Random pairs: {draws} draws per dance. Definitions: docs/metrics.md."
     )
 
 

@@ -1,6 +1,6 @@
 """Does a long piece build and break where the body does?
 
-    python benchmarks/arc.py [--model default] [--seconds 180] [--dances 3]
+    python benchmarks/dynamics.py [--model default] [--seconds 180] [--dances 3]
 
 Made-up dances with an arc: a quiet quarter, a build of a quarter, a break of an eighth, and all of
 it to the end; the moves are the choreographer's, made larger or smaller about their mean pose. The

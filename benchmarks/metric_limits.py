@@ -1,6 +1,6 @@
 """Where the field's rhythm metrics go blind: the figures and pictures of docs/metrics.md.
 
-    python benchmarks/metric_traps.py [--pairs 40] [--plots docs/metrics]
+    python benchmarks/metric_limits.py [--pairs 40] [--plots docs/metrics]
 
 ``saturation.png``: beats coverage and hit scores of a bare click track against music it has nothing
 to do with, by the click's tempo, beside the beat F-measure. ``alignment.png``: the published beat

@@ -1,6 +1,6 @@
 """Is a tempo that drifts followed?
 
-    python benchmarks/drift.py [--dances 20] [--seconds 24 48] [--of strangers]
+    python benchmarks/tempo_drift.py [--dances 20] [--seconds 24 48] [--of unseen]
 
 Dances as in ``benchmarks/beat_grid.py``, from seeds no model is trained on, played ever quicker or
 slower, or to and fro. Prints the F-measure (mir_eval, 70 ms) of the beats found against the dance's

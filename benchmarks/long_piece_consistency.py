@@ -1,6 +1,6 @@
 """Does a long piece sound like one piece from end to end?
 
-    python benchmarks/identity.py [--model default] [--seconds 120] [--dances 3]
+    python benchmarks/long_piece_consistency.py [--model default] [--seconds 120] [--dances 3]
 
 Made-up dances that never repeat, their music made twice from two seeds. A stretch of 12 s is told
 by the mean and deviation of each mel band, its overall level taken out (the body decides that).

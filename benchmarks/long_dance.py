@@ -1,6 +1,6 @@
 """Make a long dance of a short one, to and fro, for trying out what takes minutes.
 
-    python benchmarks/lengthen.py examples/gBR_sBM_cAll_d04_mBR2_ch08.pkl 300 out/long.bvh
+    python benchmarks/long_dance.py examples/gBR_sBM_cAll_d04_mBR2_ch08.pkl 300 out/long.bvh
 
 The clip is danced forwards and backwards until it lasts so many seconds: nothing jumps, and turns
 lie on beats where the clip's own ends do.

@@ -1,14 +1,14 @@
-"""Outside instruments on sound files, run in an environment of their own.
+"""Third-party audio measures on sound files, run in a separate environment.
 
-    python -m venv ears
-    ears/bin/pip install --no-deps basic-pitch onnxruntime zimtohrli
-    ears/bin/pip install numpy scipy soundfile flatbuffers protobuf "setuptools<80"
-    ears/bin/python benchmarks/ears.py < pairs.json
+    python -m venv measures
+    measures/bin/pip install --no-deps basic-pitch onnxruntime zimtohrli
+    measures/bin/pip install numpy scipy soundfile flatbuffers protobuf "setuptools<80"
+    measures/bin/python benchmarks/outside_measures.py < pairs.json
 
 Reads a JSON list of [reference, sound] paths and prints a JSON list of tables: ``zimtohrli``, the
-distance times a thousand (Google's model of what an ear tells apart); ``notes_per_s``, clear notes
-a second as basic-pitch's network hears them (above 0.5 for 0.13 s); ``note_f``, ``note_precision``
-and ``note_recall`` of those note frames against the reference's. Imports nothing of kinetune.
+distance times a thousand (Google's psychoacoustic model); ``notes_per_s``, notes a second that
+basic-pitch detects clearly (above 0.5 for 0.13 s); ``note_f``, ``note_precision`` and
+``note_recall`` of those note frames against the reference's. Imports nothing of kinetune.
 """
 
 import json
@@ -28,7 +28,7 @@ logging.disable(logging.CRITICAL)
 from basic_pitch import ICASSP_2022_MODEL_PATH  # noqa: E402
 
 # What basic-pitch's network takes: windows of 2 s at 22,050 Hz, 256 samples a frame, of which 15
-# on either side are thrown away.
+# on either side are discarded.
 RATE_HZ, WINDOW, HOP, MARGIN = 22_050, 43_844, 256, 15
 SURE, LEAST_S = 0.5, 0.13
 ZIMTOHRLI_HZ = 48_000
@@ -46,27 +46,27 @@ def network() -> onnxruntime.InferenceSession:
 
 def mono_at(path: str, rate_hz: int) -> np.ndarray:
     """Return the mean of the channels at a rate, float32 (N,)."""
-    samples, found_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    common = gcd(rate_hz, found_hz)
-    return resample_poly(samples.mean(axis=1), rate_hz // common, found_hz // common).astype(
+    samples, file_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    common = gcd(rate_hz, file_hz)
+    return resample_poly(samples.mean(axis=1), rate_hz // common, file_hz // common).astype(
         np.float32
     )
 
 
 @lru_cache(maxsize=8)
 def notes(path: str) -> np.ndarray:
-    """Return which of 88 notes basic-pitch hears in each frame, (frames, 88)."""
+    """Return which of 88 notes basic-pitch detects in each frame, (frames, 88)."""
     samples = mono_at(path, RATE_HZ)
     step = WINDOW - 2 * MARGIN * HOP
     padded = np.pad(samples, (MARGIN * HOP, WINDOW))
     (given,) = network().get_inputs()
-    heard = [
+    posteriors = [
         network().run(
             ["StatefulPartitionedCall:1"], {given.name: padded[None, i : i + WINDOW, None]}
         )
         for i in range(0, len(samples), step)
     ]
-    frames = np.concatenate([posterior[0, MARGIN:-MARGIN] for (posterior,) in heard])
+    frames = np.concatenate([posterior[0, MARGIN:-MARGIN] for (posterior,) in posteriors])
     return frames[: len(samples) // HOP] > SURE
 
 
@@ -78,22 +78,22 @@ def clear_notes(frames: np.ndarray) -> float:
     return float((ends - starts >= least).sum() / (len(frames) * HOP / RATE_HZ))
 
 
-def judged(reference: str, path: str) -> dict[str, float]:
+def measure(reference: str, path: str) -> dict[str, float]:
     """Return the table of one sound."""
     frames, expected = notes(path), notes(reference)
     count = min(len(frames), len(expected))
     both = float((frames[:count] & expected[:count]).sum())
-    told, true = float(frames[:count].sum()), float(expected[:count].sum())
+    predicted, true = float(frames[:count].sum()), float(expected[:count].sum())
     sounds = [mono_at(p, ZIMTOHRLI_HZ) for p in (reference, path)]
     length = min(map(len, sounds))
     return {
         "zimtohrli": 1000.0 * zimtohrli.Pyohrli().distance(*(s[:length] for s in sounds)),
         "notes_per_s": clear_notes(frames),
-        "note_f": 2.0 * both / max(1.0, told + true),
-        "note_precision": both / max(1.0, told),
+        "note_f": 2.0 * both / max(1.0, predicted + true),
+        "note_precision": both / max(1.0, predicted),
         "note_recall": both / max(1.0, true),
     }
 
 
 if __name__ == "__main__":
-    json.dump([judged(*pair) for pair in json.load(sys.stdin)], sys.stdout)
+    json.dump([measure(*pair) for pair in json.load(sys.stdin)], sys.stdout)

@@ -10,7 +10,7 @@
 
 import numpy as np
 import torch
-from strangers import is_stranger
+from unseen_clips import is_unseen
 
 from kinetune import genres
 from kinetune.audio.beats import music_beats
@@ -111,7 +111,7 @@ def real_dances(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
         others = [beats for k, beats in enumerate(heard) if k != number]
         scores = [motion_to_music(motion_beats(clip), beats) for beats in others]
         rows.setdefault("the model's music for another dance", []).append(float(np.nanmean(scores)))
-    unseen = [is_stranger(clip) for clip in dances]
+    unseen = [is_unseen(clip) for clip in dances]
     print(
         f"| beat alignment, motion to music | {len(dances)} real dances | {sum(unseen)} of them |"
     )
