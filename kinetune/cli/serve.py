@@ -21,30 +21,30 @@ def command(
         typer.Option(
             "--token",
             envvar="KINETUNE_TOKEN",
-            help="Ask clients for this token; required if --host is not this machine alone.",
+            help="Access token for clients; required unless --host is this machine.",
         ),
     ] = "",
     allow_host: Annotated[
         list[str] | None,
-        typer.Option("--allow-host", help="Another name of this server; may be repeated."),
+        typer.Option("--allow-host", help="Additional host name of this server; repeatable."),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="A model that jobs may name; may be repeated."),
+        typer.Option("--model", help="Model that jobs may use; repeatable. (default: default)"),
     ] = None,
-    queue: Annotated[int, typer.Option("--queue", help="Jobs that may wait.")] = 16,
+    queue: Annotated[int, typer.Option("--queue", help="Maximum number of waiting jobs.")] = 16,
     max_upload: Annotated[
-        float, typer.Option("--max-upload", help="Size of a motion file, MB.")
+        float, typer.Option("--max-upload", help="Maximum size of a motion file, in MB.")
     ] = 64.0,
     max_length: Annotated[
-        float, typer.Option("--max-length", help="Length of a motion, seconds.")
+        float, typer.Option("--max-length", help="Maximum length of a motion, in seconds.")
     ] = 600.0,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds a job may run.")] = 3600.0,
-    keep: Annotated[
-        float, typer.Option("--keep", help="Days after which files are deleted.")
-    ] = 7.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="Maximum run time of a job, in seconds.")
+    ] = 3600.0,
+    keep: Annotated[float, typer.Option("--keep", help="Delete files after this many days.")] = 7.0,
 ) -> None:
-    """Serve the HTTP API until Ctrl-C."""
+    """Run the HTTP API server until Ctrl-C."""
     from kinetune.serve.run import serve
     from kinetune.serve.settings import ServerSettings
 

@@ -71,7 +71,8 @@ ReadingOption = Annotated[
 TogetherOption = Annotated[
     bool,
     typer.Option(
-        "--together", help="The dances are one group that begins together: one beat for all."
+        "--together",
+        help="Treat all files as one group: shared start time, beat grid and music.",
     ),
 ]
 BeatsOption = Annotated[
@@ -113,18 +114,24 @@ OffsetOption = Annotated[
 ]
 EngineOption = Annotated[
     str,
-    typer.Option("--engine", help="diffusion: the model. composer: notes played by instruments."),
+    typer.Option(
+        "--engine",
+        help="diffusion: the latent diffusion model. composer: generated notes on instruments.",
+    ),
 ]
 KeyOption = Annotated[
-    str | None, typer.Option(help="Composer: the key, such as 'A minor'. (default: drawn)")
+    str | None, typer.Option(help="Composer: key, such as 'A minor'. (default: chosen by the seed)")
 ]
 ChordsOption = Annotated[
     str | None,
-    typer.Option(help="Composer: chords, one a bar, such as 'Am F C G'; or a file of chords."),
+    typer.Option(help="Composer: chords, one per bar, such as 'Am F C G'; or a chord file."),
 ]
 TakesOption = Annotated[
     list[str] | None,
-    typer.Option("--redo", help="Composer: bars to draw anew, as 12:16, or 12:16:SEED."),
+    typer.Option(
+        "--redo",
+        help="Composer: regenerate bars in START:END or START:END:SEED, seconds; repeatable.",
+    ),
 ]
 GENRES = (
     "break, house, ballet-jazz, street-jazz, krump, la-hip-hop, locking, middle-hip-hop, popping, "
