@@ -232,7 +232,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(f"{path}: missing from the checkpoint ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: damaged, not valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise ModelError(f"{path}: damaged, expected a JSON object")

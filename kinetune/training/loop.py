@@ -197,7 +197,10 @@ class TrainingLoop:
             record = json.loads((folder / MARKER).read_text(encoding="utf-8"))
             tensors = load_file(folder / "state.safetensors")
             self._restore(record, tensors, optimizer)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        except (
+            OSError, ValueError, LookupError, TypeError, RuntimeError, ArithmeticError,
+            AttributeError, SafetensorError,
+        ) as error:  # fmt: skip
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(
                 f"{folder}: no training state to continue from ({reason}); leave out --resume"

@@ -256,9 +256,10 @@ def test_a_damaged_state_is_one_line(tmp_path):
     with pytest.raises(ModelError, match="no training state") as error:
         trained(tmp_path, resume=True)
     assert "\n" not in str(error.value)
-    (tmp_path / "state" / "state.json").write_text("[]")
-    with pytest.raises(ModelError, match="no training state"):
-        trained(tmp_path, resume=True)
+    for text in ("[]", '{"step": 1, "loss": %s}' % ("9" * 400), "[" * 5000):
+        (tmp_path / "state" / "state.json").write_text(text)
+        with pytest.raises(ModelError, match="no training state"):
+            trained(tmp_path, resume=True)
 
 
 def test_a_state_of_another_network_is_one_line(tmp_path):

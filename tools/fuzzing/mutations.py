@@ -18,7 +18,7 @@ Mutator = Callable[[bytes, random.Random], bytes]
 _NUMBERS = ("0", "-1", "1e9", "-1e9", "1e154", "nan", "inf", "2147483648", "4294967295",
             "9" * 20, "9" * 400, "9" * 5000, "0x" + "f" * 5000, "0.0", "1e-300", "65536",
             "-0.5")  # fmt: skip
-_WORDS = (b"\x00", b"\xff" * 8, b"\x1b[31m", b"{" * 500, b"[" * 500, b"(" * 500, b"\r", b"\r\n",
+_WORDS = (b"\x00", b"\xff" * 8, b"\x1b[31m", b"{" * 500, b"[" * 5000, b"(" * 500, b"\r", b"\r\n",
           b"\n", b"\xef\xbb\xbf", b"\x80", "左足".encode(), b"-" * 300,
           b"\xed\xa0\x80")  # fmt: skip
 _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")

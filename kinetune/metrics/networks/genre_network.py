@@ -28,6 +28,10 @@ _TARGET_RMS = 0.1
 _QUIETEST_RMS = 1e-5
 
 
+# Larger networks than any classifier would fill the memory.
+_LARGEST_FIGURE = 4096
+
+
 @dataclass(frozen=True)
 class GenreConfig:
     """Configuration of a classifier.
@@ -43,7 +47,7 @@ class GenreConfig:
         codes: What the logits stand for.
 
     Raises:
-        ConfigError: A figure is not positive, or the codes are not the ten genres.
+        ConfigError: A figure is out of range, or the codes are not the ten genres.
     """
 
     rate_hz: int = timebase.SAMPLE_RATE_HZ
@@ -59,6 +63,8 @@ class GenreConfig:
         figures = (self.rate_hz, self.n_mels, self.window_s, self.hop_s, self.embedding)
         if min(figures) <= 0 or not self.channels or min(self.channels) <= 0:
             raise ConfigError(f"a genre classifier's figures must be positive, found {self}")
+        if not max(*figures[1:], *self.channels, 32 * len(self.channels)) <= _LARGEST_FIGURE:
+            raise ConfigError(f"a genre classifier's figures are too large: {self}")
         if self.codes != genres.CODES:
             raise ConfigError(f"expected the genres {genres.CODES}, found {self.codes}")
 
@@ -154,7 +160,7 @@ def load_network(folder: Path) -> GenreNetwork:
             f"{path}: can't be read ({error.strerror}); expected a folder with {CONFIG_FILE} and "
             f"{WEIGHTS_FILE}, as 'kinetune train genre' leaves it"
         ) from error
-    except (ValueError, TypeError, ConfigError) as error:
+    except (ValueError, TypeError, RecursionError, ConfigError) as error:
         raise ModelError(f"{path}: not a genre classifier's settings ({error})") from error
     network = GenreNetwork(settings)
     weights = Path(folder) / WEIGHTS_FILE

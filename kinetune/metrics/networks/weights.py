@@ -1,6 +1,7 @@
 """Weights of the metrics' networks, read without running code and checked against the network."""
 
 import pickle
+import struct
 from pathlib import Path
 
 import torch
@@ -9,6 +10,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from kinetune.errors import ModelError
+
+# What torch's unpickler and safetensors raise over a file that is damaged.
+_DAMAGE = (
+    OSError, ValueError, RuntimeError, EOFError, LookupError, TypeError, AttributeError,
+    AssertionError, ArithmeticError, MemoryError, struct.error, SafetensorError,
+    pickle.UnpicklingError,
+)  # fmt: skip
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -29,9 +37,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, RuntimeError, EOFError, KeyError) as error:
-        raise ModelError(f"{path}: weights that can't be read ({_first_line(error)})") from error
-    except (SafetensorError, pickle.UnpicklingError) as error:
+    except _DAMAGE as error:
         raise ModelError(f"{path}: weights that can't be read ({_first_line(error)})") from error
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
         loaded = loaded["state_dict"]

@@ -56,6 +56,8 @@ _HEADING_FRAMES = 9
 _EPSILON = 1e-5
 # Long dances are read in windows as long as those it was trained on; the ends of each are dropped.
 _WINDOW, _MARGIN = 300, 60
+# Larger ones would keep the loader busy for hours.
+_LARGEST_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class BeatNetworkConfig:
         members: Number of networks that are averaged.
 
     Raises:
-        ConfigError: A size is not positive.
+        ConfigError: A size is out of range.
     """
 
     channels: int = 64
@@ -76,8 +78,12 @@ class BeatNetworkConfig:
     members: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.channels, self.members, *self.dilations, 1) < 1:
-            raise ConfigError(f"a beat network's sizes must be positive, found {self}")
+        sizes = (self.channels, self.members, len(self.dilations), *self.dilations)
+        if not min(sizes) >= 1 or not max(sizes) <= _LARGEST_SIZE:
+            raise ConfigError(
+                f"a beat network's sizes must be 1 to {_LARGEST_SIZE}, found {min(sizes)} and "
+                f"{max(sizes)}"
+            )
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -219,7 +225,9 @@ def load_beat_network(folder: Path) -> BeatNetwork:
     try:
         table = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         weights = load_file(folder / WEIGHTS_FILE)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (
+        OSError, ValueError, TypeError, LookupError, RecursionError, SafetensorError,
+    ) as error:  # fmt: skip
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{folder}: not a beat network ({reason})") from error
     settings = config.build(BeatNetworkConfig, table, context=str(folder / CONFIG_FILE))

@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -41,6 +43,20 @@ def test_files_that_hold_no_weights_are_said(tmp_path):
             read_weights(tmp_path / name)
     with pytest.raises(ModelError, match="expected named tensors, found list"):
         read_weights(tmp_path / "list.pth")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_every_cut_of_a_file_is_one_line_or_weights(tmp_path, zipped):
+    path = tmp_path / "a.pth"
+    torch.save(TENSORS, path, _use_new_zipfile_serialization=zipped)
+    whole = path.read_bytes()
+    for byte in range(0, len(whole), 7):
+        path.write_bytes(whole[:byte] + b"\x85\x00R" + whole[byte + 3 :])
+        with contextlib.suppress(ModelError):
+            read_weights(path)
+        path.write_bytes(whole[:byte])
+        with contextlib.suppress(ModelError):
+            read_weights(path)
 
 
 def test_fitted_weights_are_float32_and_all_there():

@@ -106,7 +106,9 @@ def test_a_network_comes_back_from_its_folder(tmp_path):
     np.testing.assert_array_equal(loaded(features), BeatNetwork(SMALL, weights)(features))
 
 
-@pytest.mark.parametrize("fault", ["missing", "shape", "nan", "extra", "no config", "broken"])
+@pytest.mark.parametrize(
+    "fault", ["missing", "shape", "nan", "extra", "no config", "broken", "deep"]
+)
 def test_a_wrong_folder_is_one_clear_line(tmp_path, fault):
     weights = random_weights()
     if fault == "missing":
@@ -122,6 +124,8 @@ def test_a_wrong_folder_is_one_clear_line(tmp_path, fault):
         (tmp_path / "config.json").unlink()
     elif fault == "broken":
         (tmp_path / "model.safetensors").write_bytes(b"x" * 40)
+    elif fault == "deep":
+        (tmp_path / "config.json").write_text("[" * 5000)
     with pytest.raises(ModelError) as caught:
         load_beat_network(tmp_path)
     assert "\n" not in str(caught.value)
@@ -129,8 +133,10 @@ def test_a_wrong_folder_is_one_clear_line(tmp_path, fault):
 
 
 def test_impossible_sizes_are_refused():
-    with pytest.raises(ConfigError, match="must be positive"):
+    with pytest.raises(ConfigError, match="must be 1 to 1024, found 0"):
         BeatNetworkConfig(channels=0)
+    with pytest.raises(ConfigError, match="must be 1 to 1024, found 1 and 2147483648"):
+        BeatNetworkConfig(members=2**31)
 
 
 def test_the_bundled_network_tells_the_phase_of_an_unseen_dance():
