@@ -1,5 +1,6 @@
 """``kinetune edit``: regenerate, extend or restyle existing music to fit a dance."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,9 @@ from kinetune.cli.terminal.output import say
 
 if TYPE_CHECKING:
     from kinetune.tasks.edit import EditRequest, EditResult
+
+# Times are printed in hundredths.
+_SHOWN_S = 0.01
 
 
 def command(
@@ -160,6 +164,19 @@ def command(
         print_json(result)
     else:
         _print_result(result, request)
+        if redo is not None and was_widened(result, request):
+            say(
+                f"  --redo {redo} was widened to {result.start_s:.2f} to {result.end_s:.2f} s, the "
+                "bar lines; --exact takes times as they are"
+            )
+
+
+def was_widened(result: "EditResult", request: "EditRequest") -> bool:
+    """Return whether more was made anew than was requested, by what is printed of times."""
+    if request.redo is None:
+        return False
+    start_s, end_s = request.redo
+    return start_s - result.start_s >= _SHOWN_S or result.end_s - (end_s or math.inf) >= _SHOWN_S
 
 
 def _print_result(result: "EditResult", request: "EditRequest") -> None:

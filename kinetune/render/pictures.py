@@ -111,13 +111,16 @@ def _dancer_panels(clip: Dancers) -> list[Panel]:
     return [panel(dancer) for dancer in dancers[:_MAX_DANCERS]]
 
 
-def draw_edit(path: Path, before: "Sound", edited: "EditedMusic") -> None:
+def draw_edit(
+    path: Path, before: "Sound", edited: "EditedMusic", *, marks: Marks | None = None
+) -> None:
     """Draw music before and after an edit and their difference, half a minute around the edit.
 
     Args:
         path: PNG to write.
         before: The music before.
         edited: The music after, with the stretch that is new.
+        marks: Sections, silences and accents of the music after.
 
     Raises:
         OutputError: The file can't be written.
@@ -134,6 +137,10 @@ def draw_edit(path: Path, before: "Sound", edited: "EditedMusic") -> None:
     difference = mels[1][:, :shared] - mels[0][:, :shared]
     shared_s = min(before.duration_s, edited.sound.duration_s)
 
+    def draw_after(axes: "Axes") -> None:
+        panels.draw_mel(axes, mels[1], edited.sound.duration_s, page)
+        panels.draw_marks(axes, marks or Marks(), page)
+
     def panel(draw: Callable[["Axes"], None], title: str) -> Panel:
         def draw_panel(axes: "Axes", page: "Page") -> None:
             draw(axes)
@@ -148,7 +155,7 @@ def draw_edit(path: Path, before: "Sound", edited: "EditedMusic") -> None:
         [page],
         [
             panel(lambda a: panels.draw_mel(a, mels[0], before.duration_s, page), "before"),
-            panel(lambda a: panels.draw_mel(a, mels[1], edited.sound.duration_s, page), "after"),
+            panel(draw_after, "after"),
             panel(
                 lambda a: panels.draw_mel(
                     a, difference, shared_s, page, cmap="RdBu_r", vmin=-0.6, vmax=0.6

@@ -15,6 +15,7 @@ from kinetune.errors import ConfigError
 from kinetune.files import check_writable
 from kinetune.motion.group import dance_of
 from kinetune.motion.io.formats import ReadOptions, read_motion_file
+from kinetune.render.marks import marks_of
 from kinetune.tasks.film import write_film
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.music import Music, write_piece
@@ -212,7 +213,8 @@ def edit(
     if request.film.path is not None:
         write_film(
             request.film.path, material.clip, music.beats, music.sound, title=music.title,
-            options=request.film, progress=stage(progress, f"{request.music.name}: filming"),
+            options=request.film, marks=music.marks,
+            progress=stage(progress, f"{request.music.name}: filming"),
         )  # fmt: skip
     genre = _genre_of_new(request, material)
     return EditResult(
@@ -269,16 +271,20 @@ def edit_in_memory(
         score=options.score,
     )  # fmt: skip
 
+    marks = marks_of(options.score, edited.grid, edited.sound.duration_s)
+
     def draw(path: Path) -> None:
         from kinetune.render.pictures import draw_edit
 
-        draw_edit(path, before, edited)
+        draw_edit(path, before, edited, marks=marks)
 
     # A stretch does not change the genre of the piece.
     code = genre.code if request.is_whole else material.genre.code
     single = replace(request, plot=False, film=FilmOptions(), existing="refuse")
     origin = Origin("edit", single, material.inputs, pipeline.sha256, pipeline.versions)
-    music = Music(edited.sound, edited.grid, code, options.seed, material.clip, origin, draw)
+    music = Music(
+        edited.sound, edited.grid, code, options.seed, material.clip, origin, draw, marks=marks
+    )
     return edited, music
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kinetune.errors import ConfigError
 from kinetune.files import check_writable
 from kinetune.motion.io.formats import ReadOptions, read_motion_file
-from kinetune.tasks.recipe import find_music_recipe
+from kinetune.tasks.recipe import Recipe, find_music_recipe
 from kinetune.tasks.requests.beat_options import BeatOptions
 from kinetune.tasks.requests.motion_files import MotionPath
 from kinetune.tasks.requests.output_paths import FilmOptions, check_absent, film_paths
@@ -87,9 +87,18 @@ def film(request: FilmRequest, *, progress: Progress | None = None) -> FilmResul
     check_writable(path.parent)
     write_film(
         path, clip, grid, sound, title=f"{clip.name}, {request.music.name}", options=request.film,
+        marks=None if recipe is None else _marks_of(recipe, sound.duration_s),
         progress=stage(progress, f"{request.motion.name}: filming"),
     )  # fmt: skip
     return FilmResult(str(path), clip.duration_s, sound.duration_s, grid.bpm)
+
+
+def _marks_of(recipe: Recipe, duration_s: float) -> "Marks":
+    """The marks of music from its recipe: its score stands on its own beats, whatever flashes."""
+    from kinetune.render.marks import marks_of
+
+    options = recipe.options
+    return marks_of(options.score, recipe.grid.beat_grid(), duration_s, loop=options.loop)
 
 
 def write_film(

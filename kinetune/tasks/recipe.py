@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import kinetune
 from kinetune.errors import ConfigError
 from kinetune.files import write_text
+from kinetune.tasks.requests.music_options import MusicOptions
 from kinetune.tasks.requests.serialisation import from_json, to_json
 from kinetune.timebase import BEATS_IN_BAR
 
@@ -123,6 +124,15 @@ class Recipe:
     duration_s: float
     versions: dict[str, str]
     sha256: str | None = None
+
+    @property
+    def options(self) -> MusicOptions:
+        """What decided the music.
+
+        Raises:
+            ConfigError: The recipe is damaged.
+        """
+        return from_json(MusicOptions, self.request.get("options"), context="recipe: options")
 
     def comment(self) -> str:
         """Return the recipe as it stands in the sound file."""

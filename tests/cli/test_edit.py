@@ -170,6 +170,33 @@ def test_a_stretch_is_two_numbers():
             time_span(text)
 
 
+@pytest.mark.parametrize(
+    ("redo", "done", "is_widened"),
+    [
+        ("0.5:1.0", "0.10 to 1.50", True),
+        ("0.5:", "0.10 to 1.50", True),
+        ("0.5:end", "0.10 to 1.50", True),
+        (":0.05", "0.00 to 0.10", True),
+        ("0.1:", "0.10 to 1.50", False),
+        ("0.1:1.5", "0.10 to 1.50", False),
+        ("0.103:1.495", "0.10 to 1.50", False),
+    ],
+)
+def test_a_stretch_that_was_widened_is_said_in_a_line(tmp_path, tiny_model, redo, done, is_widened):
+    """Bar lines at 0.1 and 1.7 s, music of 1.5 s."""
+    made = kinetune(
+        "edit", tune(tmp_path), "--motion", dance(tmp_path), "--redo", redo, "--bpm", 150,
+        "--first-beat", 0.1, "--model", tiny_model, "--steps", 1, cwd=tmp_path,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    assert f"tune-edit.wav: {done} s new" in made.stdout
+    line = (
+        f"  --redo {redo} was widened to {done} s, the bar lines; --exact takes times as they are"
+    )
+    assert (line in made.stdout.splitlines()) == is_widened
+    assert ("widened" in made.stdout) == is_widened
+
+
 def test_a_stretch_to_redo_may_be_open():
     assert open_span("12.0:16.5") == (12.0, 16.5)
     assert open_span(":5") == (0.0, 5.0)

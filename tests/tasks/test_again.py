@@ -6,7 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from kinetune.audio.sound import read_comment, read_sound
+from kinetune.audio.sound import read_comment, read_sound, write_sound
+from kinetune.render import mux, pictures
+from kinetune.render.marks import Marks
 from kinetune.tasks.recipe import file_sha256, find_music_recipe, read_recipe
 from tests.cli.conftest import assert_one_clear_line, kinetune
 from tests.cli.test_generate import dance
@@ -84,6 +86,37 @@ def test_an_edit_knows_what_made_the_music_and_can_be_made_again(song):
     # An edit of an edit goes on with the same beats.
     done = kinetune("edit", edited, "--redo", "0.1:0.4", "--exact", "--json", cwd=folder)
     assert json.loads(done.stdout)["bpm"] == 150.0
+
+
+def test_a_film_and_an_edit_show_the_marks_of_the_recipe(song, monkeypatch):
+    """The silence from 0.5 to 0.8 s and the accent at 1.2 s, whatever beats flash."""
+    filmed, drawn = [], []
+    monkeypatch.setattr(mux, "write_film", lambda path, scene, *_, **__: filmed.append(scene))
+    monkeypatch.setattr(pictures, "draw_edit", lambda *_, marks: drawn.append(marks))
+    folder, command = song.parent, ("edit", song, "--redo", "1:1.6", "--exact", "--plot")
+    assert kinetune("film", folder / "sway.bvh", song, cwd=folder).returncode == 0
+    assert (
+        kinetune(
+            "film", folder / "sway.bvh", song, "--bpm", 97, "-o", "b.mp4", cwd=folder
+        ).returncode
+        == 0
+    )
+    done = kinetune(*command, "--video", "c.mp4", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    for scene in filmed:
+        assert [(span.start_s, span.end_s) for span in scene.marks.silences] == [(0.5, 0.8)]
+        assert scene.marks.accents_s == (1.2,)
+    assert len(filmed[1].beats_s) != len(filmed[0].beats_s)
+    assert (len(filmed), drawn) == (3, [filmed[2].marks])
+
+
+def test_music_without_a_recipe_is_filmed_without_marks(song, monkeypatch):
+    filmed = []
+    monkeypatch.setattr(mux, "write_film", lambda path, scene, *_, **__: filmed.append(scene))
+    plain = song.parent / "plain.wav"
+    write_sound(plain, read_sound(song))
+    assert kinetune("film", song.parent / "sway.bvh", plain, cwd=song.parent).returncode == 0
+    assert filmed[0].marks == Marks()
 
 
 def test_a_recipe_travels_with_its_files(song, tmp_path):

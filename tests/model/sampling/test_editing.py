@@ -6,11 +6,12 @@ from kinetune.audio.sound import Sound, resample
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.errors import AudioError, ConfigError
+from kinetune.model.conditioning.bars import bar_lines
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.sampling.edit_spec import EditSpec, edit_span
 from kinetune.model.sampling.editing import crossfade_into, edit_music
 from kinetune.model.vae import decode_latents
-from kinetune.motion.beats.beat_grid import fixed_grid
+from kinetune.motion.beats.beat_grid import fixed_grid, grid_of_beats
 from tests.conftest import swaying_clip
 
 RATE_HZ = 22_050
@@ -316,6 +317,26 @@ def test_what_was_requested_lies_inside_what_is_done(dance, redo, span):
     assert found[1] >= min(redo[1], 9.0)
     exact = edit_span(EditSpec(redo=redo, exact=True), 9.0, dance, grid)
     assert exact == pytest.approx((redo[0], min(redo[1], 9.0)))
+
+
+def test_every_stretch_lies_inside_what_is_done_and_that_ends_at_the_next_bar_lines(dance):
+    """Random stretches of music with random, drifting beats."""
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        beats_s = rng.uniform(0.0, 0.5) + np.cumsum(rng.uniform(0.3, 0.6, 60))
+        grid = grid_of_beats(beats_s, 12.0)
+        music_s = rng.uniform(6.0, 12.0)
+        start_s, end_s = np.sort(rng.uniform(0.0, music_s, 2))
+        end_s = rng.choice([end_s, np.inf])
+        first_s, last_s = edit_span(EditSpec(redo=(start_s, end_s)), music_s, dance, grid)
+        lines = np.concatenate([[0.0], bar_lines(grid, music_s), [music_s]])
+        assert np.abs(lines - first_s).min() < 1e-9
+        assert np.abs(lines - last_s).min() < 1e-9
+        # A time within a millisecond of a line is on it.
+        assert first_s <= start_s + 1e-3
+        assert last_s >= min(end_s, music_s) - 1e-3
+        assert not ((lines > first_s + 1e-9) & (lines <= start_s)).any()
+        assert not ((lines >= min(end_s, music_s)) & (lines < last_s - 1e-9)).any()
 
 
 def test_a_continuation_is_at_least_as_long_as_requested(dance):
