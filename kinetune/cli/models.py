@@ -25,7 +25,14 @@ def command(as_json: JsonOption = False) -> None:
 def _print_model(model: "ModelEntry") -> None:
     kind = f"bundled, {model.bytes / 1e6:.1f} MB" if model.bundled else "untrained preset"
     say(f"{model.name} ({kind})")
-    say(f"  parameters  {model.total_parameters:,}: UNet {model.unet_parameters:,}, VAE")
-    say(f"              {model.vae_parameters:,}, conditions {model.condition_parameters:,}")
+    parts = {
+        "UNet": model.unet_parameters,
+        "VAE": model.vae_parameters,
+        "conditions": model.condition_parameters,
+        "vocoder": model.vocoder_parameters,
+    }
+    say(f"  {'parameters':<22} {model.total_parameters:,}")
+    for part, count in parts.items():
+        say(f"    {part:<20} {f'{count:,}' if count else 'none, Griffin-Lim'}")
     for key, value in model.settings.items():
-        say(f"  {key:<20} {value}")
+        say(f"  {key:<22} {value}")

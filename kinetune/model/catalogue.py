@@ -18,7 +18,8 @@ class ModelEntry:
         unet_parameters: Number of weights of the denoiser.
         vae_parameters: Of the VAE.
         condition_parameters: Of the condition encoder.
-        total_parameters: Of all three.
+        vocoder_parameters: Of the vocoder; 0 where Griffin-Lim makes the sound.
+        total_parameters: Of all four.
         bytes: Size of the checkpoint folder; 0 for a preset.
         files: Its files, relative to the folder.
         settings: The most important settings of all components.
@@ -29,6 +30,7 @@ class ModelEntry:
     unet_parameters: int
     vae_parameters: int
     condition_parameters: int
+    vocoder_parameters: int
     total_parameters: int
     bytes: int
     files: list[str]
@@ -44,6 +46,7 @@ PRESETS = (
         unet_parameters=138_255_489,
         vae_parameters=83_607_691,
         condition_parameters=1,
+        vocoder_parameters=0,
         total_parameters=221_863_181,
         bytes=0,
         files=[],
@@ -59,7 +62,8 @@ PRESETS = (
             "prediction_type": "epsilon",
             "scheduler": "DDIMScheduler",
             "features": "paper",
-            "sample_rate_hz": 22_050,
+            "output_rate_hz": 22_050,
+            "mel_rate_hz": 22_050,
             "hop_length": 512,
             "n_mels": 256,
             "window_frames": 256,
@@ -79,15 +83,16 @@ def list_models() -> list[ModelEntry]:
 def describe(name: str, folder: Path) -> ModelEntry:
     """Describe a checkpoint folder without loading its weights."""
     checkpoint.check_folder(folder)
-    counts = {
-        part: sum(map(prod, checkpoint.tensor_shapes(folder / part / checkpoint.WEIGHTS).values()))
-        for part in ("unet", "vae", "condition_encoder")
-    }
+    index = checkpoint.read_json(folder / "model_index.json")
     configs = {
         part: checkpoint.read_json(folder / part / file)
         for part, file in checkpoint.COMPONENTS.items()
     }
-    configs["pipeline"] = checkpoint.read_json(folder / "model_index.json")["settings"]
+    networks = checkpoint.networks_of(index)
+    counts = {part: _parameters(folder / part) for part in networks if part != "normaliser"}
+    configs["pipeline"] = index["settings"]
+    if "vocoder" in networks:
+        configs["vocoder"] = checkpoint.read_json(folder / "vocoder" / checkpoint.NETWORK_CONFIG)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return ModelEntry(
         name=name,
@@ -99,11 +104,17 @@ def describe(name: str, folder: Path) -> ModelEntry:
     )
 
 
+def _parameters(folder: Path) -> int:
+    """Number of weights of a network."""
+    return sum(map(prod, checkpoint.tensor_shapes(folder / checkpoint.WEIGHTS).values()))
+
+
 def _counts(counts: dict[str, int]) -> dict[str, int]:
     return {
         "unet_parameters": counts["unet"],
         "vae_parameters": counts["vae"],
         "condition_parameters": counts["condition_encoder"],
+        "vocoder_parameters": counts.get("vocoder", 0),
         "total_parameters": sum(counts.values()),
     }
 
@@ -124,7 +135,8 @@ def _settings(configs: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "prediction_type": configs["scheduler"]["prediction_type"],
         "scheduler": configs["scheduler"].get("_class_name", ""),
         "features": configs["normaliser"]["features"],
-        "sample_rate_hz": configs["mel"]["rate_hz"],
+        "output_rate_hz": configs.get("vocoder", configs["mel"])["rate_hz"],
+        "mel_rate_hz": configs["mel"]["rate_hz"],
         "hop_length": configs["mel"]["hop_length"],
         "n_mels": configs["mel"].get("n_mels", vae.get("mel_bands")),
         "window_frames": pipeline["window_frames"],

@@ -149,7 +149,7 @@ def check_folder(folder: Path) -> None:
         raise ModelError(f"{folder / 'model_index.json'}: {error}") from error
     for component, config in COMPONENTS.items():
         _check_size(folder / component / config)
-    for network in _networks_of(index):
+    for network in networks_of(index):
         _check_size(folder / network / NETWORK_CONFIG)
         tensor_shapes(folder / network / WEIGHTS)
 
@@ -195,7 +195,7 @@ def check_weights(folder: Path) -> None:
     import torch
 
     index = read_json(folder / "model_index.json")
-    for network in _networks_of(index):
+    for network in networks_of(index):
         module, name = index[network]
         cls = getattr(importlib.import_module(module), name)
         where = f"{folder / network}"
@@ -216,8 +216,8 @@ def check_weights(folder: Path) -> None:
                 )
 
 
-def _networks_of(index: dict[str, Any]) -> tuple[str, ...]:
-    """Names of the networks that a checkpoint with this index holds."""
+def networks_of(index: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of the networks that a checkpoint with this index holds."""
     optional = (name for name in OPTIONAL_NETWORKS if any(index.get(name) or ()))
     return (*NETWORKS, *optional)
 

@@ -48,10 +48,15 @@ def test_models_are_listed_with_their_sizes():
     models = {entry["name"]: entry for entry in json.loads(kinetune("models", "--json").stdout)}
     default, paper = models["default"], models["paper"]
     assert default["bundled"]
-    assert default["total_parameters"] <= 20_000_000
+    parts = [default[f"{part}_parameters"] for part in ("unet", "vae", "condition", "vocoder")]
+    assert all(parts)
+    assert sum(parts) == default["total_parameters"] <= 25_000_000
+    # Two bytes a weight, and little else.
+    assert 2 * sum(parts) <= default["bytes"] <= 2.1 * sum(parts)
     assert 0 < default["bytes"] <= 50_000_000
     assert paper["unet_parameters"] == 138_255_489
     assert paper["vae_parameters"] == 83_607_691
+    assert (default["settings"]["output_rate_hz"], paper["vocoder_parameters"]) == (44_100, 0)
     settings = paper["settings"]
     assert settings["block_out_channels"] == [128, 256, 512, 512]
     assert settings["cross_attention_dim"] == 370
