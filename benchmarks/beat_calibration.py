@@ -19,15 +19,12 @@ from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
 
 from kinetune import timebase
+from kinetune.motion.beats.bar_pointer import BINS_PER_BEAT
 from kinetune.motion.beats.beat_grid import beat_grid, observations
 from kinetune.motion.beats.beat_network import HARMONICS, BeatNetwork
-from kinetune.motion.beats.metrical_model import (
-    BINS_PER_BEAT,
-    FASTEST_BPM,
-    SLOWEST_BPM,
-    concentrations,
-    uncalibrated,
-)
+from kinetune.motion.beats.metrical_model import FASTEST_BPM, SLOWEST_BPM
+from kinetune.motion.beats.observations import BUNDLED_WEIGHTS, concentrations
+from kinetune.motion.beats.readings import uncalibrated
 from kinetune.motion.beats.tempo import collect_evidence
 
 TEMPI = np.geomspace(SLOWEST_BPM, FASTEST_BPM, 66)
@@ -104,7 +101,12 @@ def fit_platt(cuts: list[Danced], networks: dict[str, BeatNetwork]) -> None:
     """Fit slope and offset; print them, and the calibration error with dancers left out of them."""
     grids = [beat_grid(each.clip, network=networks[each.dancer]) for each in cuts]
     right = np.array([score(*pair)[2] == 1.0 for pair in zip(grids, cuts, strict=True)], float)
-    logits = np.array([uncalibrated(float(np.clip(g.confidence, 1e-4, 0.9999))) for g in grids])
+    logits = np.array(
+        [
+            uncalibrated(float(np.clip(g.confidence, 1e-4, 0.9999)), BUNDLED_WEIGHTS.platt)
+            for g in grids
+        ]
+    )
     dancers = np.array([each.dancer for each in cuts])
 
     def fitted(chosen: np.ndarray) -> np.ndarray:

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from kinetune import files
 from kinetune.corpus.choreography.labelled_dances import labelled_dances
-from kinetune.training.beats import open_dances, read_beat_config, train_beats
+from kinetune.model.checkpoint import atomic_folder
+from kinetune.training.beat_module import BeatModule, save_beat_modules
+from kinetune.training.beats import BeatTraining, open_dances, read_beat_config, train_members
 
 CONFIG = Path(__file__).parents[1] / "configs" / "beats.toml"
 
@@ -48,23 +50,38 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=CONFIG)
     options = parser.parse_args()
     training = read_beat_config(options.config)
-    if options.members:
-        network = replace(training.network, members=options.members)
-        training = replace(training, network=network)
+    members = options.members or training.network.members
     folds = dancer_folds(options.folds)
     options.out.mkdir(parents=True, exist_ok=True)
     files.write_json(options.out / "folds.json", folds)
-    for number, left_out in enumerate(folds):
-        out = options.out / f"fold-{number}"
-        # The made-up dances are the same for all folds.
-        for kept in options.out.glob("fold-0/dances-*"):
-            out.mkdir(exist_ok=True)
-            if not (out / kept.name).exists():
-                (out / kept.name).symlink_to(kept.resolve())
-        dances = replace(training.dances, left_out=tuple(left_out))
-        open_dances(dances, out)
-        result = train_beats(replace(training, dances=dances), out, restart=True)
-        print(f"fold {number}: {' '.join(left_out)}, loss {result.loss:.3f}", flush=True)
+    half = (options.folds + 1) // 2
+    for group in (range(half), range(half, options.folds)):
+        # One specialist serves several folds: it knows none of their dancers.
+        left_out = tuple(dancer for number in group for dancer in folds[number])
+        out = options.out / f"specialists-{group.start}"
+        specialists = trained(training.of_specialists(), left_out, out, range(members, members + 1))
+        for number in group:
+            out = options.out / f"fold-{number}"
+            modules = trained(training, tuple(folds[number]), out, range(members))
+            with atomic_folder(out / "beats" / "model") as temporary:
+                save_beat_modules([*modules, *specialists], temporary, specialists=1)
+            print(f"fold {number}: {' '.join(folds[number])}", flush=True)
+
+
+def trained(
+    training: BeatTraining, left_out: tuple[str, ...], out: Path, numbers: range
+) -> list[BeatModule]:
+    """Train members without some dancers; specialists are those above the first fold's members."""
+    # The made-up dances are the same for all folds.
+    for kept in out.parent.glob("*/dances-*"):
+        out.mkdir(exist_ok=True)
+        if not (out / kept.name).exists():
+            (out / kept.name).symlink_to(kept.resolve())
+    dances = open_dances(replace(training.dances, left_out=left_out), out)
+    dances = dances.silent() if numbers.start else dances
+    modules, result = train_members(training, dances, out, numbers, restart=True)
+    print(f"{out.name}: loss {result.loss:.3f}", flush=True)
+    return modules
 
 
 if __name__ == "__main__":

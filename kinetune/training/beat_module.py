@@ -66,9 +66,16 @@ class _Block(nn.Module):
         return values + self.dropout(self.mixing(functional.gelu(inner)))
 
 
-def save_beat_modules(modules: Sequence[BeatModule], folder: Path) -> None:
-    """Write the members of a network, in half precision, into an existing folder."""
-    settings = replace(modules[0].settings, members=len(modules))
+def save_beat_modules(modules: Sequence[BeatModule], folder: Path, *, specialists: int = 0) -> None:
+    """Write the members of a network, in half precision, into an existing folder.
+
+    Args:
+        modules: All members, the specialists last.
+        folder: Where to.
+        specialists: How many of them are specialists.
+    """
+    members = len(modules) - specialists
+    settings = replace(modules[0].settings, members=members, specialists=specialists)
     files.write_json(folder / CONFIG_FILE, config.as_table(settings))
     weights = {
         f"{k}.{name}": value.half().contiguous()

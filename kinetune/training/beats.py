@@ -129,6 +129,25 @@ class BeatDances:
 
 
 @dataclass(frozen=True)
+class SpecialistTraining:
+    """How a specialist of made-up movement is trained; of real dances it learns to say nothing.
+
+    Attributes:
+        steps: Of the loop.
+        made_up_share: Share of windows that are made up.
+        augment: How windows are changed; less than others', since nothing can be learned by heart.
+    """
+
+    steps: int = 700
+    made_up_share: float = 0.75
+    augment: BeatAugmentation = field(
+        default_factory=lambda: BeatAugmentation(
+            mix=0.0, gain=0.1, drop_joint=0.1, offset=0.05, noise=0.1
+        )
+    )
+
+
+@dataclass(frozen=True)
 class BeatTraining:
     """A whole run.
 
@@ -138,6 +157,7 @@ class BeatTraining:
         augment: How windows are changed.
         loop: The loop's figures, of each member.
         dropout: Of every block.
+        specialist: What is otherwise for the specialists.
     """
 
     network: BeatNetworkConfig = field(default_factory=BeatNetworkConfig)
@@ -145,6 +165,17 @@ class BeatTraining:
     augment: BeatAugmentation = field(default_factory=BeatAugmentation)
     loop: LoopConfig = field(default_factory=LoopConfig)
     dropout: float = 0.2
+    specialist: SpecialistTraining = field(default_factory=SpecialistTraining)
+
+    def of_specialists(self) -> "BeatTraining":
+        """Return what specialists are trained by."""
+        special = self.specialist
+        return replace(
+            self,
+            dances=replace(self.dances, made_up_share=special.made_up_share),
+            augment=special.augment,
+            loop=replace(self.loop, steps=special.steps),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,11 +195,23 @@ class TimedMotion:
 
 @dataclass(frozen=True, eq=False)
 class TrainingDances:
-    """Real and made-up dances; ``shares`` is how often each real one is drawn, sums to 1."""
+    """Real and made-up dances.
+
+    Attributes:
+        real: Real dances.
+        made_up: Made-up ones.
+        shares: How often each real one is drawn, sums to 1.
+        real_weight: What the target phasors of real dances are multiplied with; 0 to teach silence.
+    """
 
     real: tuple[TimedMotion, ...]
     made_up: tuple[TimedMotion, ...]
     shares: NDArray[np.float64]
+    real_weight: float = 1.0
+
+    def silent(self) -> "TrainingDances":
+        """Return the same dances, with nothing to be said of the real ones."""
+        return replace(self, real_weight=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,15 +244,44 @@ def train_beats(training: BeatTraining, out: Path, **options: Unpack[RunOptions]
         ConfigError: A dancer that should be left out is unknown.
     """
     dances = open_dances(training.dances, out)
-    modules = []
-    for member in range(training.network.members):
-        folder = out / "beats" / f"member-{member}"
-        with open_run(folder, **_options_of(folder, options)) as run:
-            module, result = _train_member(training, dances, run, member)
-        modules.append(module)
+    count = training.network.members
+    modules, result = train_members(training, dances, out, range(count), **options)
+    if training.network.specialists:
+        numbers = range(count, training.network.networks)
+        special = training.of_specialists()
+        more, result = train_members(special, dances.silent(), out, numbers, **options)
+        modules += more
     with atomic_folder(out / "beats" / "model") as temporary:
-        save_beat_modules(modules, temporary)
+        save_beat_modules(modules, temporary, specialists=training.network.specialists)
     return result
+
+
+def train_members(
+    training: BeatTraining,
+    dances: TrainingDances,
+    out: Path,
+    numbers: range,
+    **options: Unpack[RunOptions],
+) -> tuple[list[BeatModule], TrainingResult]:
+    """Train the members of some numbers, each from its own seed, in ``out/beats/member-N``.
+
+    Args:
+        training: The run.
+        dances: What they learn from.
+        out: Folder of the run.
+        numbers: One number or more.
+        **options: See :class:`kinetune.training.run.RunOptions`; minutes are each member's.
+
+    Returns:
+        The members, and how the last run ended.
+    """
+    modules = []
+    for number in numbers:
+        folder = out / "beats" / f"member-{number}"
+        with open_run(folder, **_options_of(folder, options)) as run:
+            module, result = _train_member(training, dances, run, number)
+        modules.append(module)
+    return modules, result
 
 
 def _options_of(folder: Path, options: RunOptions) -> RunOptions:
@@ -275,7 +347,8 @@ def sample_batch(dances: TrainingDances, training: BeatTraining, index: int) -> 
         if not made_up and rng.random() < training.augment.mix:
             partner = _aligned_window(rng, dances, count, period_s, downbeat_s, otherwise=window)
         times_s = timebase.frame_times(count // 2, OUTPUT_FPS) + 0.25 / OUTPUT_FPS
-        phasors.append(phasors_of((times_s - downbeat_s) / period_s))
+        weight = np.float32(1.0 if made_up else dances.real_weight)
+        phasors.append(weight * phasors_of((times_s - downbeat_s) / period_s))
         size = math.exp(rng.normal() * training.augment.size)
         values.append(_values(size * window))
         partners.append(values[-1] if partner is window else _values(size * partner))
@@ -436,5 +509,7 @@ def _values(positions_m: Array) -> Array:
 
 
 def _digest(dances: BeatDances) -> str:
-    table = {key: value for key, value in config.as_table(dances).items() if key != "left_out"}
+    """Name of what makes the made-up dances; who is left out and the shares don't."""
+    apart = ("left_out", "made_up_share")
+    table = {key: value for key, value in config.as_table(dances).items() if key not in apart}
     return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:16]

@@ -21,6 +21,7 @@ from kinetune.training.beats import (
     BeatAugmentation,
     BeatDances,
     BeatTraining,
+    SpecialistTraining,
     TimedMotion,
     TrainingDances,
     augment_values,
@@ -72,6 +73,31 @@ def test_phasors_stand_at_angle_zero_on_a_downbeat_and_half_way_between_beats_ar
     np.testing.assert_allclose(phasors[1, :4], [-1, 0, 1, 0], atol=1e-6)
     # One beat on, the bar of four has turned by a quarter.
     np.testing.assert_allclose(phasors[2, 6:8], [0, 1], atol=1e-6)
+
+
+def test_of_real_dances_a_specialist_learns_to_say_nothing(out, training):
+    dances = open_dances(DANCES, out)
+    real_only = replace(training, dances=replace(DANCES, made_up_share=0.0))
+    assert float(sample_batch(dances, real_only, 0).phasors.abs().max()) > 0.9
+    assert float(sample_batch(dances.silent(), real_only, 0).phasors.abs().max()) == 0.0
+    made_up_only = replace(training, dances=replace(DANCES, made_up_share=0.99))
+    spoken = sample_batch(dances, made_up_only, 0).phasors
+    torch.testing.assert_close(sample_batch(dances.silent(), made_up_only, 0).phasors, spoken)
+
+
+def test_specialists_are_trained_by_their_own_figures(out, training, tmp_path):
+    special = SpecialistTraining(steps=2, made_up_share=0.75, augment=NOTHING)
+    network = replace(SMALL, members=1, specialists=1)
+    training = replace(training, network=network, specialist=special)
+    folder = linked(out, tmp_path / "run")
+    train_beats(training, folder)
+    steps = [
+        json.loads((folder / "beats" / f"member-{k}" / "state" / "state.json").read_text())
+        for k in (0, 1)
+    ]
+    assert [each["step"] for each in steps] == [LOOP.steps, 2]
+    loaded = load_beat_network(folder / "beats" / "model").settings
+    assert (loaded.members, loaded.specialists) == (1, 1)
 
 
 def test_the_loss_is_one_for_a_network_that_is_unsure_of_all_and_zero_for_the_truth():

@@ -20,13 +20,9 @@ from kinetune.motion import kinematics
 from kinetune.motion.beats import tempo
 from kinetune.motion.beats.beat_network import OUTPUT_FPS, OUTPUTS, BeatNetwork, beat_phasors
 from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
-from kinetune.motion.beats.metrical_model import (
-    METRES,
-    Constraints,
-    MetricalModel,
-    Observations,
-    Reading,
-)
+from kinetune.motion.beats.metrical_model import METRES, MetricalModel
+from kinetune.motion.beats.observations import Observations
+from kinetune.motion.beats.readings import Constraints, Reading
 from kinetune.motion.clip import MotionClip, resample
 from kinetune.timebase import BEATS_IN_BAR
 

@@ -1,6 +1,7 @@
 """The beat network: from a dancer's movement to the phase of beat and bar, run with NumPy alone.
 
-Several small temporal convolutional networks, trained from different seeds, are averaged. Each
+Several small temporal convolutional networks, trained from different seeds, are averaged; others
+are specialists of made-up movement, silent on people, and where they speak they are believed. Each
 reads position relative to its mean, velocity and speed of 15 joints in the body's own frame, and
 gives at 15 frames a second the expected phasors E[exp(i h φ)] of the beat's phase φ for
 ``HARMONICS`` h: the beat and its overtones (1, 2, 3) and the bar of four (1/4, 1/2, 3/4). A phasor
@@ -68,6 +69,7 @@ class BeatNetworkConfig:
         channels: Width C.
         dilations: Dilation of each block's convolution of three taps, in output frames.
         members: Number of networks that are averaged.
+        specialists: Number of further networks that know made-up movement alone, averaged too.
 
     Raises:
         ConfigError: A size is out of range.
@@ -76,14 +78,21 @@ class BeatNetworkConfig:
     channels: int = 64
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1)
     members: int = 1
+    specialists: int = 0
 
     def __post_init__(self) -> None:
-        sizes = (self.channels, self.members, len(self.dilations), *self.dilations)
+        sizes = (self.channels, self.members, self.specialists + 1, len(self.dilations))
+        sizes = (*sizes, *self.dilations)
         if not min(sizes) >= 1 or not max(sizes) <= _LARGEST_SIZE:
             raise ConfigError(
                 f"a beat network's sizes must be 1 to {_LARGEST_SIZE}, found {min(sizes)} and "
                 f"{max(sizes)}"
             )
+
+    @property
+    def networks(self) -> int:
+        """Number of networks in all; the specialists come last."""
+        return self.members + self.specialists
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -97,7 +106,7 @@ class BeatNetworkConfig:
             one |= _affine(f"blocks.{number}.norm", wide)
             one |= _affine(f"blocks.{number}.over_time", wide, 3 * wide)
             one |= _affine(f"blocks.{number}.mixing", wide, wide)
-        return {f"{k}.{name}": shape for k in range(self.members) for name, shape in one.items()}
+        return {f"{k}.{name}": shape for k in range(self.networks) for name, shape in one.items()}
 
 
 class BeatNetwork:
@@ -114,8 +123,11 @@ class BeatNetwork:
 
     def __call__(self, features: Array) -> Array:
         """Return the expected phasors: (W, T, F) -> (W, T', 12), cosine and sine a harmonic."""
-        members = [self._member(features, k) for k in range(self.settings.members)]
-        return np.asarray(np.mean(members, axis=0), dtype=np.float32)
+        each = [self._member(features, k) for k in range(self.settings.networks)]
+        phasors = np.mean(each[: self.settings.members], axis=0)
+        if self.settings.specialists:
+            phasors = believed(phasors, np.mean(each[self.settings.members :], axis=0))
+        return np.asarray(phasors, dtype=np.float32)
 
     def _member(self, features: Array, k: int) -> Array:
         values = self._linear(stack_frames(features), f"{k}.inlet")
@@ -134,6 +146,16 @@ class BeatNetwork:
         deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(_EPSILON))
         scale, shift = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
         return centred / deviation * scale + shift
+
+
+def believed(phasors: Array, specialist: Array) -> Array:
+    """Return phasors (..., 2 H) that give way to a specialist's by as much as it is sure.
+
+    A specialist's phasor of length 1 replaces the others', one of length 0 leaves them.
+    """
+    pairs = specialist.reshape(*specialist.shape[:-1], -1, 2)
+    sure = np.minimum(np.linalg.norm(pairs, axis=-1), 1.0).repeat(2, axis=-1)
+    return np.asarray(specialist + (1.0 - sure) * phasors)
 
 
 def stack_frames(features: Array) -> Array:
@@ -273,7 +295,12 @@ def _in_frame(values: NDArray[np.float64], frame: NDArray[np.float64]) -> NDArra
 
 
 def _gelu(values: Array) -> Array:
-    return values * np.float32(0.5) * (1 + erf(values * np.float32(np.sqrt(0.5))))
+    out = values * np.float32(np.sqrt(0.5))
+    erf(out, out=out)
+    out += 1.0
+    out *= values
+    out *= np.float32(0.5)
+    return out
 
 
 def _affine(name: str, *shape: int) -> dict[str, tuple[int, ...]]:

@@ -18,6 +18,7 @@ from kinetune.motion.beats.beat_network import (
     BeatNetwork,
     BeatNetworkConfig,
     beat_phasors,
+    believed,
     body_features,
     joined_weights,
     load_beat_network,
@@ -75,6 +76,33 @@ def test_members_are_averaged():
     apart = [BeatNetwork(SMALL, joined_weights([each]))(features) for each in weights]
     together = BeatNetwork(two, joined_weights(weights))(features)
     np.testing.assert_allclose(together, np.mean(apart, axis=0), atol=1e-5)
+
+
+def test_a_specialist_is_believed_by_as_much_as_it_is_sure():
+    others = np.array([[0.2, -0.4, 0.6, 0.0]], np.float32)
+    said = np.array([[0.0, 1.0, 0.3, 0.4]], np.float32)
+    # Sure of the first harmonic, half sure of the second.
+    np.testing.assert_allclose(believed(others, said), [[0.0, 1.0, 0.6, 0.4]], atol=1e-6)
+    np.testing.assert_array_equal(believed(others, 0.0 * said), others)
+
+
+def test_specialists_come_last_and_are_averaged_apart():
+    settings = BeatNetworkConfig(channels=4, dilations=(1, 2), members=1, specialists=2)
+    one = [{k.removeprefix("0."): v for k, v in random_weights(s).items()} for s in range(3)]
+    features = np.random.default_rng(3).normal(size=(1, 40, FEATURES)).astype(np.float32)
+    each = [BeatNetwork(SMALL, joined_weights([weights]))(features) for weights in one]
+    expected = believed(each[0], 0.5 * (each[1] + each[2]))
+    found = BeatNetwork(settings, joined_weights(one))(features)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_network_of_before_specialists_still_loads(tmp_path):
+    weights = random_weights()
+    written(tmp_path, weights)
+    table = json.loads((tmp_path / "config.json").read_text())
+    del table["specialists"]
+    (tmp_path / "config.json").write_text(json.dumps(table))
+    assert load_beat_network(tmp_path).settings == SMALL
 
 
 def test_a_frame_reads_no_further_than_its_reach():

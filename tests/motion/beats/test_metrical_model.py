@@ -5,7 +5,9 @@ import pytest
 
 from kinetune import timebase
 from kinetune.motion.beats.beat_network import HARMONICS
-from kinetune.motion.beats.metrical_model import Constraints, MetricalModel, Observations
+from kinetune.motion.beats.metrical_model import MetricalModel
+from kinetune.motion.beats.observations import Observations
+from kinetune.motion.beats.readings import Constraints
 
 FLAT_TEMPI = np.geomspace(60.0, 180.0, 50)
 
