@@ -220,9 +220,15 @@ def read_comment(path: Path) -> str:
 
 
 def write_sound(
-    path: Path, sound: Sound, *, loops: bool = False, genre: str = "", comment: str = ""
+    path: Path,
+    sound: Sound,
+    *,
+    loops: bool = False,
+    genre: str = "",
+    comment: str = "",
+    bits: int = 16,
 ) -> None:
-    """Write ``sound`` to ``path``, whole or not at all: 16-bit WAV or FLAC, OGG Vorbis or MP3.
+    """Write ``sound`` to ``path``, whole or not at all: WAV, FLAC, OGG Vorbis or MP3.
 
     Samples beyond [-1, 1] are clipped.
 
@@ -233,6 +239,7 @@ def write_sound(
             LOOPSTART and LOOPLENGTH (samples) in OGG.
         genre: Written into the file, for players and :func:`read_genre`.
         comment: Written into the file, see :func:`read_comment`.
+        bits: Of a WAV or FLAC file, 16 or 24.
 
     Raises:
         AudioError: Another suffix, a rate that MP3 does not know, or a loop as MP3.
@@ -243,7 +250,8 @@ def write_sound(
     with atomic_file(Path(path)) as aside:
         try:
             is_wav = suffix == ".wav"
-            _write_blocks(aside, sound, _SUBTYPES[suffix], genre, "" if is_wav else comment)
+            subtype = _SUBTYPES[suffix].replace("16", str(bits))
+            _write_blocks(aside, sound, subtype, genre, "" if is_wav else comment)
             if loops and is_wav:
                 _mark_loop(aside, len(sound.samples), sound.rate_hz)
             if suffix == ".ogg":

@@ -23,14 +23,18 @@ from kinetune.cli.terminal.options import (
     FpsOption,
     GuidanceOption,
     KeyOption,
+    LayersOption,
     MappingOption,
     MetreOption,
+    MidiOption,
     ModelOption,
     OffsetOption,
     OntoOption,
+    PracticeOption,
     ReadingOption,
     ScoreOption,
     SilenceOption,
+    StemsOption,
     StepsOption,
     TakesOption,
     TogetherOption,
@@ -115,6 +119,10 @@ def command(
             help="Also write the beats as json, csv, labels (Audacity) or midi; repeatable."
         ),
     ] = None,
+    stems: StemsOption = "none",
+    midi: MidiOption = False,
+    layers: LayersOption = 0,
+    practice: PracticeOption = None,
     rate: Annotated[
         int | None,
         typer.Option(help="Sample rate in Hz, 8000 to 192000. (default: the model's own)"),
@@ -145,6 +153,7 @@ def command(
     from kinetune.composer.options import parse_take
     from kinetune.tasks.generate import GenerateRequest, MusicOptions, generate
     from kinetune.tasks.requests.composer_options import composer_options
+    from kinetune.tasks.requests.composer_outputs import ComposerOutputs, practice_tempi
     from kinetune.tasks.requests.output_paths import FilmOptions
 
     options = MusicOptions(
@@ -171,6 +180,7 @@ def command(
         beat_maps=tuple(beat_map or ()),
         plot=plot,
         film=FilmOptions(video, onto, offset),
+        composed=ComposerOutputs(stems, midi, layers, practice_tempi(practice)),  # type: ignore[arg-type]
         model=model,
         device=device,
         together=together,
@@ -227,8 +237,14 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
 
 
 def _print_composed(piece: "GeneratedPiece") -> None:
-    if piece.composed is not None:
-        say(f"  {piece.composed.key}: {piece.composed.chords}  ({piece.composed.chords_file})")
+    files = piece.composed
+    if files is None:
+        return
+    say(f"  {files.key}: {files.chords}  ({files.chords_file})")
+    named = (("stems", files.stems), ("notes", files.midi), ("layers", files.layers))
+    for title, path in (*named, *(("practice", path) for path in files.practice)):
+        if path is not None:
+            say(f"  {title}: {path}")
 
 
 def _tempo_source(request: "GenerateRequest") -> str:

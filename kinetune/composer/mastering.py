@@ -5,6 +5,7 @@ too (its curve is odd): the gain of the mix, applied to the toned stems, makes s
 the mastered mix. Long sounds are worked through a chunk at a time. Axes: (N, channels).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from kinetune.composer.piece import Piece
 from kinetune.composer.rendering import Block, Convolver
 from kinetune.corpus.composition.music_score import Mix
 from kinetune.corpus.rendering.mastering import PEAK, tone_filter
-from kinetune.memmap import chunks, zeros_or_memmap
+from kinetune.memmap import chunks, copy, zeros_or_memmap
 from kinetune.model.conditioning.control_score import apply_silences
 
 # As in corpus/rendering/mastering.py: loudness of the louder passages before saturation and before
@@ -106,9 +107,15 @@ def master_stem(piece: Piece, master: Master, stem: Block) -> Sound:
     return Sound(_squeezed(out), rate_hz)
 
 
+def headroom(sounds: Iterable[Block]) -> float:
+    """Return the power of two, 1 at most, that turns sounds down below full scale."""
+    peak = max(float(np.abs(samples[part]).max()) for samples in sounds for part in chunks(samples))
+    return float(2.0 ** min(0.0, np.floor(-np.log2(max(peak, 1e-9)))))
+
+
 def unmastered(piece: Piece, samples: Block, rate_hz: int, gain: float) -> Sound:
     """Return a mix or a stem before mastering, turned down by ``gain``; silences are kept."""
-    out = _shape(piece, samples.copy(), rate_hz)
+    out = _shape(piece, copy(samples), rate_hz)
     for part in chunks(out):
         out[part] *= np.float32(gain)
     return Sound(_squeezed(out), rate_hz)

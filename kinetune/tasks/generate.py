@@ -16,12 +16,13 @@ from kinetune.motion.io.formats import MotionFile, ReadOptions, read_motion_file
 from kinetune.render.marks import marks_of
 from kinetune.tasks import variations
 from kinetune.tasks.composing.engine import ComposedMusic, beats_for, compose_music, pipeline_for
-from kinetune.tasks.composing.outputs import ComposedFiles, chords_path, write_outputs
+from kinetune.tasks.composing.outputs import ComposedFiles, Source, check_layers, write_outputs
 from kinetune.tasks.film import write_film
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.music import Music, write_piece
 from kinetune.tasks.recipe import Origin, sidecar_path
 from kinetune.tasks.requests.beat_options import BeatOptions
+from kinetune.tasks.requests.composer_outputs import ComposerOutputs
 from kinetune.tasks.requests.failures import Failure, collect_failures
 from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance
 from kinetune.tasks.requests.motion_files import MotionPath, find_motions
@@ -68,6 +69,7 @@ class GenerateRequest:
         beat_maps: Forms of the beat map to write beside the sound; keys of ``BEAT_MAPS``.
         plot: Whether to draw a picture beside the sound.
         film: The film that goes with the music.
+        composed: Files beside a composed sound.
         together: Whether the dances are one group, which gets one piece: all begin at the same
             moment, and the first file gives the name.
         model: A bundled name, a checkpoint folder, or a hub id.
@@ -89,6 +91,7 @@ class GenerateRequest:
     beat_maps: tuple[str, ...] = ()
     plot: bool = False
     film: FilmOptions = field(default_factory=FilmOptions)
+    composed: ComposerOutputs = field(default_factory=ComposerOutputs)
     model: str = "default"
     device: str = "auto"
     together: bool = False
@@ -105,6 +108,11 @@ class GenerateRequest:
             known = ", ".join(get_args(Existing))
             raise ConfigError(f"existing files: expected {known}; found {self.existing!r}")
         variations.check_range(self.variations)
+        if self.options.engine != "composer" and self.composed != ComposerOutputs():
+            raise ConfigError(
+                "the diffusion engine has no notes, so no stems, MIDI, layers or practice tempi: "
+                "add --engine composer"
+            )
 
     def files_for(self, paths: OutputPaths) -> list[Path]:
         """Return the files that one dance becomes, sounds first."""
@@ -113,7 +121,7 @@ class GenerateRequest:
             sounds = [ranked_path(paths.sound, rank + 1) for rank in range(self.variations)]
         others = [sidecar_path(sound) for sound in sounds]
         if self.options.engine == "composer":
-            others += [chords_path(sound) for sound in sounds]
+            others += [path for sound in sounds for path in self.composed.paths(sound, paths.film)]
         suffixes = [BEAT_MAPS[name] for name in self.beat_maps] + [".png"] * self.plot
         others += [sound.with_suffix(suffix) for sound in sounds for suffix in suffixes]
         if self.variations > 1:
@@ -261,6 +269,7 @@ def make_music(
     pipeline: LazyPipeline,
     grid: "BeatGrid | None" = None,
     export: ExportFormat | None = None,
+    keep_stems: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> "DanceMusic":
     """Return the music of one dance, in memory.
@@ -272,6 +281,7 @@ def make_music(
         pipeline: The model.
         grid: The beats to make it to; None takes them from the options.
         export: Rate, channels and loudness, which the composer plays in right away.
+        keep_stems: Whether the composer's music keeps its stems.
         progress: Called with denoising steps, or samples, done and in all.
 
     Raises:
@@ -279,7 +289,13 @@ def make_music(
     """
     if options.engine == "composer":
         return compose_music(
-            clip, options, genre=genre, grid=grid, export=export, progress=progress
+            clip,
+            options,
+            genre=genre,
+            grid=grid,
+            export=export,
+            keep_stems=keep_stems,
+            progress=progress,
         )
     # Without options for its beats, a loop may move the tempo.
     if grid is None and not (options.loop and options.beats == BeatOptions()):
@@ -430,10 +446,15 @@ def _make_variations(job: _Job, clip: "Dancers", note: str) -> list[GeneratedPie
     check_suffix(job.paths.sound, rate_hz=rate_hz)
     options = request.options
     grid = _grid(options, clip)
+    if request.composed.layers:
+        source = Source(clip, options, request.export)
+        check_layers(source, job.genre.code, grid, request.composed.layers)
     made = [
         make_music(
             clip, replace(options, seed=seed), genre=job.genre.code, pipeline=job.pipeline,
-            grid=grid, export=request.export, progress=job.stage(_STAGES[options.engine]),
+            grid=grid, export=request.export,
+            keep_stems=request.composed.stems != "none" and request.variations == 1,
+            progress=job.stage(_STAGES[options.engine]),
         )
         for seed in range(options.seed, options.seed + request.variations)
     ]  # fmt: skip
@@ -470,7 +491,13 @@ def _write(job: _Job, made: "DanceMusic", clip: "Dancers", paths: OutputPaths) -
         _describe(job, target, made, music, clip), beat_maps=_write_beats(music, job, target)
     )
     if isinstance(made, ComposedMusic):
-        piece = replace(piece, composed=write_outputs(made, target))
+        options = replace(request.options, seed=made.seed)
+        piece = replace(
+            piece,
+            composed=write_outputs(
+                made, target, request.composed, Source(clip, options, request.export, paths.film)
+            ),
+        )
     if request.plot:
         picture = target.with_suffix(".png")
         music.draw(picture)

@@ -133,6 +133,21 @@ TakesOption = Annotated[
         help="Composer: regenerate bars in START:END or START:END:SEED, seconds; repeatable.",
     ),
 ]
+StemsOption = Annotated[
+    str,
+    typer.Option(
+        help="Composer: a folder of one file per part: mastered (they sum to the output) or "
+        "unmastered. (default: none)"
+    ),
+]
+MidiOption = Annotated[bool, typer.Option("--midi", help="Composer: also write the notes (.mid).")]
+LayersOption = Annotated[
+    int, typer.Option(help="Composer: a folder of intensity layers, 2 to 9, calm to peak.")
+]
+PracticeOption = Annotated[
+    str | None,
+    typer.Option(help="Composer: also play slower with a count-in, percent, such as 70,85,100."),
+]
 GENRES = (
     "break, house, ballet-jazz, street-jazz, krump, la-hip-hop, locking, middle-hip-hop, popping, "
     "waacking"

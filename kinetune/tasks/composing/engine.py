@@ -1,7 +1,7 @@
 """The composer under the same requests as the diffusion model."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from kinetune.tasks.requests.music_options import MusicOptions
 
 if TYPE_CHECKING:
     from kinetune.composer.mastering import Master
-    from kinetune.composer.piece import Piece, PieceRequest
+    from kinetune.composer.piece import Piece, PieceRequest, Voice
     from kinetune.composer.rendering import Block
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.group import Dancers
@@ -138,6 +138,7 @@ def play(
     piece: "Piece",
     export: ExportFormat | None = None,
     *,
+    groups: "Mapping[str, Sequence[Voice]] | None" = None,
     keep_stems: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> ComposedMusic:
@@ -146,6 +147,7 @@ def play(
     Args:
         piece: The notes.
         export: Rate, channels and loudness.
+        groups: Its voices by stem; those of composer/stems.py if None.
         keep_stems: Whether to keep the stems.
         progress: Called with samples done and in all.
 
@@ -160,7 +162,7 @@ def play(
     rate_hz = export.rate_hz or DEFAULT_RATE_HZ
     began = time.perf_counter()
     mix, stems = render_mix(
-        piece, stem_groups(piece), rate_hz, export.channels or DEFAULT_CHANNELS,
+        piece, groups or stem_groups(piece), rate_hz, export.channels or DEFAULT_CHANNELS,
         keep_stems=keep_stems, progress=progress,
     )  # fmt: skip
     rendered = time.perf_counter()

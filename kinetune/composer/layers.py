@@ -1,0 +1,95 @@
+"""Intensity layers of a piece for vertical mixing: all in phase, each as long as the piece.
+
+The piece is played once at full energy, so that every part is there all the time, and its stems
+are dealt to the layers from calm to peak. What layer sounds when is left to the listener's engine;
+the body's own energy says so in the automation. Energies 0 to 1, seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kinetune.composer.piece import Piece, PieceRequest, Voice, compose_piece
+from kinetune.composer.stems import STEMS
+from kinetune.errors import ConfigError
+
+#: Energy at which layers are played.
+LAYER_ENERGY = 0.85
+# Stems from those that always sound to those of a peak.
+_ORDER = ("chords", "bass", "kick", "hats", "snare", "percussion", "arpeggio", "lead", "fx")
+_NAMES = {
+    2: ("calm", "full"),
+    3: ("calm", "groove", "full"),
+    4: ("calm", "groove", "full", "peak"),
+}
+# Stems of the four layers that have names.
+_FOUR = (("chords",), ("bass", "kick", "hats"), ("snare", "percussion"), ("arpeggio", "lead", "fx"))
+FEWEST, MOST = 2, len(_ORDER)
+
+
+@dataclass(frozen=True)
+class LayerState:
+    """From a bar on: how many layers sound, calm first, and the body's energy there."""
+
+    start_s: float
+    bar: int
+    layers: int
+    energy: float
+
+
+def layered_piece(request: PieceRequest) -> Piece:
+    """Return the piece of a request at full energy, without rests, sections and ending."""
+    return compose_piece(replace(request, steady_energy=LAYER_ENERGY))
+
+
+def layer_groups(piece: Piece, count: int) -> dict[str, Sequence[Voice]]:
+    """Return the voices of every layer, calm first.
+
+    Raises:
+        ConfigError: There are more layers than stems that play, or fewer than two.
+    """
+    stems = {
+        name: tuple(voice for voice in piece.voices if voice.role in STEMS[name]) for name in _ORDER
+    }
+    playing = [name for name in _ORDER if stems[name]]
+    if not FEWEST <= count <= len(playing):
+        raise ConfigError(
+            f"layers must be {FEWEST} to {len(playing)}, the parts of this piece "
+            f"({', '.join(playing)}); found {count}"
+        )
+    dealt = [[name for name in names if stems[name]] for names in _FOUR]
+    if count != len(_FOUR) or not all(dealt):
+        dealt = [list(part) for part in np.array_split(np.array(playing), count)]
+    names = _NAMES.get(count, tuple(f"layer-{number}" for number in range(1, count + 1)))
+    return {
+        f"{number}-{name}": tuple(voice for stem in part for voice in stems[stem])
+        for number, (name, part) in enumerate(zip(names, dealt, strict=True), start=1)
+    }
+
+
+def automation(piece: Piece, count: int) -> tuple[LayerState, ...]:
+    """Return how many layers the body's energy calls for, from which bar on.
+
+    Bars are ranked by their energy: the calmest share has one layer, the next two, and so on.
+
+    Args:
+        piece: The piece as the dance has it, not the one at full energy.
+        count: How many layers there are.
+    """
+    beats = np.searchsorted(piece.beats_s, piece.bars_s - 1e-6)
+    energies = np.array(
+        [
+            piece.energy[start : max(start + 1, start + piece.grid.metre)].mean()
+            if start < len(piece.energy) else piece.energy[-1]
+            for start in beats
+        ]
+    )  # fmt: skip
+    edges = np.quantile(energies, np.arange(1, count) / count)
+    states: list[LayerState] = []
+    for bar, (start_s, energy) in enumerate(zip(piece.bars_s, energies, strict=True)):
+        layers = 1 + int((energy > edges).sum())
+        if not states or states[-1].layers != layers:
+            at_s = round(max(0.0, float(start_s)), 6)
+            states.append(LayerState(at_s, bar, layers, round(float(energy), 4)))
+    return tuple(states)
