@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kinetune.config import settings
+from kinetune.config import Count, Positive, Share, settings
 from kinetune.errors import ConfigError
 
 # What the head says of a bin: log magnitudes of middle and side; then, each as cosine and sine and
@@ -47,18 +47,18 @@ class VocoderConfig:
         ConfigError: The figures contradict each other.
     """
 
-    mel_bands: int = 128
-    mel_hop_samples: int = 1024
-    rate_hz: int = 44_100
-    windows: tuple[int, ...] = (4096, 2048, 512)
-    hops: tuple[int, ...] = (256, 256, 128)
-    edges_hz: tuple[float, ...] = (600.0, 2400.0)
-    noise_shares: tuple[float, ...] = (0.3, 0.3, 0.0)
-    coarse_channels: int = 272
-    coarse_blocks: int = 3
-    fine_factor: int = 4
-    fine_channels: int = 224
-    fine_blocks: int = 4
+    mel_bands: Count = 128
+    mel_hop_samples: Count = 1024
+    rate_hz: Count = 44_100
+    windows: tuple[Count, ...] = (4096, 2048, 512)
+    hops: tuple[Count, ...] = (256, 256, 128)
+    edges_hz: tuple[Positive, ...] = (600.0, 2400.0)
+    noise_shares: tuple[Share, ...] = (0.3, 0.3, 0.0)
+    coarse_channels: Count = 272
+    coarse_blocks: Count = 3
+    fine_factor: Count = 4
+    fine_channels: Count = 224
+    fine_blocks: Count = 4
 
     def __post_init__(self) -> None:
         counts = len(self.windows), len(self.hops), len(self.noise_shares), len(self.edges_hz) + 1

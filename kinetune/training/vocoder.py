@@ -20,6 +20,7 @@ from torch.nn import functional
 from kinetune import config as configs
 from kinetune.audio.sound import Sound
 from kinetune.audio.vocoder import NUMBERS_A_BIN, Band, VocoderConfig, VocoderNetwork
+from kinetune.config import Count, CountOrZero, NonNegative, Share
 from kinetune.errors import ConfigError
 from kinetune.model.checkpoint import as_float16, atomic_folder
 from kinetune.model.mel import MelVocoder
@@ -50,7 +51,7 @@ class VocoderTraining:
         network: The vocoder's figures.
         corpus: Folder with ``audio/*.flac`` at the vocoder's rate.
         model: The model whose spectrograms it reads: a bundled name, a folder or a hub id.
-        held_out: Every so-manieth piece is kept for validation.
+        held_out: About one piece in so many is kept for validation; 0 keeps none.
         crop_frames: Mel frames of a training crop.
         codec_share: How often a crop is read as the model's codec brings it through.
         codec_versions: How many versions of that are kept.
@@ -73,20 +74,20 @@ class VocoderTraining:
     network: VocoderConfig = field(default_factory=VocoderConfig)
     corpus: str = "runs/corpus44"
     model: str = "default"
-    held_out: int = 16
-    crop_frames: int = 96
-    codec_share: float = 0.6
-    codec_versions: int = 2
-    gain_db: float = 3.0
-    noise: float = 0.03
-    energy_weight: float = 0.5
-    slope_weight: float = 0.5
-    phase_weight: float = 1.0
-    side_weight: float = 0.4
+    held_out: CountOrZero = 16
+    crop_frames: Count = 96
+    codec_share: Share = 0.6
+    codec_versions: CountOrZero = 2
+    gain_db: NonNegative = 3.0
+    noise: NonNegative = 0.03
+    energy_weight: NonNegative = 0.5
+    slope_weight: NonNegative = 0.5
+    phase_weight: NonNegative = 1.0
+    side_weight: NonNegative = 0.4
     start: str = ""
-    adversarial_weight: float = 0.0
-    matching_weight: float = 1.0
-    judge_rate: float = 3e-4
+    adversarial_weight: NonNegative = 0.0
+    matching_weight: NonNegative = 1.0
+    judge_rate: NonNegative = 3e-4
     compiled: bool = False
     loop: LoopConfig = field(default_factory=LoopConfig)
 
@@ -216,10 +217,12 @@ def held_out_paths(corpus: Path, every: int, *, held_out: bool) -> list[Path]:
 
     Args:
         corpus: Folder with ``audio/*.flac``.
-        every: About one piece in so many is held out.
+        every: About one piece in so many is held out; 0 holds out none.
         held_out: Which of the two are wanted.
     """
     paths = sorted((corpus / "audio").glob("*.flac"))
+    if not every:
+        return [] if held_out else paths
     return [p for p in paths if (zlib.crc32(p.stem.encode()) % every == 0) == held_out]
 
 

@@ -16,6 +16,7 @@ from kinetune.training.data.recordings import decimation
 from kinetune.training.discriminator import Adversary
 from kinetune.training.vocoder import (
     VocoderTraining,
+    held_out_paths,
     open_recordings,
     read_vocoder_config,
     target,
@@ -180,3 +181,36 @@ def test_the_recipes_can_be_read(name):
 
     assert training.network == VocoderConfig()
     assert (training.adversarial_weight > 0.0) == (name != "vocoder")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("crop_frames = 0", "crop_frames: expected int >= 1, found 0"),
+        ("codec_share = 1.5", "codec_share: expected float <= 1.0, found 1.5"),
+        ("held_out = -1", "held_out: expected int >= 0, found -1"),
+        ("phase_weight = -1.0", "phase_weight: expected float >= 0.0, found -1.0"),
+        ("[network]\nfine_factor = 0", "network.fine_factor: expected int >= 1, found 0"),
+        ("[network]\nhops = [256, 0, 128]", "network.hops[1]: expected int >= 1, found 0"),
+        ("[network]\nnoise_shares = [2.0, 0.3, 0.0]", "noise_shares[0]: expected float <= 1.0"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_one_line(tmp_path, text, message):
+    path = tmp_path / "vocoder.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        read_vocoder_config(path)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_piece_in_so_many_is_held_out_and_none_for_0(tmp_path):
+    (tmp_path / "audio").mkdir()
+    for number in range(64):
+        (tmp_path / "audio" / f"{number}.flac").touch()
+    kept, learned = (held_out_paths(tmp_path, 4, held_out=held) for held in (True, False))
+    assert not set(kept) & set(learned)
+    assert len(kept) + len(learned) == 64
+    assert 8 <= len(kept) <= 24
+    assert held_out_paths(tmp_path, 0, held_out=True) == []
+    assert len(held_out_paths(tmp_path, 0, held_out=False)) == 64
