@@ -73,7 +73,7 @@ OPERATORS = (
     *(f"core/{name}" for name in _OTHER),
 )
 # CPU seconds of tests that one mutation meets at most, as measured without it.
-MOST_CPU_S = 60.0
+MOST_CPU_S = 12.0
 
 
 @dataclass(frozen=True)

@@ -235,6 +235,10 @@ def test_the_shipped_config_reads():
     assert training.dances.left_out == ()
 
 
+def test_one_made_up_dance_is_enough():
+    assert BeatDances(made_up=1).made_up == 1
+
+
 @pytest.mark.parametrize(
     ("told", "message"),
     [

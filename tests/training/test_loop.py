@@ -101,6 +101,11 @@ def test_minutes_stop_it_cleanly_with_a_state(tmp_path):
     assert (tmp_path / "state" / "state.json").is_file()
 
 
+def test_a_run_within_its_minutes_takes_all_its_steps(tmp_path):
+    _, result = trained(tmp_path, minutes=10.0)
+    assert (result.step, result.finished) == (CONFIG.steps, True)
+
+
 def plain_steps(config, gradients_of, steps=1):
     """The same training written out with torch alone."""
     model = line()

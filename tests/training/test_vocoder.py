@@ -1,20 +1,25 @@
 """Training the vocoder: true targets, a falling loss, judges, going on."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
+from kinetune.audio.sound import Sound
 from kinetune.audio.vocoder import VocoderConfig
 from kinetune.errors import ConfigError
 from kinetune.model.mel import MelVocoder
 from kinetune.model.pipeline import DanceToMusicPipeline
+from kinetune.model.vae import posterior_of
+from kinetune.training import vocoder
 from kinetune.training.config import LoopConfig
-from kinetune.training.data.recordings import decimation
+from kinetune.training.data.recordings import decimation, mono_at
 from kinetune.training.discriminator import Adversary
 from kinetune.training.vocoder import (
+    Target,
     VocoderTraining,
     held_out_paths,
     open_recordings,
@@ -66,7 +71,7 @@ def test_decimation_leaves_the_band_whole():
 
 
 @pytest.mark.parametrize(("number", "hz"), [(0, 301.0), (1, 1_234.0), (2, 6_007.0)])
-def test_a_tones_target_is_its_level_and_its_phase_steps(number, hz):
+def test_the_target_of_a_tone_is_its_level_and_its_phase_steps(number, hz):
     band = NETWORK.bands[number]
     time_s = np.arange(2 * RATE_HZ) / RATE_HZ
     tone = np.stack(
@@ -85,7 +90,7 @@ def test_a_tones_target_is_its_level_and_its_phase_steps(number, hz):
     assert told.aside[0, 0, 20, k] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_a_clicks_target_says_where_in_the_window_it_lies():
+def test_the_steps_along_the_bins_of_a_click_are_its_place_in_the_window():
     band = NETWORK.bands[2]
     late = 40
     samples = np.zeros((2, 20 * band.hop + band.window))
@@ -96,6 +101,106 @@ def test_a_clicks_target_says_where_in_the_window_it_lies():
 
     np.testing.assert_allclose(told.along_bins[0, 0, 9, 50:150], np.cos(turn), atol=0.01)
     np.testing.assert_allclose(told.along_bins[1, 0, 9, 50:150], np.sin(turn), atol=0.01)
+
+
+def test_angles_add_and_subtract_as_complex_numbers_do():
+    first, second = torch.rand(2, 50) * 6.0
+    one, other = (torch.stack([a.cos(), a.sin()]) for a in (first, second))
+    for turned, angle in (
+        (vocoder._turn(one, other), first + second),
+        (vocoder._turn_back(one, other), first - second),
+    ):
+        torch.testing.assert_close(turned, torch.stack([angle.cos(), angle.sin()]))
+
+
+def random_target(generator):
+    """A made-up target of 2 pieces, 8 frames, 12 bins."""
+
+    def units(bins):
+        angle = 6.0 * torch.rand((2, 8, bins), generator=generator)
+        return torch.stack([angle.cos(), angle.sin()])
+
+    weights = torch.rand((2, 2, 8, 12), generator=generator)
+    level = -5.0 * torch.rand((2, 2, 8, 12), generator=generator)
+    return Target(level, units(12), units(11), units(12), *weights)
+
+
+def test_the_loss_is_the_documented_sum(training):
+    """Written out band by band, angle by angle, with the mean over the bands."""
+    generator = torch.Generator().manual_seed(0)
+    weights = replace(
+        training, energy_weight=0.3, slope_weight=0.7, phase_weight=0.9, side_weight=0.4
+    )
+    wanted = [random_target(generator) for _ in range(3)]
+    predicted = [torch.rand((2, 8, 8, 12), generator=generator) - 0.5 for _ in wanted]
+    parts = vocoder.vocoder_loss(predicted, wanted, weights)
+    sums = dict.fromkeys(("level", "slope", "energy", "along_time", "along_bins", "aside"), 0.0)
+    for out, want in zip(predicted, wanted, strict=True):
+        level = torch.stack([out[:, :, 0], out[:, :, 1]], dim=1)
+        error = (level - want.level).abs()
+        step = ((level - want.level)[:, :, 1:] - (level - want.level)[:, :, :-1]).abs()
+        power = [
+            (2.0 * x).exp().reshape(2, 2, 2, 4, 2, 6).mean(dim=(3, 5)) for x in (level, want.level)
+        ]
+        energy = (0.5 * ((power[0] + 1e-10).log() - (power[1] + 1e-10).log())).abs()
+        for name, value in (("level", error), ("slope", step), ("energy", energy)):
+            sums[name] += (value[:, 0].mean() + 0.4 * value[:, 1].mean()) / 2 / 3
+        angles = [out[:, :, 2:4], out[:, :, 4:6], out[:, :, 6:8]]
+        for name, angle, unit, weight, skip in (
+            ("along_time", angles[0], want.along_time, want.weight, 0),
+            ("along_bins", angles[1], want.along_bins, want.weight, 1),
+            ("aside", angles[2], want.aside, want.side_weight, 0),
+        ):
+            apart = (angle[:, :, 0, skip:] - unit[0]) ** 2 + (angle[:, :, 1, skip:] - unit[1]) ** 2
+            sums[name] += (weight[..., skip:] * apart).mean() / 3
+    for name, value in sums.items():
+        torch.testing.assert_close(parts[name], value, msg=name)
+    phase = sums["along_time"] + sums["along_bins"] + 0.4 * sums["aside"]
+    total = sums["level"] + 0.3 * sums["energy"] + 0.7 * sums["slope"] + 0.9 * phase
+    torch.testing.assert_close(parts["loss"], total)
+
+
+def test_the_judges_see_the_levels_of_half_the_batch_and_their_weights_count(training):
+    seen = {}
+
+    class Judges:
+        def loss(self, generated, real):
+            seen.update(generated=generated, real=real)
+            return {"deceive": torch.tensor(2.0), "match": torch.tensor(3.0)}
+
+    weights = replace(training, adversarial_weight=0.5, matching_weight=0.1)
+    generator = torch.Generator().manual_seed(0)
+    predicted = [torch.rand((3, 8, 8, 12), generator=generator)]
+    target_of = SimpleNamespace(level=torch.rand((3, 2, 8, 12), generator=generator))
+    parts = vocoder._opposed({"loss": torch.tensor(1.0)}, predicted, [target_of], Judges(), weights)
+    torch.testing.assert_close(parts["loss"], torch.tensor(1.0 + 0.5 * (2.0 + 0.1 * 3.0)))
+    for side in (0, 1):
+        torch.testing.assert_close(seen["generated"][0][:, side], predicted[0][:2, :, side])
+    torch.testing.assert_close(seen["real"][0], target_of.level[:2])
+
+
+def test_each_version_of_the_codec_begins_its_windows_elsewhere_after_silence(
+    tiny_model, monkeypatch
+):
+    model = DanceToMusicPipeline.from_pretrained(tiny_model)
+    asked = []
+
+    def posterior(vae, windows):
+        asked.append(windows)
+        return posterior_of(vae, windows)
+
+    monkeypatch.setattr(vocoder, "posterior_of", posterior)
+    noise = 0.3 * np.random.default_rng(0).normal(size=RATE_HZ).astype(np.float32)
+    made = vocoder.spectrograms_of(Sound(noise, RATE_HZ), model, 2)
+    mel = model.mel.encode(mono_at(Sound(noise, RATE_HZ), model.mel.settings.rate_hz))[0]
+    assert made.shape == (3, *mel.shape)
+    np.testing.assert_allclose(made[0], mel.clamp(-1.0, 1.0), atol=1e-3)
+    for windows, ahead in zip(asked, (0, vocoder._CODEC_FRAMES // 2 + 1), strict=True):
+        strip = windows.transpose(0, 1).flatten(1)
+        torch.testing.assert_close(strip[:, ahead : ahead + mel.shape[1]], mel)
+        # Silence, before and behind, is the lowest value of a spectrogram.
+        assert (strip[:, :ahead] == -1.0).all()
+        assert (strip[:, ahead + mel.shape[1] :] == -1.0).all()
 
 
 def test_training_lowers_the_loss_and_leaves_a_vocoder(training, tmp_path):
@@ -138,7 +243,7 @@ def test_judges_learn_beside_it_from_a_trained_vocoder(training, tmp_path):
         train_vocoder(replace(second, network=VocoderConfig(mel_bands=32)), tmp_path / "third")
 
 
-def test_judges_come_to_tell_smooth_from_grainy():
+def test_judges_learn_to_tell_smooth_levels_from_noisy_ones():
     generator = torch.Generator().manual_seed(0)
     adversary = Adversary(1, seed=0, learning_rate=3e-3)
     smooth = [torch.full((2, 2, 24, 32), -8.0)]

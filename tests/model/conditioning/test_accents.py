@@ -58,6 +58,19 @@ def test_an_accent_stands_out_among_hits_as_sharp_as_itself():
     assert here > 1.1 * near.max()
 
 
+def test_prominence_is_the_onset_strength_over_the_strongest_neighbours(monkeypatch):
+    """A centred frame shows what begins two frames later: that much is taken off."""
+    strength = np.zeros(200)
+    strength[[52, 55, 72, 90, 110]] = [3.0, 9.0, 2.0, 1.0, 50.0]
+    monkeypatch.setattr(accents, "_onset_strength", lambda mel, config: strength)
+    # 9.0 lies beside the accent and 50.0 more than a second off: neither is a neighbour.
+    assert accents._prominence(MEL[0], 50, CONFIG) == (1.5, 70)
+
+
+def test_neighbours_within_a_second_are_synthesised_with_an_accent():
+    assert accents._AROUND_S > accents._NEAR_S + accents._HIT_S / 2
+
+
 def test_a_stronger_accent_is_stronger_and_one_of_none_is_none():
     torch.testing.assert_close(add_accents(MEL.clone(), [Accent(2.6, 0.0)], CONFIG), MEL)
     rises = []

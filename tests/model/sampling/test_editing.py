@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 import torch
 
+from kinetune.audio.loudness import integrated_lufs
 from kinetune.audio.sound import Sound, resample
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.errors import AudioError, ConfigError
 from kinetune.model.conditioning.bars import bar_lines
+from kinetune.model.conditioning.control_score import ControlScore, Silence
 from kinetune.model.pipeline import DanceToMusicPipeline
+from kinetune.model.sampling import editing
 from kinetune.model.sampling.edit_spec import EditSpec, edit_span
 from kinetune.model.sampling.editing import crossfade_into, edit_music
 from kinetune.model.vae import decode_latents
@@ -264,6 +267,22 @@ def test_what_is_new_is_as_loud_as_what_was_there():
         apart_db.append(10.0 * np.log10(power[0] / power[1]))
     # Heard at the level of a finished file, 5 dB above the corpus's, it was 2.5 dB too soft.
     assert abs(np.mean(apart_db)) < 1.5
+
+
+@pytest.mark.parametrize("training_lufs", [-19.0, -14.0])
+def test_the_gain_to_the_training_level_is_the_difference_in_loudness(training_lufs):
+    time_s = np.arange(4 * RATE_HZ) / RATE_HZ
+    tone = Sound((0.1 * np.sin(2 * np.pi * 1000.0 * time_s)).astype(np.float32), RATE_HZ)
+    gain = editing._training_gain(tone, training_lufs)
+    assert integrated_lufs(Sound(tone.samples * gain, RATE_HZ)) == pytest.approx(
+        training_lufs, abs=0.01
+    )
+
+
+def test_silences_are_cut_to_the_stretch_and_its_cross_fade():
+    silences = tuple(Silence(*span) for span in ((0.0, 1.0), (1.5, 2.5), (3.0, 4.0), (4.5, 9.0)))
+    found = editing._silences_within(ControlScore(silences=silences), (2.0, 5.0))
+    assert found == [Silence(2.0 - 0.012, 2.5), Silence(3.0, 4.0), Silence(4.5, 5.0)]
 
 
 def largest_step(samples):

@@ -3,9 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter
 
 from kinetune.audio.mel import MelConfig, log_mel
 from kinetune.errors import ConfigError
+from kinetune.training.data import audio_augment
 from kinetune.training.data.audio_augment import (
     AudioAugmentation,
     add_noise,
@@ -94,6 +96,27 @@ def test_the_codec_leaves_the_picture_and_not_the_samples():
     apart = (log_mel(coded, config) - log_mel(clean, config)).abs().mean() * config.top_db / 2
     assert 0.3 < apart < 6.0
     assert (coded - clean).square().mean() > 0.1 * clean.square().mean()
+
+
+def test_the_codec_blurs_by_a_drawn_weight_and_adds_noise_where_there_is_sound(monkeypatch):
+    given = {}
+
+    def record(mel, config, **options):
+        given["mel"] = mel
+        return torch.zeros(len(mel), options["length"])
+
+    monkeypatch.setattr(audio_augment, "mel_to_samples", record)
+    config = MelConfig(rate_hz=RATE_HZ, n_mels=128, reference="fixed")
+    clean = music(1)
+    simulate_codec(clean, RATE_HZ, rng(5))
+    mel, draws = log_mel(clean, config), rng(5)
+    weight, noise_db = draws.uniform(0.0, 1.0), draws.uniform(0.0, audio_augment._CODEC_NOISE_DB)
+    noise = torch.from_numpy(draws.standard_normal(tuple(mel.shape), dtype=np.float32))
+    size = {"size": 3, "mode": "nearest"}
+    blurred = torch.from_numpy(uniform_filter(mel[0].numpy(), **size))[None]
+    expected = (1.0 - weight) * mel + weight * blurred + noise_db * 2.0 / config.top_db * noise
+    expected = torch.where(mel <= -1.0, mel, expected).clamp(-1.0, 1.0)
+    torch.testing.assert_close(given["mel"], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_no_music_is_of_several_kinds():
