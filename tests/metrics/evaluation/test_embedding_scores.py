@@ -55,6 +55,15 @@ def test_distances_are_those_of_all_frames_together(analyses, world):
     assert kernel != pytest.approx(kernel_distance(theirs, ours))
 
 
+def test_progress_is_the_number_of_dances_done(analyses):
+    told = []
+    network_scores(
+        analyses[:3], LABELS, {"fad_made": frames_of}, draws=2, seed=0,
+        progress=lambda *counts: told.append(counts),
+    )  # fmt: skip
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_a_set_is_not_measured_against_itself_and_noise_is_far(analyses):
     sets = scored(analyses, {"fad_made": frames_of}).sets
     assert set(sets) == {"ours", "noise"}
