@@ -1,10 +1,10 @@
-"""kinetune: music for a dance. 3D motion in, music with its tempo, accents and energy out.
+"""kinetune: generate music for a 3D dance that follows its tempo, accents and energy.
 
 >>> import kinetune
 >>> music = kinetune.generate("dance.bvh", genre="house", bpm=112)
 >>> music.save("dance.wav")
 
-Importing this package is cheap: what a name needs is imported when it is first used.
+Importing this package is cheap: PyTorch and other libraries are imported on first use.
 """
 
 from importlib import import_module

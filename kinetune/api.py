@@ -64,7 +64,7 @@ def load_motion(
 
     Args:
         path: The file.
-        fps: Frames a second, where the file's own are missing or wrong.
+        fps: Frames per second, where the file's own are missing or wrong.
         animation: Which animation of a glTF or FBX file, by name.
         mapping: A TOML file that says which joint is which.
         blender: Blender's program, for FBX.
@@ -101,7 +101,7 @@ def find_beats(
         dance: A motion file or a clip; or several, for the one grid of a group.
         bpm: A tempo to hold, or ``auto``, ``half`` or ``double`` of the one found.
         first_beat_s: Time at which a bar begins, to hold.
-        metre: Beats to the bar, 3 or 4; found in the dance if None.
+        metre: Beats per bar, 3 or 4; estimated from the motion if None.
         reading: Which of the readings of the dance to take, 1 for the most likely.
 
     Raises:
@@ -145,25 +145,25 @@ def generate(  # noqa: PLR0913 - a user's options by name
         dance: A motion file or a clip, 0.5 s to 2 h long; or several that begin together, for one
             piece to which they all dance.
         genre: Name or code; from an AIST++ file name, or house, if None.
-        bpm: Beats a minute; or ``auto``, ``half`` or ``double`` of the dance's tempo.
+        bpm: Beats per minute; or ``auto``, ``half`` or ``double`` of the dance's tempo.
         first_beat_s: Time at which a bar begins.
         beats_s: All beat times, seconds; excludes the two above.
-        metre: Beats to the bar, 3 or 4; found in the dance if None.
+        metre: Beats per bar, 3 or 4; estimated from the motion if None.
         reading: Which of the readings of the dance to take, 1 for the most likely.
-        seed: Another seed, another piece.
-        loop: Whole bars whose end leads to their beginning.
+        seed: Random seed; each seed gives another piece.
+        loop: Make a seamless loop of whole bars.
         score: Sections, accents and silences, or a TOML file of them.
         accents_s: Times of hits that stand out.
         silences_s: Start and end of silences.
         energy: Factor on the energy of all of the piece, 0.1 to 3.
-        exact: Take times as they are, not moved to bar lines.
+        exact: Do not snap times to bar lines.
         engine: ``diffusion``, the model, or ``composer``: notes played by instruments.
         key: Of composed music, such as ``A minor``; drawn if None.
         chords: Of composed music: such as ``Am F C G``, a chord a bar, or a file of chords.
-        redo: Of composed music: takes, or starts and ends, whose bars are drawn anew.
+        redo: Of composed music: takes, or starts and ends, whose bars are regenerated.
         steps: Denoising steps; the model's own number if None.
-        guidance: Weight of the dance against no dance; the model's own if None.
-        rate_hz: Samples a second; the model's own if None.
+        guidance: Classifier-free guidance scale; the model's own if None.
+        rate_hz: Samples per second; the model's own if None.
         stereo: Two channels or one; the model's own if None.
         loudness_lufs: Integrated loudness.
         model: A bundled name, a checkpoint folder, a hub id, or a loaded pipeline.
@@ -229,22 +229,22 @@ def edit(  # noqa: PLR0913 - a user's options by name
     device: str = "auto",
     progress: Steps | None = None,
 ) -> Music:
-    """Return music changed: a stretch anew, a continuation, a variation, or another style.
+    """Edit music: regenerate a span, extend it, vary it or change its genre.
 
     Args:
         music: What :func:`generate` returned, a sound, or a sound file.
         dance: The dance; the music begins with it. None takes the one it was made for.
-        redo: Start and end of a stretch to make anew, seconds; no end is that of the music.
-        continue_s: How long to go on after the end, seconds.
-        strength: How much is new, 0 to 1.
+        redo: Start and end of a span to regenerate, seconds; None as end is the end of the music.
+        continue_s: Seconds to add after the end.
+        strength: Amount of change, 0 to 1.
         genre: Another style; the music's own if None.
         keep_rhythm: Keep the loudness envelope; None keeps it where only the genre changes.
-        exact: Take times as they are, not moved to bar lines.
-        bpm: Beats a minute; or ``auto``, ``half`` or ``double`` of the dance's tempo.
+        exact: Do not snap times to bar lines.
+        bpm: Beats per minute; or ``auto``, ``half`` or ``double`` of the dance's tempo.
         first_beat_s: Time at which a bar begins.
-        seed: Another seed, another change.
+        seed: Random seed; each seed gives another result.
         steps: Denoising steps; those of the music if None.
-        guidance: Weight of the dance against no dance; that of the music if None.
+        guidance: Classifier-free guidance scale; that of the music if None.
         model: A bundled name, a checkpoint folder, a hub id, or a loaded pipeline; that of the
             music if None.
         device: ``auto`` or a torch device.
@@ -287,7 +287,7 @@ def film(
     overwrite: bool = False,
     progress: Steps | None = None,
 ) -> Path:
-    """Film a dance with music on it, and return the .mp4 file.
+    """Render a video of a dance with music, and return the .mp4 file.
 
     Args:
         dance: A motion file or a clip; or several dancers, who are filmed together.
@@ -325,7 +325,7 @@ def evaluate(
     scoring: ScoringOptions | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> EvaluateResult:
-    """Return scores of music for dances, whatever made it, with baselines beside it.
+    """Return metrics of dance music from any system, with baselines.
 
     Args:
         music: A folder of sound files, or several by label.
@@ -362,7 +362,7 @@ def make_corpus(
     workers: int | None = 1,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> CorpusResult:
-    """Make paired dances and music to train on, or go on with a corpus that was interrupted.
+    """Make paired dances and music to train on, or continue with a corpus that was interrupted.
 
     Args:
         out: Its folder.

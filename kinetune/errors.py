@@ -2,7 +2,7 @@
 
 All descend from :class:`KinetuneError`, so a caller can catch one type. Messages say where, what
 was expected, what came and what to do, in one line: the command line prints them as they are. They
-quote names and values from files, so what a terminal would obey is escaped, and length is bounded.
+quote names and values from files, so control characters are escaped, and length is bounded.
 """
 
 # Some lines of a terminal. What is longer keeps its beginning and its end.
@@ -22,7 +22,7 @@ class KinetuneError(Exception):
 
 
 def printable(text: str, limit: int = MAX_MESSAGE) -> str:
-    """Return text as one line that a terminal shows and doesn't obey.
+    """Return text as one printable line, with control characters escaped.
 
     Args:
         text: Anything, names from files included.
@@ -71,7 +71,7 @@ class MetricError(KinetuneError):
 
 
 class OutputError(KinetuneError):
-    """A place that can't be written to."""
+    """A file or folder that can't be written."""
 
 
 class MissingExtraError(KinetuneError):

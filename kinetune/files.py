@@ -72,7 +72,7 @@ def atomic_folder(folder: Path, *, markers: Sequence[str]) -> Iterator[Path]:
         markers: A folder that exists is replaced only if it is empty or holds one of these files.
 
     Raises:
-        OutputError: The folder can't be written to, or it holds other files.
+        OutputError: The folder can't be written to, or it contains other files.
     """
     recover_folder(folder)
     names = _names_in(folder)

@@ -8,7 +8,7 @@ import difflib
 
 from kinetune.errors import ConfigError
 
-# Code, name, slowest and fastest tempo of the database's music in beats a minute.
+# Code, name, slowest and fastest tempo of the database's music in beats per minute.
 _TABLE = (
     ("BR", "break", 80, 130),
     ("HO", "house", 110, 135),

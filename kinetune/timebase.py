@@ -14,7 +14,7 @@ SAMPLE_RATE_HZ = 22_050
 HOP_LENGTH = 512
 # The paper's motion rate: every second frame of AIST++'s 60 fps.
 MOTION_FPS = 30.0
-# All ten dances are danced to four beats a bar.
+# All ten dances are danced to four beats per bar.
 BEATS_IN_BAR = 4
 
 
@@ -39,7 +39,7 @@ def samples_in(duration_s: float, rate_hz: float) -> int:
 
 
 def mel_rate_hz(sample_rate_hz: float = SAMPLE_RATE_HZ, hop_length: int = HOP_LENGTH) -> float:
-    """Mel frames a second."""
+    """Mel frames per second."""
     return sample_rate_hz / hop_length
 
 
@@ -54,12 +54,12 @@ def samples_of_mel_frames(n_frames: int, hop_length: int = HOP_LENGTH) -> int:
 
 
 def beat_period_s(bpm: float) -> float:
-    """Seconds from one beat to the next at ``bpm`` beats a minute."""
+    """Seconds from one beat to the next at ``bpm`` beats per minute."""
     return 60.0 / bpm
 
 
 def bpm_of(period_s: float) -> float:
-    """Beats a minute for a beat every ``period_s`` seconds."""
+    """Beats per minute for a beat every ``period_s`` seconds."""
     return 60.0 / period_s
 
 
@@ -67,7 +67,7 @@ def beat_times(bpm: float, first_beat_s: float, duration_s: float) -> NDArray[np
     """Times of the beats of a steady grid inside [0, duration_s), seconds, ascending.
 
     Args:
-        bpm: Beats a minute, positive.
+        bpm: Beats per minute, positive.
         first_beat_s: Time of any beat of the grid, seconds; the grid extends both ways.
         duration_s: End of the span, seconds.
     """

@@ -38,12 +38,12 @@ class BeatMap:
     """Where the beats of a piece of music are.
 
     Attributes:
-        bpm: Beats a minute; the mean where the tempo drifts.
+        bpm: Beats per minute; the mean where the tempo drifts.
         beats_s: All beats, seconds, ascending.
         downbeats_s: Those beats that open a bar.
         duration_s: Length of the music.
         loops: Whether its end leads to its beginning.
-        metre: Beats to the bar.
+        metre: Beats per bar.
     """
 
     bpm: float
@@ -92,7 +92,7 @@ def read_beats(path: Path) -> Times:
     MIDI file's beats are its quarter notes, to its end and at least one beat at the last tempo.
 
     Raises:
-        AudioError: The file is missing, too large, holds no two beats, or its times are not
+        AudioError: The file is missing, too large, contains no two beats, or its times are not
             ascending.
     """
     path = Path(path)

@@ -22,7 +22,7 @@ class MusicBeats:
     """Beats of a piece of music.
 
     Attributes:
-        bpm: Tempo, beats a minute; 0 without beats.
+        bpm: Tempo, beats per minute; 0 without beats.
         beats_s: Beat times, seconds, ascending.
         downbeats_s: Those that open a bar; empty where the tracker can't tell.
     """

@@ -1,4 +1,4 @@
-"""How a finished sound is handed over: rate, channels, loudness. Hz, LUFS."""
+"""Export format of finished sounds: sample rate, channels, loudness. Hz, LUFS."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ _QUIETEST_LUFS, _LOUDEST_LUFS = -40.0, -6.0
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """What a listener or an editor asks for.
+    """The format of an exported sound.
 
     Attributes:
-        rate_hz: Samples a second; the sound's own if None.
+        rate_hz: Samples per second; the sound's own if None.
         channels: 1 or 2; the sound's own if None. A mono sound is the same on both.
         target_lufs: Integrated loudness.
 
@@ -43,7 +43,7 @@ class ExportFormat:
 
 
 def export(sound: Sound, how: ExportFormat) -> Sound:
-    """Return a sound as asked; one that is so already comes back as it is."""
+    """Return a sound in the requested format; unchanged if it has that format already."""
     channels = 1 if sound.samples.ndim == 1 else sound.samples.shape[1]
     wanted = ExportFormat(how.rate_hz or sound.rate_hz, how.channels or channels, how.target_lufs)
     if wanted == ExportFormat(sound.rate_hz, channels):

@@ -1,8 +1,8 @@
-"""From mel spectrograms back to sound: bands to bins, then fast Griffin-Lim, in torch.
+"""Mel spectrogram inversion in torch: bands to bins, then fast Griffin-Lim.
 
 Sources: Griffin & Lim 1984; Perraudin, Balazs & Soendergaard 2013 (the momentum); Lee & Seung 2001
 (the update from bands to bins). Frames are centred as in :mod:`kinetune.audio.mel`. Inside, spectra
-lie as (B, L, K), so that transforms read memory in order, and samples lie in a *strip* that starts
+are (B, L, K), so that transforms read memory in order, and samples are in a *strip* that starts
 half a window before the first frame's centre. Axes: B batch, N samples, S samples of a strip, K
 bins, M mel bands, L mel frames, P pinned frames.
 """
@@ -98,7 +98,7 @@ def griffin_lim(
         momentum: Perraudin's alpha; 0 is the slow original.
         seed: Seed of the first phase; every item of the batch gets the same.
         length: Samples N wanted; the hops between the frames if None.
-        pinned: Complex spectrum of the first frames, (B, K, P), kept as it is.
+        pinned: Complex spectrum of the first frames, (B, K, P), kept unchanged.
 
     Returns:
         (B, N), float32.
@@ -134,7 +134,7 @@ def mel_to_samples(
     """Return the sound of log mel spectrograms of any length, in bounded work space.
 
     Long ones are made chunk by chunk. The first frames of a chunk are pinned to the spectrum of
-    the samples already made, so the phase goes on as it was and the join is inaudible.
+    the samples already made, so the phase is continuous and the join is inaudible.
 
     Args:
         mel: Log mel spectrograms in [-1, 1], (B, M, L).

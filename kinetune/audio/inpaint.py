@@ -1,7 +1,7 @@
-"""New sound between sound that stays: phases that go on from the left and arrive at the right.
+"""Audio inpainting: phases for a gap that are continuous with the sound on both sides.
 
-Griffin-Lim with the samples outside the gap known: at every round the spectrum is brought to the
-mel power wanted, and the samples outside are put back. Axes: N samples, M mel bands, L mel frames.
+Griffin-Lim with known samples outside the gap. In every iteration the spectrum is scaled to the
+target mel power, and the known samples are restored. Axes: N samples, M mel bands, L mel frames.
 """
 
 import torch
@@ -19,7 +19,7 @@ def inpaint_gap(
     """Return ``known`` with the samples of ``gap`` made new.
 
     Args:
-        known: (N,), N > 0; what lies in the gap does not count.
+        known: (N,), N > 0; values in the gap are ignored.
         gap: Start and stop in samples.
         mel: Log mel spectrogram of the whole as it shall sound, (M, L), L frames of N samples.
         config: Figures of the spectrogram.

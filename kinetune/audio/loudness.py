@@ -1,7 +1,7 @@
 """Loudness: integrated LUFS after ITU-R BS.1770 (pyloudnorm), true peak by oversampling.
 
-Units: LUFS for loudness, dBTP for true peaks. Gains are broadband; when the target would push a
-peak over the ceiling the loudest moments are turned down by a smooth limiter first.
+Units: LUFS for loudness, dBTP for true peaks. Gains are broadband. If the target would push a
+peak over the ceiling, a smooth limiter first attenuates the loudest moments.
 """
 
 from functools import reduce

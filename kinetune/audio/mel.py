@@ -35,7 +35,7 @@ class MelConfig:
     """Figures of a mel spectrogram.
 
     Attributes:
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
         n_fft: Window length in samples, a multiple of the hop.
         hop_length: Samples from frame to frame, at most half the window.
         n_mels: Mel bands M.
@@ -89,7 +89,7 @@ class MelConfig:
 
     @property
     def frame_rate_hz(self) -> float:
-        """Mel frames a second."""
+        """Mel frames per second."""
         return timebase.mel_rate_hz(self.rate_hz, self.hop_length)
 
     def frames_of(self, n_samples: int) -> int:

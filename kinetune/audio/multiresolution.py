@@ -1,9 +1,9 @@
 """Stereo mel spectrograms of several windows at once: long ones for pitch, short ones for attacks.
 
-A window long enough to tell two semitones apart smears an attack over itself, and the reverse. So a
-frame of this spectrogram has rows of several layers, each a mel spectrogram of the middle or of the
-side in its own stretch of frequencies with its own window. A layer with a shorter hop has several
-frames within one of the whole; their rows stand one after the other. Multiresolution spectrograms
+A window long enough to resolve two semitones smears attacks, and the reverse. So a
+frame of this spectrogram has rows of several layers, each a mel spectrogram of the mid or the
+side channel in its own frequency range with its own window. A layer with a shorter hop has several
+frames within one of the whole; their rows are concatenated. Multiresolution spectrograms
 as input: Bock & Schedl 2012 (beats); here they are also what is generated.
 
 Levels are those of sines of full scale, in decibels below the layer's reference, mapped from
@@ -66,7 +66,7 @@ class MultiresolutionConfig:
     """Figures of a multiresolution spectrogram.
 
     Attributes:
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
         hop_length: Samples from frame to frame of the whole.
         layers: Its layers, in the order of their rows.
         top_db: Range kept below each layer's reference, dB.
@@ -119,7 +119,7 @@ class MultiresolutionConfig:
 
     @property
     def frame_rate_hz(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
         return timebase.mel_rate_hz(self.rate_hz, self.hop_length)
 
     def frames_of(self, n_samples: int) -> int:

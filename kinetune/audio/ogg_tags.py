@@ -1,9 +1,9 @@
-"""An OGG file's Vorbis comments, loop points for game engines say, and its serial number.
+"""Vorbis comments of OGG files (such as loop points for game engines), and the serial number.
 
-Encoders draw the serial number at random; one made from the content lets the same music be the same
-bytes. An OGG stream is a row of pages; the first packet is Vorbis' identification header, the
-second its comments (``KEY=value``), the third its setup. Sources: RFC 3533 (pages), the Vorbis I
-specification, section 5 (comments).
+Encoders choose the serial number at random. Here it is computed from the content, so that the same
+music gives the same bytes. An OGG stream is a sequence of pages; the first packet is Vorbis'
+identification header, the second its comments (``KEY=value``), the third its setup. Sources: RFC
+3533 (pages), the Vorbis I specification, section 5 (comments).
 """
 
 import struct

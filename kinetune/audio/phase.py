@@ -1,10 +1,10 @@
 """Phases for a spectrogram whose phase differences are known: integrated along the strongest path.
 
 Phase gradient heap integration, real-time variant (Průša & Søndergaard 2016, "Real-time spectrogram
-inversion using phase gradient heap integration"): every bin takes its phase either from the frame
-before or from its neighbour in frequency, whichever way passes the louder bins. Here without a
-heap: in one frame the best way to a bin is the one whose faintest bin is loudest, and two sweeps
-over the bins find it for all frames at once. Axes: T frames, K bins. Radians.
+inversion using phase gradient heap integration"): every bin takes its phase either from the
+previous frame or from its neighbour in frequency, along the path through louder bins. Here no heap
+is needed: within a frame the best path to a bin maximises the level of its quietest bin, and two
+sweeps over the bins find it for all frames at once. Axes: T frames, K bins. Radians.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def sources(level: Tensor) -> Tensor:
             before the first.
 
     Returns:
-        (T, K), int64. Where it names the bin itself, the phase goes on from the frame before;
+        (T, K), int64. Where it names the bin itself, the phase continues from the frame before;
         elsewhere the named bin's does, and reaches this one across the bins between.
     """
     before, now = level[:-1].T.contiguous(), level[1:].T.contiguous()  # (K, T)
@@ -32,7 +32,7 @@ def sources(level: Tensor) -> Tensor:
 
 
 def _sweep(before: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
-    """From the lowest bin up: the faintest bin on the best way to each, and where it starts."""
+    """Sweep upwards in frequency: level of the quietest bin on the best path, and its start."""
     faintest = before.clone()
     start = torch.arange(len(before))[:, None].expand(before.shape).contiguous()
     for k in range(1, len(before)):

@@ -1,8 +1,8 @@
-"""Sound as data, and its files.
+"""Sounds in memory and sound files.
 
 Samples are float32 in [-1, 1]; axes: N samples, or N x channels. Files are read and written
-through soundfile (libsndfile): WAV, FLAC, OGG Vorbis and MP3. What is read is bounded before it is
-decoded; what is written is read back before it takes its name.
+through soundfile (libsndfile): WAV, FLAC, OGG Vorbis and MP3. Sizes are checked before
+decoding. A written file is read back before it replaces its target.
 """
 
 import math
@@ -42,11 +42,11 @@ _MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sound:
-    """A stretch of sound.
+    """Samples and their rate.
 
     Attributes:
         samples: float32, shape (N,) mono or (N, channels).
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
 
     Raises:
         AudioError: The array has no samples' shape, holds integers, is not finite, or the rate is
@@ -89,7 +89,7 @@ def read_sound(path: Path) -> Sound:
     Long sounds come back in a temporary file, see :mod:`kinetune.memmap`.
 
     Raises:
-        AudioError: The file is missing, empty, too long, holds NaN, or is not a sound file.
+        AudioError: The file is missing, empty, too long, contains NaN, or is not a sound file.
     """
     path = Path(path)
     if not path.is_file():
@@ -134,7 +134,7 @@ def _check_header(path: Path, rate_hz: int, channels: int) -> None:
 
 
 def _check_length(path: Path, rate_hz: int, shape: tuple[int, int]) -> None:
-    """See that the samples of a header are ours to hold, before anything is decoded."""
+    """Check from the header that the samples fit in memory, before anything is decoded."""
     duration_s = timebase.duration_of(shape[0], rate_hz)
     if duration_s > _MAX_DURATION_S:
         raise AudioError(
@@ -176,7 +176,7 @@ def check_suffix(path: Path, *, loops: bool = False, rate_hz: int | None = None)
     Args:
         path: The name.
         loops: Whether it is to loop.
-        rate_hz: Its samples a second; None if they aren't known yet.
+        rate_hz: Its samples per second; None if they aren't known yet.
 
     Raises:
         AudioError: The suffix is not .wav, .flac, .ogg or .mp3; or it is .mp3 for a loop or for a
@@ -200,7 +200,7 @@ def check_suffix(path: Path, *, loops: bool = False, rate_hz: int | None = None)
 
 
 def read_genre(path: Path) -> str:
-    """Return the genre that a sound file says it is of, in its own words; empty if it does not."""
+    """Return the genre tag of a sound file as written; empty if there is none."""
     try:
         with soundfile.SoundFile(path) as file:
             return str(file.genre or "").strip()

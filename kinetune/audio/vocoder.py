@@ -1,8 +1,8 @@
-"""From mel spectrograms to sound by a small network that knows the music it was trained on.
+"""A small neural vocoder: mel spectrogram to stereo waveform.
 
 Mel frames → a backbone at their rate and one at four times that → for every bin of three
-spectrograms (long windows for the bass, short ones for the treble) the level of middle and side,
-and how the phase moves along time and along the bins. The phases are integrated
+spectrograms (long windows for the bass, short ones for the treble) the levels of mid and side, and
+the phase differences along time and frequency. The phases are integrated
 (:mod:`kinetune.audio.phase`) and the spectrograms turned into sound by inverse Fourier transforms.
 Inverse transforms as the head of a network: Vocos (Siuzdak 2023); phases from their derivatives:
 Průša & Søndergaard 2016. Axes: B batch, M mel bands, L mel frames, T frames of a band's
@@ -18,9 +18,9 @@ from torch.nn import functional
 from kinetune.config import Count, Positive, Share, settings
 from kinetune.errors import ConfigError
 
-# What the head says of a bin: log magnitudes of middle and side; then, each as cosine and sine and
+# What the head says of a bin: log magnitudes of mid and side; then, each as cosine and sine and
 # the nearer to the unit circle the surer it is, the middle's phase step along time, that along the
-# bins, and the side's phase relative to the middle's.
+# bins, and the side channel's phase relative to the middle's.
 NUMBERS_A_BIN = 8
 
 
@@ -31,7 +31,7 @@ class VocoderConfig:
     Attributes:
         mel_bands: M of the spectrogram it reads.
         mel_hop_samples: Samples of the output from mel frame to mel frame.
-        rate_hz: Samples a second of the output.
+        rate_hz: Samples per second of the output.
         windows: Window length of each band's spectrogram, samples, lowest band first.
         hops: Samples from frame to frame of each band.
         edges_hz: Where a band ends and the next begins, one fewer than bands.
@@ -95,7 +95,7 @@ _HALF_FADE_HZ = 60.0
 
 @dataclass(frozen=True)
 class Band:
-    """A stretch of the spectrum with its own window.
+    """A frequency range with its own window.
 
     Attributes:
         window: Samples.
@@ -104,7 +104,7 @@ class Band:
         low_hz: Where it begins.
         high_hz: Where it ends.
         noise_share: How much of the power of bins whose phase steps are unsure is noise.
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
     """
 
     window: int
@@ -149,7 +149,7 @@ class Band:
 
     @property
     def shares(self) -> Tensor:
-        """How much of each bin is heard of this band rather than of its neighbours, (K,)."""
+        """Cross-over weight of each bin in this band, against the neighbouring bands, (K,)."""
         hz = self.bin_hz * torch.arange(self.first, self.first + self.count)
         share = torch.ones(self.count)
         if self.low_hz > 0.0:

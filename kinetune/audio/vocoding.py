@@ -1,10 +1,10 @@
-"""From what a vocoder network says of the bins to sound, chunk by chunk.
+"""Waveform synthesis from the outputs of a vocoder network, chunk by chunk.
 
-Tones and attacks get phases integrated from the network's phase steps; where its steps are unsure
-there is noise, and that is white noise filtered to the magnitudes told. Chunks overlap by as many
-frames as the network looks around, and the phases of one go on from those of the last, so the sound
-of a piece is the same in one chunk or in many. Axes: B = 1, M mel bands, L mel frames, T frames of
-a band, K bins of a band, N samples; middle and side, then left and right.
+Tones and attacks get phases integrated from the predicted phase differences. Where these are
+uncertain, part of the power is white noise filtered to the predicted magnitudes. Chunks overlap by
+the network's receptive field and continue each other's phases, so a piece gives the same samples in
+one chunk or in many. Axes: B = 1, M mel bands, L mel frames, T frames of
+a band, K bins of a band, N samples; mid and side, then left and right.
 """
 
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def vocoded(
 
 @dataclass(eq=False)
 class _Voice:
-    """A band as it goes on: the last frame's levels and phases, and the noise's generator."""
+    """A band as it continues: the last frame's levels and phases, and the noise's generator."""
 
     band: Band
     generator: np.random.Generator
@@ -145,7 +145,7 @@ class _Voice:
         return torch.from_numpy(phases).float()
 
     def _noise(self, frames: int) -> Tensor:
-        """Spectra of white noise for middle and side, median magnitude one, (2, T, K)."""
+        """Spectra of white noise for mid and side, median magnitude one, (2, T, K)."""
         band = self.band
         kept = np.empty((2, 0), np.float32) if self.noise is None else self.noise
         count = max(0, (frames - 1) * band.laid_hop + band.window)
@@ -172,7 +172,7 @@ def _sureness(steps: Tensor) -> Tensor:
 
 
 def _noisiness(across: Tensor, band: Band) -> Tensor:
-    """Share of noise in the power of bins, told by their steps along the bins, (T, 2, K)."""
+    """Share of noise in the power of bins, from their phase differences along bins, (T, 2, K)."""
     span = _TONE_SURENESS - _NOISE_SURENESS
     return band.noise_share * ((_TONE_SURENESS - _sureness(across)) / span).clamp(0.0, 1.0)
 

@@ -172,7 +172,7 @@ def command(
 
 
 def was_widened(result: "EditResult", request: "EditRequest") -> bool:
-    """Return whether more was made anew than was requested, by what is printed of times."""
+    """Return whether more was regenerated than was requested, by what is printed of times."""
     if request.redo is None:
         return False
     start_s, end_s = request.redo

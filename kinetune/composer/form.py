@@ -1,4 +1,4 @@
-"""The form of a piece: intro, verse, build, drop, break and outro, from the body's own arc.
+"""The form of a piece: intro, verse, build, drop, break and outro, from the motion energy.
 
 Phrases of four bars are ranked by the body's energy; short pieces are one verse. Energies 0 to 1.
 """

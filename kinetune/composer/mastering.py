@@ -57,7 +57,7 @@ def master_mix(piece: Piece, mix: Block, rate_hz: int, *, target_lufs: float = -
     Args:
         piece: The piece.
         mix: Its sound before mastering, (N, channels).
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
         target_lufs: Integrated loudness.
     """
     taps = _tone_taps(piece.mix, mix, rate_hz)

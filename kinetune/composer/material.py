@@ -51,7 +51,7 @@ def draw_material(
     Args:
         genre: Two-letter code.
         seed: Same seed, same song.
-        bpm: Beats a minute.
+        bpm: Beats per minute.
         key: To be in; drawn if None.
         first_bar: Index of the piece's first whole bar, which opens a section.
         chords: The chords of every bar from ``first_bar`` on, repeated; the style's own if None.

@@ -12,7 +12,7 @@ _TIMES = re.compile(r"^(?P<start>[^:]*):(?P<end>[^:]*)(:(?P<seed>\d+))?$")
 
 @dataclass(frozen=True)
 class Take:
-    """A stretch whose notes are drawn anew, with a seed of its own.
+    """A stretch whose notes are regenerated, with a seed of its own.
 
     Attributes:
         start_s: Where it begins; its bars are those it touches.
@@ -48,7 +48,7 @@ class ComposerOptions:
         key: Such as ``A minor``; drawn from the seed if None.
         chords: A chord a bar, over and over, such as ``Am F C G``; drawn if None.
         chord_times: Chords at times, seconds, ascending; excludes ``chords``.
-        takes: Stretches drawn anew, later ones over earlier ones.
+        takes: Stretches regenerated, later ones over earlier ones.
 
     Raises:
         ConfigError: A key or a chord can't be parsed, or both kinds of chords are given.

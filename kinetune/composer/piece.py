@@ -1,7 +1,7 @@
 """A piece for a dance as notes: songs played to its beats and energy, its form, ends and accents.
 
 Everything is drawn from seeds: the song from the piece's, the notes of a bar from its take's. So a
-stretch can be drawn anew while every other note stays. Seconds of the dance, MIDI pitches,
+stretch can be regenerated while every other note stays. Seconds of the dance, MIDI pitches,
 energies and velocities 0 to 1.
 """
 

@@ -53,7 +53,7 @@ def render_mix(
     Args:
         piece: The piece.
         groups: Its voices by the name of their stem.
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
         channels: 1 or 2.
         keep_stems: Whether to return the stems too; the sum is the same, bit for bit.
         progress: Called with samples done and in all.
@@ -253,7 +253,7 @@ class _Strip:
 
 
 class _Filter:
-    """A Butterworth filter whose state goes on from block to block."""
+    """A Butterworth filter whose state continues from block to block."""
 
     def __init__(self, kind: str, order: int, hz: float, rate_hz: int) -> None:
         self._sos = signal.butter(order, hz, kind, fs=rate_hz, output="sos").astype(np.float32)

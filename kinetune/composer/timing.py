@@ -18,7 +18,7 @@ from kinetune.motion.beats.beat_grid import BeatGrid
 Times = NDArray[np.float64]
 # Beats by which a grid is carried on at both ends, for notes before the first and after the last.
 _MARGIN_BEATS = 16
-# A tempo found in the dance may be changed so far, as a ratio, that whole bars fill a loop.
+# A tempo estimated from the motion may be changed so far, as a ratio, that whole bars fill a loop.
 _MAX_TEMPO_CHANGE = 1.06
 
 

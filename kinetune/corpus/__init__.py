@@ -1,1 +1,1 @@
-"""Music and dance made to be learned from: paired, seeded, free of anyone's rights."""
+"""Synthetic training data: paired dances and music from a seed, free of third-party rights."""

@@ -1,7 +1,7 @@
 """A corpus on disk, made by all cores, resumed after a stop.
 
 A corpus is a folder: ``motion/<id>.npz`` in AMASS's layout (z up), ``audio/<id>.flac``,
-``manifest.jsonl`` with one item a line, and ``README.txt`` with the terms. Seconds, Hz. The same
+``manifest.jsonl`` with one item per line, and ``README.txt`` with the terms. Seconds, Hz. The same
 seed gives the same corpus, whatever the number of workers.
 """
 
@@ -54,7 +54,7 @@ class PairSettings:
     Attributes:
         genre: One genre; all ten in turn when None.
         duration_s: Length of each pair, seconds.
-        rate_hz: Samples a second of the sound.
+        rate_hz: Samples per second of the sound.
         channels: 1 or 2.
         clips: Folder of motions to warp to the beat; the bundled ones when None.
     """
@@ -166,7 +166,7 @@ def read_manifest(folder: Path) -> list[CorpusItem]:
     """Return the items of a corpus.
 
     Raises:
-        ConfigError: The folder holds no manifest, or a line of it is damaged.
+        ConfigError: The folder contains no manifest, or a line of it is damaged.
     """
     path = Path(folder) / _MANIFEST
     if not path.is_file():

@@ -2,7 +2,7 @@
 
 Three dances in ten are real motion warped to the beat (``corpus/choreography/time_warp.py``), the
 others are choreographed. Of those a quarter use the vocabulary of another genre than the music's,
-because users ask for house under a dance that is not house. Seconds, Hz.
+because users combine any dance with any genre. Seconds, Hz.
 """
 
 from dataclasses import dataclass, replace
@@ -86,12 +86,12 @@ def make_pair(
     Args:
         seed: Not negative; same arguments, same pair, bit for bit.
         genre: Name or code; drawn when None.
-        bpm: Beats a minute; drawn from the genre's range, or from 70 to 150 in one pair
+        bpm: Beats per minute; drawn from the genre's range, or from 70 to 150 in one pair
             of five, when None.
         duration_s: Length of both, seconds.
-        rate_hz: Samples a second of the sound.
+        rate_hz: Samples per second of the sound.
         channels: 1 or 2.
-        fps: Frames a second of the motion.
+        fps: Frames per second of the motion.
         clips: Folder of motions to warp to the beat; the bundled ones when None.
 
     Raises:

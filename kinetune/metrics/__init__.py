@@ -1,1 +1,1 @@
-"""How good music for a dance is; scores WAV files of any system and never sees the model."""
+"""Metrics of dance music, computed from sound files of any system; never imports the model."""

@@ -1,4 +1,4 @@
-"""Do the beats of the music fall where they should: beat F-measure, continuity, tempo.
+"""Beat metrics: F-measure, continuity, tempo accuracy.
 
 Conventions: beat times in seconds from the start, ascending, all of them (mir_eval's habit of
 leaving out the first five seconds would leave nothing of a five-second clip). Reference beats are
@@ -7,7 +7,7 @@ that is scored.
 
 Sources: mir_eval.beat (Raffel et al. 2014); Davies, Degara and Plumbley, "Evaluation Methods for
 Musical Audio Beat Tracking Algorithms", 2009: F-measure at 70 ms; CMLt and AMLt, the share of beats
-in continuously correct stretches (17.5 % of a beat) at the annotated metrical level, or at any
+in continuously correct segments (17.5 % of a beat) at the annotated metrical level, or at any
 allowed one (half, double, off-beat). Tempo after Gouyon et al. 2006: within 4 %, octave allowed.
 """
 
@@ -48,7 +48,7 @@ def f_measure(reference_s: Times, estimated_s: Times) -> float:
 
 
 def cmlt(reference_s: Times, estimated_s: Times) -> float:
-    """Return the share of beats in correct stretches at the reference's metrical level, 0 to 1."""
+    """Return the share of beats in correct segments at the reference's metrical level, 0 to 1."""
     return _continuity(reference_s, estimated_s)[1]
 
 
@@ -74,8 +74,8 @@ def tempo_accuracy(reference_bpm: float, estimated_bpm: float) -> float:
     """Return 1 where the tempo is within 4 % of the reference's, its half or its double, else 0.
 
     Args:
-        reference_bpm: Beats a minute; NaN comes back where it is not positive (unknown).
-        estimated_bpm: Beats a minute; 0 where none was found.
+        reference_bpm: Beats per minute; NaN comes back where it is not positive (unknown).
+        estimated_bpm: Beats per minute; 0 where none was found.
     """
     if not (np.isfinite(reference_bpm) and reference_bpm > 0):
         return NAN

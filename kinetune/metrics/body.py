@@ -1,4 +1,4 @@
-"""Does the music follow the body: loudness and onset density against speed, onsets on accents.
+"""Motion-music correlation: loudness and onset density against speed, onsets on accents.
 
 Conventions: seconds; body speed in m/s at 60 fps (T,), loudness as mean square and onset strength
 at the mel rate (L,). Speed, loudness and number of onsets are averaged over windows of a second,

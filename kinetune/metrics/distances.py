@@ -1,10 +1,10 @@
 """Distances between two sets of embeddings.
 
-Conventions: embeddings are float arrays (N, D), one row a stretch of sound, pooled over all clips
-of a set; ``a`` is the reference, ``b`` the scored set. All distances are squared (the Frechet
+Conventions: embeddings are float arrays (N, D), one row a span of sound, pooled over all clips
+of a set; ``a`` is the reference, ``b`` the scored set. All distances are squared (the Fréchet
 distance in squared units of the embedding, the kernel distance without any); lower is better.
 
-- Frechet audio distance (Kilgour et al. 2019): between Gaussians fitted to both sets. With few rows
+- Fréchet audio distance (Kilgour et al. 2019): between Gaussians fitted to both sets. With few rows
   the covariances are poor and the distance is biased upwards; below two rows a dimension a
   :class:`SmallSampleWarning` says so.
 - The same at infinite samples: a line through the distances of subsets over 1 / size. As meant
@@ -78,7 +78,7 @@ def validate(a: NDArray, b: NDArray) -> tuple[Array, Array]:
 
 
 def sample_size_note(a: NDArray, b: NDArray) -> str:
-    """Return a warning about the sample of a Frechet distance; empty where it is large enough."""
+    """Return a warning about the sample of a Fréchet distance; empty where it is large enough."""
     rows, dimensions = min(len(a), len(b)), a.shape[1]
     if rows >= _ROWS_PER_DIMENSION * dimensions:
         return ""
@@ -90,7 +90,7 @@ def sample_size_note(a: NDArray, b: NDArray) -> str:
 
 
 def frechet_distance(a: NDArray, b: NDArray) -> float:
-    """Return the squared Frechet distance of the Gaussians fitted to two sets.
+    """Return the squared Fréchet distance of the Gaussians fitted to two sets.
 
     Args:
         a: Reference, (N, D).
@@ -110,7 +110,7 @@ def frechet_distance(a: NDArray, b: NDArray) -> float:
 
 
 def frechet_distance_at_infinity(a: NDArray, b: NDArray, *, seed: int = 0) -> float:
-    """Return the Frechet distance that a scored set of infinite size would have.
+    """Return the Fréchet distance that a scored set of infinite size would have.
 
     Of 25 subsets of the scored set, from 500 rows up to all, drawn without replacement, a line is
     fitted over 1 / size and read off at zero.

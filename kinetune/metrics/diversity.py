@@ -1,4 +1,4 @@
-"""How different are several pieces of music for one dance.
+"""Diversity of several pieces of music for one dance.
 
 Conventions: the distance of two sounds is the Euclidean distance of the means and spreads over time
 of their cepstra (19 coefficients without the level; dB). It depends on timbre, harmony and

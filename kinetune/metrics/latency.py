@@ -2,9 +2,9 @@
 
 Conventions: seconds; positive where a detector reports a click after its first sample. librosa's
 onset strength is a difference of spectral frames of 93 ms every 23 ms, so its peak stands a little
-after the attack. Music is made for people, whose beat is the attack itself: the metrics take the
-measured latency off the detector's times, and corpus and model put attacks on the beat.
-Metrics *as published* keep the detector's times as they are.
+after the attack. Listeners perceive the beat at the attack. So the metrics subtract the measured
+latency from the detector's times, and corpus and model put attacks on the beat. Metrics *as
+published* keep the detector's times as they are.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """LORIS's figures over all dances together: CSD, HSD and F1 (Yu et al. 2023).
 
-Conventions: columns of coverage and hit, one value a dance, NaN where undefined. CSD and HSD are
+Conventions: columns of coverage and hit, one value per dance, NaN where undefined. CSD and HSD are
 standard deviations over dances (ddof 1), F1 is that of the two means. None has a value for a single
 dance, so intervals are bootstrapped over dances, and rows are compared by the jackknife over the
 dances that both have. The scores of one dance are in :mod:`kinetune.metrics.onsets`.

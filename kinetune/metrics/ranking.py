@@ -1,4 +1,4 @@
-"""How well one piece of music follows a body, in three scores and their mean: to rank takes by.
+"""Ranking of variations: three scores of how well music follows the motion, and their mean.
 
 Conventions: those of :mod:`kinetune.metrics.beats` and :mod:`kinetune.metrics.body`, whose measures
 these are; seconds. An undefined score, as the accents of a body without any, is NaN and left out of

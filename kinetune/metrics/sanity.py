@@ -1,7 +1,7 @@
-"""Is it a usable recording at all: loudness, clipping, silence.
+"""Sanity checks of recordings: loudness, clipping, silence.
 
 Conventions: LUFS after ITU-R BS.1770-4; shares are of samples, or of 23 ms blocks, 0 to 1. A row
-that scores well elsewhere and badly here holds broken files.
+that scores well elsewhere and badly here contains broken files.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def validate(sound: Sound) -> None:
     """Check that a sound holds samples.
 
     Raises:
-        MetricError: It holds none.
+        MetricError: It contains none.
     """
     if len(sound.samples) == 0:
         raise MetricError("expected samples, found none")

@@ -1,1 +1,1 @@
-"""How a dance becomes music: VAE, conditional UNet, diffusion, windows, one pipeline."""
+"""The generative model: VAE, conditional UNet, diffusion sampling, and the pipeline."""

@@ -1,4 +1,4 @@
-"""Which models there are: the bundled checkpoints, and presets that can be trained."""
+"""List of models: the bundled checkpoints, and presets that can be trained."""
 
 from dataclasses import dataclass
 from math import prod

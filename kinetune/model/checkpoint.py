@@ -2,8 +2,8 @@
 
 This file finds the folder, and checks it before anything is built from it: the classes named in
 ``model_index.json`` must be on a fixed list, every weight must be there, and every setting must
-have its type. What goes wrong inside diffusers becomes one clear line. torch is loaded only where
-weights are.
+have its type. Errors inside diffusers become one clear line. torch is imported only to read
+weights.
 """
 
 import contextlib
@@ -129,7 +129,7 @@ def _downloaded(hub_id: str, **hub_options: Any) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Check that a folder holds a whole checkpoint of ours, without building anything from it.
+    """Check that a folder contains a complete checkpoint, without building anything from it.
 
     Raises:
         ModelError: A file is missing or damaged, a class is not on the list, or a setting is wrong.
@@ -172,7 +172,7 @@ def _check_classes(folder: Path, index: dict[str, Any]) -> None:
 
 
 def _check_size(path: Path) -> None:
-    """See that the settings of a component don't ask for a network without end."""
+    """Check that a component's settings don't describe a network of excessive size."""
     config = read_json(path)
     for key, largest in _LARGEST.items():
         value = config.get(key)
@@ -185,7 +185,7 @@ def _check_size(path: Path) -> None:
 
 
 def check_weights(folder: Path) -> None:
-    """See that every network's weights are those its settings ask for, by name and shape.
+    """Check that every network's weights match its settings, by name and shape.
 
     diffusers would replace missing weights by random ones. The networks are built without memory.
 
@@ -217,7 +217,7 @@ def check_weights(folder: Path) -> None:
 
 
 def networks_of(index: dict[str, Any]) -> tuple[str, ...]:
-    """Return the names of the networks that a checkpoint with this index holds."""
+    """Return the names of the networks that a checkpoint with this index contains."""
     optional = (name for name in OPTIONAL_NETWORKS if any(index.get(name) or ()))
     return (*NETWORKS, *optional)
 
@@ -304,6 +304,6 @@ def atomic_folder(folder: Path) -> contextlib.AbstractContextManager[Path]:
     """Yield a temporary folder that replaces ``folder``, which may hold a checkpoint, on exit.
 
     Raises:
-        OutputError: The folder can't be written to, or it holds other files.
+        OutputError: The folder can't be written to, or it contains other files.
     """
     return files.atomic_folder(folder, markers=("model_index.json", "config.json", MARKER))

@@ -1,10 +1,10 @@
-"""The denoiser's conditions on the dance, window by window.
+"""Condition encoders: from motion features, beat grid and genre to the denoiser's inputs.
 
-Two condition encoders with one interface: ``gather`` cuts what a window needs out of the whole
-dance as plain arrays, ``forward`` turns a batch of those into the denoiser's keyword arguments.
-:class:`PaperCondition` is the paper's: features and one-hot genre, handed over as they are.
-:class:`DanceCondition` is ours: motion and beat grid folded onto the latent's own columns, so that
-timing need not be discovered, and a few tokens for cross-attention.
+Two condition encoders with one interface: ``gather`` extracts a window's inputs from the whole
+dance as arrays; ``forward`` turns a batch of them into the denoiser's keyword arguments.
+:class:`PaperCondition` is the paper's: features and one-hot genre as cross-attention context.
+:class:`DanceCondition` is ours: motion and beat grid aligned to the latent's columns, so that the
+network need not learn the alignment, and a few tokens for cross-attention.
 
 Axes: B batch, T motion frames, F features, L mel frames, W latent columns, D condition width.
 """
@@ -39,7 +39,7 @@ class DanceInput:
         bar_start_s: Time of any beat that begins a bar.
         level: Level of each bar, see :mod:`kinetune.model.conditioning.dynamics`, at 30 fps, (T,);
             empty if there is none.
-        metre: Beats to the bar.
+        metre: Beats per bar.
     """
 
     features: Tensor
@@ -111,7 +111,7 @@ def grid_channels(
         beats_s: Beat times, seconds, ascending; fewer than two give zeros.
         bar_start_s: Time of any beat that begins a bar.
         times_s: Times of the rows, seconds.
-        metre: Beats to the bar.
+        metre: Beats per bar.
     """
     if len(beats_s) < 2:
         return torch.zeros(len(times_s), GRID_CHANNELS)
@@ -218,7 +218,7 @@ class DanceCondition(ModelMixin, ConfigMixin):
 
     @property
     def mel_rate_hz(self) -> float:
-        """Mel frames a second."""
+        """Mel frames per second."""
         return timebase.mel_rate_hz(self.config.sample_rate_hz, self.config.hop_length)
 
     def gather(self, dance: DanceInput, start_s: float) -> ConditionBatch:

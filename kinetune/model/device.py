@@ -1,4 +1,4 @@
-"""Where the networks run, decided once at the door."""
+"""Choice of the torch device, made once at the start."""
 
 import torch
 

@@ -1,8 +1,8 @@
 """The layers of the default networks: convolution, residual block and attention along time.
 
 Axes: B batch, C channels, W latent columns (time). One-dimensional convolutions over time with
-the mel bands as channels follow Make-An-Audio 2 (Huang et al. 2023): music's structure is along
-time, and on a CPU they cost a tenth of their two-dimensional kin.
+the mel bands as channels follow Make-An-Audio 2 (Huang et al. 2023): on a
+CPU they cost a tenth of two-dimensional ones.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Between sound and mel spectrograms, as components of the pipeline: the settings, the vocoder.
+"""Pipeline components between waveform and mel spectrogram: settings and vocoder.
 
 A checkpoint with :class:`Mel` and without a vocoder makes its sound by Griffin-Lim; one with
 :class:`StereoMel` needs a vocoder.
@@ -26,7 +26,7 @@ class Mel(ConfigMixin, SchedulerMixin):
     """Between samples and the mel spectrograms a checkpoint was trained on; no weights.
 
     Args:
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
         n_fft: Window length in samples.
         hop_length: Samples a mel frame.
         n_mels: Mel bands M.
@@ -89,7 +89,7 @@ class StereoMel(ConfigMixin, SchedulerMixin):
         lows_hz: Lower edge of the lowest band.
         highs_hz: Upper edge of the highest band.
         references_db: Level that becomes 1.
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
         hop_length: Samples from frame to frame of the whole.
         top_db: Range kept below the references, dB.
     """
@@ -181,7 +181,7 @@ class MelVocoder(ModelMixin, ConfigMixin):
 
     @property
     def rate_hz(self) -> int:
-        """Samples a second of the sound."""
+        """Samples per second of the sound."""
         return self.network.config.rate_hz
 
     @property
@@ -209,7 +209,7 @@ class MelVocoder(ModelMixin, ConfigMixin):
             mel: In [-1, 1].
             n_samples: How many samples, at the vocoder's rate.
             seed: Of the noise in it.
-            before: Sound (n, 2) that stands already where this one begins; what is made goes on
+            before: Sound (n, 2) that stands already where this one begins; what is made continues
                 from its phases.
         """
         out = zeros_or_memmap((n_samples, 2))

@@ -1,7 +1,7 @@
-"""Brings motion features to the scale the network was trained on; travels with the weights.
+"""Normalisation of motion features; saved with the weights.
 
-Two kinds, which differ only in their figures: the paper's min-max to [0, 1] with clipping, and
-zero mean with unit deviation. Axes: T frames, F features.
+Two kinds: the paper's min-max to [0, 1] with clipping, and zero mean with unit standard
+deviation. Axes: T frames, F features.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""The whole way from a dance to its music, as a diffusers pipeline.
+"""The pipeline from a dance to its music, in diffusers' form.
 
 Motion clip → features → conditions of windows → denoised latent → mel spectrogram → sound. Loading
 never runs code from a checkpoint: weights are safetensors, settings are JSON, and only classes of
@@ -171,8 +171,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
             seed: The same seed, dance and settings give the same samples.
             num_inference_steps: Denoising steps; the checkpoint's own number if None.
             guidance_scale: Weight of the dance against no dance; 1 switches guidance off.
-            grid: Beats to play to, from ``motion.beats``; found in the dance if None.
-            loop: Make whole bars whose end flows into their beginning.
+            grid: Beats to play to, from ``motion.beats``; estimated from the motion if None.
+            loop: Make a seamless loop of whole bars.
             hold_tempo: In a loop, keep the grid's tempo and end with the last whole bar; otherwise
                 the tempo moves to the nearest with which whole bars fill the dance. None holds the
                 tempo of a grid that is given.
@@ -304,7 +304,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
 
     @property
     def window_s(self) -> float:
-        """Seconds of music a window carries."""
+        """Duration of a window, seconds."""
         return self.seconds_of(self._window_shape()["useful"])
 
     def seconds_of(self, columns: int) -> float:
@@ -406,7 +406,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
 
     @property
     def output_rate_hz(self) -> int:
-        """Samples a second of the sound: the vocoder's, or the mel spectrogram's without one."""
+        """Samples per second of the sound: the vocoder's, or the mel spectrogram's without one."""
         return self.mel.settings.rate_hz if self.vocoder is None else self.vocoder.rate_hz
 
     def synthesise(

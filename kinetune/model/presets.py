@@ -1,10 +1,10 @@
-"""The designs by name: ``paper``, as published, ``default``, our own, and ``stereo``.
+"""Model configurations by name: ``paper`` (as published), ``default`` (our own) and ``stereo``.
 
 ``stereo`` makes multiresolution spectrograms of stereo sound at 44.1 kHz; no trained model of it
 is bundled yet.
 
-A :class:`ModelConfig` holds every figure needed to build the networks; :func:`build_pipeline`
-makes an untrained pipeline of it. Sources: Tan et al. 2023 and its published code for ``paper``.
+A :class:`ModelConfig` contains all settings of the networks; :func:`build_pipeline` builds an
+untrained pipeline from it. Sources: Tan et al. 2023 and its published code for ``paper``.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a pipeline returns."""
+"""The output of a pipeline."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,8 @@
 """Our denoiser: a conditional UNet over time.
 
-The latent (B, C, 1, W) is a row of columns. What the dance says of a column is joined to that very
-column at the entrance of every level; tokens of the whole window come in by cross-attention; the
-diffusion step and the genre modulate every block.
+The latent (B, C, 1, W) is a sequence of columns. The condition of each column is concatenated to it
+at the input of every level. Tokens of the whole window enter by cross-attention. Timestep and genre
+modulate every block.
 """
 
 from dataclasses import dataclass

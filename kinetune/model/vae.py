@@ -1,7 +1,7 @@
-"""The codec between mel spectrogram and latent: our one-dimensional VAE, and the paper's.
+"""The VAE between mel spectrogram and latent: our one-dimensional one, and the paper's.
 
-Every latent in this house is (B, C, H, W) with time last, so that our VAE (H = 1) and diffusers'
-``AutoencoderKL`` (a picture) pass through the same code. Mel spectrograms are (B, M, L) in
+All latents are (B, C, H, W) with time last, so that our VAE (H = 1) and diffusers'
+``AutoencoderKL`` (two-dimensional) share the same code. Mel spectrograms are (B, M, L) in
 [-1, 1].
 """
 
@@ -133,7 +133,7 @@ def decode_latents(vae: "MelVAE | AutoencoderKL", latents: Tensor) -> Tensor:
 
 
 def decode_raw(vae: "MelVAE | AutoencoderKL", latents: Tensor) -> Tensor:
-    """Return what the decoder says of unscaled latents: (B, C, H, W) -> (B, M, L)."""
+    """Decode unscaled latents: (B, C, H, W) -> (B, M, L)."""
     if isinstance(vae, AutoencoderKL):
         mel: Tensor = vae.decode(latents).sample[:, 0]
         return mel
@@ -164,7 +164,7 @@ def channel_gains(vae: "MelVAE | AutoencoderKL") -> Tensor:
 
 
 def frames_per_column(vae: "MelVAE | AutoencoderKL") -> int:
-    """Return how many mel frames one latent column stands for."""
+    """Return the number of mel frames per latent column."""
     return int(2 ** (len(vae.config.block_out_channels) - 1))
 
 

@@ -1,1 +1,1 @@
-"""What the body did: clips, file formats, kinematics, features, beats. NumPy and SciPy only."""
+"""Motion: clips, file formats, kinematics, features, beats. NumPy and SciPy only."""

@@ -1,4 +1,4 @@
-"""A dance as data: :class:`MotionClip`, and how to resample, cut and check one.
+"""Motion clips: :class:`MotionClip`, resampling, cutting and checks.
 
 Metres, y up, radians; rotations are local (relative to the parent joint), as SMPL's axis-angle
 pose is. Axes: T frames, J = 24 joints.
@@ -22,7 +22,7 @@ class MotionClip:
     Attributes:
         rotations: Local rotations as unit quaternions (w, x, y, z), shape (T, 24, 4).
         root_m: Path of the pelvis, metres, y up, shape (T, 3).
-        fps: Frames a second.
+        fps: Frames per second.
         name: What to call the clip, usually the file's stem.
         source: Where it came from: a format such as ``"bvh"``, or what made it.
 
@@ -92,7 +92,7 @@ def clip_from_axis_angle(
     Args:
         pose: Axis-angle, radians, shape (T, 72) or (T, 24, 3).
         root_m: Pelvis path, metres, y up, shape (T, 3).
-        fps: Frames a second.
+        fps: Frames per second.
         name: What to call the clip.
         source: Where it came from.
     """
@@ -124,7 +124,7 @@ def resample(clip: MotionClip, fps: float, *, frames: slice | None = None) -> Mo
         frames: Which frames of the result to give, when not all; long clips in little memory.
 
     Raises:
-        MotionError: ``fps`` is not positive, or ``frames`` holds none.
+        MotionError: ``fps`` is not positive, or ``frames`` contains none.
     """
     wanted = np.arange(resampled_count(clip, fps))[frames or slice(None)]
     if fps == clip.fps:
@@ -148,7 +148,7 @@ def cut(clip: MotionClip, start_s: float, duration_s: float) -> MotionClip:
     """Return the part of ``clip`` from ``start_s`` on, ``duration_s`` long (or to its end).
 
     Raises:
-        MotionError: The span holds no frame.
+        MotionError: The span contains no frame.
     """
     first = timebase.frames_in(start_s, clip.fps)
     last = first + timebase.frames_in(duration_s, clip.fps)

@@ -1,6 +1,6 @@
 """Motion features, the model's condition: the paper's 360 columns, and our own rhythm columns.
 
-Both are float32 arrays (T, F) at 30 frames a second. The paper's (Tan et al. 2023, section 3.2)
+Both are float32 arrays (T, F) at 30 frames per second. The paper's (Tan et al. 2023, section 3.2)
 describe the pose in the world, z up; ours describe only how the body moves, so they are invariant
 to heading, position and the rig's rest pose.
 """

@@ -1,6 +1,6 @@
-"""Frame rates of motion files: which are possible, and which one a rounded number stands for.
+"""Frame rates of motion files: valid range, and recovery of rounded values.
 
-Conventions: frames a second (Hz) and seconds. A file writes its rate, or the time from one frame
+Conventions: frames per second (Hz) and seconds. A file writes its rate, or the time from one frame
 to the next, with few digits; the digits written bound the true value.
 """
 
@@ -11,12 +11,12 @@ from decimal import Decimal, InvalidOperation
 from kinetune import timebase
 from kinetune.errors import MotionError
 
-# Stop motion is shot at 12 frames a second and no suit records faster than 1000: beyond these a
+# Stop motion is shot at 12 frames per second and no suit records faster than 1000: beyond these a
 # header is damaged, or means something else.
 MIN_RATE_HZ = 5.0
 MAX_RATE_HZ = 1000.0
 MAX_DURATION_S = 2 * 3600.0
-# Two hours at 120 frames a second: more than this fills memory, not a dance.
+# Two hours at 120 frames per second: more than this fills memory, not a dance.
 MAX_FRAMES = 864_000
 # Rates people record at; a rate within 0.1 % of one of them was rounded in writing.
 NOMINAL_RATES_HZ = (
@@ -31,11 +31,11 @@ def checked_rate_hz(rate_hz: float, context: str) -> float:
     """Return ``rate_hz`` as a float.
 
     Args:
-        rate_hz: Frames a second.
+        rate_hz: Frames per second.
         context: What to call the number in errors.
 
     Raises:
-        MotionError: It isn't a rate motion is recorded at, 5 to 1000 frames a second.
+        MotionError: It isn't a rate motion is recorded at, 5 to 1000 frames per second.
     """
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise MotionError(
@@ -50,7 +50,7 @@ def check_length(frame_count: int, rate_hz: float, context: str) -> None:
 
     Args:
         frame_count: How many.
-        rate_hz: Frames a second.
+        rate_hz: Frames per second.
         context: What to call the file in errors.
 
     Raises:
@@ -78,7 +78,7 @@ def rate_from_frame_time(text: str) -> float:
     """Return the frame rate that a written frame time stands for.
 
     The digits are the tolerance: 0.0333 was rounded from a time between 0.03325 and 0.03335 s, so
-    it stands for 30 frames a second, and 0.0166, cut off from 0.01667, for 60. A time whose
+    it stands for 30 frames per second, and 0.0166, cut off from 0.01667, for 60. A time whose
     inverse is a whole number is taken as it is; zeros at the end don't count as digits.
 
     Args:

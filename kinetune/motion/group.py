@@ -1,4 +1,4 @@
-"""Dancers who dance together to one music.
+"""Groups of dancers with one piece of music.
 
 All clips of a group share one time line: each begins at 0 s. What a group does as a whole is the
 mean over the dancers who are still dancing. Axes: T frames, F features.
@@ -64,7 +64,7 @@ class DanceGroup:
 
     @property
     def fps(self) -> float:
-        """Frames a second of the longest dance."""
+        """Frames per second of the longest dance."""
         return self.longest.fps
 
 
@@ -104,7 +104,7 @@ def mean_over_dancers(values: Sequence[NDArray]) -> Array:
 
 
 def mean_joint_speed(dance: Dancers) -> tuple[Array, float]:
-    """Return the mean joint speed of a dance, m/s, (T,), and its frames a second.
+    """Return the mean joint speed of a dance, m/s, (T,), and its frames per second.
 
     Dancers of a group at other rates are read at the rate of the longest.
     """

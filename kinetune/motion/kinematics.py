@@ -1,4 +1,4 @@
-"""Where the joints are, and how fast: forward kinematics and its derivatives.
+"""Forward kinematics, velocities and accelerations of joints.
 
 Metres, y up, seconds. Axes: T frames, J = 24 joints. Central differences inside, one-sided at
 both ends.

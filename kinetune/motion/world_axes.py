@@ -1,4 +1,4 @@
-"""Which way is up in a file's world, decided by the body, and how to turn that way to y.
+"""Detection of the up axis from the body, and rotation to y up.
 
 Conventions: axes are named with their sign, ``"+y"`` or ``"-z"``; our world is ``"+y"``, metres.
 People are upright most of the time, so the mean direction from ankles to shoulders is up. Formats

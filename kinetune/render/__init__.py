@@ -1,1 +1,1 @@
-"""Pictures and films of a dance and its music."""
+"""Pictures and videos of a dance and its music."""

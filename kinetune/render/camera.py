@@ -1,4 +1,4 @@
-"""The camera: it follows the dancer at one height and one tilt, as near as the dance allows.
+"""A camera that follows the dancer at fixed height, tilt and distance.
 
 Conventions: world metres, y up; pictures are WIDTH x HEIGHT pixels from the upper left corner.
 Since height, tilt and distance never change within a film, where a pixel meets the floor is the

@@ -1,4 +1,4 @@
-"""What a piece's control score asks for, as marks on a time axis. Seconds."""
+"""A control score's sections, accents and silences as marks on a time axis. Seconds."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch with a label."""
+    """A time span with a label."""
 
     start_s: float
     end_s: float

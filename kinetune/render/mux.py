@@ -1,4 +1,4 @@
-"""A film and its music in one file, through PyAV: MP4 with H.264 and AAC. Seconds, Hz."""
+"""Video and audio in one MP4 file (H.264 and AAC), through PyAV. Seconds, Hz."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

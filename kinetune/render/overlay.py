@@ -1,4 +1,4 @@
-"""What stands over the pictures: the title, a bar.beat counter, and the waveform with its marks.
+"""Video overlay: title, bar.beat counter, and waveform with marks.
 
 Conventions: seconds; pixels from the upper left corner. The waveform shows the whole piece, or the
 page of half a minute in which the film is; its drawing is kept until the page turns.

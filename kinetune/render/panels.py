@@ -1,6 +1,6 @@
 """The panels of a picture: dancers, body speed and music on one time axis, drawn with matplotlib.
 
-Conventions: seconds to the right; a page is the stretch from ``start_s`` to ``end_s``. The dancer's
+Conventions: seconds to the right; a page is the span from ``start_s`` to ``end_s``. The dancer's
 left is blue and the right orange. Dancers are drawn to scale: a metre is as long across as up.
 """
 
@@ -44,7 +44,7 @@ _PANEL_INCHES = (11.9, 1.75)
 
 @dataclass(frozen=True)
 class Page:
-    """A stretch of a piece that is drawn on one time axis."""
+    """A span of a piece that is drawn on one time axis."""
 
     start_s: float
     end_s: float

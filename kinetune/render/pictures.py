@@ -119,7 +119,7 @@ def draw_edit(
     Args:
         path: PNG to write.
         before: The music before.
-        edited: The music after, with the stretch that is new.
+        edited: The music after, with the span that is new.
         marks: Sections, silences and accents of the music after.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The dancer, or all of a group, as moving pictures, filmed by a camera that follows.
+"""Video frames of one dancer or a group, with a camera that follows.
 
 Conventions: world metres, y up; seconds; pictures are (H, W, 3) uint8 at 30 a second. Axes: D
 dancers, T pictures. A dancer whose clip is over keeps its last pose.

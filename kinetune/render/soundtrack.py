@@ -1,4 +1,4 @@
-"""Music on a film that exists: its pictures are copied untouched, its own sound is left out.
+"""Music on an existing video: the video stream is copied, the original sound is dropped.
 
 Conventions: seconds from the film's first picture, whatever time its container starts at. Any
 container and picture format that FFmpeg reads and an .mp4 can hold. Only the film's own file is
@@ -54,7 +54,7 @@ def check_film(path: Path, offset_s: float = 0.0) -> FilmInfo:
         offset_s: When in the film the music begins.
 
     Raises:
-        ConfigError: It is no regular file, can't be read, holds no moving pictures, pictures
+        ConfigError: It is no regular file, can't be read, contains no moving pictures, pictures
             without times or pictures an .mp4 can't hold, or ends before the music begins.
         MissingExtraError: PyAV isn't installed.
     """

@@ -51,7 +51,7 @@ class Stage:
         self._picture = self._background()
         self._floor = self._picture[self.first_row :].copy()
         self._glows = {bar: self._glow(bar=bar) for bar in (False, True)}
-        # Work space: large arrays made anew for each picture would cost more than the drawing.
+        # Work space: large arrays regenerated for each picture would cost more than the drawing.
         self._work = (np.empty_like(self.right), np.empty_like(self.right))
 
     def picture(
@@ -111,7 +111,7 @@ class Stage:
         return 1.0 - through
 
     def _around(self, low: NDArray, high: NDArray) -> tuple[slice, slice]:
-        """The rows below the horizon, and the columns, of a stretch of floor and its margin."""
+        """The rows below the horizon, and the columns, of a span of floor and its margin."""
         ahead = self.ahead[:, 0]
         inside = np.flatnonzero(
             (ahead > low[1] - _SHADOW_REACH_M) & (ahead < high[1] + _SHADOW_REACH_M)

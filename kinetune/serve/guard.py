@@ -1,4 +1,4 @@
-"""Middleware: who may call, and how much they may send.
+"""Middleware: access control and size limits.
 
 A page of another site must not reach a server on this machine. Its requests carry that site's
 ``Origin``; after DNS rebinding they carry its ``Host``. Both are checked on every request.

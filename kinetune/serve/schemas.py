@@ -1,4 +1,4 @@
-"""What the API takes and returns."""
+"""Request and response schemas of the API."""
 
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -83,7 +83,7 @@ JobRequest = Annotated[GenerateJob | EditJob | FilmJob, Field(discriminator="tas
 
 
 class Inspection(BaseModel):
-    """What a motion file holds; see ``kinetune inspect --json``."""
+    """What a motion file contains; see ``kinetune inspect --json``."""
 
     format: str
     fps: float

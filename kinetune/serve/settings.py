@@ -1,4 +1,4 @@
-"""What a server allows: limits of size, length, time and number, and who may call it."""
+"""Server settings: limits of size, length, time and number, and access control."""
 
 import ipaddress
 from dataclasses import dataclass

@@ -177,7 +177,7 @@ class Store:
         return None if row is None else _work(row)
 
     def progress(self, work_id: str, stage: str, done: int, total: int) -> bool:
-        """Note how far work is; return whether it shall go on."""
+        """Note how far work is; return whether it shall continue."""
         with self._connect() as connection:
             row = connection.execute(
                 "UPDATE work SET stage = ?, done = ?, total = ? WHERE id = ? AND "

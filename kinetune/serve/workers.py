@@ -158,7 +158,7 @@ def run_worker(kind: Kind, folder: Path, max_motion_s: float) -> None:
 
 
 class _Reporter:
-    """Writes progress to the database, a few times a second."""
+    """Writes progress to the database, a few times per second."""
 
     def __init__(self, store: Store, work: Work) -> None:
         self._store, self._id, self._last = store, work.id, 0.0

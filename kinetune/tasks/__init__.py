@@ -1,9 +1,8 @@
-"""The application layer: one function a task, a typed request in, a typed result out.
+"""The application layer: one function per task, with a typed request and a typed result.
 
-The command line, and anything else with a user in front of it, builds a request and calls the
-function of the same name. Tasks never print: progress goes to a callback, what was done is in the
-result. Requests and results turn into JSON and back (``tasks.requests.serialisation``), so that
-they can be stored and sent.
+The command line and the HTTP API build requests and call these functions. Tasks never print:
+progress goes to a callback, and the result describes what was done. Requests and results turn into
+JSON and back (``tasks.requests.serialisation``), so that they can be stored and sent.
 
 Idle threads of torch's OpenMP sleep instead of spinning: on a machine that does anything else the
 small networks here run many times faster that way, and no slower on an idle one (docs/speed.md).

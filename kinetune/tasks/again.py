@@ -1,4 +1,4 @@
-"""A sound made again from its recipe."""
+"""Regeneration of a sound file from its recipe."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ class AgainRequest:
         recipe: The sidecar NAME.json, or the sound file itself.
         output: A sound file; None is NAME-again and the first one's suffix, in the current folder.
         existing: What to do where a file exists: ``refuse`` or ``replace``.
-        model: Another place of the same model; None takes that of the recipe.
+        model: Another path of the same model; None takes that of the recipe.
         device: ``auto`` or a torch device.
         blender: Blender's program, for FBX; recipes name none.
     """
@@ -64,7 +64,7 @@ def make_again(
 
     Args:
         request: Which recipe, and where to.
-        progress: Called as the work goes on.
+        progress: Called with the progress.
         pipeline: A model that is loaded already; None loads that of the recipe.
 
     Raises:

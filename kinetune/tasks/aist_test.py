@@ -1,4 +1,4 @@
-"""The paper's own test, on the 31 slices of AIST++ it used.
+"""The paper's benchmark on its 31 slices of AIST++.
 
 Each slice is 5 s of dance and music; slice k of a sequence begins k half-seconds into it (EDGE's
 cutting). The model's music is brought to -12 dBFS, as the paper's was, and everything is written
@@ -68,7 +68,7 @@ class SliceFolders:
 
 @dataclass(frozen=True)
 class AistTestRequest:
-    """The paper's test for a model, and for other systems' music beside it.
+    """The paper's benchmark for a model, and for other systems' music.
 
     Attributes:
         root: AIST++: motions/, and wavs/ or music/.
@@ -126,7 +126,7 @@ def run_aist_test(
 
     Args:
         request: What to test.
-        progress: Called as the work goes on.
+        progress: Called with the progress.
         pipeline: A model that is loaded already; None loads that of the request.
 
     Raises:

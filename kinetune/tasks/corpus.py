@@ -1,4 +1,4 @@
-"""A corpus of paired dances and music to train on, made from a seed."""
+"""Synthetic training data: paired dances and music from a seed."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +33,7 @@ class CorpusResult:
 
     Attributes:
         manifest: The file that lists its items, one a line.
-        items: How many it holds.
+        items: How many it contains.
     """
 
     manifest: str
@@ -41,11 +41,11 @@ class CorpusResult:
 
 
 def make_corpus(request: CorpusRequest, *, progress: Progress | None = None) -> CorpusResult:
-    """Make a corpus, or go on with one that was interrupted.
+    """Make a corpus, or resume an interrupted one.
 
     Args:
         request: What to make.
-        progress: Called as the work goes on.
+        progress: Called with the progress.
 
     Raises:
         KinetuneError: A setting is out of range, or the folder can't be written to.

@@ -1,7 +1,7 @@
-"""Music that exists, changed to a dance: a stretch anew, a continuation, or a variation.
+"""Edits of existing music: regenerate a span, extend it, vary it or change its genre.
 
-Music with a recipe (``tasks.recipe``) brings its dance, beats, score and genre along; what a
-request gives itself comes first.
+For music with a recipe (``tasks.recipe``), dance, beats, score and genre come from the recipe
+unless the request sets them.
 """
 
 import math
@@ -47,10 +47,10 @@ class EditRequest:
         motion: The dance; the music begins with it. None takes it from the music's recipe.
         partners: The other dancers, where the music is for a group.
         output: A sound file; None is NAME-edit.wav in the current folder.
-        redo: Start and end of a stretch to make anew, seconds; no end is that of the music.
-        continue_s: How long to go on after the end, seconds.
-        strength: How much is new, 0 to 1; None is all of a stretch, and of a whole whose rhythm
-            is kept, and 0.3 of another whole.
+        redo: Start and end of a span to regenerate, seconds; None as end is the end of the music.
+        continue_s: Seconds to add after the end.
+        strength: Amount of change, 0 to 1; None is 1 for a span or if the rhythm is kept, else
+            0.3.
         keep_rhythm: Keep the loudness envelope; None keeps it where only the genre changes.
         exact: Take times as they are, not moved to bar lines.
         options: Genre, seed, steps, guidance, beats and score of what is new; what is left out is
@@ -184,7 +184,7 @@ def edit(
 
     Args:
         request: What to change.
-        progress: Called as the work goes on.
+        progress: Called with the progress.
         pipeline: A model that is loaded already; None loads that of the request.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Scores of music for dances, whatever made it: folders in, a table with baselines out."""
+"""Evaluation of dance music from any system: folders in, a table with baselines out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -100,7 +100,7 @@ def evaluate(request: EvaluateRequest, *, progress: Progress | None = None) -> E
 
     Args:
         request: What to score.
-        progress: Called as the work goes on.
+        progress: Called with the progress.
 
     Raises:
         KinetuneError: A folder, file or label can't be used; nothing was written.

@@ -1,4 +1,4 @@
-"""A film of a dance with its music, or somebody's film with other music on it."""
+"""Videos of a dance with music, or new music on an existing video."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -65,7 +65,7 @@ def film(request: FilmRequest, *, progress: Progress | None = None) -> FilmResul
 
     Args:
         request: What to film.
-        progress: Called as the work goes on.
+        progress: Called with the progress.
 
     Raises:
         KinetuneError: A file can't be read, or the film exists or can't be written.

@@ -1,4 +1,4 @@
-"""Music for dances: motion files in, sound files and all that goes with them out."""
+"""Generation of music for motion files, with all requested side outputs."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -218,8 +218,8 @@ def generate(
 
     Args:
         request: What to make.
-        progress: Called as the work goes on.
-        on_piece: Called with every piece as soon as its files stand.
+        progress: Called with the progress.
+        on_piece: Called with every piece as soon as its files are written.
         pipeline: A model that is loaded already; None loads that of the request.
 
     Raises:

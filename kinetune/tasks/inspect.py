@@ -1,4 +1,4 @@
-"""What a motion file holds, and where the beats of its dance are."""
+"""Format, length, tempo and beats of a motion file."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,7 @@ class TempoCandidate:
     """Another tempo the dance may have.
 
     Attributes:
-        bpm: Beats a minute.
+        bpm: Beats per minute.
         first_beat_s: Time of the first beat, seconds.
         score: How likely against the chosen tempo, 1 for equally so.
     """
@@ -50,10 +50,10 @@ class BeatReading:
     """One way to count the dance.
 
     Attributes:
-        bpm: Beats a minute.
+        bpm: Beats per minute.
         first_beat_s: Time of the first beat, seconds.
         bar_start_s: Time of a beat that begins a bar.
-        metre: Beats to the bar.
+        metre: Beats per bar.
         probability: That tempo and beats are right, 0 to 1.
     """
 
@@ -66,22 +66,22 @@ class BeatReading:
 
 @dataclass(frozen=True)
 class InspectResult:
-    """What a motion file holds.
+    """The content of a motion file, and the beats of its dance.
 
     Attributes:
         motion: The file.
         format: The format by its usual name.
-        fps: Frames a second.
+        fps: Frames per second.
         frames: Number of frames.
         duration_s: Length, seconds.
         joints: How many joints the file's own skeleton has.
         note: What had to be assumed, one line; empty if nothing.
         motion_beats_s: Kinematic beats, seconds.
-        bpm: Beats a minute.
+        bpm: Beats per minute.
         first_beat_s: Time of the first beat.
         bar_start_s: Time of a beat that begins a bar.
         confidence: Probability that tempo and beats are right, 0 to 1.
-        metre: Beats to the bar.
+        metre: Beats per bar.
         doubt: What makes the beats uncertain, in a few words; empty if nothing does.
         readings: The ways to count the dance, most likely first.
         alternatives: Other tempi, best first.
@@ -189,7 +189,7 @@ class GroupDancer:
     Attributes:
         motion: The file.
         format: The format by its usual name.
-        fps: Frames a second.
+        fps: Frames per second.
         frames: Number of frames.
         duration_s: Length, seconds.
         note: What had to be assumed, one line; empty if nothing.
@@ -214,11 +214,11 @@ class InspectGroupResult:
     Attributes:
         dancers: Each dancer alone, in the order of the request.
         duration_s: Length of the longest dance, seconds.
-        bpm: Beats a minute of the group, as all that follows.
+        bpm: Beats per minute of the group, as all that follows.
         first_beat_s: Time of the first beat.
         bar_start_s: Time of a beat that begins a bar.
         confidence: Probability that tempo and beats are right, 0 to 1.
-        metre: Beats to the bar.
+        metre: Beats per bar.
         doubt: What makes the beats uncertain; empty if nothing does.
         readings: The ways to count the dance, most likely first.
         picture: The picture written.

@@ -55,7 +55,7 @@ class Music:
 
     @property
     def bpm(self) -> float:
-        """Beats a minute; the mean where the tempo drifts."""
+        """Beats per minute; the mean where the tempo drifts."""
         return self.beats.bpm
 
     @property

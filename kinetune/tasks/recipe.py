@@ -1,8 +1,8 @@
-"""The recipe of a sound file: all that is needed to make it again, or to change it.
+"""Recipes: everything needed to regenerate or edit a sound file.
 
-It stands beside the sound as ``NAME.json``, with paths as seen from that folder, and in the sound
-file's comment, with the names of files only: the same music is the same bytes wherever it stands.
-Checksums are SHA-256.
+A recipe is written beside the sound as ``NAME.json``, with paths relative to that folder. It is
+also in the sound file's comment, with file names only, so that the bytes don't depend on the
+folder. Checksums are SHA-256.
 """
 
 import hashlib

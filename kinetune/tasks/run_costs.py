@@ -1,4 +1,4 @@
-"""What a run has taken: seconds of each stage, and memory."""
+"""Run time of each stage, and peak memory."""
 
 import sys
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Several pieces for one dance: ranked by how well they follow the body, drawn on one time axis."""
+"""Several pieces for one dance, ranked by how well they follow the motion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""How the model learns: prepare, dataset, one loop, one thin file a trainer."""
+"""Training: data preparation, data sets, one training loop, one module per trainer."""

@@ -1,4 +1,4 @@
-"""A run's folder: who may write to it, whether it goes on or starts anew, and its log.
+"""The folder of a training run: locking, resuming or restarting, and the log.
 
 One trainer has one folder of a run, such as ``runs/default/diffusion``. It holds ``state``
 (weights, moving average and optimiser), ``log.jsonl``, ``events`` for TensorBoard, and a file that
@@ -60,7 +60,7 @@ class RunOptions(TypedDict, total=False):
     Attributes:
         minutes: Wall-clock limit of this call; None trains all steps.
         resume: Continue from the state of the run's folder.
-        restart: Delete the state and the log of the run's folder and start anew.
+        restart: Delete the state and the log in the run's folder and start again.
         on_step: Called after every step.
     """
 
@@ -106,7 +106,7 @@ def open_run(
         on_step: See :class:`RunOptions`.
 
     Raises:
-        ConfigError: The options contradict each other, or the folder holds a run and neither
+        ConfigError: The options contradict each other, or the folder contains a run and neither
             ``resume`` nor ``restart`` is set.
         OutputError: Another process trains in the folder, or it can't be written to.
     """

@@ -1,1 +1,1 @@
-"""Dances from a seed, and real dances warped to a beat."""
+"""Choreographed dances from a seed, and real dances time-warped to a beat."""

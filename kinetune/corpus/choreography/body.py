@@ -1,4 +1,4 @@
-"""From control curves to a body: joint rotations and the path of the root.
+"""Conversion of control curves to joint rotations and the root trajectory.
 
 A *control* is one number over time, such as how far the left elbow is bent; :data:`CONTROLS` names
 them all. Legs are solved from the feet by two-bone inverse kinematics, so planted feet stay in
@@ -43,7 +43,7 @@ def clip_from_controls(curves: Array, *, fps: float, name: str) -> MotionClip:
 
     Args:
         curves: (T, controls) in the order of :data:`CONTROLS`; feet in world metres.
-        fps: Frames a second.
+        fps: Frames per second.
         name: Name of the clip.
     """
     local = np.zeros((len(curves), skeleton.JOINT_COUNT, 4))

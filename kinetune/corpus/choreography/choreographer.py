@@ -1,4 +1,4 @@
-"""Dances from a seed: phrases of a genre's moves on a steady beat.
+"""Choreography from a seed: phrases of a genre's moves on a steady beat.
 
 A dance consists of phrases of eight beats. Each draws footwork, arms, trunk and head from its
 genre's vocabulary, varied and mirrored. Targets fall on beats and half-beats, so the body slows
@@ -45,7 +45,7 @@ def choreograph(seed: int, request: DanceRequest) -> Dance:
 
     Args:
         seed: Same seed, same dance.
-        request: What it is asked to be.
+        request: Properties of the dance.
     """
     code = request.code
     rng = np.random.default_rng([seed, 101, genres.genre_index(code)])

@@ -1,4 +1,4 @@
-"""From events to curves: every control sampled over time, with a dancer's timing errors.
+"""Control curves from events, with a dancer's timing errors.
 
 Every event becomes a key, shifted by a timing error. Between keys a limb waits, moves with minimum
 jerk, and overshoots a little after a snap. Beats for time inside, degrees and metres.
@@ -153,7 +153,7 @@ def add_idle_motion(rng: np.random.Generator, curves: Array, looseness: float, f
         rng: Source of the movements.
         curves: (T, controls).
         looseness: Size of the movements, 0 to 1.
-        fps: Frames a second.
+        fps: Frames per second.
     """
     out = curves.copy()
     for name, column in body.COLUMN.items():

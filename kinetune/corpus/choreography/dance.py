@@ -1,6 +1,6 @@
-"""What a dance is asked to be, and a dance with its beats, bars and energy.
+"""Dance requests, and dances with beats, bars and energy.
 
-Seconds; beats a minute; energies 0 to 1.
+Seconds; beats per minute; energies 0 to 1.
 """
 
 from dataclasses import dataclass
@@ -29,15 +29,15 @@ _SPEED_SMOOTHING = 2.0
 
 @dataclass(frozen=True)
 class DanceRequest:
-    """What a dance is asked to be.
+    """Properties of a dance to make.
 
     Attributes:
         genre: Name or code, see kinetune/genres.py.
-        bpm: Beats a minute, 60 to 180.
+        bpm: Beats per minute, 60 to 180.
         duration_s: Length in seconds, positive.
         first_beat_s: Time of a downbeat; the beat grid extends both ways. Drawn within the first
             bar when None.
-        fps: Frames a second of the clip.
+        fps: Frames per second of the clip.
 
     Raises:
         ConfigError: The genre is unknown or a number is out of range.
@@ -92,7 +92,7 @@ class Dance:
         clip: The motion.
         beats_s: Times of the beats inside the clip, seconds.
         downbeats_s: Those beats that open a bar of four.
-        bpm: Beats a minute.
+        bpm: Beats per minute.
         genre: Two-letter code.
         energy: How strongly the body moves in each beat, 0 to 1, shape (n_beats,).
     """
@@ -113,7 +113,7 @@ def annotate(
     Args:
         clip: The motion.
         first_beat_s: Time of any downbeat, seconds.
-        bpm: Beats a minute.
+        bpm: Beats per minute.
         code: Two-letter genre.
         planned: Intended strength of the bars from the one before the clip on, (bars,); it counts
             for a fifth of the energy. Measured from the body alone when None.

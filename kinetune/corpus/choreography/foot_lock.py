@@ -1,4 +1,4 @@
-"""Foot locking: feet of real motion made to stand still.
+"""Foot locking: removal of foot sliding from real motion.
 
 The drift of the floor under the lowest joint is removed. During a *stance*, in which the ball of a
 foot is low and slow, the ball is kept in one position by leg inverse kinematics. Between two
@@ -54,7 +54,7 @@ def lock_feet(quats: Array, root_m: Array, fps: float) -> tuple[Array, Array]:
     Args:
         quats: Local rotations, (T, 24, 4).
         root_m: Path of the pelvis, (T, 3), the floor about zero.
-        fps: Frames a second.
+        fps: Frames per second.
 
     Returns:
         Rotations, (T, 24, 4), changed in legs and feet, and the root, (T, 3), changed in height.
@@ -114,7 +114,7 @@ def _close_gaps(flags: Flags, frames: int) -> Flags:
 
 
 def _split_creep(ball: Array, first: int, end: int) -> list[tuple[int, int]]:
-    """A stretch in parts within which the ball stays near its first position."""
+    """A span in parts within which the ball stays near its first position."""
     parts, start = [], first
     for frame in range(first, end):
         if np.linalg.norm(ball[frame, [0, 2]] - ball[start, [0, 2]]) > _CREEP_M:

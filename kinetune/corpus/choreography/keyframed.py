@@ -1,4 +1,4 @@
-"""Dances as animators key them: from pose to pose, every key on a beat.
+"""Keyframed dances: interpolated poses with every key on a beat.
 
 Poses are taken from real clips. Unlike people, such a body arrives exactly on the beat; a beat
 network needs both kinds. Seconds, metres, y up.
@@ -17,7 +17,7 @@ from kinetune.motion.clip import MotionClip
 
 Array = NDArray[np.float64]
 
-# Beats from key to key, one choice a dance.
+# Beats from key to key, one choice per dance.
 _BEATS_A_KEY = (0.5, 1.0, 1.0, 1.0, 2.0)
 # How many poses a dance uses; a bar or two come back again and again.
 _POSES = (4, 4, 8, 8, 16)
@@ -33,7 +33,7 @@ def keyframe_dance(seed: int, clips: Sequence[MotionClip], request: DanceRequest
     Args:
         seed: Same seed and clips, same dance.
         clips: Where the poses come from.
-        request: What it is asked to be; the genre is a label.
+        request: Properties of the dance; the genre is a label.
     """
     code, period_s = request.code, request.period_s
     rng = np.random.default_rng([seed, 121, genres.genre_index(code)])

@@ -32,7 +32,7 @@ class LabelledDance:
         clip: The dance, 30 fps.
         genre: Code of its genre.
         dancer: AIST's number of the dancer, such as ``d04``.
-        bpm: Beats a minute of the music it was danced to.
+        bpm: Beats per minute of the music it was danced to.
         downbeat_s: Time of a beat that opens a bar, or None where only the tempo is known.
     """
 

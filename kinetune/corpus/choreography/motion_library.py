@@ -56,7 +56,7 @@ def read_clip_folder(folder: Path) -> tuple[MotionClip, ...]:
     """Return the dances of a user's folder, in order of their names.
 
     Raises:
-        ConfigError: The folder is missing, holds no motion, or a clip of it can't be used.
+        ConfigError: The folder is missing, contains no motion, or a clip of it can't be used.
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder of clips")

@@ -1,4 +1,4 @@
-"""The vocabulary of ten dances as tables: poses, steps, and the weights of each genre.
+"""Movement vocabulary of the ten genres as tables: poses, steps, weights.
 
 A *move* is four beats of :class:`Event`, each a control's target at a beat. Degrees for joints,
 metres for feet and pelvis, beats for time. The left side is written down; the other side is its

@@ -1,7 +1,7 @@
 """Real motion warped to a beat: cut, mirrored, joined and time-warped.
 
 A clip's own beats are found by the tracker of ``motion/beats/tempo.py`` from its kinematic events.
-A stretch of them is mapped to consecutive beats of the grid, in double or half time where that
+A span of them is mapped to consecutive beats of the grid, in double or half time where that
 warps it less. Stretches are rotated and moved so that each starts where the last one ended.
 Seconds, metres, y up.
 """
@@ -46,12 +46,12 @@ _FORWARD = np.array([0.0, 0.0, 1.0])
 
 
 def warp_to_beats(seed: int, clips: Sequence[MotionClip], request: DanceRequest) -> Dance:
-    """Return a dance made of stretches of real clips, warped to the beats.
+    """Return a dance made of spans of real clips, warped to the beats.
 
     Args:
         seed: Same seed and clips, same dance.
         clips: What it is cut from.
-        request: What it is asked to be; the genre is a label, the movement is that of the clips.
+        request: Properties of the dance; the genre is a label, the movement is that of the clips.
 
     Raises:
         ConfigError: No clip can be warped to the tempo.
@@ -73,7 +73,7 @@ def warp_to_beats(seed: int, clips: Sequence[MotionClip], request: DanceRequest)
 
 @dataclass(frozen=True, eq=False)
 class _Segment:
-    """A stretch of a clip with the clip's beats in it, (n,), one for each beat of the grid."""
+    """A span of a clip with the clip's beats in it, (n,), one for each beat of the grid."""
 
     clip: MotionClip
     clip_beats_s: Array
@@ -121,7 +121,7 @@ class _DanceBuilder:
 def _draw_segment(
     rng: np.random.Generator, clips: Sequence[MotionClip], period_s: float
 ) -> _Segment:
-    """Draw a stretch of some clip that this tempo does not warp too far."""
+    """Draw a span of some clip that this tempo does not warp too far."""
     for _ in range(_MAX_DRAWS):
         number = int(rng.integers(len(clips)))
         beat_times = _match_octave(own_beats(clips[number]), period_s)

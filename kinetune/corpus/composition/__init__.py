@@ -1,1 +1,1 @@
-"""Music for a dance as notes."""
+"""Composition: music for a dance as notes."""

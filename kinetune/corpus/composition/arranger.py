@@ -1,4 +1,4 @@
-"""Bars to be written, and the writer that turns steps into notes with a player's timing.
+"""Bars of a score, and a writer that turns steps into notes with humanised timing.
 
 Seconds, MIDI pitches, velocities and energies 0 to 1; bars have four beats of four steps.
 """

@@ -1,4 +1,4 @@
-"""What the composer uses of a dance: energy of the beats, impacts, contrast.
+"""Dance analysis for the composer: energy per beat, impacts, contrast.
 
 Seconds; energies and impacts 0 to 1. Beats are the dance's own; every beat has two halves.
 """

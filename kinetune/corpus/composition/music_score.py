@@ -1,4 +1,4 @@
-"""Music as symbols: what a composer knows of a dance, and the score a mixer renders.
+"""Symbolic music: the composer's input, and the score that the mixer renders.
 
 Seconds, MIDI pitches, velocities and energies 0 to 1.
 """
@@ -17,7 +17,7 @@ class DanceProfile:
 
     Attributes:
         genre: Two-letter code.
-        bpm: Beats a minute.
+        bpm: Beats per minute.
         duration_s: Length, seconds.
         downbeat_s: Time of any downbeat, seconds.
         energy: One value 0 to 1 for each beat inside the duration, shape (n_beats,).
@@ -123,7 +123,7 @@ class Score:
 
     Attributes:
         genre: Two-letter code.
-        bpm: Beats a minute.
+        bpm: Beats per minute.
         key: Tonic as pitch class, 0 is C.
         duration_s: Length, seconds.
         bars_s: Starts of the bars; the first may lie before zero.

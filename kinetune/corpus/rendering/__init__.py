@@ -1,1 +1,1 @@
-"""Notes to sound: instruments, mix and master."""
+"""Rendering of notes to sound: instruments, mix and master."""

@@ -16,7 +16,7 @@ from kinetune.corpus.rendering.synthesis import Wave
 
 PEAK = 0.97
 # Loudness of the loudest passages, root mean square: that at which a mix meets compressor and
-# limiter, so that its crest factor is that of records, and that to which it is turned down again.
+# limiter, so that its crest factor is that of records, and that to which it is attenuated again.
 _DRIVEN_RMS, _TARGET_RMS = 0.24, 0.16
 _BLOCK_S = 0.004
 # Gain from energy 0 to energy 1: of everything, and of the treble on top of that.
@@ -85,7 +85,7 @@ def tone_filter(hz: Wave, power: Wave, mix: Mix, rate_hz: int) -> Wave:
         hz: Frequencies of the spectrum, ascending.
         power: Its power at each.
         mix: Its ``tone_db`` is not empty.
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
     """
     tone_hz = np.array([hz for hz in TONE_HZ if hz < 0.45 * rate_hz])
     third = 2.0 ** (1.0 / 3.0)

@@ -41,7 +41,7 @@ def render(score: Score, rate_hz: int = 44_100, *, channels: int = 2) -> Sound:
 
     Args:
         score: What to play.
-        rate_hz: Samples a second, 8,000 or more.
+        rate_hz: Samples per second, 8,000 or more.
         channels: 1 or 2.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The notes of one part as sound: rendered once for each sound, placed on the beat, block by block.
+"""Rendering of one part's notes, block by block; equal notes share one rendering.
 
 Notes of nearly the same length and force share a rendering; hits of a drum take turns among three.
 A note that rises slowly starts early, so that it has risen on its beat. Samples (N,), seconds, Hz.
@@ -62,7 +62,7 @@ class NotePlayer:
     Args:
         part: The part.
         notes: Its notes, in order of start.
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
         first: Sample at which the first block begins, counted from time 0; notes that would start
             earlier start there.
         dtype: Of the samples.

@@ -119,7 +119,7 @@ def resampled_zone(zone: Zone, *, pitch: float, duration_s: float, rate: int) ->
         zone: The recording.
         pitch: MIDI pitch.
         duration_s: A looped zone lasts as long; another ends sooner if its recording does.
-        rate: Samples a second of the result.
+        rate: Samples per second of the result.
     """
     # Samples out for each sample in.
     ratio = rate / rate_hz() * 2.0 ** ((zone.pitch - pitch) / 12.0)

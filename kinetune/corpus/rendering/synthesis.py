@@ -37,7 +37,7 @@ class NoteSpec:
         hz: Pitch.
         gate_s: Time from note on to note off, seconds; the release follows.
         velocity: 0 to 1.
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
         timbre: The instrument's parameters.
     """
 
@@ -188,7 +188,7 @@ def plucked_string(
 
     Args:
         n: Samples.
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
         hz: Pitch.
         damp: Share of the level kept over each second at low pitch, 0 to 1.
         bright: Brightness of the pluck, 0 a thumb, 1 a plectrum.

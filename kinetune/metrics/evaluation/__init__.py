@@ -1,1 +1,1 @@
-"""From folders of music and dances to tables, intervals and pictures."""
+"""Evaluation of folders of music and dances: tables, intervals and pictures."""

@@ -69,12 +69,12 @@ class AudioAnalysis:
 
     @property
     def tempo_bpm(self) -> float:
-        """Beats a minute of a line through the beats; 0 for fewer than three beats."""
+        """Beats per minute of a line through the beats; 0 for fewer than three beats."""
         return estimate_tempo(self.beats_s)
 
 
 def estimate_tempo(beats_s: Array) -> float:
-    """Return beats a minute of a line through beat times (K,) in seconds; 0 for fewer than 3.
+    """Return beats per minute of a line through beat times (K,) in seconds; 0 for fewer than 3.
 
     librosa's beats stand on a grid of 23 ms; a line through all of them is finer than any interval.
     """

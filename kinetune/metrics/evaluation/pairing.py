@@ -133,7 +133,7 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     """Return the folder's files with one of the suffixes by stem, in order.
 
     Raises:
-        ConfigError: The folder is missing, holds none, or holds two of one stem.
+        ConfigError: The folder is missing, contains none, or holds two of one stem.
     """
     named: dict[str, Path] = {}
     for path in _entries(folder):
@@ -175,7 +175,7 @@ def _holds_sounds(folder: Path) -> bool:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What a folder holds, in order.
+    """What a folder contains, in order.
 
     Raises:
         ConfigError: It is missing, no folder, or can't be read.

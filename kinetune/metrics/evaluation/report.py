@@ -77,7 +77,7 @@ def results_csv(evaluation: Evaluation) -> str:
 
 
 def dances_csv(evaluation: Evaluation) -> str:
-    """Return every dance's values as CSV, one dance of one row a line."""
+    """Return every dance's values as CSV, one dance of one row per line."""
     metrics = [name for name in evaluation.metrics
                if any(name in row for row in evaluation.values.values())]  # fmt: skip
     rows: list[Sequence[object]] = [("label", "dance", *metrics)]

@@ -1,6 +1,6 @@
 """The scores of every row and every dance, from their analyses.
 
-Conventions: one value a dance; several takes, or several random partners, are averaged within the
+Conventions: one value per dance; several takes, or several random partners, are averaged within the
 dance first, so that a row's ``n`` counts dances. NaN is an undefined value.
 """
 

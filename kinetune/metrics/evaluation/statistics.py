@@ -1,6 +1,6 @@
 """Confidence intervals and paired tests.
 
-Conventions: one value a dance; NaN where it is undefined, which leaves the dance out and lowers
+Conventions: one value per dance; NaN where it is undefined, which leaves the dance out and lowers
 ``n``. Intervals are 95 %. Means and statistics of a few columns get percentile bootstrap intervals
 over dances (``scipy.stats.bootstrap``). Distances between sets get the jackknife over groups of
 dances instead, because drawing a dance twice would itself enlarge the distance. Rows are compared
@@ -111,7 +111,7 @@ def jackknife_estimate(statistic: Callable[[NDArray[np.int64]], float], count: i
     value = statistic(indices)
     if count < _MIN_JACKKNIFE_DANCES or not np.isfinite(value):
         return Estimate(value, NAN, NAN, count)
-    # A group is every twentieth dance, not a stretch of them: folders are sorted by genre.
+    # A group is every twentieth dance, not a span of them: folders are sorted by genre.
     groups = min(_JACKKNIFE_GROUPS, count)
     left_out = np.array([statistic(indices[indices % groups != k]) for k in range(groups)])
     variance = (groups - 1) / groups * ((left_out - left_out.mean()) ** 2).sum()

@@ -1,1 +1,1 @@
-"""The networks some metrics need, and their weights."""
+"""Networks used by some metrics, and their weights."""

@@ -1,10 +1,10 @@
 """Embeddings of sound by name, for the distances between sets.
 
-Conventions: a sound of any rate and channels in, float32 (frames, D) out, one row a stretch of
+Conventions: a sound of any rate and channels in, float32 (frames, D) out, one row a span of
 sound. A distance belongs to its embedding: never compare those of two.
 
 - ``genre``: the penultimate layer of the bundled dance-genre classifier, 3 s every 0.5 s, D = 64.
-- ``vggish``: what published Frechet audio distances use, 0.96 s after 0.96 s, D = 128.
+- ``vggish``: what published Fréchet audio distances use, 0.96 s after 0.96 s, D = 128.
 - ``mfcc``: means and deviations of 20 mel cepstral coefficients, second by second, D = 40; no
   weights; timbre alone.
 """

@@ -5,7 +5,7 @@ Conventions: mono samples (B, N) at ``GenreConfig.rate_hz``, ``window_samples`` 
 square before its log mel spectrogram with the fixed reference is taken, so gain changes nothing.
 Axes: B windows, N samples, M mel bands, L mel frames, C channels, D embedding.
 
-A folder holds ``config.json`` and ``model.safetensors`` in half precision.
+A folder contains ``config.json`` and ``model.safetensors`` in half precision.
 """
 
 import json
@@ -37,7 +37,7 @@ class GenreConfig:
     """Configuration of a classifier.
 
     Attributes:
-        rate_hz: Samples a second of its input.
+        rate_hz: Samples per second of its input.
         n_mels: Mel bands M.
         window_s: Length of a window, seconds.
         hop_s: From one window to the next, seconds.

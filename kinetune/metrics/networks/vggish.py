@@ -1,4 +1,4 @@
-"""VGGish, the embedding that published Frechet audio distances rest on.
+"""VGGish, the embedding that published Fréchet audio distances rest on.
 
 Conventions: mono at 16 kHz in [-1, 1]; log mel patches (B, 1, 96, 64) of 0.96 s without overlap;
 embeddings (B, 128) before the last activation, without principal components, as fadtk and

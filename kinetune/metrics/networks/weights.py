@@ -26,7 +26,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     ``state_dict`` is opened there.
 
     Raises:
-        ModelError: The file is missing, damaged, or holds something other than tensors.
+        ModelError: The file is missing, damaged, or contains something other than tensors.
     """
     path = Path(path)
     if not path.is_file():

@@ -1,1 +1,1 @@
-"""What a person asks for beside the dance: sections, accents, dynamics, bars."""
+"""User controls in addition to the dance: sections, accents, dynamics, bars."""

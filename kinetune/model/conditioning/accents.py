@@ -1,10 +1,10 @@
-"""Accents made of the piece's own strongest hit, and silences, in the spectrogram.
+"""Accents from copies of the piece's own sharpest onset, and silences, in the spectrogram.
 
 The frames after the sharpest rise of the whole spectrogram are added at the accent, and the frames
-just before it are turned down. Whether the accent stands out is measured on synthesised sound,
-since a spectrogram need not be consistent; on multiresolution spectrograms, which only a vocoder
-can turn into sound, by how they rise. Works on log mel spectrograms in [-1, 1]; axes: M mel bands,
-L mel frames.
+just before it are attenuated. Its prominence is measured on synthesised sound, because a
+spectrogram need not be consistent. On multiresolution spectrograms, which only a vocoder can turn
+into sound, it is measured by their rise. Works on log mel spectrograms in [-1, 1]; axes: M mel
+bands, L mel frames.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where bars begin on a beat grid, and the line of them that lies nearest. Seconds."""
+"""Bar lines of a beat grid, and the nearest one to a time. Seconds."""
 
 import numpy as np
 from numpy.typing import NDArray

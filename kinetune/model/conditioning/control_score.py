@@ -1,24 +1,24 @@
-"""A score: what a person wants where, written by hand as a short TOML file.
+"""Control score: sections, accents and silences that a user sets, in a short TOML file.
 
 ```toml
-[[sections]]          # genre and energy of a stretch; between sections the dance decides
+[[sections]]          # genre and energy of a span; elsewhere the motion decides
 start_s = 16.0
 end_s = 32.0
 genre = "house"
-energy = 1.5          # 1 is the body's own effort
+energy = 1.5          # 1 follows the motion
 
-[[accents]]           # a hit that stands out
+[[accents]]           # a prominent onset
 at_s = 21.4
 strength = 1.0
 
-[[silences]]          # nothing at all
+[[silences]]          # complete silence
 start_s = 30.0
 end_s = 31.0
 ```
 
-Sections and silences begin and end at the bar lines nearest to their times, accents at their times;
-``exact = true`` at the top takes all times as they are. In a loop they are times within it; what
-stands at its end gives way to what stands at its beginning. Seconds.
+Sections and silences snap to the nearest bar lines; accents keep their times. ``exact = true`` at
+the top turns snapping off. In a loop, times are relative to its start, and its end cross-fades into
+its beginning. Seconds.
 """
 
 from collections.abc import Sequence
@@ -48,13 +48,13 @@ _FADE_OUT_S, _FADE_IN_S = 0.02, 0.005
 
 @dataclass(frozen=True)
 class Section:
-    """A stretch of its own.
+    """A time span with its own genre or energy.
 
     Attributes:
         start_s: Where it begins.
         end_s: Where it ends.
         genre: Name or code; empty leaves the piece's genre.
-        energy: Effort of the body as the music hears it, 0.1 to 3 times its own.
+        energy: Factor on the motion energy that conditions the music, 0.1 to 3.
     """
 
     start_s: float
@@ -78,7 +78,7 @@ class Accent:
 
 @dataclass(frozen=True)
 class Silence:
-    """Nothing to hear from ``start_s`` to ``end_s``."""
+    """Silence from ``start_s`` to ``end_s``."""
 
     start_s: float
     end_s: float
@@ -86,7 +86,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class ControlScore:
-    """What a person wants where; see the module.
+    """Sections, accents and silences; see the module.
 
     Attributes:
         sections: In order of time; they don't overlap.
@@ -189,7 +189,7 @@ def fit_score(
 ) -> ControlScore:
     """Return the score as it will be played: checked, moved to bar lines unless it is exact.
 
-    A stretch shorter than half a bar is left as it is, lest it vanish.
+    A span shorter than half a bar is left as it is, lest it vanish.
 
     Args:
         score: As it was written.
@@ -232,13 +232,13 @@ def scale_times(score: ControlScore, factor: float) -> ControlScore:
 def genre_weights(
     score: ControlScore, genre: str, times_s: Array, *, loop_s: float | None = None
 ) -> dict[str, Array]:
-    """Return each genre's say at each time, 0 to 1, all together 1.
+    """Return each genre's weight at each time, 0 to 1; they sum to 1.
 
     Args:
         score: A fitted score.
         genre: Code of the piece's genre, which holds where no section says otherwise.
         times_s: Where to look, (n,).
-        loop_s: Length of a loop, whose end gives way to its beginning; None for other music.
+        loop_s: Length of a loop, whose end cross-fades to its beginning; None for other music.
     """
     shares: dict[str, Array] = {}
     rest = np.ones(len(times_s))

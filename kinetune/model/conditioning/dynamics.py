@@ -1,9 +1,9 @@
-"""Bar dynamics: builds and breaks over many bars, longer than one window.
+"""Bar dynamics: build-ups and breaks that are longer than one window.
 
-A window of 12 s has no context beyond itself. So every bar of a long piece gets a level: the effort
-of the body relative to the most active bars, as the median of five bars, so that a break begins at
-its bar line. Features are scaled by the level before they are encoded, and the generated bar is
-turned down by it. Axes: M mel bands, L mel frames, T motion frames.
+A window of 12 s has no context beyond itself. So every bar of a long piece gets a level: its motion
+energy relative to the most active bars, as a median over five bars, so that a break starts at its
+bar line. Features are scaled by the level before they are encoded, and the generated bar is
+attenuated by it. Axes: M mel bands, L mel frames, T motion frames.
 """
 
 import numpy as np

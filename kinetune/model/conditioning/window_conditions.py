@@ -1,4 +1,4 @@
-"""From a dance to the conditions of every window. Seconds; T motion frames at 30 fps."""
+"""Conditions of every window of a dance. Seconds; T motion frames at 30 fps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ class WindowConditions:
     """The conditions of all windows of a plan.
 
     Attributes:
-        genres: One condition a genre, with the genre's weight in each column.
+        genres: One condition per genre, with the genre's weight in each column.
         uncond: The unconditional input for classifier-free guidance; None without guidance.
         bars_s: Bar lines, seconds from the first column, ascending; none in a loop.
         bar_level: Level of each bar, see :mod:`kinetune.model.conditioning.dynamics`, from the

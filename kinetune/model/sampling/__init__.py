@@ -1,1 +1,1 @@
-"""How a latent is denoised: windows, loops, inpainting, what windows share."""
+"""Sampling: windows, loops, inpainting, and consistency between windows."""

@@ -1,4 +1,4 @@
-"""What an edit changes, and where: times in seconds, moved to bar lines of the dance."""
+"""Specification of an edit: spans in seconds, snapped to bar lines of the dance."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class EditSpec:
     """What is to be changed.
 
     Attributes:
-        redo: Start and end of a stretch to regenerate; an end of infinity is the music's end.
+        redo: Start and end of a span to regenerate; an end of infinity is the music's end.
         continue_s: Seconds to generate after the end.
         strength: Share of new material, 0 to 1; None is 1 for a stretch and where the rhythm is
             kept, 0.3 for a whole piece.
@@ -64,7 +64,7 @@ class EditSpec:
 
 
 def edit_span(spec: EditSpec, music_s: float, clip: Dancers, grid: BeatGrid) -> tuple[float, float]:
-    """Return start and end of the new part; a stretch grows to the bar lines around it.
+    """Return start and end of the new part; a span grows to the bar lines around it.
 
     Args:
         spec: What to change.

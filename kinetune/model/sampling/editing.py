@@ -1,8 +1,8 @@
-"""Edits of existing music: regenerate a stretch, continue after the end, vary the whole.
+"""Edits of existing music: regenerate a span, extend the end, vary the whole.
 
-The music may be at any rate, mono or stereo, and by anyone. Outside the new part the file's own
-samples are kept. The model is conditioned on the dance, and on the latent of the music around the
-new part (inpainting). Times in seconds.
+The music may have any rate, be mono or stereo, and come from any source. Outside the new part the
+file's own samples are kept. The model is conditioned on the dance, and on the latent of the music
+around the new part (inpainting). Times in seconds.
 """
 
 import math
@@ -89,12 +89,12 @@ def edit_music(
         spec: What to change.
         genre: Name or code of the new part.
         sampling: See ``pipeline.sampling_options``.
-        grid: Beats to play to; found in the dance if None.
+        grid: Beats to play to; estimated from the motion if None.
         score: Genres and energy by section, accents and silences of the piece; applied to the new
             part.
 
     Raises:
-        ConfigError: The score doesn't fit the dance, or the stretch lies outside the music or the
+        ConfigError: The score doesn't fit the dance, or the span lies outside the music or the
             dance.
         AudioError: The music is silent.
     """
@@ -244,7 +244,7 @@ class _Region:
         return Sound(out.cpu().numpy().astype(np.float32), config.rate_hz)
 
     def _vocoded(self, target: Tensor, sound: Sound, seed: int) -> Sound:
-        """Return the region by the vocoder, going on from the music before the new part."""
+        """Return the region by the vocoder, continuing from the music before the new part."""
         rate_hz = self.pipeline.output_rate_hz
         # Ahead of the join by the cross-fade, where both are heard.
         first, last = (

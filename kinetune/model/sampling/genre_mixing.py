@@ -1,7 +1,7 @@
-"""One dance conditioned on several genres, each with its own weight in each column.
+"""Blending of several genres, each with its own weight in each latent column.
 
-Where one genre gives way to another, the network predicts once for each and the predictions are
-blended column by column. Axes: B windows of W columns.
+Where genres change, the network predicts once for each genre and the predictions are blended column
+by column. Axes: B windows of W columns.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -25,7 +25,7 @@ def phrase_locked_noise(
         column_s: Seconds a column.
         window: Columns of a window. A phrase is eight bars, or twice or four times that where
             eight are shorter than a window: no window sees the same noise twice.
-        seed: A later bar that is longer than the first phrase's goes on with noise from this.
+        seed: A later bar that is longer than the first phrase's continues with noise from this.
     """
     total = fresh.shape[-1]
     inner = np.round(np.asarray(bars_s) / column_s).astype(int)

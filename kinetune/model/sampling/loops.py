@@ -1,8 +1,8 @@
-"""Music that loops: whole bars whose end flows into their beginning.
+"""Seamless loops of whole bars.
 
-The latent of a loop is a circle of whole columns: the dance is stretched a little in time to fill
-whole columns with whole bars, and the sound is brought back to the dance's length afterwards (less
-than half a column, 46 ms, in all). Seconds, Hz.
+The latent of a loop is circular and has whole columns. So the dance is time-stretched slightly (by
+less than half a column, 46 ms, in all), and the sound is resampled to the dance's length
+afterwards. Seconds, Hz.
 """
 
 from dataclasses import dataclass, replace
@@ -141,13 +141,13 @@ def pad_circular(mel: Tensor) -> tuple[Tensor, int]:
 def crossfade_loop(
     samples: NDArray[np.float32], *, before: int, count: int, rate_hz: int, output: int
 ) -> NDArray[np.float32]:
-    """Cut a loop out of sound that goes on to both sides, and close it.
+    """Cut a loop out of sound that continues to both sides, and close it.
 
     Args:
         samples: (N,) or (N, channels), with ``before`` samples ahead of the loop.
         before: Samples before the loop, at least the overlap's.
         count: Samples of the loop.
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
         output: Samples of the loop after it is brought back to the dance's tempo.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The directions of a latent column in which its frames get louder.
+"""The subspace of a latent column that encodes the loudness of its frames.
 
 Keeping a latent's values in these few directions, and in these only, keeps the rhythm of the music
 and leaves its timbre free (after Choi et al. 2021, ILVR, who keep an image's low

@@ -1,9 +1,9 @@
-"""Long dances in short windows: a plan of windows, and how they are joined in the latent.
+"""Window plan for long dances, and joining of windows in the latent.
 
-At every diffusion step each window predicts on its own; where windows overlap the predictions are
+At every diffusion step each window predicts independently. Where windows overlap, predictions are
 averaged with weights that fade towards a window's edges, so all windows share one latent
-(MultiDiffusion, Bar-Tal et al. 2023). Music that loops has no ends: windows go on from its end into
-its beginning. Positions are latent columns.
+(MultiDiffusion, Bar-Tal et al. 2023). In a loop, windows wrap around from the end to the beginning.
+Positions are latent columns.
 """
 
 from collections.abc import Callable, Iterable, Iterator

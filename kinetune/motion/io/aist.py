@@ -1,4 +1,4 @@
-"""Dances kept in pickles: AIST++ and EDGE.
+"""Pickle files of AIST++ and EDGE.
 
 AIST++ (Li et al. 2021): ``smpl_poses`` (T, 72) axis-angle, ``smpl_trans`` (T, 3),
 ``smpl_scaling``; metres are trans / scaling; 60 fps, y up.
@@ -31,11 +31,11 @@ class _Layout:
     """The keys of one kind of pickle, and what its format documents.
 
     Attributes:
-        required: Keys that must be there, and that tell this layout from the others.
+        required: Keys that identify this layout; all must be present.
         pose: Key of the axis-angle pose.
         path: Key of the pelvis path.
         scale: Key of the number the path is divided by, if there is one.
-        fps: Frames a second.
+        fps: Frames per second.
         source: The clip's ``source``.
         up: Up axis.
     """
@@ -68,7 +68,7 @@ def read_aist(path: Path, *, fps: float | None = None) -> MotionClip:
 
     Args:
         path: The file.
-        fps: Frames a second, in place of those the format documents.
+        fps: Frames per second, in place of those the format documents.
 
     Raises:
         MotionError: The pickle is unsafe or damaged, keys are missing, or a shape is wrong.

@@ -35,7 +35,7 @@ def read_amass(path: Path, *, fps: float | None = None) -> MotionClip:
 
     Args:
         path: The file.
-        fps: Frames a second, in place of the file's own; None reads them from the file.
+        fps: Frames per second, in place of the file's own; None reads them from the file.
 
     Raises:
         MotionError: The archive is damaged, keys are missing, or a shape is wrong.
@@ -48,7 +48,7 @@ def read_amass_with_joints(path: Path, *, fps: float | None = None) -> tuple[Mot
 
     Args:
         path: The file.
-        fps: Frames a second, in place of the file's own; None reads them from the file.
+        fps: Frames per second, in place of the file's own; None reads them from the file.
 
     Raises:
         MotionError: As :func:`read_amass`.

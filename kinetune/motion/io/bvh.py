@@ -41,7 +41,7 @@ class Bvh:
     Attributes:
         hierarchy: Its joints.
         values: The table of numbers, file units and degrees, (T, channels).
-        fps: Frames a second.
+        fps: Frames per second.
     """
 
     hierarchy: Hierarchy
@@ -92,7 +92,7 @@ def read_bvh(path: Path, *, fps: float | None = None) -> Bvh:
 
     Args:
         path: The file, in UTF-8 or one of the encodings names are written in.
-        fps: Frames a second, in place of the file's own.
+        fps: Frames per second, in place of the file's own.
 
     Raises:
         MotionError: The text isn't BVH, or its numbers don't fit its hierarchy; the line is named.
@@ -106,7 +106,7 @@ def parse_bvh(text: str, *, context: str = "BVH text", fps: float | None = None)
     Args:
         text: The whole file.
         context: What to call it in errors.
-        fps: Frames a second, in place of the file's own.
+        fps: Frames per second, in place of the file's own.
 
     Raises:
         MotionError: As :func:`read_bvh`.

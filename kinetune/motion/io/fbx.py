@@ -1,4 +1,4 @@
-"""FBX, by way of Blender: the program, or its Python module ``bpy``.
+"""FBX reading through Blender, as a program or as the Python module ``bpy``.
 
 Conventions: Blender reads the file and writes a .glb, which is then read like any other. It runs
 in a process of its own because it takes hundreds of megabytes, prints what it likes, and may crash

@@ -42,7 +42,7 @@ def main(source: str, target: str) -> int:
 def even_rate(render: object) -> float:
     """Give the scene a whole rate, and return the factor from its key times to the true ones.
 
-    Blender keeps 29.97 frames a second as 30 over a base of 1.001. Its glTF exporter multiplies
+    Blender keeps 29.97 frames per second as 30 over a base of 1.001. Its glTF exporter multiplies
     by the base where it should divide, so the base is taken away before and applied afterwards.
 
     Args:

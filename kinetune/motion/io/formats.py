@@ -1,4 +1,4 @@
-"""The door for motion files: which format one is, by its content, and its clip.
+"""Reading of motion files: detection of the format by content, and conversion to a clip.
 
 Reads AIST++ and EDGE pickles, AMASS .npz, BVH, glTF, FBX (by way of Blender) and joint positions;
 writes AMASS .npz and BVH. The first bytes decide, never the name: a BVH called dance.txt is read
@@ -53,7 +53,7 @@ _MAX_FILE_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a motion file doesn't hold itself, or holds wrongly.
+    """Values that a motion file lacks or has wrong.
 
     Attributes:
         mapping: Which joint is which, for BVH, glTF and FBX.

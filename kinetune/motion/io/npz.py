@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from kinetune.errors import MotionError
 
 _SUFFIX = ".npy"
-# Two hours of SMPL-X poses at 60 frames a second, as doubles, are just below.
+# Two hours of SMPL-X poses at 60 frames per second, as doubles, are just below.
 _MAX_BYTES = 600_000_000
 # A header holds a type and a shape: some hundred characters. NumPy refuses more than 10,000.
 _MAX_HEADER_BYTES = 10_000
@@ -69,7 +69,7 @@ def load_array(path: Path) -> NDArray:
     """Return the array in a .npy file.
 
     Raises:
-        MotionError: The file is damaged, too large, or holds objects.
+        MotionError: The file is damaged, too large, or contains objects.
     """
     shape_of(path)
     with _damage_as_motion_error(path, ".npy file"):
@@ -77,10 +77,10 @@ def load_array(path: Path) -> NDArray:
 
 
 def load_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray]:
-    """Return those of ``names`` that a .npz archive holds.
+    """Return those of ``names`` that a .npz archive contains.
 
     Raises:
-        MotionError: The archive is damaged, or an array is too large or holds objects.
+        MotionError: The archive is damaged, or an array is too large or contains objects.
     """
     shapes = shapes_in(path)
     wanted = [name for name in names if name in shapes]

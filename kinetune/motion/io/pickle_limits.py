@@ -1,4 +1,4 @@
-"""What a pickle would cost, counted from its opcodes before it is unpickled.
+"""Memory and time limits of a pickle, computed from its opcodes before unpickling.
 
 A pickle is a program. Nine bytes can ask for gigabytes (a memo index), some kilobytes for lists
 that double themselves, and keys that collide for hours of hashing. The program is read once

@@ -31,11 +31,11 @@ _MAX_VALUE = 1e9
 
 @dataclass(frozen=True, eq=False)
 class JointPositions:
-    """Joint positions as a file holds them.
+    """Joint positions as a file contains them.
 
     Attributes:
         positions: Any unit, any axis up, of the stored type, (T, 22 or 24, 3).
-        fps: Frames a second.
+        fps: Frames per second.
         rate_is_known: Whether the file or the caller gave the rate; if not it is HumanML3D's.
     """
 
@@ -55,10 +55,10 @@ def read_positions(path: Path, *, archive: bool, fps: float | None = None) -> Jo
     Args:
         path: The file.
         archive: Whether it is a .npz.
-        fps: Frames a second, in place of the file's own.
+        fps: Frames per second, in place of the file's own.
 
     Raises:
-        MotionError: The file is damaged, holds no array of the right shape or one too long, or a
+        MotionError: The file is damaged, contains no array of the right shape or one too long, or a
             value isn't finite.
     """
     if not archive:

@@ -24,7 +24,7 @@ from kinetune.motion.io.pickle_limits import check_pickle
 
 # Booleans, whole numbers, floats, text: what `np.frombuffer` can make from plain bytes.
 _SAFE_DTYPE = re.compile(r"[<>=|]?[biufSU?]\d{0,4}")
-# Two hours of SMPL poses at 60 frames a second are half of this.
+# Two hours of SMPL poses at 60 frames per second are half of this.
 _MAX_BYTES = 600_000_000
 # Elements of nested lists, counted as they are copied: lists may hold themselves many times.
 _MAX_ELEMENTS = 1_000_000

@@ -1,8 +1,8 @@
-"""From SMPL's numbers to a clip and back: shapes checked, the world turned so that y is up.
+"""Conversion between SMPL parameters and clips: shape checks, y up.
 
 Conventions: axis-angle in radians, local to the parent joint; metres. AIST++ documents y up;
 AMASS and EDGE's generated dances z up, and (x, y, z) there is (x, z, -y) here. Files of other
-tools in the same layout often have another axis up, so the body decides.
+tools in the same layout often have another up axis, so it is detected from the body.
 Source: the formats' own descriptions (Loper et al. 2015; Li et al. 2021; Mahmood et al. 2019).
 """
 
@@ -75,7 +75,7 @@ def clip_from_smpl(
         path: The file, for errors; its stem names the clip.
         pose: Axis-angle, radians, (T, J, 3) with J of at most 24; missing joints stay at rest.
         root_m: Pelvis path, metres, (T, 3).
-        fps: Frames a second.
+        fps: Frames per second.
         source: Name of the format.
         up: The up axis the format documents, such as ``"+z"``; the body may contradict it.
 

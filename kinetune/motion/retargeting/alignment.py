@@ -1,7 +1,7 @@
-"""The constant rotation from each source joint to ours, from a pose both skeletons are put into.
+"""Constant rotation offsets from source joints to the SMPL joints, from a shared reference pose.
 
 In the reference pose the trunk is aligned by the axes of hips and shoulders and by the line from
-hips to shoulders, and each limb bone of ours is swung, without twist, to the direction of the
+hips to shoulders, and each limb bone is rotated, without twist, to the direction of the
 source's. Limbs so keep their directions exactly whatever the rest pose. Twist is that of the rest
 pose; where no rest pose can be trusted, the bend of knees and elbows gives it.
 Conventions: the file's world; quaternions (w, x, y, z). Axes: T frames, K source joints.

@@ -1,4 +1,4 @@
-"""Mapping files: a person's word on which joint of a file is which of our 24.
+"""Mapping files: user-defined matching of a file's joints to the 24 SMPL joints.
 
 Conventions: TOML, one table ``[joints]`` with our names as keys and the file's as values. Hips,
 knees, ankles, shoulders and elbows must be named; what is left out of the spine is taken from
@@ -70,7 +70,7 @@ def resolve_mapping(
     """Return for each of our 24 joints its place in a animation, -1 where there is none.
 
     Args:
-        mapping: What a person said.
+        mapping: The user's mapping.
         animation: The file.
         context: What to call the file in errors.
 

@@ -1,4 +1,4 @@
-"""Which joint of a file's skeleton is which of our 24, by name and by position in the tree.
+"""Matching of a file's joints to the 24 SMPL joints, by name and position in the hierarchy.
 
 Limbs are found by name: prefixes and separators fall away, the side is read from a word, and what
 remains is looked up in a table. The trunk is found by its position, since no two rigs name their
@@ -255,7 +255,7 @@ def _head_and_neck(
 
 
 def _end_of_spine(keys: list[tuple[str, str]], parents: Sequence[int], chest: int) -> int:
-    """Return the last of the joints that go on above the chest by its name, -1 for none.
+    """Return the last of the joints that continue above the chest by its name, -1 for none.
 
     Rigify counts its spine up to the head: spine.003 is the chest, spine.006 the head.
     """

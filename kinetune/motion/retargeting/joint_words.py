@@ -1,4 +1,4 @@
-"""What joint names mean: the side, and the part of a limb, whatever software or language.
+"""Vocabulary of joint names: side and body part, for many programs and languages.
 
 Prefixes and separators fall away, the side is read from a word or a character, and the rest is
 looked up in a table. Knows the names of CMU, ASF/AMC, Mixamo, Rokoko, Rigify, Auto-Rig Pro,

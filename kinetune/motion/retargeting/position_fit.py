@@ -1,9 +1,9 @@
-"""Joint positions without rotations, turned into a clip: rotations are fitted to them.
+"""Rotations fitted to joint positions.
 
-Pelvis and chest are fitted to the three joints that hang from each (Kabsch 1976), every other bone
-is swung to where it points. The twist of a thigh or upper arm is read from the bent knee or elbow;
-while the limb is straight it comes to rest at that of the trunk. The path is scaled so that the
-legs have our length. Any unit; the up axis is decided by the body.
+Pelvis and chest are fitted to their three child joints (Kabsch 1976); every other bone is rotated
+to its direction. The twist of a thigh or upper arm is read from the bent knee or elbow; while the
+limb is straight it comes to rest at that of the trunk. The path is scaled so that the legs have our
+length. Any unit; the up axis is decided by the body.
 Axes: T frames, J joints, 22 or 24 in our order.
 """
 
@@ -50,7 +50,7 @@ def clip_from_positions(
 
     Args:
         positions: Any unit, any axis up, finite, (T, 22 or 24, 3), T of 1 or more.
-        fps: Frames a second.
+        fps: Frames per second.
         name: What to call the clip.
         context: What to call the file in errors.
 

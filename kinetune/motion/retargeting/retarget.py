@@ -1,4 +1,4 @@
-"""Any human skeleton to our 24 joints, so that the bones keep their directions in the world.
+"""Retargeting of any humanoid skeleton to the 24 SMPL joints; bones keep their world directions.
 
 Every joint of ours follows one of the source's: its world rotation is the source's times a
 constant, see :mod:`kinetune.motion.retargeting.alignment`. The world is turned so that y is up, and

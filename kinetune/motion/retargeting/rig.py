@@ -1,4 +1,4 @@
-"""The part of a file's skeleton that our 24 joints follow, and the poses it takes in the world.
+"""The source joints that the 24 SMPL joints follow, and their poses in the world.
 
 Conventions: file units and the file's own world; quaternions (w, x, y, z). Axes: T frames, K
 source joints: those our joints follow and everything between them and the root. Source: forward

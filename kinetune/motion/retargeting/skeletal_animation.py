@@ -1,4 +1,4 @@
-"""What retargeting needs of any motion file that has a skeleton: a tree, a rest pose, a motion.
+"""Skeletal animation as read from a file: hierarchy, rest pose and motion.
 
 Conventions: file units and the file's own world; quaternions (w, x, y, z), local to the parent.
 Rotations and translations are read joint by joint and frame by frame, so that a long animation of
@@ -40,7 +40,7 @@ class SkeletalAnimation(Protocol):
 
     @property
     def fps(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
 
     @property
     def frame_count(self) -> int:

@@ -1,1 +1,1 @@
-"""Music by the composer: the engine under ``generate`` and ``edit``, and all that notes allow."""
+"""Tasks with the composer engine: generation, edits and symbolic outputs."""

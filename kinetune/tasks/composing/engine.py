@@ -42,7 +42,7 @@ class ComposerPipeline(LazyPipeline):
 
     @property
     def output_rate_hz(self) -> int:
-        """Samples a second of the sound where nobody asks for others."""
+        """Samples per second of the sound where nobody asks for others."""
         return DEFAULT_RATE_HZ
 
 

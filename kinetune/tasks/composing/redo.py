@@ -1,4 +1,4 @@
-"""Changes of a composed piece: bars drawn anew, another genre; every other note stays."""
+"""Changes of a composed piece: bars regenerated, another genre; every other note stays."""
 
 import time
 from dataclasses import replace
@@ -28,7 +28,7 @@ def edit_composed(
     Args:
         request: The change; its dance has been found.
         recipe: How the piece was made.
-        progress: Called as the work goes on.
+        progress: Called with the progress.
 
     Raises:
         KinetuneError: The change is one that only the diffusion model makes, or a file can't be
@@ -103,7 +103,7 @@ def changed_request(request: EditRequest, recipe: Recipe) -> GenerateRequest:
 
 
 def _changed_span(changed: GenerateRequest, made: ComposedMusic) -> tuple[float, float]:
-    """Start and end of the bars that were drawn anew, seconds; all of them without a take."""
+    """Start and end of the bars that were regenerated, seconds; all of them without a take."""
     from kinetune.model.conditioning.bars import enclosing_bars
 
     duration_s = made.sound.duration_s

@@ -1,1 +1,1 @@
-"""What requests are made of: options by subject, where results go, and their form as JSON."""
+"""Parts of requests: options by subject, output paths, and JSON conversion."""

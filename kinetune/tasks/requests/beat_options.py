@@ -1,4 +1,4 @@
-"""Which beats the music is made to: those a user gives, or those found in the dance."""
+"""Beat options: user-defined beats, or beats estimated from the motion."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -9,21 +9,21 @@ if TYPE_CHECKING:
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.group import Dancers
 
-# Factors on the tempo found in the dance.
+# Factors on the tempo estimated from the motion.
 TEMPO_FACTORS = {"auto": 1.0, "half": 0.5, "double": 2.0}
 SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0
 
 
 @dataclass(frozen=True)
 class BeatOptions:
-    """What a user gives of the beats; the dance decides the rest.
+    """Beat settings of a user; the rest is estimated from the motion.
 
     Attributes:
-        bpm: Beats a minute, 30 to 300; or ``auto``, ``half`` or ``double`` of the tempo found in
+        bpm: Beats per minute, 30 to 300; or ``auto``, ``half`` or ``double`` of the tempo found in
             the dance.
         first_beat_s: Time at which a bar begins, seconds.
         beats_s: All beat times, seconds, ascending; excludes the others.
-        metre: Beats to the bar, 3 or 4; found in the dance if None.
+        metre: Beats per bar, 3 or 4; estimated from the motion if None.
         reading: Which of the readings of the dance to take, 1 for the most likely.
 
     Raises:

@@ -14,7 +14,7 @@ def composer_options(
     Args:
         key: Such as ``A minor``.
         chords: A progression such as ``Am F C G``, or a chord file.
-        takes: Stretches whose bars are drawn anew.
+        takes: Stretches whose bars are regenerated.
 
     Raises:
         ConfigError: A key, a chord or the file can't be parsed.

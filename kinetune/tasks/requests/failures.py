@@ -26,7 +26,7 @@ class Failure:
 
 @contextlib.contextmanager
 def collect_failures(path: Path, failures: list[Failure]) -> Iterator[None]:
-    """Add whatever goes wrong inside this context to ``failures``, so that a batch goes on."""
+    """Add whatever goes wrong inside this context to ``failures``, so that a batch continues."""
     try:
         yield
     except KinetuneError as error:

@@ -1,4 +1,4 @@
-"""Which genre a piece is made in, and what decided it."""
+"""Choice of the genre of a piece."""
 
 from dataclasses import dataclass
 from pathlib import Path

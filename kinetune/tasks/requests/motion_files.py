@@ -1,4 +1,4 @@
-"""Which motion files a request means."""
+"""Expansion of folders to motion files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ def find_motions(paths: Sequence[Path], *, recursive: bool = False) -> list[Moti
         recursive: Whether to look into subfolders; hidden ones are passed over.
 
     Raises:
-        ConfigError: A folder holds none, or can't be listed.
+        ConfigError: A folder contains none, or can't be listed.
     """
     motions: dict[Path, MotionPath] = {}
     for path in paths:

@@ -1,4 +1,4 @@
-"""What decides the music of a dance, besides the dance itself."""
+"""Options of music generation."""
 
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -15,18 +15,18 @@ MAX_STEPS, MAX_GUIDANCE = 1000, 50.0
 
 @dataclass(frozen=True)
 class MusicOptions:
-    """What decides the music itself; None leaves it to the dance or to the checkpoint.
+    """Options of music generation; None takes the value from the dance or the checkpoint.
 
     Attributes:
         genre: Name or code.
         seed: 0 or more; the same seed, dance and options give the same music.
         steps: Denoising steps, 1 to 1000.
-        guidance: Weight of the dance against no dance, 0 to 50; 1 is off.
+        guidance: Classifier-free guidance scale, 0 to 50; 1 is off.
         beats: Which beats it is made to.
-        loop: Whole bars whose end leads to their beginning.
+        loop: Make a seamless loop of whole bars.
         score: Sections, accents and silences.
         engine: What makes the music: the diffusion model, or the composer.
-        composer: What only the composer is told: key, chords, stretches drawn anew.
+        composer: What only the composer is told: key, chords, stretches regenerated.
 
     Raises:
         ConfigError: An unknown genre or engine, a number out of range, or an option of the other

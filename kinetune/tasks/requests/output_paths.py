@@ -1,4 +1,4 @@
-"""Where the sound and the film of every dance go, and what becomes of files that exist."""
+"""Output paths of sounds and videos, and handling of existing files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How a task reports that it goes on."""
+"""Progress callbacks of tasks."""
 
 from collections.abc import Callable
 

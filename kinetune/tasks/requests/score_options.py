@@ -1,4 +1,4 @@
-"""A score from single options: accents, silences, and energy for all of the piece."""
+"""Control scores from single options: accents, silences, and overall energy."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ def combine_score(
     energy: float = 1.0,
     exact: bool = False,
 ) -> ControlScore | None:
-    """Return a score with more in it; None if there is nothing in it.
+    """Return a control score with additions; None if it is empty.
 
     Args:
         score: What to add to; None is an empty one.

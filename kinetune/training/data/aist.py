@@ -1,4 +1,4 @@
-"""The AIST++ training set, as the paper cuts it.
+"""The AIST++ training set with the paper's slices.
 
 Official layout: ``motions/*.pkl``, ``splits/crossmodal_train.txt`` and ``ignore_list.txt`` (also
 found at the top), and the music either one WAV a sequence (``wavs/gBR_..._ch01.wav``, as EDGE's
@@ -110,7 +110,7 @@ def music_path(root: Path, name: str) -> Path | None:
 
 
 def tempo_from_name(name: str) -> float:
-    """Return the tempo of a sequence's music, beats a minute, told by its name."""
+    """Return the tempo of a sequence's music, beats per minute, identified by its name."""
     music = name.split("_")[4]
     digit = int(music[-1])
     return 110.0 + 5.0 * digit if music[1:3] == "HO" else 80.0 + 10.0 * digit

@@ -67,7 +67,7 @@ def augment_audio(
     Args:
         samples: (B, N), N at least ``length * (1 + augmentation.speed)``.
         length: Samples of a window.
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
         augmentation: How much is changed.
         rng: Source of the random numbers.
     """
@@ -160,7 +160,7 @@ def _sine(length: int, rate_hz: int, rng: np.random.Generator) -> Tensor:
 
 
 def _clicks(length: int, rate_hz: int, rng: np.random.Generator) -> Tensor:
-    """A metronome of 60 to 180 beats a minute: decaying sines of one pitch."""
+    """A metronome of 60 to 180 beats per minute: decaying sines of one pitch."""
     period = round(rate_hz * 60.0 / rng.uniform(60.0, 180.0))
     hz, decay = rng.uniform(500.0, 4000.0), rng.uniform(50.0, 1000.0)
     t = ((np.arange(length) + rng.integers(period)) % period) / rate_hz

@@ -1,6 +1,6 @@
 """Training windows of dances with music, as spectrograms, latents and conditions.
 
-A window is a stretch of a prepared item, ``window_frames`` mel frames long. If the model uses fewer
+A window is a span of a prepared item, ``window_frames`` mel frames long. If the model uses fewer
 (the paper's 5 s in a spectrogram of 5.94 s) the rest is silence. Random choices depend on the seed
 and the number of the batch alone, so a resumed run trains on the same batches as an unbroken one.
 
@@ -33,7 +33,7 @@ _ROUNDING_S = 1e-6
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of an item.
+    """A span of an item.
 
     Attributes:
         item: Index of the item in the prepared set.
@@ -53,7 +53,7 @@ class WindowShape:
     Attributes:
         samples: Samples of the whole spectrogram.
         music_samples: Samples of the music in it; the rest is silence.
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
     """
 
     samples: int

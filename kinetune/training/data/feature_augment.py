@@ -1,8 +1,8 @@
 """Random changes of motion features, so that a model generalises to other bodies and captures.
 
-A window may be mirrored, lose joints, be more or less lively and carry noise; each is sampled for
-every window on its own. Features (B, L, F) are normalised: 0 is a column's mean. Mirroring and
-losing joints need the meaning of the columns, which is known for the ``rhythm`` features only;
+A window may be mirrored, have joints dropped, have its speeds scaled, and get noise; each is
+sampled independently per window. Features (B, L, F) are normalised: 0 is a column's mean. Mirroring
+and losing joints need the meaning of the columns, which is known for the ``rhythm`` features only;
 other features get the noise alone.
 """
 

@@ -1,6 +1,6 @@
-"""Converts dances and their music to one form that trainers read fast.
+"""Conversion of dances and music to a format that trainers read fast.
 
-A prepared folder holds ``prepared.json`` (settings and a list of items), ``samples/NAME.npy``
+A prepared folder contains ``prepared.json`` (settings and a list of items), ``samples/NAME.npy``
 (int16 at the model's rate, (N,) mono or (N, 2) stereo, read memory-mapped) and
 ``features/NAME.npy`` (float32, (T, F) at 30 fps, not normalised). Spectrograms are computed from
 the samples when they are needed, because the paper's are relative to the loudest point of each
@@ -92,7 +92,7 @@ class PreparedSet:
     Attributes:
         folder: The folder.
         features: Name of the motion features.
-        rate_hz: Samples a second of the music.
+        rate_hz: Samples per second of the music.
         items: Its dances.
         channels: Channels of the music, 1 or 2.
     """
@@ -167,10 +167,10 @@ def write_prepared(
     """Write a prepared folder from dances that are read one by one.
 
     Args:
-        dances: One function a dance, which reads it.
+        dances: One function per dance, which reads it.
         out: The folder.
         features: Name of the motion features.
-        rate_hz: Samples a second of the prepared music.
+        rate_hz: Samples per second of the prepared music.
         channels: Its channels, 1 or 2.
         progress: Called after every dance with the dances done and the dances in all.
 
@@ -213,7 +213,7 @@ def generated_pairs(
 
 @dataclass(frozen=True)
 class _Form:
-    """What a model needs of prepared data: named features, samples a second, channels."""
+    """What a model needs of prepared data: named features, samples per second, channels."""
 
     features: str
     rate_hz: int
@@ -236,7 +236,7 @@ def open_dataset(
         data: The dances and their music.
         cache: Folder in which a cache may be kept.
         features: Name of the motion features.
-        rate_hz: Samples a second of the model's music.
+        rate_hz: Samples per second of the model's music.
         channels: Its channels, 1 or 2.
 
     Raises:

@@ -30,10 +30,10 @@ Array = NDArray[np.float64]
 
 logger = logging.getLogger("kinetune.motion")
 
-# Animation whose densest curve has fewer keys a second was keyed by hand, not recorded.
+# Animation whose densest curve has fewer keys per second was keyed by hand, not recorded.
 _SPARSEST_HZ = 18.0
 _KEYED_HZ = 30.0
-# No body moves in ways that more frames a second would show.
+# No body moves in ways that more frames per second would show.
 _FASTEST_HZ = 240.0
 # Keys that are dense in parts only don't need that rate throughout.
 _DENSE_SHARE, _PATCHY_HZ = 0.25, 60.0
@@ -56,7 +56,7 @@ class GltfAnimation:
         rotation_curves: The curves that turn joints.
         translation_curves: The curves that move joints.
         humanoid_bones: Which joint is which of ours, where the file lists them.
-        fps: Frames a second it is sampled at.
+        fps: Frames per second it is sampled at.
         sample_times_s: Times of the frames in the file, seconds, (T,).
         context: What to call the file in errors.
         note: Which of several animations was read, one line; empty if there is one only.
@@ -138,7 +138,7 @@ def read_gltf(
         time_factor: What key times are multiplied by.
 
     Raises:
-        MotionError: It isn't glTF, is damaged, or holds no animation of nodes.
+        MotionError: It isn't glTF, is damaged, or contains no animation of nodes.
     """
     document = read_document(path, context or str(path))
     context = document.context

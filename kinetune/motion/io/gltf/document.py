@@ -125,7 +125,7 @@ def read_accessor(document: Document, index: object, width: int) -> Array:
         width: How many numbers an element must have: 1, 3, 4 or 16.
 
     Raises:
-        MotionError: It reaches past its buffer, or holds something else or no finite numbers.
+        MotionError: It reaches past its buffer, or contains something else or no finite numbers.
     """
     entry = document.entry("accessors", index)
     number = int(str(index))

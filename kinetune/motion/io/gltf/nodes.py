@@ -60,7 +60,7 @@ def read_nodes(document: Document) -> list[Node]:
     """Return all nodes of a file.
 
     Raises:
-        MotionError: One hangs from two others or from itself, or holds no proper transform.
+        MotionError: One hangs from two others or from itself, or contains no proper transform.
     """
     listed, context = document.entries("nodes"), document.context
     parents = [-1] * len(listed)
