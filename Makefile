@@ -4,6 +4,7 @@
 # make check   format, lint, types, tests, documentation
 # make docs    the documentation as a site in out/site
 # make mutation  how many small changes of the code the tests notice (docs/tests.md); half an hour
+# make studio  the page of kinetune studio anew from studio/ (needs Node 20)
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,14 +12,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DANCE := examples/gBR_sBM_cAll_d04_mBR2_ch08.pkl
 
-.PHONY: demo test quick check lint docs mutation clean
+.PHONY: demo test quick check lint docs mutation studio clean
 
 # The environment follows pyproject.toml and constraints.txt; each stamp is written last, so an
 # install that broke off is done again.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0
-	$(PIP) --editable ".[film,plot]"
+	$(PIP) --editable ".[film,plot,serve]"
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
@@ -46,6 +47,9 @@ docs: $(VENV)/.tested
 mutation: $(VENV)/.tested
 	$(PIP) "cosmic-ray>=8.4"
 	$(BIN)/python tools/mutation_score.py
+
+studio:
+	cd studio && npm ci && npm run build
 
 check: lint test docs
 

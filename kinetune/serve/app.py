@@ -14,10 +14,13 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, 
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
 from pydantic import Field
 
 import kinetune
+from kinetune import genres
 from kinetune.errors import KinetuneError, printable
+from kinetune.example import example_dance
 from kinetune.files import is_plain_name
 from kinetune.model.catalogue import ModelEntry, list_models
 from kinetune.motion.io.formats import MOTION_SUFFIXES
@@ -25,6 +28,7 @@ from kinetune.serve import work_files
 from kinetune.serve.guard import Guard
 from kinetune.serve.schemas import (
     GenerateJob,
+    Genre,
     Health,
     Id,
     Inspection,
@@ -46,6 +50,8 @@ _RETRY_S = 5
 _STREAM_POLL_S = 0.2
 _KEEP_ALIVE_S = 15.0
 _LISTED = 50
+_BINARY = "application/octet-stream"
+_STATIC = Path(__file__).parent / "static"
 # What may go wrong, for the OpenAPI document.
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem}
@@ -84,6 +90,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.state.settings, app.state.store = settings, workers.store
     app.state.streams = asyncio.Semaphore(settings.max_streams)
     app.include_router(_router)
+    # The studio, see studio/; last, so that every route above comes first.
+    app.mount("/", StaticFiles(directory=_STATIC, html=True))
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(KinetuneError, _refused)
     app.add_middleware(Guard, settings=settings)
@@ -118,6 +126,23 @@ def health(store: StoreNow) -> Health:
 def models(settings: SettingsNow) -> list[ModelEntry]:
     """List the models a job may name."""
     return [entry for entry in list_models() if entry.name in settings.models]
+
+
+@_router.get("/v1/genres")
+def list_genres() -> list[Genre]:
+    """List the genres a job may name."""
+    return [Genre(code=code, name=genres.genre_name(code)) for code in genres.CODES]
+
+
+@_router.get(
+    "/v1/example",
+    response_class=FileResponse,
+    responses={200: {"content": {_BINARY: {}}}},
+)
+def get_example() -> FileResponse:
+    """Return the bundled example dance."""
+    path = example_dance()
+    return FileResponse(path, media_type=_BINARY, filename=path.name)
 
 
 @_router.post(
@@ -391,9 +416,6 @@ def _size(path: Path) -> int:
 def _media_type(name: str) -> str:
     known = {".ogg": "audio/ogg", ".flac": "audio/flac", ".wav": "audio/wav", ".mid": "audio/midi"}
     return known.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or _BINARY
-
-
-_BINARY = "application/octet-stream"
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

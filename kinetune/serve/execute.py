@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from kinetune.errors import ConfigError, KinetuneError, MotionError
@@ -31,6 +32,7 @@ from kinetune.tasks.requests.serialisation import to_json
 # Enough for a smooth picture of any dance.
 SKELETON_FPS = 30.0
 _POLL_S = 0.1
+_FLOOR_PERCENTILE = 5.0
 _JOB = TypeAdapter[GenerateJob | EditJob | FilmJob](JobRequest)
 
 
@@ -93,6 +95,8 @@ def _read_motion(work: Work, workshop: Workshop) -> Any:  # noqa: ANN401 - JSON
 def _write_skeleton(folder: Path, clip: MotionClip) -> None:
     slow = resample(clip, min(clip.fps, SKELETON_FPS))
     positions = joint_positions(slow).astype("<f4")
+    # The floor is where the lowest joint mostly is; a few frames may lie below.
+    positions[..., 1] -= np.percentile(positions[..., 1].min(axis=1), _FLOOR_PERCENTILE)
     speeds = joint_speeds(slow).mean(axis=1)
     partial = folder / f".{POSITIONS}"
     partial.write_bytes(positions.tobytes())
@@ -102,7 +106,13 @@ def _write_skeleton(folder: Path, clip: MotionClip) -> None:
         "parents": list(skeleton.PARENTS),
         "fps": slow.fps,
         "frames": slow.frame_count,
-        "positions": {"dtype": "float32", "order": "frame, joint, xyz", "unit": "m", "up": "y"},
+        "positions": {
+            "dtype": "float32",
+            "order": "frame, joint, xyz",
+            "unit": "m",
+            "up": "y",
+            "floor": 0.0,
+        },
         "mean_joint_speed_m_s": [round(float(speed), 4) for speed in speeds],
     }
     write_json(folder / SKELETON, table)

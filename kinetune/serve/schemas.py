@@ -150,6 +150,13 @@ class Problem(BaseModel):
     detail: str
 
 
+class Genre(BaseModel):
+    """A genre."""
+
+    code: str
+    name: str
+
+
 class Health(BaseModel):
     """Whether the server works."""
 

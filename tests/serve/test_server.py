@@ -43,7 +43,11 @@ def test_a_motion_is_read_with_its_readings_and_its_skeleton(server, dance):
     table = server.call("GET", f"/v1/motions/{motion}/skeleton").json
     raw = server.call("GET", f"/v1/motions/{motion}/positions").body
     positions = np.frombuffer(raw, "<f4").reshape(table["frames"], skeleton.JOINT_COUNT, 3)
-    np.testing.assert_allclose(positions, joint_positions(read_motion(dance)), atol=1e-4)
+    expected = joint_positions(read_motion(dance))
+    shift = positions[..., 1] - expected[..., 1]
+    np.testing.assert_allclose(shift, shift[0, 0], atol=1e-4)
+    np.testing.assert_allclose(positions[..., ::2], expected[..., ::2], atol=1e-4)
+    assert np.median(positions[..., 1].min(axis=1)) == pytest.approx(0.0, abs=0.05)
     assert len(table["mean_joint_speed_m_s"]) == table["frames"]
 
 
