@@ -29,6 +29,8 @@ def main(motion: Path = DANCE, output: Path = Path("out/demo.wav")) -> None:
 
     print("The dance is from AIST++ (Google LLC, CC BY 4.0). Another genre, the same dance:")
     print(f"  .venv/bin/kinetune generate {motion} --genre house -o out/house.wav")
+    print("Look and drag instead, in your browser:")
+    print("  .venv/bin/kinetune studio")
 
 
 if __name__ == "__main__":
