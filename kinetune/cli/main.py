@@ -24,7 +24,6 @@ from kinetune.cli import (
     models,
     prepare,
     serve,
-    studio,
     train,
 )
 from kinetune.cli.terminal.output import print_error, print_unforeseen, verbosity
@@ -78,7 +77,7 @@ app.command("again")(again.command)
 app.command("inspect")(inspect.command)
 app.command("models")(models.command)
 app.command("demo")(demo.command)
-app.command("studio")(studio.command)
+app.command("studio")(serve.studio)
 app.command("serve")(serve.command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(corpus.app, name="corpus")

@@ -1,4 +1,4 @@
-"""``kinetune serve``: the HTTP API."""
+"""``kinetune serve``: the HTTP API. ``kinetune studio``: its page in the browser."""
 
 from pathlib import Path
 from typing import Annotated
@@ -62,3 +62,26 @@ def command(
         keep_days=keep,
     )
     serve(settings, on_ready=lambda url: say(f"{url} (OpenAPI document: {url}/openapi.json)"))
+
+
+def studio(
+    port: Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.")] = 0,
+    data: Annotated[
+        Path, typer.Option("--data", help="Folder for motions, jobs and their files.")
+    ] = _DATA,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
+    ] = True,
+) -> None:
+    """Open a page in the browser to make, change and export music for a dance."""
+    from kinetune.serve.run import serve
+    from kinetune.serve.settings import ServerSettings
+
+    def ready(url: str) -> None:
+        say(f"{url} (Ctrl-C stops it)")
+        if browser:
+            import webbrowser
+
+            webbrowser.open(url)
+
+    serve(ServerSettings(data=data.resolve(), port=port), on_ready=ready)
