@@ -105,7 +105,10 @@ def normalise_loudness(
     gain_db, levelled = 0.0, Sound(zeros_or_memmap(sound.samples.shape), sound.rate_hz)
     for _ in range(_ROUNDS):
         gain_db += target_lufs - loudness
-        _apply_gain(sound, levelled.samples, _amplitude(gain_db), _amplitude(ceiling_dbtp))
+        amplitude, ceiling = _amplitude(gain_db), _amplitude(ceiling_dbtp)
+        if not _apply_gain(sound, levelled.samples, amplitude, ceiling):
+            # A gain alone moves the loudness by as much: there is nothing to measure again.
+            break
         loudness = integrated_lufs(levelled)
         if abs(loudness - target_lufs) < _CLOSE_ENOUGH_LU:
             break
@@ -123,12 +126,15 @@ def _amplitude(level_db: float) -> float:
     return float(10.0 ** (level_db / 20.0))
 
 
-def _apply_gain(sound: Sound, out: NDArray[np.float32], gain: float, ceiling: float) -> None:
-    """Write the sound times ``gain`` into ``out``, its true peaks limited to ``ceiling``."""
+def _apply_gain(sound: Sound, out: NDArray[np.float32], gain: float, ceiling: float) -> bool:
+    """Write the sound times ``gain`` into ``out``, its true peaks limited to ``ceiling``.
+
+    Returns whether any peak had to be.
+    """
     for part in chunks(out, sound.samples):
         np.multiply(sound.samples[part], np.float32(gain), out=out[part])
     if _true_peak(out) <= ceiling:
-        return
+        return False
     reach = max(1, timebase.samples_in(_REACH_S, sound.rate_hz))
     margin = 4 * reach
     for part in chunks(out, sound.samples):
@@ -141,6 +147,7 @@ def _apply_gain(sound: Sound, out: NDArray[np.float32], gain: float, ceiling: fl
     down = np.float32(min(1.0, 0.9999 * ceiling / _true_peak(out)))
     for part in chunks(out):
         out[part] *= down
+    return True
 
 
 def _limiter_gain(peaks: NDArray[np.float32], reach: int, ceiling: float) -> NDArray[np.float32]:

@@ -126,7 +126,7 @@ def _gain(final: Block, toned: Block) -> Block:
     safe = np.abs(toned) > _SMALL
     ratio = np.divide(final, toned, out=np.zeros_like(final), where=safe)
     if not safe.all() and safe.any():
-        ratio[~safe] = np.median(ratio[safe])
+        ratio[~safe] = ratio[safe].mean()
     return ratio
 
 

@@ -23,7 +23,7 @@ from kinetune.memmap import release_pages, zeros_or_memmap
 
 Block = NDArray[np.float32]
 # Samples that are rendered at once.
-BLOCK = 1 << 17
+BLOCK = 1 << 16
 # A loop is rendered from so long before its beginning: longer than reverberation and echoes.
 _LOOP_LEAD_S = 6.0
 # Time constant of the side-chain's recovery.
@@ -77,13 +77,14 @@ def render_mix(
         control = shared.next_block(size)
         skipped = min(size, max(0, -start))
         there = slice(start + skipped, start + size)
+        total = np.zeros((channels, size), np.float32)
         for name, player in players.items():
-            block = player.next_block(size, control)[:, skipped:].T
-            if block.size:
-                mix[there] += block
-                if keep_stems:
-                    stems[name][there] = block
-                    release_pages(stems[name])
+            block = player.next_block(size, control)
+            total += block
+            if keep_stems:
+                stems[name][there] = block[:, skipped:].T
+                release_pages(stems[name])
+        mix[there] = total[:, skipped:].T
         release_pages(mix)
         if progress is not None:
             progress(max(0, start + size), count)
@@ -205,11 +206,12 @@ class _Stem:
         echoes = self._echo.next_block(echo)
         middle += echoes
         dry += echoes
-        if self._width > 0.0:
+        if self._width > 0.0 and any(strip.part.bus == "music" for strip in self._strips):
             side = self._width * self._side_delay.next_block(self._side.next_block(middle))
             dry[0] += side
             dry[1] -= side
-        return dry + self._reverb.next_block(reverb + _ECHO_TO_REVERB * echoes)
+        dry += self._reverb.next_block(reverb + _ECHO_TO_REVERB * echoes)
+        return dry
 
 
 class _Strip:
