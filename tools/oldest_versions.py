@@ -16,7 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 # Tools that only test; they may be new.
-_TOOLS = ("mypy", "ruff", "pytest", "pytest-xdist", "mkdocs", "mkdocstrings", "bpy")
+_TOOLS = ("mypy", "ruff", "pytest", "pytest-xdist", "mkdocs", "mkdocstrings", "bpy", "schemathesis")
+# Those of them that the tests import.
+_TEST_TOOLS = ("pytest", "scikit-learn", "httpx", "schemathesis")
 
 
 def lowest(requirements: list[str]) -> list[str]:
@@ -45,7 +47,7 @@ def main() -> int:
     torch = next(p for p in pins if p.startswith("torch=="))
     subprocess.run([*install, torch], check=True)
     subprocess.run([*install, "--editable", f"{ROOT}[all]"], check=True)
-    subprocess.run([*install, "pytest", "scikit-learn"], check=True)
+    subprocess.run([*install, *_TEST_TOOLS], check=True)
     command = [python, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not slow", *tests]
     return subprocess.run(command, cwd=ROOT).returncode
 
