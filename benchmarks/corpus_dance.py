@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from kinetune import genres
-from kinetune.corpus.choreography import motion_library
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import Dance, DanceRequest
 from kinetune.corpus.choreography.time_warp import warp_to_beats
+from kinetune.corpus.pairs import real_dances
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.beats.beat_grid import beat_grid
 from kinetune.motion.clip import MotionClip
@@ -88,7 +88,7 @@ def made(name: str, number: int, duration_s: float) -> Dance:
     if name == "real":
         return warp_to_beats(
             seed,
-            motion_library.library(),
+            real_dances(),
             DanceRequest(genre="house", bpm=bpm, duration_s=duration_s),
         )
     return choreograph(seed, DanceRequest(genre=name, bpm=bpm, duration_s=duration_s))

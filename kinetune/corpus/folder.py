@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,8 @@ every dance whose source is "phrases". Terms of both: CC0 1.0
 (https://creativecommons.org/publicdomain/zero/1.0/): do with it what you like.
 
 Dances whose source is "library" are cut from freely usable motion capture; keep these credits with
-them: AIST++ dataset, Google LLC, CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/), changed;
+them: AIST++ dataset, Google LLC, CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/), changed,
+most of it retargeted by MotionMind;
 CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu; Animated Drawings, Meta Platforms, MIT
 License. Dances whose source is "clips" are cut from the folder that was named with --clips and
 stand under the terms of what lies there.
@@ -43,7 +45,7 @@ stand under the terms of what lies there.
 motion/<id>.npz     poses (T, 156) axis-angle, trans (T, 3) metres, z up, mocap_framerate
 audio/<id>.flac     the music of that dance
 manifest.jsonl      one item a line: id, genre, bpm, beats_s, downbeats_s, energy, duration_s, seed,
-                    source
+                    source, metre
 """
 
 
@@ -92,6 +94,7 @@ class CorpusItem:
     duration_s: config.Positive
     seed: config.CountOrZero
     source: str = PHRASES
+    metre: Literal[3, 4] = 4
 
     def __post_init__(self) -> None:
         if not files.is_plain_name(self.id):
@@ -279,6 +282,7 @@ def _make_item(job: _Job) -> None:
     item = CorpusItem(
         name, pair.genre, pair.bpm, _round(pair.beats_s), _round(pair.downbeats_s),
         _round(pair.dance.energy), pair.clip.duration_s, pair.seed, pair.source,
+        pair.metre,
     )  # fmt: skip
     files.write_text(job.item_path, json.dumps(asdict(item)) + "\n")
 

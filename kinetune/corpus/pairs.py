@@ -1,11 +1,13 @@
 """Pairs of a dance and its music.
 
-Three dances in ten are real motion warped to the beat (``corpus/choreography/time_warp.py``), the
+Three dances in ten are real motion warped to the beat (``corpus/choreography/time_warp.py``), most
+of it labelled dances whose own beats are known (``labelled_dances.py``); the
 others are choreographed. Of those a quarter use the vocabulary of another genre than the music's,
 because users combine any dance with any genre. Seconds, Hz.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +18,18 @@ from kinetune.audio.sound import Sound
 from kinetune.corpus.choreography import motion_library as motions
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import Dance, DanceRequest
+from kinetune.corpus.choreography.labelled_dances import labelled_dances
 from kinetune.corpus.choreography.time_warp import warp_to_beats
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.rendering.mixer import render
+from kinetune.corpus.styles.style import style_of
 from kinetune.errors import ConfigError
 from kinetune.motion.beats.beat_grid import BeatGrid, fixed_grid
 from kinetune.motion.clip import MotionClip
 
 SLOWEST_BPM, FASTEST_BPM = 70.0, 150.0
 # Raised when the same seed makes another pair than before, so that corpora are never mixed.
-EDITION = 2
+EDITION = 3
 _ANY_TEMPO_PROBABILITY = 0.2
 # Share of dances that are real motion warped to the beat.
 _WARPED_SHARE = 0.3
@@ -63,14 +67,20 @@ class Pair:
         return self.dance.downbeats_s
 
     @property
+    def metre(self) -> int:
+        """Beats to the bar."""
+        return self.dance.metre
+
+    @property
     def grid(self) -> BeatGrid:
         """The beats and bars of the dance, as a grid for the model."""
         # A clip shorter than a bar may hold no downbeat.
         bar_s = float(self.downbeats_s[0]) if len(self.downbeats_s) else 0.0
-        return fixed_grid(self.bpm, bar_s, self.clip.duration_s)
+        grid = fixed_grid(self.bpm, bar_s, self.clip.duration_s)
+        return replace(grid, metre=self.metre)
 
 
-def make_pair(
+def make_pair(  # noqa: PLR0913 - what a pair is asked to be, by name
     seed: int,
     *,
     genre: str | None = None,
@@ -80,6 +90,7 @@ def make_pair(
     channels: int = 1,
     fps: float = 60.0,
     clips: Path | None = None,
+    metre: int | None = None,
 ) -> Pair:
     """Return a dance and its music.
 
@@ -93,9 +104,11 @@ def make_pair(
         channels: 1 or 2.
         fps: Frames per second of the motion.
         clips: Folder of motions to warp to the beat; the bundled ones when None.
+        metre: Beats to the bar, 3 or 4; drawn from the genre's style when None.
 
     Raises:
-        ConfigError: The genre is unknown, a number is out of range, or a clip can't be used.
+        ConfigError: The genre is unknown or has no bars of that metre, a number is out of range, or
+            a clip can't be used.
     """
     if seed < 0:
         raise ConfigError(f"the seed must not be negative, found {seed}")
@@ -103,18 +116,38 @@ def make_pair(
     drawn = genres.CODES[int(rng.integers(len(genres.CODES)))]
     code = drawn if genre is None else genres.genre_code(genre)
     tempo = _draw_bpm(rng, code) if bpm is None else float(bpm)
-    if rng.random() < _WARPED_SHARE:
+    metre = _draw_metre(seed, code) if metre is None else metre
+    # The real dances are danced in four.
+    if rng.random() < _WARPED_SHARE and metre == 4:
         source = LIBRARY if clips is None else CLIPS
-        known = motions.library() if clips is None else motions.read_clip_folder(clips)
+        known = real_dances() if clips is None else motions.read_clip_folder(clips)
         request = DanceRequest(code, tempo, duration_s, fps=fps)
         dance = warp_to_beats(seed, known, request)
     else:
         source = PHRASES
         vocabulary = _draw_vocabulary(rng, code)
-        dance = choreograph(seed, DanceRequest(vocabulary, tempo, duration_s, fps=fps))
+        request = DanceRequest(vocabulary, tempo, duration_s, fps=fps, metre=metre)
+        dance = choreograph(seed, request)
         dance = replace(dance, genre=code)
     sound = render(compose(dance, seed), rate_hz, channels=channels)
     return Pair(f"{code.lower()}-{seed:08d}", code, tempo, seed, dance, sound, source)
+
+
+@cache
+def real_dances() -> tuple[MotionClip, ...]:
+    """Return the real dances that are warped: the labelled ones, and the library.
+
+    The beats of the first are known; the dancers of the second also travel over the floor.
+    """
+    known = (dance.clip for dance in labelled_dances() if dance.downbeat_s is not None)
+    return (*known, *motions.library())
+
+
+def _draw_metre(seed: int, code: str) -> int:
+    """Beats to the bar; drawn apart, so that songs in four stay as they are."""
+    waltz = style_of(code).waltz
+    drawn = np.random.default_rng([seed, 404]).random()
+    return 3 if waltz is not None and drawn < waltz.share else 4
 
 
 def _draw_vocabulary(rng: np.random.Generator, code: str) -> str:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from kinetune.audio.sound import Sound
 from kinetune.render.camera import HEIGHT, WIDTH
 from kinetune.render.marks import Marks
+from kinetune.timebase import BEATS_IN_BAR
 
 Array = NDArray[np.float64]
 Colour = tuple[int, int, int]
@@ -41,6 +42,7 @@ class Timeline:
         downbeats_s: Those that open a bar.
         marks: Sections, silences, accents and the loop's wrap.
         sound: The music whose waveform is shown; None leaves the waveform out.
+        metre: Beats to the bar.
     """
 
     title: str
@@ -49,6 +51,7 @@ class Timeline:
     downbeats_s: Array
     marks: Marks
     sound: Sound | None = None
+    metre: int = BEATS_IN_BAR
 
 
 def bar_and_beat(timeline: Timeline, now_s: float) -> tuple[int, int] | None:
@@ -61,7 +64,7 @@ def bar_and_beat(timeline: Timeline, now_s: float) -> tuple[int, int] | None:
     if not len(opened):
         # The pick-up: counted so that the first bar follows its last beat.
         pickup = int(first_of_bar[0]) if len(first_of_bar) else past
-        return 0, max(1, 4 - pickup + past)
+        return 0, max(1, timeline.metre - pickup + past)
     return len(opened), past - int(opened[-1])
 
 
@@ -82,7 +85,8 @@ class Overlay:
         if count is not None:
             number = _text(f"{count[0]}.{count[1]}", 34, _TEXT)
             _blend(picture, number, (WIDTH - _LEFT_PX - number.shape[1], 14))
-            _blend(picture, _dots(count[1]), (WIDTH - _LEFT_PX - 4 * 18, 58))
+            dots = _dots(count[1], self.timeline.metre)
+            _blend(picture, dots, (WIDTH - _LEFT_PX - dots.shape[1], 58))
         page = min(int(now_s / self.page_s), self.pages - 1)
         ahead, played = self.strip(page)
         reached = round((now_s / self.page_s - page) * _WIDTH_PX)
@@ -181,12 +185,12 @@ def _text(text: str, size: int, colour: Colour) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=8)
-def _dots(beat: int) -> NDArray[np.uint8]:
-    """Four dots, the beat's lit, as a picture with transparency."""
-    image = Image.new("RGBA", (4 * 18 * 4, 14 * 4), (0, 0, 0, 0))
+def _dots(beat: int, metre: int) -> NDArray[np.uint8]:
+    """A dot a beat of the bar, the beat's lit, as a picture with transparency."""
+    image = Image.new("RGBA", (metre * 18 * 4, 14 * 4), (0, 0, 0, 0))
     draw = ImageDraw.Draw(image)
-    for number in range(4):
-        lit = number == (beat - 1) % 4
+    for number in range(metre):
+        lit = number == (beat - 1) % metre
         colour = ((235, 203, 139) if number == 0 else _PLAYED) if lit else (90, 98, 122)
         left = (number * 18 + 6) * 4
         draw.ellipse((left, 2 * 4, left + 40, 12 * 4), fill=(*colour, 255))

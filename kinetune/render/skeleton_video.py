@@ -52,6 +52,7 @@ class Scene:
         downbeats_s: Those that open a bar.
         title: A line in the corner.
         marks: Sections, silences, accents and the loop's wrap on the waveform.
+        metre: Beats to the bar.
     """
 
     clip: Dancers
@@ -59,6 +60,7 @@ class Scene:
     downbeats_s: Array
     title: str
     marks: Marks = field(default_factory=Marks)
+    metre: int = timebase.BEATS_IN_BAR
 
     @cached_property
     def poses(self) -> Array:
@@ -162,7 +164,15 @@ def pictures(scene: Scene, sound: Sound | None = None) -> Iterator[NDArray[np.ui
     camera, stage = scene.camera, Stage(scene.camera)
     duration_s = timebase.duration_of(len(scene.poses), FPS)
     overlay = Overlay(
-        Timeline(scene.title, duration_s, scene.beats_s, scene.downbeats_s, scene.marks, sound)
+        Timeline(
+            scene.title,
+            duration_s,
+            scene.beats_s,
+            scene.downbeats_s,
+            scene.marks,
+            sound,
+            scene.metre,
+        )
     )
     for number, dancers in enumerate(scene.poses):
         aim, side = scene.aims[number], scene.sides[number]

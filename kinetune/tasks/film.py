@@ -139,6 +139,7 @@ def write_film(
         return
     beats = beat_map(grid.bpm, grid.beats_s, grid.bar_start_s, sound.duration_s, metre=grid.metre)
     scene = skeleton_video.Scene(
-        clip, np.array(beats.beats_s), np.array(beats.downbeats_s), title, marks or Marks()
-    )
+        clip, np.array(beats.beats_s), np.array(beats.downbeats_s), title, marks or Marks(),
+        grid.metre,
+    )  # fmt: skip
     mux.write_film(path, scene, sound, progress=progress)

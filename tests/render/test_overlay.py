@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -102,3 +104,11 @@ def test_marks_are_where_the_score_is_played():
     assert marks.accents_s == (3.3,)
     assert marks.loop_s == 12.0
     assert marks_of(None, grid, 12.0) == Marks()
+
+
+def test_bars_of_three_are_counted_in_three():
+    beats = np.arange(0.25, 10.0, 0.5)
+    three = replace(timeline(), beats_s=beats, downbeats_s=beats[1::3], metre=3)
+    counts = [bar_and_beat(three, time_s + 0.1) for time_s in beats[:8]]
+    assert counts == [(0, 3), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3), (3, 1)]
+    assert overlay._dots(2, 3).shape[1] == 3 * 18

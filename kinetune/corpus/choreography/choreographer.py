@@ -1,6 +1,6 @@
 """Choreography from a seed: phrases of a genre's moves on a steady beat.
 
-A dance consists of phrases of eight beats. Each draws footwork, arms, trunk and head from its
+A dance consists of phrases of two bars. Each draws footwork, arms, trunk and head from its
 genre's vocabulary, varied and mirrored. Targets fall on beats and half-beats, so the body slows
 down or stops there. Beats are counted from the downbeat at or before the start; seconds, metres,
 degrees.
@@ -17,7 +17,7 @@ from kinetune.corpus.choreography.curves import add_capture_noise, add_idle_moti
 from kinetune.corpus.choreography.dance import Dance, DanceRequest, annotate
 from kinetune.corpus.choreography.moves import VOCABULARIES, Event, Vocabulary
 from kinetune.corpus.choreography.patterns import PhraseStyle, neutral_pose
-from kinetune.timebase import BEATS_IN_BAR
+from kinetune.corpus.choreography.timing import timing_of
 
 Array = NDArray[np.float64]
 PHRASE_BARS = 2
@@ -49,19 +49,21 @@ def choreograph(seed: int, request: DanceRequest) -> Dance:
     """
     code = request.code
     rng = np.random.default_rng([seed, 101, genres.genre_index(code)])
-    bar_s = BEATS_IN_BAR * request.period_s
+    bar_s = request.metre * request.period_s
     offset_s = request.draw_first_beat_s(rng)
     origin_s = offset_s % bar_s - bar_s
     bars = int(np.ceil((request.duration_s - origin_s) / bar_s)) + 1
     plan = _draw_energy_plan(rng, bars)
-    style = DancerStyle(float(np.sqrt(_SIZE_BPM / request.bpm)), float(rng.beta(1.8, 1.6)))
-    events = _write_dance(rng, VOCABULARIES[code], plan, style)
+    timing = timing_of(code)
+    loose = float(np.clip(rng.beta(1.8, 1.6) + timing.looseness, 0.0, 1.0))
+    style = DancerStyle(float(np.sqrt(_SIZE_BPM / request.bpm)), loose)
+    events = _write_dance(rng, VOCABULARIES[code], plan, style, request.metre)
     beats = (request.frame_times_s - origin_s) / request.period_s
-    curves = sample_curves(rng, events, beats, request.bpm, request.fps)
+    curves = sample_curves(rng, events, beats, request.bpm, request.fps, timing=timing)
     curves = add_idle_motion(rng, curves, style.looseness, request.fps)
     clip = body.clip_from_controls(curves, fps=request.fps, name=f"{code.lower()}-{seed}")
     clip = add_capture_noise(rng, clip)
-    return annotate(clip, offset_s, request.bpm, code, planned=plan)
+    return annotate(clip, offset_s, request.bpm, code, planned=plan, metre=request.metre)
 
 
 def _draw_energy_plan(rng: np.random.Generator, bars: int) -> Array:
@@ -107,7 +109,7 @@ def _draw_phrase_style(
 
 
 def _write_dance(
-    rng: np.random.Generator, vocabulary: Vocabulary, plan: Array, style: DancerStyle
+    rng: np.random.Generator, vocabulary: Vocabulary, plan: Array, style: DancerStyle, metre: int
 ) -> list[Event]:
     out: list[Event] = []
     heading = rng.uniform(-180.0, 180.0)
@@ -115,11 +117,12 @@ def _write_dance(
     for first in range(0, len(plan), PHRASE_BARS):
         strengths = plan[first : first + PHRASE_BARS]
         phrase = _draw_phrase_style(rng, vocabulary, float(strengths.mean()), style.size)
+        phrase = replace(phrase, metre=metre)
         pattern = [event for make in _MAKERS for event in make(rng, vocabulary, phrase)]
         pattern = _loosen(rng, pattern, style.looseness)
         flip = rng.random() < 0.7
         for count, strength in enumerate(strengths):
-            start = float(BEATS_IN_BAR * (first + count))
+            start = float(metre * (first + count))
             bar_style = replace(phrase, mirrored=flip and count == 1, strength=float(strength))
             bar = _place_pattern(pattern, bar_style, start) + _special_moves(
                 rng, vocabulary, bar_style, start
@@ -160,16 +163,18 @@ def _special_moves(
     """A jump, a bar near the floor, or a freeze, by chance; they override other events."""
     out: list[Event] = []
     if rng.random() < vocabulary.jump * (0.3 + phrase.strength):
-        at, high = start + float(rng.integers(1, 4)), rng.uniform(0.08, 0.28)
+        at, high = start + float(rng.integers(1, phrase.metre)), rng.uniform(0.08, 0.28)
         hop = ((-0.45, 0.0), (-0.2, high), (0.0, 0.0))
         out += [Event("hop", at + before, value) for before, value in hop]
         out += [Event("drop", at - 0.6, 0.16), Event("drop", at, 0.15)]
     if rng.random() < vocabulary.low * (0.3 + phrase.strength):
         deep = rng.uniform(0.22, 0.5)
         out += [Event("drop", start + beat, deep - 0.05 * (beat % 2)) for beat in range(3)]
-        out += [Event("spine_pitch", start, 25.0), Event("drop", start + 3.5, 0.05)]
+        up = start + phrase.metre - 0.5
+        out += [Event("spine_pitch", start, 25.0), Event("drop", up, 0.05)]
     if rng.random() < vocabulary.freeze:
-        out.append(Event("freeze", start + float(rng.choice([2.0, 2.0, 3.0, 1.0])), 0.0))
+        at = min(float(rng.choice([2.0, 2.0, 3.0, 1.0])), phrase.metre - 1.0)
+        out.append(Event("freeze", start + at, 0.0))
     return out
 
 
@@ -182,20 +187,23 @@ def _to_world(
 ) -> list[Event]:
     """A bar in world coordinates: feet on the floor, turned with the heading; freezes applied."""
     freeze = min((e.beat for e in bar if e.control == "freeze"), default=np.inf)
-    bar = [e for e in bar if e.control != "freeze" and not freeze < e.beat < start + 3.9]
+    bar = [
+        e for e in bar if e.control != "freeze" and not freeze < e.beat < start + phrase.metre - 0.1
+    ]
     old, new = headings
     turning = abs(new - old) > 45.0
     out = [e for e in bar if "_foot_" not in e.control]
-    # A turn takes beats one to three; the feet follow in alternating steps.
-    out += [Event("heading", start, old), Event("heading", start + 3.0, new, -0.3)]
+    # A turn takes all beats but the last; the feet follow in alternating steps.
+    turn_beats = phrase.metre - 1.0
+    out += [Event("heading", start, old), Event("heading", start + turn_beats, new, -0.3)]
     feet = [] if turning else [e for e in bar if "_foot_" in e.control]
     if turning:
-        for count, beat in enumerate(np.arange(0.5, 3.6, 0.5)):
+        for count, beat in enumerate(np.arange(0.5, turn_beats + 0.6, 0.5)):
             side = "left" if count % 2 else "right"
             rest = neutral_pose(phrase)
             feet += [Event(f"{side}_foot_{k}", start + beat, rest[f"{side}_foot_{k}"], 0.4)
                      for k in ("x", "z", "y", "yaw")]  # fmt: skip
-    share = {e.beat: float(np.clip((e.beat - start) / 3.0, 0.0, 1.0)) for e in feet}
+    share = {e.beat: float(np.clip((e.beat - start) / turn_beats, 0.0, 1.0)) for e in feet}
     out += _world_feet(feet, position, {b: old + s * (new - old) for b, s in share.items()})
     return out
 

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 from kinetune import timebase
 from kinetune.corpus.choreography import body
 from kinetune.corpus.choreography.moves import Event
+from kinetune.corpus.choreography.timing import Timing
 from kinetune.motion import rotations
 from kinetune.motion.clip import MotionClip
 
@@ -29,10 +30,11 @@ _LONGEST_BEATS = 1.5
 # Smallest step of a foot, and the range of its lift.
 _SMALLEST_STEP_M = 0.025
 _MIN_LIFT_M, _MAX_LIFT_M = 0.04, 0.12
-# Limbs that may lag behind the beat throughout.
-_LAGGING = ("left", "right", "head")
+# A dancer's arms and head are so much earlier or later than the genre's throughout, at most.
+_OWN_LAG_S = 0.025
+_WITH_OWN_LAG = ("left", "right", "head")
 # Limbs that overshoot, and the frequency of that oscillation.
-_SPRINGY = (*_LAGGING, "spine")
+_SPRINGY = (*_WITH_OWN_LAG, "spine")
 _SPRING_HZ = 7.0
 # Standard deviation of idle motion by control, degrees (sway in metres).
 _IDLE_MOTION = {"left": 9.0, "right": 9.0, "spine": 4.0, "head": 6.0, "hips": 3.0, "sway": 0.015}
@@ -41,12 +43,27 @@ _NOISELESS = (0, 1, 2, 4, 5, 7, 8)
 
 
 def sample_curves(
-    rng: np.random.Generator, events: list[Event], beats: Array, bpm: float, fps: float
+    rng: np.random.Generator,
+    events: list[Event],
+    beats: Array,
+    bpm: float,
+    fps: float,
+    *,
+    timing: Timing | None = None,
 ) -> Array:
-    """Sample every control at times ``beats`` (counted in beats): (T, controls)."""
+    """Sample every control at times ``beats`` (counted in beats): (T, controls).
+
+    Args:
+        rng: Of the dancer's timing errors.
+        events: What is danced.
+        beats: Times of the samples, in beats.
+        bpm: Beats a minute.
+        fps: Frames a second.
+        timing: How late the genre's limbs are; on the beat if None.
+    """
     per_s = 1.0 / timebase.beat_period_s(bpm)
     slots = int(np.ceil(beats[-1])) * 4 + 16
-    keys = _apply_timing(rng, events, slots, per_s)
+    keys = _apply_timing(rng, events, slots, per_s, timing or Timing())
     spring = rng.uniform(0.0, 0.12)
     out = np.zeros((len(beats), len(body.CONTROLS)))
     for side in ("left", "right"):
@@ -62,14 +79,15 @@ def sample_curves(
 
 
 def _apply_timing(
-    rng: np.random.Generator, events: list[Event], slots: int, per_s: float
+    rng: np.random.Generator, events: list[Event], slots: int, per_s: float, timing: Timing
 ) -> dict[str, Array]:
-    """Each control's keys with timing errors by limb, and a constant lag of some limbs."""
+    """Each control's keys with the genre's lag and timing errors by limb."""
     sigma = rng.uniform(*_TIMING_S) * per_s
     bias = rng.normal(0.0, 0.008) * per_s
     groups = ("left_foot", "right_foot", "left", "right", "spine", "head", "")
     error = {g: bias + rng.normal(0.0, sigma, slots) for g in groups}
-    lag = {g: rng.uniform(0.0, 0.05) * per_s for g in groups}
+    own = {g: rng.uniform(-_OWN_LAG_S, _OWN_LAG_S) for g in groups}
+    lag = {g: (_lag_s(g, timing) + (own[g] if g in _WITH_OWN_LAG else 0.0)) * per_s for g in groups}
     by_name: dict[str, list[Event]] = {}
     for event in events:
         by_name.setdefault(event.control, []).append(event)
@@ -77,10 +95,17 @@ def _apply_timing(
         by_name.setdefault(f"{side}_foot_x", [Event("", 0.0, aside)])
         by_name.setdefault(f"{side}_foot_z", [Event("", 0.0, 0.0)])
     keys = {}
-    for name, own in by_name.items():
+    for name, own_events in by_name.items():
         group = next(g for g in groups if name.startswith(g))
-        keys[name] = _keys(own, error[group], lag[group] if group in _LAGGING else 0.0)
+        keys[name] = _keys(own_events, error[group], lag[group])
     return keys
+
+
+def _lag_s(group: str, timing: Timing) -> float:
+    """How late a group of controls is in this genre."""
+    if group.endswith("_foot"):
+        return timing.feet_s
+    return timing.arms_s if group else timing.bounce_s
 
 
 def _drop_small_steps(across: Array, ahead: Array) -> tuple[Array, Array]:

@@ -38,6 +38,7 @@ class DanceRequest:
         first_beat_s: Time of a downbeat; the beat grid extends both ways. Drawn within the first
             bar when None.
         fps: Frames per second of the clip.
+        metre: Beats to the bar, 3 or 4.
 
     Raises:
         ConfigError: The genre is unknown or a number is out of range.
@@ -48,6 +49,7 @@ class DanceRequest:
     duration_s: float
     first_beat_s: float | None = None
     fps: float = 60.0
+    metre: int = BEATS_IN_BAR
 
     def __post_init__(self) -> None:
         genres.genre_code(self.genre)
@@ -57,6 +59,8 @@ class DanceRequest:
             raise ConfigError(f"the duration must be positive, found {self.duration_s} s")
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise ConfigError(f"the frame rate must be positive, found {self.fps}")
+        if self.metre not in (3, 4):
+            raise ConfigError(f"the metre must be 3 or 4 beats to the bar, found {self.metre}")
         if timebase.frames_in(self.duration_s, self.fps) < 1:
             raise ConfigError(
                 f"{self.duration_s} s at {self.fps} fps holds no frame; ask for a longer dance"
@@ -81,7 +85,7 @@ class DanceRequest:
         """Return ``first_beat_s``, drawn within the first bar when it is None."""
         if self.first_beat_s is not None:
             return self.first_beat_s
-        return float(rng.uniform(0.0, BEATS_IN_BAR * self.period_s))
+        return float(rng.uniform(0.0, self.metre * self.period_s))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +95,11 @@ class Dance:
     Attributes:
         clip: The motion.
         beats_s: Times of the beats inside the clip, seconds.
-        downbeats_s: Those beats that open a bar of four.
+        downbeats_s: Those beats that open a bar.
         bpm: Beats per minute.
         genre: Two-letter code.
         energy: How strongly the body moves in each beat, 0 to 1, shape (n_beats,).
+        metre: Beats to the bar.
     """
 
     clip: MotionClip
@@ -103,10 +108,17 @@ class Dance:
     bpm: float
     genre: str
     energy: Array
+    metre: int = BEATS_IN_BAR
 
 
 def annotate(
-    clip: MotionClip, first_beat_s: float, bpm: float, code: str, *, planned: Array | None = None
+    clip: MotionClip,
+    first_beat_s: float,
+    bpm: float,
+    code: str,
+    *,
+    planned: Array | None = None,
+    metre: int = BEATS_IN_BAR,
 ) -> Dance:
     """Return a clip danced to a steady beat as a :class:`Dance`: its beats, bars and energy.
 
@@ -117,18 +129,19 @@ def annotate(
         code: Two-letter genre.
         planned: Intended strength of the bars from the one before the clip on, (bars,); it counts
             for a fifth of the energy. Measured from the body alone when None.
+        metre: Beats to the bar.
     """
     period_s = timebase.beat_period_s(bpm)
     beats = timebase.beat_times(bpm, first_beat_s, clip.duration_s)
     index = np.round((beats - first_beat_s) / period_s).astype(int)
     energy = _mean_speeds(clip, beats) / _FULL_SPEED_M_S
     if planned is not None:
-        bar_s = BEATS_IN_BAR * period_s
+        bar_s = metre * period_s
         bar = np.floor((beats - (first_beat_s % bar_s - bar_s)) / bar_s + _BAR_TOLERANCE)
         plan = planned[bar.astype(int).clip(0, len(planned) - 1)]
         energy = (1.0 - _PLAN_WEIGHT) * energy + _PLAN_WEIGHT * plan
-    bars = beats[index % BEATS_IN_BAR == 0]
-    return Dance(clip, beats, bars, float(bpm), code, np.clip(energy, 0.0, 1.0))
+    bars = beats[index % metre == 0]
+    return Dance(clip, beats, bars, float(bpm), code, np.clip(energy, 0.0, 1.0), metre)
 
 
 def beat_energy(clip: MotionClip, beats: Array) -> Array:

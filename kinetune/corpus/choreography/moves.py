@@ -134,6 +134,15 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     ),
 }  # fmt: skip
 
+#: Footwork over three beats: a step on the first, a lighter one on each of the others.
+STEPS_IN_THREE: Mapping[str, tuple[Step, ...]] = {
+    "stand": (),
+    "box": (Step(0, _L, 0.02, 0.34), Step(1, _R, -0.10, 0.30), Step(2, _L, -0.04, 0.30)),
+    "balance": (Step(0, _L, 0.36, 0.02), Step(1, _R, 0.30, -0.08), Step(2, _L, 0.34, 0.0)),
+    "turn-out": (Step(0, _R, -0.22, 0.20), Step(1, _L, 0.10, 0.24), Step(2, _R, -0.04, 0.06)),
+    "lunge": (Step(0, _L, 0.46, 0.12), Step(1, _R, 0.05, 0.0, 0.12), Step(2, _L, 0.0, 0.0)),
+}
+
 Weights = Mapping[str, float]
 
 

@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune.corpus.choreography import body
-from kinetune.corpus.choreography.moves import ARM_POSES, STEPS, Event, Vocabulary, Weights
+from kinetune.corpus.choreography.moves import (
+    ARM_POSES,
+    STEPS,
+    STEPS_IN_THREE,
+    Event,
+    Vocabulary,
+    Weights,
+)
 from kinetune.timebase import BEATS_IN_BAR
 
 Array = NDArray[np.float64]
@@ -20,13 +27,17 @@ _PARTS = ("lift", "fore", "twist", "elbow", "wrist")
 
 @dataclass(frozen=True)
 class PhraseStyle:
-    """How a phrase is danced: strength 0 to 1, size, sharpness, half stance width, handedness."""
+    """How a phrase is danced.
+
+    Strength 0 to 1, size, sharpness, half the width of the stance, handedness, beats to the bar.
+    """
 
     strength: float
     size: float
     snap: float
     stance_m: float
     mirrored: bool
+    metre: int = BEATS_IN_BAR
 
 
 def _choose(rng: np.random.Generator, weights: Weights) -> str:
@@ -48,6 +59,8 @@ def neutral_pose(phrase: PhraseStyle) -> dict[str, float]:
 
 def bounce(rng: np.random.Generator, vocabulary: Vocabulary, phrase: PhraseStyle) -> list[Event]:
     """The knees bend, or the body rises, on every beat; head and shoulders follow."""
+    if phrase.metre == 3:
+        return _fall_and_rise(rng, vocabulary, phrase)
     depth = vocabulary.bounce_m * rng.uniform(0.6, 1.5)
     up = rng.random() < vocabulary.upward
     kind = rng.choice(
@@ -57,7 +70,7 @@ def bounce(rng: np.random.Generator, vocabulary: Vocabulary, phrase: PhraseStyle
     depth *= (1.0, 0.6, 1.3)[kind]
     nod, lean = rng.uniform(2.0, 12.0), rng.uniform(-6.0, 8.0)
     out: list[Event] = []
-    for beat in np.arange(0.0, BEATS_IN_BAR, period):
+    for beat in np.arange(0.0, phrase.metre, period):
         for at, down in ((beat, not up), (beat + 0.5 * period, up)):
             out.append(Event("drop", at, 0.03 + depth if down else 0.03, 0.3 * phrase.snap))
             out.append(Event("head_pitch", at, nod if down else -0.4 * nod))
@@ -67,13 +80,30 @@ def bounce(rng: np.random.Generator, vocabulary: Vocabulary, phrase: PhraseStyle
     return out
 
 
+def _fall_and_rise(
+    rng: np.random.Generator, vocabulary: Vocabulary, phrase: PhraseStyle
+) -> list[Event]:
+    """In three: the knees bend deeply on the first beat, the body rises on the others."""
+    depth = vocabulary.bounce_m * rng.uniform(1.0, 1.8)
+    nod = rng.uniform(2.0, 12.0)
+    out: list[Event] = []
+    for beat, share in ((0.0, 1.0), (1.0, 0.3), (2.0, 0.15)):
+        out.append(Event("drop", beat, 0.03 + share * depth, 0.3 * phrase.snap))
+        out.append(Event("drop", beat + 0.5, 0.03, 0.0))
+        out.append(Event("head_pitch", beat, share * nod))
+    return out
+
+
 def footwork(rng: np.random.Generator, vocabulary: Vocabulary, phrase: PhraseStyle) -> list[Event]:
     """One of the genre's steps; a calm body stands."""
-    name = _choose(rng, vocabulary.steps) if phrase.strength > 0.18 else "stand"
+    steps, weights = STEPS, vocabulary.steps
+    if phrase.metre == 3:
+        steps, weights = STEPS_IN_THREE, dict.fromkeys(STEPS_IN_THREE, 1.0)
+    name = _choose(rng, weights) if phrase.strength > 0.18 else "stand"
     reach = rng.uniform(0.75, 1.2)
     heel = rng.uniform(0.0, 22.0) * (rng.random() < 0.4)
     out: list[Event] = []
-    for step in STEPS[name]:
+    for step in steps[name]:
         sign = 1.0 if step.foot == "left" else -1.0
         values = {
             "x": sign * phrase.stance_m + reach * step.x,
@@ -101,7 +131,7 @@ def trunk(rng: np.random.Generator, vocabulary: Vocabulary, phrase: PhraseStyle)
     for control in active:
         swing = scale[control] * rng.uniform(0.4, 1.3) * rng.choice([-1.0, 1.0])
         shape = rng.choice([0, 0, 1])
-        for count, beat in enumerate(np.arange(0.0, BEATS_IN_BAR, every)):
+        for count, beat in enumerate(np.arange(0.0, phrase.metre, every)):
             value = swing * (-1) ** count if shape == 0 else swing * rng.uniform(-1.0, 1.0)
             out.append(Event(control, float(beat), value + 5.0 * (control == "spine_pitch"),
                              0.6 * phrase.snap))  # fmt: skip
@@ -127,7 +157,7 @@ def _arms_cycle(
     together = rng.random() < 0.4
     poses = [(_any_pose(rng, vocabulary), _any_pose(rng, vocabulary)) for _ in range(2)]
     out: list[Event] = []
-    for count, beat in enumerate(np.arange(0.0, BEATS_IN_BAR, every)):
+    for count, beat in enumerate(np.arange(0.0, phrase.metre, every)):
         left, right = poses[count % 2]
         if count >= 2 and not together:
             left, right = right, left
@@ -142,7 +172,7 @@ def _arms_alternate(
     """One arm on the odd beats, the other on the even ones."""
     home, away = _any_pose(rng, vocabulary), _any_pose(rng, vocabulary)
     out: list[Event] = []
-    for beat in range(BEATS_IN_BAR):
+    for beat in range(phrase.metre):
         first, second = ("left", "right") if beat % 2 == 0 else ("right", "left")
         out += _arm_events(first, beat, away, phrase.snap)
         out += _arm_events(second, beat, home, phrase.snap)
@@ -158,7 +188,7 @@ def _arms_swing(
     front, back = (np.array(ARM_POSES[n]) for n in ("swing-front", "swing-back"))
     middle = 0.5 * (front + back)
     out: list[Event] = []
-    for count, beat in enumerate(np.arange(0.0, BEATS_IN_BAR, every)):
+    for count, beat in enumerate(np.arange(0.0, phrase.metre, every)):
         poses = [middle + size * (p - middle) for p in (front, back)][:: 1 if count % 2 else -1]
         out += _arm_events("left", beat, poses[0], 0.3 * phrase.snap)
         out += _arm_events("right", beat, poses[1], 0.3 * phrase.snap)
@@ -167,9 +197,9 @@ def _arms_swing(
 
 def _arms_hit(rng: np.random.Generator, vocabulary: Vocabulary, phrase: PhraseStyle) -> list[Event]:
     """Snap into a pose, hold it, snap into the next, sometimes on the half-beat."""
-    beats = np.array([0.0, 1.0, 2.0, 3.0])
-    beats += 0.5 * (rng.random(4) < 0.2)
-    beats = beats[rng.random(4) < 0.85]
+    beats = np.arange(float(phrase.metre))
+    beats += 0.5 * (rng.random(phrase.metre) < 0.2)
+    beats = beats[rng.random(phrase.metre) < 0.85]
     out: list[Event] = []
     for beat in beats if len(beats) else np.zeros(1):
         for side in ("left", "right"):
@@ -192,14 +222,14 @@ def _arms_wave(
     base = dict(zip(_PARTS, ARM_POSES["out"], strict=True)) | {"shrug": 0.0}
     out = _arm_events("left", 0.0, ARM_POSES["out"], 0.3)
     out += _arm_events("right", 0.0, ARM_POSES["out"], 0.3)
-    for start in np.arange(0.0, BEATS_IN_BAR, span):
+    for start in np.arange(0.0, phrase.metre, span):
         for index, (side, part) in enumerate(order):
             peak = start + span * (index + 1) / 10.0
             swing = size * (0.4 if part == "shrug" else 1.0)
             for at, share in ((-0.3, 0.0), (0.0, 1.0), (0.3, 0.0)):
                 value = base[part] + share * swing
                 out.append(Event(f"{side}_{part}", peak + at * span / 2, value, -0.3))
-    return [e for e in out if e.beat <= BEATS_IN_BAR]
+    return [e for e in out if e.beat <= phrase.metre]
 
 
 def _arms_flow(
@@ -210,7 +240,7 @@ def _arms_flow(
     lag = rng.uniform(0.0, 0.3)
     mirror = rng.random() < 0.5
     out: list[Event] = []
-    for beat in np.arange(0.0, BEATS_IN_BAR, every):
+    for beat in np.arange(0.0, phrase.metre, every):
         left = _any_pose(rng, vocabulary)
         right = left if mirror else _any_pose(rng, vocabulary)
         for side, pose in (("left", left), ("right", right)):
@@ -228,7 +258,7 @@ def _arms_whirl(
     both = rng.random() < 0.5
     radius = rng.uniform(30.0, 55.0)
     out: list[Event] = []
-    for quarter in range(int((BEATS_IN_BAR - 1) * 4 / turn)):
+    for quarter in range(int((phrase.metre - 1) * 4 / turn)):
         angle = 0.5 * np.pi * quarter
         beat = quarter * turn / 4.0
         pose = (95 + radius * np.cos(angle), 25 + radius * np.sin(angle), 40 * np.sin(angle),
@@ -238,7 +268,7 @@ def _arms_whirl(
         if both:
             out += _arm_events("right", beat, pose, ease)
     for side in ("left", "right"):
-        out += _arm_events(side, 3.0, _any_pose(rng, vocabulary), 0.7)
+        out += _arm_events(side, phrase.metre - 1.0, _any_pose(rng, vocabulary), 0.7)
     return out
 
 
@@ -247,7 +277,7 @@ def _arms_lock(
 ) -> list[Event]:
     """Locking: point, wrist roll, and the lock itself with the chest closed."""
     out: list[Event] = []
-    for beat in range(BEATS_IN_BAR):
+    for beat in range(phrase.metre):
         side, other = ("left", "right") if rng.random() < 0.5 else ("right", "left")
         if rng.random() < 0.35:
             for each in (side, other):
@@ -267,7 +297,7 @@ def _arms_strike(
     out: list[Event] = []
     wind, throw = _any_pose(rng, vocabulary), _any_pose(rng, vocabulary)
     both = rng.random() < 0.5
-    for beat in range(BEATS_IN_BAR):
+    for beat in range(phrase.metre):
         sides = ("left", "right") if both else (("left",), ("right",))[beat % 2]
         for side in sides:
             out += _arm_events(side, beat - 0.5, wind, 0.3)
@@ -280,7 +310,7 @@ def _arms_low(rng: np.random.Generator, vocabulary: Vocabulary, phrase: PhraseSt
     """Arms hang and follow the bounce."""
     pose = np.array(ARM_POSES["low"]) + rng.normal(0.0, 8.0, 5)
     out: list[Event] = []
-    for beat in np.arange(0.0, BEATS_IN_BAR, 0.5):
+    for beat in np.arange(0.0, phrase.metre, 0.5):
         give = np.array([8.0, 5.0, 0.0, 14.0, 0.0]) * (beat % 1.0 == 0.0)
         for side in ("left", "right"):
             out += _arm_events(side, beat, pose + give, 0.0)

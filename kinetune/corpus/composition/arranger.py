@@ -1,6 +1,6 @@
 """Bars of a score, and a writer that turns steps into notes with humanised timing.
 
-Seconds, MIDI pitches, velocities and energies 0 to 1; bars have four beats of four steps.
+Seconds, MIDI pitches, velocities and energies 0 to 1; bars have three or four beats of four steps.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import timebase
-from kinetune.corpus.composition.grammar import STEPS_IN_BAR, Chord, Hit
+from kinetune.corpus.composition.grammar import STEPS_A_BEAT, Chord, Hit
 from kinetune.corpus.composition.music_score import DanceProfile, Note
 from kinetune.corpus.composition.songs import Song
-from kinetune.timebase import BEATS_IN_BAR
 
-STEPS_A_BEAT = STEPS_IN_BAR // BEATS_IN_BAR
 # A beat is a freeze when its energy is below this share of its bar's greatest.
 _FREEZE_SHARE = 0.35
 # Energy from which the four steps of a beat are played, and its scale for some parts.
@@ -37,8 +35,8 @@ class Bar:
 
     Attributes:
         index: Which bar of the piece.
-        energy: Of its four beats, contrast expanded, shape (4,).
-        impacts: How suddenly the body moves at its eight half-beats, shape (8,).
+        energy: Of its beats, contrast expanded, shape (metre,).
+        impacts: How suddenly the body moves at its half-beats, shape (2 metre,).
         phrase: Bars since the opening of a phrase.
         section: 0 or 1, which of the song's two rhythms is played.
         chords: One or two.
@@ -57,22 +55,29 @@ class Bar:
     end: int
 
     @property
+    def steps(self) -> int:
+        """Its length in steps."""
+        return STEPS_A_BEAT * len(self.energy)
+
+    @property
     def mean(self) -> float:
         """Mean energy."""
         return float(self.energy.mean())
 
     def is_still(self, step: int) -> bool:
         """Whether the body rests at a step."""
-        energy = self.energy[min(step // STEPS_A_BEAT, BEATS_IN_BAR - 1)]
+        energy = self.energy[min(step // STEPS_A_BEAT, len(self.energy) - 1)]
         return bool(energy < _FREEZE_SHARE * self.energy.max())
 
     def velocity(self, step: float) -> float:
         """Velocity that the energy asks for at a step, 0.42 to 1."""
-        return 0.42 + 0.58 * float(self.energy[min(int(step) // STEPS_A_BEAT, BEATS_IN_BAR - 1)])
+        return 0.42 + 0.58 * float(
+            self.energy[min(int(step) // STEPS_A_BEAT, len(self.energy) - 1)]
+        )
 
     def chord_at(self, step: int) -> Chord:
         """The chord that sounds at a step."""
-        return self.chords[step * len(self.chords) // STEPS_IN_BAR]
+        return self.chords[step * len(self.chords) // self.steps]
 
 
 class NoteWriter:
@@ -90,14 +95,15 @@ class NoteWriter:
         self.song = song
         self.duration_s = profile.duration_s
         self.step_s = timebase.beat_period_s(profile.bpm) / STEPS_A_BEAT
-        bar_s = STEPS_IN_BAR * self.step_s
+        self.metre, self.steps_in_bar = profile.metre, STEPS_A_BEAT * profile.metre
+        bar_s = self.steps_in_bar * self.step_s
         first = profile.downbeat_s % bar_s
         first -= bar_s * (first > 1e-6)
         count = int(np.ceil((profile.duration_s - first) / bar_s - 1e-9))
         self.bars_s = [first + bar_s * bar for bar in range(count)]
         self.notes: list[Note] = []
         self.written: list[Bar] = []
-        self.last_crash_bar = -STEPS_IN_BAR
+        self.last_crash_bar = -self.steps_in_bar
         # A player drags or pushes all along; timekeepers don't.
         self._lag_s = {
             name: float(_LAG_SHARE * song.timing_s * rng.normal()) * (name not in _TIMEKEEPERS)
@@ -107,7 +113,7 @@ class NoteWriter:
         self._thresholds = {name: self._energy_thresholds(name) for name in song.parts}
 
     def _energy_thresholds(self, part: str) -> NDArray[np.float64]:
-        most = np.tile(_STEP_THRESHOLDS, BEATS_IN_BAR)
+        most = np.tile(_STEP_THRESHOLDS, self.metre)
         return (
             _THRESHOLD_SCALES.get(part, _THRESHOLD_SCALE)
             * most

@@ -18,7 +18,6 @@ from kinetune.corpus.composition.music_score import DanceProfile, Score
 from kinetune.corpus.composition.songs import PHRASE_BARS, Line, Song, draw_mix, draw_song
 from kinetune.corpus.styles.style import style_of
 from kinetune.errors import ConfigError
-from kinetune.timebase import BEATS_IN_BAR
 
 # A build-up precedes a bar this much stronger than the one before.
 _BUILD_RISE = 0.1
@@ -50,7 +49,7 @@ def compose(dance: Dance | DanceProfile, seed: int) -> Score:
     beats = timebase.beat_times(profile.bpm, profile.downbeat_s, profile.duration_s)
     rng = np.random.default_rng([seed, 202, genres.genre_index(code)])
     style = style_of(code)
-    song = draw_song(rng, style, profile.bpm)
+    song = draw_song(rng, style, profile.bpm, metre=profile.metre)
     writer = write_song(rng, song, profile)
     notes = tuple(sorted(writer.notes, key=lambda note: note.start_s))
     mix = draw_mix(rng, style, profile.bpm)
@@ -109,14 +108,15 @@ class EnergyCurve:
         self._beat_s = timebase.beat_period_s(profile.bpm)
         self._first_s = float(beats[0]) if len(beats) else 0.0
         self._bars_s = bars_s
+        self._metre = profile.metre
 
     def _first_beat(self, bar: int) -> int:
         bar = min(bar, len(self._bars_s) - 1)
         return round((self._bars_s[bar] - self._first_s) / self._beat_s)
 
     def energy(self, bar: int) -> NDArray[np.float64]:
-        """Energy of a bar's beats, shape (4,)."""
-        index = self._first_beat(bar) + np.arange(BEATS_IN_BAR)
+        """Energy of a bar's beats, shape (metre,)."""
+        index = self._first_beat(bar) + np.arange(self._metre)
         return np.asarray(self._energy[index.clip(0, len(self._energy) - 1)])
 
     def mean(self, bar: int, bars: int) -> float:
@@ -128,8 +128,8 @@ class EnergyCurve:
         return float(self.energy(bar - 1)[-1] if bar else self.energy(0)[0])
 
     def impacts(self, bar: int) -> NDArray[np.float64]:
-        """Impacts at a bar's half-beats, shape (8,); outside the dance 0."""
-        halves = BEATS_IN_BAR * HALVES_A_BEAT
+        """Impacts at a bar's half-beats, shape (2 metre,); outside the dance 0."""
+        halves = self._metre * HALVES_A_BEAT
         index = HALVES_A_BEAT * self._first_beat(bar) + np.arange(halves)
         inside = (index >= 0) & (index < len(self._impacts))
         out = np.zeros(halves)
@@ -158,7 +158,7 @@ def _make_bar(writer: NoteWriter, curve: EnergyCurve, index: int) -> Bar:
     ending, steps = _ending(writer, phrase, mean, float(curve.energy(index + 1).mean()))
     return Bar(
         index, energy, curve.impacts(index), phrase, section, cycle[phrase % len(cycle)],
-        cycle[(phrase + 1) % len(cycle)], ending, grammar.STEPS_IN_BAR - steps,
+        cycle[(phrase + 1) % len(cycle)], ending, writer.steps_in_bar - steps,
     )  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def _active_lines(song: Song, mean: float, resting: set[str]) -> list[Line]:
 
 def _pitched_end(bar: Bar) -> int:
     """The step where pitched parts stop: before a stop, else the bar's end."""
-    return bar.end if bar.ending == "stop" else grammar.STEPS_IN_BAR
+    return bar.end if bar.ending == "stop" else bar.steps
 
 
 def _write_bass(writer: NoteWriter, bar: Bar) -> None:
@@ -251,8 +251,8 @@ def _write_hook(writer: NoteWriter, bar: Bar) -> None:
         return
     half = bar.phrase % 2
     for step, steps, tune in writer.song.hook:
-        at = step % grammar.STEPS_IN_BAR
-        if step // grammar.STEPS_IN_BAR != half or at >= _pitched_end(bar):
+        at = step % bar.steps
+        if step // bar.steps != half or at >= _pitched_end(bar):
             continue
         # Heavy steps and long notes are chord tones.
         heavy = at % 8 == 0 or steps >= 4

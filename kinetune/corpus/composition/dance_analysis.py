@@ -30,7 +30,9 @@ def dance_profile(dance: Dance) -> DanceProfile:
     start = float(times[0]) if len(times) else 0.0
     impacts = impact_strengths(dance.clip, dance.beats_s, timebase.beat_period_s(dance.bpm))
     duration_s = dance.clip.duration_s
-    return DanceProfile(dance.genre, dance.bpm, duration_s, start, dance.energy, impacts)
+    return DanceProfile(
+        dance.genre, dance.bpm, duration_s, start, dance.energy, impacts, dance.metre
+    )
 
 
 def impact_strengths(clip: MotionClip, beats_s: Array, beat_s: float) -> Array:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from kinetune.corpus.composition import grammar
-from kinetune.corpus.composition.arranger import STEPS_A_BEAT, Bar, NoteWriter
+from kinetune.corpus.composition.arranger import Bar, NoteWriter
+from kinetune.corpus.composition.grammar import STEPS_A_BEAT
 from kinetune.corpus.composition.songs import PHRASE_BARS
 
 # A bar's mean energy up to which a drum is silent.
@@ -61,7 +62,7 @@ def write_hits(
 
 def _write_fill(writer: NoteWriter, bar: Bar) -> None:
     part = "tom" if writer.rng.random() < 0.5 else "snare"
-    steps = range(bar.end, grammar.STEPS_IN_BAR)
+    steps = range(bar.end, bar.steps)
     for count, step in enumerate(steps):
         if step % STEPS_A_BEAT and writer.rng.random() > 0.75:
             continue
@@ -74,8 +75,8 @@ def _write_fill(writer: NoteWriter, bar: Bar) -> None:
 
 def _write_build(writer: NoteWriter, bar: Bar) -> None:
     """A roll that grows louder and denser towards the next bar."""
-    length = grammar.STEPS_IN_BAR - bar.end
-    for step in range(bar.end, grammar.STEPS_IN_BAR):
+    length = bar.steps - bar.end
+    for step in range(bar.end, bar.steps):
         done = (step - bar.end + 1) / length
         beat = step % STEPS_A_BEAT == 0
         if beat:

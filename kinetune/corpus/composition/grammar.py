@@ -1,6 +1,7 @@
 """Rhythms, chords, scales and voicings in the notation of the style files.
 
-A rhythm is a string of sixteen steps a bar. For drums and chords ``X`` is an accent, ``x`` a hit,
+A rhythm is a string of four steps a beat, sixteen in a bar of four and twelve in one of three.
+For drums and chords ``X`` is an accent, ``x`` a hit,
 ``o`` a soft hit, ``.`` a ghost note that may be left out, ``r`` a roll, ``-`` rest and ``=``
 prolongs the hit before. For basses the digits are degrees of the chord (``1`` root, ``3``, ``5``,
 ``7``, ``8`` the octave), ``a`` is a semitone below the next chord's root. Progressions are Roman
@@ -14,7 +15,7 @@ import numpy as np
 
 from kinetune.errors import ConfigError
 
-STEPS_IN_BAR = 16
+STEPS_A_BEAT = 4
 #: What rhythms of drums and chords, and of basses, are written with.
 HIT_SYMBOLS, BASS_SYMBOLS = "Xxo.r-=", "13578a-="
 _LEVEL = {"X": 1.0, "x": 0.8, "o": 0.55, ".": 0.3, "r": 0.6}
@@ -143,12 +144,19 @@ def _nearest_octave(pitch: int, center: float) -> int:
 
 
 def draw_hook(
-    rng: np.random.Generator, key: int, scale: str, center: int, *, density: float
+    rng: np.random.Generator,
+    key: int,
+    scale: str,
+    center: int,
+    *,
+    density: float,
+    metre: int = 4,
 ) -> list[tuple[int, int, int]]:
     """Return a motif of two bars as (step, steps, pitch); the second bar varies the first."""
     ladder = [p for p in range(center - 10, center + 14) if (p - key) % 12 in SCALES[scale]]
-    steps = [0, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14]
-    weight = np.array([3, 1.5, 1, 2, 2, 1, 2, 1.5, 1, 2, 1.5])
+    bar_steps = STEPS_A_BEAT * metre
+    steps = [step for step in (0, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14) if step < bar_steps]
+    weight = np.array([3, 1.5, 1, 2, 2, 1, 2, 1.5, 1, 2, 1.5])[: len(steps)]
     count = int(np.clip(rng.poisson(2 + 5 * density), 2, 8))
     rhythm = np.sort(rng.choice(steps, count, replace=False, p=weight / weight.sum()))
     rung = int(rng.integers(len(ladder) // 4, max(len(ladder) // 4 + 1, 3 * len(ladder) // 4)))
@@ -158,10 +166,10 @@ def draw_hook(
         rung = int(np.clip(rung + rng.choice([-2, -1, -1, 0, 1, 1, 2, 3]), 0, len(ladder) - 1))
         tune.append(rung)
     for bar in range(2):
-        ends = np.append(rhythm[1:], STEPS_IN_BAR)
+        ends = np.append(rhythm[1:], bar_steps)
         for index, (step, end) in enumerate(zip(rhythm, ends, strict=True)):
             shift = int(rng.integers(-2, 2)) if bar and index >= count // 2 else 0
             pitch = ladder[int(np.clip(tune[index] + shift, 0, len(ladder) - 1))]
             length = int(min(end - step, rng.choice([1, 2, 2, 3, 4, 6])))
-            out.append((int(step) + bar * STEPS_IN_BAR, length, pitch))
+            out.append((int(step) + bar * bar_steps, length, pitch))
     return out

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune.corpus.rendering.synthesis import Timbre
+from kinetune.timebase import BEATS_IN_BAR
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,7 @@ class DanceProfile:
         energy: One value 0 to 1 for each beat inside the duration, shape (n_beats,).
         impacts: How suddenly the body stops or starts at each half-beat, 0 to 1, shape
             (2 n_beats,); empty where that is unknown.
+        metre: Beats to the bar, 3 or 4.
     """
 
     genre: str
@@ -31,6 +33,7 @@ class DanceProfile:
     downbeat_s: float
     energy: NDArray[np.float64]
     impacts: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    metre: int = BEATS_IN_BAR
 
 
 @dataclass(frozen=True, slots=True)

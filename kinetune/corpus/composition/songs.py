@@ -129,8 +129,19 @@ def _draw_timbre(rng: np.random.Generator) -> Timbre:
     )  # fmt: skip
 
 
-def draw_song(rng: np.random.Generator, style: Style, bpm: float) -> Song:
-    """Return the material of one song of a style."""
+def draw_song(rng: np.random.Generator, style: Style, bpm: float, *, metre: int = 4) -> Song:
+    """Return the material of one song of a style.
+
+    Args:
+        rng: Source of all that is drawn.
+        style: The genre's.
+        bpm: Beats a minute.
+        metre: Beats to the bar, 3 or 4.
+
+    Raises:
+        ConfigError: The style has no bars of three.
+    """
+    style = style.in_metre(metre)
     key = int(rng.integers(12))
     scale = _choose(rng, style.harmony.scales)
     lines, parts = _draw_parts(rng, style)
@@ -149,7 +160,7 @@ def draw_song(rng: np.random.Generator, style: Style, bpm: float) -> Song:
         bass=_choose_two(rng, style.bass.rhythms),
         lines=lines,
         hook=grammar.draw_hook(
-            rng, key, scale, style.hook.center_pitch, density=float(rng.random())
+            rng, key, scale, style.hook.center_pitch, density=float(rng.random()), metre=metre
         ),
         hook_min_energy=float(rng.uniform(0.2, 0.5))
         if rng.random() < style.hook.probability

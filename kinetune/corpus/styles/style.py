@@ -7,7 +7,7 @@ energies, levels and probabilities 0 to 1; ranges are (lowest, highest).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
 from itertools import chain
@@ -26,6 +26,9 @@ _KIT_KINDS: Mapping[str, tuple[str, str, str, str]] = {
     "machine": ("machine_hat", "machine_open", "machine_tom", "real_crash"),
     "synthesised": ("hat", "hat_open", "tom", "crash"),
 }
+
+# A chord held through a bar of three.
+_HELD = ("X===========",)
 
 Range = tuple[float, float]
 
@@ -163,8 +166,33 @@ class MixSettings:
 
 
 @dataclass(frozen=True)
+class Waltz:
+    """What a genre plays in bars of three.
+
+    Attributes:
+        share: How often a song of the genre is in three.
+        kick: Rhythms of the bass drum, twelve characters, as all that follow.
+        snare: Of the snare.
+        hat: Of the closed hi-hat.
+        open_hat: Of the open hi-hat.
+        bass: Of the bass.
+        chord: Of layers that strike or break chords.
+        drum: Of percussion.
+    """
+
+    share: float
+    kick: tuple[str, ...]
+    snare: tuple[str, ...]
+    hat: tuple[str, ...]
+    open_hat: tuple[str, ...]
+    bass: tuple[str, ...]
+    chord: tuple[str, ...]
+    drum: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Style:
-    """The music of a genre."""
+    """The music of a genre; ``waltz`` is what it plays in bars of three, if it has any."""
 
     harmony: Harmony
     drums: Drums
@@ -173,6 +201,34 @@ class Style:
     layers: tuple[Layer, ...]
     accents: Accents = field(default_factory=Accents)
     mix: MixSettings = field(default_factory=MixSettings)
+    waltz: Waltz | None = None
+
+    @property
+    def metres(self) -> tuple[int, ...]:
+        """Beats to the bar that its songs may have."""
+        return (4,) if self.waltz is None else (4, 3)
+
+    def in_metre(self, metre: int) -> "Style":
+        """Return the style with the rhythms of a metre.
+
+        Raises:
+            ConfigError: It has none of that metre.
+        """
+        if metre == 4:
+            return self
+        if metre != 3 or self.waltz is None:
+            raise ConfigError(f"this genre has no bars of {metre}, only of {self.metres}")
+        three = self.waltz
+        by_role = {"chord": three.chord, "arp": three.chord, "drum": three.drum, "pad": _HELD}
+        drums = replace(
+            self.drums, kick=three.kick, snare=three.snare, hat=three.hat, open_hat=three.open_hat
+        )
+        return replace(
+            self,
+            drums=drums,
+            bass=replace(self.bass, rhythms=three.bass),
+            layers=tuple(replace(each, rhythms=by_role[each.role]) for each in self.layers),
+        )
 
 
 @cache
@@ -196,12 +252,11 @@ def read_style(path: Path) -> Style:
 
 
 def _check(style: Style) -> None:
-    for key, rhythms, symbols in _rhythms(style):
-        for rhythm in rhythms:
-            if len(rhythm) != grammar.STEPS_IN_BAR or set(rhythm) - set(symbols):
-                raise ConfigError(
-                    f"{key}: expected {grammar.STEPS_IN_BAR} of {symbols!r}, found {rhythm!r}"
-                )
+    for metre in style.metres:
+        for key, rhythms, symbols in _rhythms(style.in_metre(metre)):
+            _check_rhythms(key if metre == 4 else f"waltz, {key}", rhythms, symbols, metre)
+    if style.waltz is not None and not 0.0 <= style.waltz.share <= 1.0:
+        raise ConfigError(f"waltz.share: expected 0 to 1, found {style.waltz.share:g}")
     for text in style.harmony.progressions:
         grammar.read_progression(text)
     _check_known("scale", style.harmony.scales, grammar.SCALES)
@@ -213,6 +268,13 @@ def _check(style: Style) -> None:
     for name, values in vars(style.mix).items():
         if name != "tone_db" and (len(values) != 2 or values[0] > values[1]):
             raise ConfigError(f"mix.{name}: expected lowest and highest, found {list(values)}")
+
+
+def _check_rhythms(key: str, rhythms: tuple[str, ...], symbols: str, metre: int) -> None:
+    steps = grammar.STEPS_A_BEAT * metre
+    for rhythm in rhythms:
+        if len(rhythm) != steps or set(rhythm) - set(symbols):
+            raise ConfigError(f"{key}: expected {steps} of {symbols!r}, found {rhythm!r}")
 
 
 def _rhythms(style: Style) -> Iterator[tuple[str, tuple[str, ...], str]]:

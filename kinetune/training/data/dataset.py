@@ -256,6 +256,7 @@ class Conditions:
                 item.genre,
                 np.asarray(item.beats_s, dtype=np.float64),
                 item.bar_start_s,
+                metre=item.metre,
             )
             for item in prepared.items
         ]

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tokenize import TokenError
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,7 @@ class PreparedItem:
         bar_start_s: Time of a bar's first beat, seconds.
         held_out: Kept for validation.
         digest: Of its samples and features.
+        metre: Beats to the bar.
     """
 
     name: str
@@ -67,6 +69,7 @@ class PreparedItem:
     bar_start_s: float
     held_out: bool
     digest: str
+    metre: Literal[3, 4] = 4
 
     def __post_init__(self) -> None:
         if not files.is_plain_name(self.name):
@@ -136,6 +139,7 @@ class TrainingPair:
     beats_s: tuple[float, ...]
     bar_start_s: float
     held_out: bool
+    metre: Literal[3, 4] = 4
 
 
 def open_prepared(folder: Path) -> PreparedSet:
@@ -302,6 +306,7 @@ def _make_pair(planned: PlannedPair, pair_settings: PairSettings, held_out: bool
         beats_s=tuple(pair.beats_s.tolist()),
         bar_start_s=float(pair.downbeats_s[0]) if len(pair.downbeats_s) else 0.0,
         held_out=held_out,
+        metre=pair.metre,
     )
 
 
@@ -331,6 +336,7 @@ def _read_pair(source: Path, item: CorpusItem, held_out: bool) -> TrainingPair:
         beats_s=tuple(item.beats_s),
         bar_start_s=item.downbeats_s[0] if item.downbeats_s else 0.0,
         held_out=held_out,
+        metre=item.metre,
     )
 
 
@@ -351,6 +357,7 @@ def _write_item(
         bar_start_s=pair.bar_start_s,
         held_out=pair.held_out,
         digest=digest,
+        metre=pair.metre,
     )
     _save(out / "samples" / f"{item.name}.npy", samples)
     _save(out / "features" / f"{item.name}.npy", rows)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +31,19 @@ def test_whole_bars_fill_the_dance():
     assert heard.beats_s[0] + 16 * 60 / heard.bpm == pytest.approx(heard.beats_s[0] + 8.2)
     assert loop.clip.duration_s == pytest.approx(loop.columns * COLUMN_S)
     assert abs(loop.stretch - 1.0) < 0.5 * COLUMN_S / 8.2 + 1e-9
+
+
+def test_a_loop_in_three_is_whole_bars_of_three():
+    """8.2 s at 120 bpm hold 16.4 beats, five bars of three."""
+    clip, grid = swaying_clip(duration_s=8.2), replace(fixed_grid(120.0, 0.3, 8.2), metre=3)
+    options = {"column_s": 0.0929, "window_s": 11.9}
+    loop = fit_loop(clip, grid, hold_tempo=True, **options)
+    assert loop.duration_s == pytest.approx(7.5)
+    assert len(loop.output_grid.beats_s) == 15
+    assert loop.output_grid.metre == 3
+    moved = fit_loop(clip, replace(grid, bpm=112.0), hold_tempo=False, **options)
+    assert len(moved.output_grid.beats_s) == 15
+    assert moved.duration_s == pytest.approx(8.2)
 
 
 def test_a_tempo_that_is_held_ends_the_loop_with_its_last_bar():
