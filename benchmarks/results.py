@@ -6,9 +6,9 @@
 
 Dances and music are made from held-out seeds, all ten genres in turn. Every model makes several
 variations for each dance, with estimated beats (``LABEL``) and, if it accepts beats, with the true
-ones (``LABEL_beats_given``). ``reference`` is the corpus's own music; true beats are the corpus's.
-Existing files in the work folder are kept, so an interrupted run resumes. ``kinetune evaluate`` can
-score that folder again.
+ones (``LABEL_beats_given``); ``--models composer`` is the other engine. ``reference`` is the
+corpus's own music; true beats are the corpus's. Existing files in the work folder are kept, so an
+interrupted run resumes. ``kinetune evaluate`` can score that folder again.
 """
 
 import argparse
@@ -16,21 +16,26 @@ import os
 import shutil
 import sys
 import zlib
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import kinetune.tasks  # noqa: F401 - sleeping threads, before torch is loaded
 from kinetune import files, genres
-from kinetune.audio.sound import write_sound
+from kinetune.audio.sound import Sound, write_sound
 from kinetune.cli.terminal.progress import stage_bars
 from kinetune.corpus.pairs import Pair, make_pair
 from kinetune.metrics.evaluation import report
 from kinetune.metrics.evaluation.embedding_scores import NetworkOptions
 from kinetune.metrics.evaluation.pairing import Folders
 from kinetune.metrics.evaluation.protocol import Evaluation, Settings, evaluate
+from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.io.amass import write_amass
 
 FIRST_SEED = 910_000
 GIVEN = "_beats_given"
+# The engine that is no model.
+COMPOSER = "composer"
 
 
 def main() -> None:
@@ -75,6 +80,8 @@ def takes_beats(model: str) -> bool:
     """Whether a model accepts a beat grid; the paper's doesn't."""
     from kinetune.model.checkpoint import resolve
 
+    if model == COMPOSER:
+        return True
     index = Path(resolve(model)) / "model_index.json"
     return "DanceCondition" in index.read_text(encoding="utf-8")
 
@@ -101,19 +108,31 @@ def generate_all(
     folder: Path, model: str, pairs: list[Pair], given: bool, takes: int, progress,  # noqa: ANN001
 ) -> None:  # fmt: skip
     """Generate the requested number of variations for every dance."""
-    from kinetune.model.pipeline import DanceToMusicPipeline
-
-    pipeline = None
+    music_of = composed if model == COMPOSER else generated(model)
     jobs = [(pair, take) for pair in pairs for take in range(takes)]
     for done, (pair, take) in enumerate(jobs, start=1):
         path = folder / str(take) / f"{name_of(pair)}.wav"
         if not path.is_file():
-            pipeline = pipeline or DanceToMusicPipeline.from_pretrained(model)
-            grid = pair.grid
             seed = zlib.crc32(path.stem.encode()) % 2**31 + take
-            music = pipeline(pair.clip, genre=pair.genre, seed=seed, grid=grid if given else None)
-            write_sound(path, music.sound)
+            write_sound(path, music_of(pair, seed, pair.grid if given else None))
         progress(f"music: {folder.name}", done, len(jobs))
+
+
+def generated(model: str) -> Callable[[Pair, int, BeatGrid | None], Sound]:
+    """Return what makes music with a model, loaded when it is first called."""
+    from kinetune.model.pipeline import DanceToMusicPipeline
+
+    load = cache(lambda: DanceToMusicPipeline.from_pretrained(model))
+    return lambda pair, seed, grid: load()(pair.clip, genre=pair.genre, seed=seed, grid=grid).sound
+
+
+def composed(pair: Pair, seed: int, grid: BeatGrid | None) -> Sound:
+    """Return the composer's music for a pair's dance."""
+    from kinetune.tasks.composing.engine import compose_music
+    from kinetune.tasks.requests.music_options import MusicOptions
+
+    options = MusicOptions(engine="composer", seed=seed)
+    return compose_music(pair.clip, options, genre=pair.genre, grid=grid).sound
 
 
 def append_table(page: Path, heading: str, evaluation: Evaluation) -> None:

@@ -231,6 +231,8 @@ def edit(  # noqa: PLR0913 - a user's options by name
 ) -> Music:
     """Edit music: regenerate a span, extend it, vary it or change its genre.
 
+    Composed music is changed by the composer, unless a model is named.
+
     Args:
         music: What :func:`generate` returned, a sound, or a sound file.
         dance: The dance; the music begins with it. None takes the one it was made for.
@@ -274,6 +276,11 @@ def edit(  # noqa: PLR0913 - a user's options by name
         if recipe is not None and not isinstance(dance, MotionClip):
             request = edit_task.complete_request(request, recipe)
     material = _material(music, dance, request)
+    made = _made_by_composer(music)
+    if made is not None and model is None:
+        from kinetune.tasks.composing.redo import edit_composed_in_memory
+
+        return edit_composed_in_memory(made, request, material.clip, material.genre.code)
     pipeline = _pipeline(model or request.model or _model_of(music), device)
     request = replace(request, model=pipeline.model)
     return edit_task.edit_in_memory(material, request, pipeline=pipeline, progress=progress)[1]
@@ -435,10 +442,25 @@ def _material(
     return Material(sound, clip, grid, genre, inputs)
 
 
+def _made_by_composer(music: Music | Sound | str | Path) -> GenerateRequest | None:
+    """How composed music was made; None of other music."""
+    if isinstance(music, Sound):
+        return None
+    if isinstance(music, Music):
+        made: object = music.origin.request
+    else:
+        recipe = find_music_recipe(Path(music))
+        made = recipe and edit_task.recorded_request(recipe, Path(music))
+    if isinstance(made, GenerateRequest) and made.options.engine == "composer":
+        return made
+    return None
+
+
 def _model_of(music: Music | Sound | str | Path) -> "str | DanceToMusicPipeline":
     if not isinstance(music, Music):
         return "default"
-    return str(getattr(music.origin.request, "model", None) or "default")
+    model = str(getattr(music.origin.request, "model", None) or "default")
+    return "default" if model == "composer" else model
 
 
 def _pipeline(model: "str | Path | DanceToMusicPipeline", device: str) -> LazyPipeline:

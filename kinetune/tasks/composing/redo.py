@@ -7,13 +7,13 @@ from kinetune import genres
 from kinetune.audio.sound import read_sound
 from kinetune.composer.options import Take
 from kinetune.errors import ConfigError
-from kinetune.motion.group import dance_of
+from kinetune.motion.group import Dancers, dance_of
 from kinetune.motion.io.formats import read_motion_file
 from kinetune.tasks.composing.engine import ComposedMusic, ComposerPipeline, compose_music
 from kinetune.tasks.edit import EditRequest, EditResult
 from kinetune.tasks.film import write_film
 from kinetune.tasks.generate import GenerateRequest, finish_music
-from kinetune.tasks.music import write_piece
+from kinetune.tasks.music import Music, write_piece
 from kinetune.tasks.recipe import Recipe, sidecar_path
 from kinetune.tasks.requests.genre_choice import GenreChoice
 from kinetune.tasks.requests.progress import Progress, stage
@@ -35,7 +35,7 @@ def edit_composed(
             used; nothing was written.
     """
     began = time.perf_counter()
-    changed = changed_request(request, recipe)
+    changed = changed_request(request, from_json(GenerateRequest, recipe.request))
     inputs = changed.motions
     clip = dance_of([read_motion_file(path, changed.read).clip for path in inputs])
     made = compose_music(
@@ -75,13 +75,38 @@ def edit_composed(
     )
 
 
-def changed_request(request: EditRequest, recipe: Recipe) -> GenerateRequest:
-    """Return the request of a composed piece with a change in it.
+def edit_composed_in_memory(
+    made: GenerateRequest, request: EditRequest, clip: Dancers, genre: str
+) -> Music:
+    """Return a composed piece with a change in it.
+
+    Args:
+        made: How the piece was made.
+        request: The change; its files are not looked at.
+        clip: The dance.
+        genre: The genre of the piece.
 
     Raises:
         ConfigError: The change is one that only the diffusion model makes.
     """
-    made = from_json(GenerateRequest, recipe.request)
+    inputs = (request.motion,) if request.motion is not None else made.motions
+    changed = replace(changed_request(request, made), motions=inputs)
+    music = compose_music(
+        clip, changed.options, genre=changed.options.genre or genre, export=changed.export
+    )
+    return finish_music(music, clip, changed, inputs=inputs, pipeline=ComposerPipeline())
+
+
+def changed_request(request: EditRequest, made: GenerateRequest) -> GenerateRequest:
+    """Return the request of a composed piece with a change in it.
+
+    Args:
+        request: The change.
+        made: How the piece was made.
+
+    Raises:
+        ConfigError: The change is one that only the diffusion model makes.
+    """
     if (request.continue_s, request.strength, request.keep_rhythm) != (None, None, None):
         raise ConfigError(
             f"{request.music}: composed music can be redone (--redo) or change its genre; "

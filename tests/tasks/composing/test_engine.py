@@ -94,6 +94,16 @@ def test_python_makes_the_same_piece(folder):
     )
 
 
+def test_python_edits_composed_music_as_the_command_does(folder):
+    done = kinetune("edit", "a.wav", "--redo", "2:4", "--seed", 9, "-o", "p.wav", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    edited = kt.edit(folder / "a.wav", redo=(2.0, 4.0), seed=9)
+    edited.save(folder / "p2.wav")
+    np.testing.assert_array_equal(
+        read_sound(folder / "p.wav").samples, read_sound(folder / "p2.wav").samples
+    )
+
+
 def test_a_loop_plays_twice_through_without_a_jump(folder):
     done = kinetune("generate", "dance.bvh", *FLAGS, "--loop", "-o", "loop.wav", cwd=folder)
     assert done.returncode == 0, done.stderr
