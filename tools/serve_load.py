@@ -78,12 +78,14 @@ def run(options: argparse.Namespace, data: Path) -> None:
     rows = [
         ("users", options.users), ("jobs done", counts["done"]), ("failed", counts["failed"]),
         ("lost", lost), ("damaged or missing files", counts["damaged"]),
-        ("half-written folders left", len(partial)), ("refused with 429, tried again", counts["429"]),
+        ("half-written folders left", len(partial)),
+        ("refused with 429, tried again", counts["429"]),
         ("kills of the server", counts["kills"]),
         ("seconds in all", f"{time.monotonic() - began:.0f}"),
         ("time to answer, median and 95 %",
          f"{np.median(answers_s) * 1e3:.0f} ms, {np.percentile(answers_s, 95) * 1e3:.0f} ms"),
-        ("memory of the server, before and after", f"{memory_before:.0f} MB, {memory_after:.0f} MB"),
+        ("memory of the server, before and after",
+         f"{memory_before:.0f} MB, {memory_after:.0f} MB"),
         ("latest jobs by status", dict(states)),
     ]  # fmt: skip
     print("| | |\n|---|---|")
