@@ -1,4 +1,4 @@
-"""Fits the weights of the metrical model on dancers its network never saw.
+"""Fits the weights of the metrical model on held-out dancers.
 
     python benchmarks/beat_calibration.py runs/beat-folds [--cuts 1]
 

@@ -1,4 +1,4 @@
-"""Trains the beat network once for every group of dancers, without that group.
+"""Cross-validation of the beat network by dancer.
 
     python benchmarks/beat_folds.py runs/beat-folds [--folds 6] [--members 3]
 

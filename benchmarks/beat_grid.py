@@ -1,11 +1,11 @@
-"""How often the beat of a dance is found.
+"""Accuracy of the beat grid.
 
     python benchmarks/beat_grid.py [--dances 100] [--seconds 6 12 24 60] [--of unseen]
     python benchmarks/beat_grid.py --of aist --folds runs/beat-folds [--picture reliability.png]
     python benchmarks/beat_grid.py --lags
 
 ``phrases`` are choreographed dances, 75 to 145 bpm, from seeds no model is trained on;
-``strangers`` and ``known`` real clips warped to a beat, of sources the beat network has not or has
+``unseen`` and ``known`` real clips warped to a beat, of sources the beat network has not or has
 been trained on (the beats of warped clips are what the rules find in the clip, moved: no outside
 truth). ``--aist FOLDER`` takes AIST++ motions (their names tell genre, tempo and, for basic
 dances, that frame 0 is a downbeat).
@@ -109,7 +109,7 @@ def made_up(count: int, duration_s: float) -> Iterator[Danced]:
 
 
 def warped(count: int, duration_s: float, *, known: bool) -> Iterator[Danced]:
-    """Real clips bent to a beat: those the network has seen, or the others. They have no bars."""
+    """Real clips time-warped to a beat: those in the training data, or the others. No bars."""
     rng = np.random.default_rng(FIRST_SEED)
     library = [clip for clip in motion_library.library() if is_unseen(clip) != known]
     for k in range(count):
@@ -150,7 +150,7 @@ def fold_networks(folder: Path) -> dict[str, BeatNetwork]:
 
 KINDS: dict[str, Callable[[int, float], Iterator[Danced]]] = {
     "phrases": made_up,
-    "strangers": lambda count, duration_s: warped(count, duration_s, known=False),
+    "unseen": lambda count, duration_s: warped(count, duration_s, known=False),
     "known": lambda count, duration_s: warped(count, duration_s, known=True),
 }
 
@@ -172,7 +172,7 @@ def of_aist(folder: Path, duration_s: float) -> Iterator[Danced]:
 
 
 def score(grid: BeatGrid, danced: Danced) -> tuple[float, float, float, float, float]:
-    """Tempo right with octaves, without, phase within 70 ms, bar (NaN where untold), F-measure."""
+    """Tempo right with octaves, without, phase within 70 ms, bar (NaN where undefined), F-measure."""
     ratio = grid.bpm / danced.bpm
     loose = min(abs(ratio / octave - 1.0) for octave in (0.5, 1.0, 2.0)) < 0.04
     exact = abs(ratio - 1.0) < 0.04
@@ -191,9 +191,9 @@ def score(grid: BeatGrid, danced: Danced) -> tuple[float, float, float, float, f
 
 def mean_of(values: np.ndarray) -> np.ndarray:
     """Mean of each column over the rows that tell it; NaN where none does."""
-    told = np.isfinite(values)
-    total = np.where(told, values, 0.0).sum(axis=0)
-    return np.where(told.any(axis=0), total / np.maximum(told.sum(axis=0), 1), np.nan)
+    valid = np.isfinite(values)
+    total = np.where(valid, values, 0.0).sum(axis=0)
+    return np.where(valid.any(axis=0), total / np.maximum(valid.sum(axis=0), 1), np.nan)
 
 
 def judge_labelled(options: argparse.Namespace) -> None:

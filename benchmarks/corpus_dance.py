@@ -1,15 +1,15 @@
-"""Whether the corpus moves like people: its beat, its feet, its joints; and pictures of it.
+"""Measures of the corpus's dances: beat, feet, joint ranges; and pictures of them.
 
     python benchmarks/corpus_dance.py [--dances 10] [--seconds 24] [--plots DIR]
 
-Prints a Markdown table with a row for each genre's choreography and one for real motion bent to the
-beat. A contact is a stretch of 0.1 s or more in which a toe stays within 2.5 cm of its lowest and
-moves up or down less than 0.15 m/s; its slide is how far the toe is from where it first stood when
-it leaves. Turns on the spot (a pelvis that turns faster than 90 degrees a second) are not counted:
-there the foot pivots. Captures' floors are less even than 2.5 cm, and many of their contacts go
-uncounted so: a wider measure takes toes up to 5 cm high, and turns too. "Feet low" is the share of
-time a toe is that low: feet that hover would not slide either. Joint limits are those of RANGE_DEG,
-the angle from the rest pose.
+Prints a Markdown table with a row for each genre's choreography and one for real motion time-warped
+to the beat. A contact is a span of 0.1 s or more in which a toe stays within 2.5 cm of its lowest
+and moves up or down less than 0.15 m/s; its slide is how far the toe is from where it first stood
+when it leaves. Turns on the spot (a pelvis that turns faster than 90 degrees a second) are not
+counted: there the foot pivots. Captures' floors are less even than 2.5 cm, and many of their
+contacts go uncounted so: a wider measure takes toes up to 5 cm high, and turns too. "Feet low" is
+the share of time a toe is that low: feet that hover would not slide either. Joint limits are those
+of RANGE_DEG, the angle from the rest pose.
 """
 
 import argparse
@@ -178,7 +178,7 @@ def draw(dances: dict[str, Dance], path: Path, *, poses: int = 17) -> None:
         axes.set_ylim(-0.1, 2.2)
         axes.set_aspect("equal")
         axes.set_yticks([])
-        title = "real motion, bent" if name == "real" else genres.genre_name(name)
+        title = "real motion, time-warped" if name == "real" else genres.genre_name(name)
         axes.set_ylabel(title, fontsize=8)
     figure.suptitle("two bars of each genre's dance, a pose on each beat and half-beat", y=0.995)
     figure.tight_layout()

@@ -1,4 +1,4 @@
-"""Whether the corpus sounds like music: beats, genres, variety, mastering and the dance's answer.
+"""Measures of the corpus's music: beats, genres, variety, mastering, correlation with the dance.
 
     python benchmarks/corpus_music.py [--pairs 100] [--train 300] [--seconds 24] [--plots DIR]
 
@@ -264,7 +264,7 @@ def mfcc_statistics(samples: NDArray[np.float32]) -> list[float]:
 def genre_accuracy(pieces: list[Measured]) -> tuple[list[float], Array]:
     """Share of pieces whose genre a linear classifier tells, and the confusion matrix.
 
-    Each quarter of the pieces is told by what was learnt from the other three; all seeds differ.
+    Each quarter of the pieces is classified by a fit to the other three; all seeds differ.
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.metrics import confusion_matrix
@@ -342,10 +342,10 @@ def report(test: list[Measured], train: list[Measured], seconds: float) -> None:
         quarters, matrix = genre_accuracy(test + train)
         each = ", ".join(f"{quarter:.0%}" for quarter in quarters)
         near, again = variety(test)
-        print(f"| genre told from MFCC, mean of four quarters | {np.mean(quarters):.1%} ({each}) |")
+        print(f"| genre classified from MFCC, four quarters | {np.mean(quarters):.1%} ({each}) |")
         print(f"| nearest neighbour in the genre, median distance | {near:.2f} |")
         print(f"| two renders of one score, median distance | {again:.2f} |")
-        print("\n| true \\ told | " + " | ".join(genres.CODES) + " |")
+        print("\n| true \\ predicted | " + " | ".join(genres.CODES) + " |")
         print("|---" * 11 + "|")
         for code, row in zip(genres.CODES, matrix, strict=True):
             print(f"| {code} | " + " | ".join(str(k) for k in row) + " |")
@@ -418,13 +418,13 @@ def plot(folder: Path, test: list[Measured], train: list[Measured]) -> None:
     axes[1].hist([m.bpm for m in test + train], bins=30)
     axes[1].set(xlabel="beats a minute")
     axes[2].hist([m.onsets_s for m in test + train], bins=30)
-    axes[2].set(xlabel="onsets heard a second")
+    axes[2].set(xlabel="onsets per second")
     figure.savefig(folder / "spread.png", dpi=80, bbox_inches="tight")
     if train:
         _, matrix = genre_accuracy(test + train)
         figure, axis = plt.subplots(figsize=(5, 5))
         axis.imshow(matrix, cmap="Blues")
-        axis.set(xticks=range(10), yticks=range(10), xlabel="told", ylabel="true")
+        axis.set(xticks=range(10), yticks=range(10), xlabel="predicted", ylabel="true")
         axis.set_xticklabels(genres.CODES)
         axis.set_yticklabels(genres.CODES)
         for (y, x), count in np.ndenumerate(matrix):

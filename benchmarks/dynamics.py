@@ -1,15 +1,15 @@
-"""Does a long piece build and break where the body does?
+"""Correlation of a long piece's loudness and onsets with the motion energy.
 
     python benchmarks/dynamics.py [--model default] [--seconds 180] [--dances 3]
 
-Made-up dances with an arc: a quiet quarter, a build of a quarter, a break of an eighth, and all of
-it to the end; the moves are the choreographer's, made larger or smaller about their mean pose. The
-music is measured over phrases of four bars: loudness (mean square) and onsets a second (librosa;
-what lies 40 dB under the loudest doesn't count, or the crackle of an old record would be counted
-where the music is quiet), each against the body's mean joint speed by rank (Spearman), and how much
-louder the full part is than the quiet one and the break. "window by window" is the model without
-the piece's long arc (``kinetune.model.conditioning.dynamics``), "with the arc" what a user gets,
-and "composed" what the corpus's composer makes of the same dance, beat by beat.
+Synthetic dances with a dynamic curve: a quiet quarter, a build-up of a quarter, a break of an
+eighth, and full energy to the end. Moves of the choreographer are scaled about their mean pose. The
+music is measured over phrases of four bars: rank correlation (Spearman) of loudness (mean square)
+and onsets per second with the mean joint speed, and the level of the full part relative to the
+quiet part and the break. Onsets (librosa) 40 dB below the loudest are ignored, because quiet parts
+would otherwise count vinyl crackle. "without dynamics" is the model without bar dynamics
+(``kinetune.model.conditioning.dynamics``), "with dynamics" the default, and "corpus" the corpus
+composer's music for the same dance.
 """
 
 import argparse
@@ -38,20 +38,28 @@ from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.kinematics import joint_speeds
 
-# Share of the piece, and size of the moves there.
-ARC = ((0.0, 0.25), (0.25, 0.25), (0.5, 0.95), (0.501, 0.2), (0.62, 0.2), (0.625, 1.0), (1.0, 1.0))
-# The choreographer's own arc is what is left of the body's speed at this width.
+# Position in the piece (0 to 1), and scale of the moves there.
+CURVE = (
+    (0.0, 0.25),
+    (0.25, 0.25),
+    (0.5, 0.95),
+    (0.501, 0.2),
+    (0.62, 0.2),
+    (0.625, 1.0),
+    (1.0, 1.0),
+)
+# The choreographer's own variation: mean joint speed smoothed by this width.
 OWN_S = 3.0
 QUIET, BREAK, FULL = (0.0, 0.25), (0.51, 0.615), (0.64, 1.0)
 BARS = 4
 AUDIBLE_DB = 40.0
 
 
-def with_arc(clip: MotionClip) -> MotionClip:
-    """Return the dance with its moves of the arc's size, the choreographer's own arc taken out."""
+def with_dynamic_curve(clip: MotionClip) -> MotionClip:
+    """Return the dance with moves scaled by the curve, without the choreographer's own variation."""
     share = np.linspace(0.0, 1.0, clip.frame_count)
     own = gaussian_filter1d(joint_speeds(clip).mean(axis=1), OWN_S * clip.fps, mode="nearest")
-    size = np.interp(share, *np.array(ARC).T) * np.clip(np.median(own) / own, 0.3, 1.8)
+    size = np.interp(share, *np.array(CURVE).T) * np.clip(np.median(own) / own, 0.3, 1.8)
     size = size[:, None]
     quat = rotations.make_continuous(clip.rotations)
     mean = quat.mean(axis=0) / np.linalg.norm(quat.mean(axis=0), axis=-1, keepdims=True)
@@ -70,7 +78,7 @@ def phrases_of(values: np.ndarray, rate_hz: float, edges_s: np.ndarray) -> np.nd
 
 
 def onsets_s(sound: Sound) -> np.ndarray:
-    """Return when something begins that can be heard beside the loudest."""
+    """Return the times of onsets that are not masked by the loudest."""
     mono = librosa_samples(sound)
     power = librosa.feature.melspectrogram(y=mono, sr=timebase.SAMPLE_RATE_HZ)
     level_db = librosa.power_to_db(power, ref=np.max, top_db=AUDIBLE_DB)
@@ -82,18 +90,18 @@ def onsets_s(sound: Sound) -> np.ndarray:
 
 def scores(clip: MotionClip, grid: BeatGrid, sound: Sound) -> dict[str, float]:
     """Return how the music's phrases follow the body's."""
-    heard, speed = analyse_audio(sound), analyse_motion(clip).speed
+    audio, speed = analyse_audio(sound), analyse_motion(clip).speed
     edges = bar_lines(grid, clip.duration_s)[::BARS]
     rate_hz = timebase.mel_rate_hz()
     body = phrases_of(speed, ANALYSIS_FPS, edges)
-    onsets = np.bincount((onsets_s(sound) * rate_hz).astype(int), minlength=len(heard.power))
+    onsets = np.bincount((onsets_s(sound) * rate_hz).astype(int), minlength=len(audio.power))
 
     def level_db(span: tuple[float, float]) -> float:
-        ends = [round(share * len(heard.power)) for share in span]
-        return 10.0 * np.log10(heard.power[slice(*ends)].mean())
+        ends = [round(share * len(audio.power)) for share in span]
+        return 10.0 * np.log10(audio.power[slice(*ends)].mean())
 
     return {
-        "loudness": spearmanr(body, phrases_of(heard.power, rate_hz, edges)).statistic,
+        "loudness": spearmanr(body, phrases_of(audio.power, rate_hz, edges)).statistic,
         "onsets": spearmanr(body, phrases_of(onsets, rate_hz, edges)).statistic,
         "quiet": level_db(FULL) - level_db(QUIET),
         "break": level_db(FULL) - level_db(BREAK),
@@ -118,7 +126,10 @@ def main() -> None:
     parser.add_argument("--dances", type=int, default=3)
     options = parser.parse_args()
     pipeline = DanceToMusicPipeline.from_pretrained(options.model)
-    print("| genre | music | loudness | onsets | full over quiet | full over break |", flush=True)
+    print(
+        "| genre | music | loudness | onsets | full against quiet | full against break |",
+        flush=True,
+    )
     print("|---|---|---|---|---|---|")
     for number in range(options.dances):
         code = genres.CODES[3 * number % 10]
@@ -126,13 +137,13 @@ def main() -> None:
         dance = choreograph(
             41_000 + number, DanceRequest(genre=code, bpm=bpm, duration_s=options.seconds)
         )
-        clip, first_s = with_arc(dance.clip), float(dance.downbeats_s[0])
+        clip, first_s = with_dynamic_curve(dance.clip), float(dance.downbeats_s[0])
         grid = fixed_grid(bpm, first_s, options.seconds)
-        answered = annotate(clip, first_s, bpm, code)
+        annotated = annotate(clip, first_s, bpm, code)
         pieces = {
-            "window by window": made_flat(pipeline, clip, code, grid),
-            "with the arc": pipeline(clip, genre=code, seed=1, grid=grid).sound,
-            "composed": render(compose(answered, 41_000 + number), timebase.SAMPLE_RATE_HZ),
+            "without dynamics": made_flat(pipeline, clip, code, grid),
+            "with dynamics": pipeline(clip, genre=code, seed=1, grid=grid).sound,
+            "corpus": render(compose(annotated, 41_000 + number), timebase.SAMPLE_RATE_HZ),
         }
         for name, sound in pieces.items():
             found = scores(clip, grid, sound)

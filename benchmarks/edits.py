@@ -1,4 +1,4 @@
-"""What a change leaves and what it makes new: the figures of docs/guide.md.
+"""Effect of edits: similarity to the original (docs/measurements.md).
 
     python benchmarks/edits.py [--model default] [--motion FILE] [--parts changes accents ...]
 

@@ -1,4 +1,4 @@
-"""How fast the dancer is filmed.
+"""Speed of video rendering.
 
     python benchmarks/film.py [--seconds 60]
 

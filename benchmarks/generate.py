@@ -1,4 +1,4 @@
-"""How long and how much memory music takes, by length of the dance.
+"""Run time and memory of generation, by length of the dance.
 
     python benchmarks/generate.py [--model default] [--seconds 10 60 300] [--repeats 3]
 

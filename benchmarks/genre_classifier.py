@@ -1,4 +1,4 @@
-"""How well the bundled genre classifier tells the corpus's genres, on music it never learned from.
+"""Accuracy of the bundled genre classifier on held-out corpus music.
 
     python benchmarks/genre_classifier.py [--pairs 100] [--seconds 12] [--classifier DIR]
 

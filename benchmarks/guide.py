@@ -1,4 +1,4 @@
-"""Run the commands of docs/guide.md on the bundled dance, and draw its pictures anew.
+"""Run the guide's commands on the bundled dance, and redraw its pictures.
 
     python benchmarks/guide.py [--out docs/guide] [--only bodies beats ...]
 

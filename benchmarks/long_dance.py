@@ -1,4 +1,4 @@
-"""Make a long dance of a short one, to and fro, for trying out what takes minutes.
+"""Make a long dance by playing a short one forwards and backwards.
 
     python benchmarks/long_dance.py examples/gBR_sBM_cAll_d04_mBR2_ch08.pkl 300 out/long.bvh
 

@@ -1,4 +1,4 @@
-"""Where the field's rhythm metrics go blind: the figures and pictures of docs/metrics.md.
+"""Limits of published rhythm metrics: the figures and pictures of docs/metrics.md.
 
     python benchmarks/metric_limits.py [--pairs 40] [--plots docs/metrics]
 

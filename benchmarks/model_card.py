@@ -14,9 +14,9 @@ Griffin-Lim):
 
 Means over dances with 95 % bootstrap intervals. Further parts:
 
-- strangers: the same on dances bent from those real clips that the beat network has never seen;
+- unseen: the same on dances time-warped from real clips outside the beat network's training data;
 - locked: 24 s dances under all ten genres with ``--bpm`` and ``--first-beat`` from 70 to 150 bpm:
-  F, median offset of the heard beats from the grid, tempo (a line through the beats) within 1 %;
+  F, median offset of the detected beats from the grid, tempo (a line through the beats) within 1 %;
 - variety: mean distance of mel spectrograms (dB) between seeds, beside that of two corpus pieces of
   one genre and tempo;
 - seams: how much the spectrum changes where windows are joined, as a share of the changes elsewhere
@@ -37,7 +37,7 @@ import numpy as np
 import torch
 from long_piece_consistency import seam_ranks
 from model_copies import copies
-from model_scores import genre_heard, interval, real_dances, sound_distance
+from model_scores import genre_accuracy, interval, real_dances, sound_distance
 from scipy.stats import spearmanr
 from unseen_clips import unseen_clips
 
@@ -126,7 +126,7 @@ def following(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     print(f"Codec: mean mel error {np.mean(codec_db):.2f} dB.\n")
 
 
-def strangers(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
+def unseen(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print the same for dances bent from clips that the beat network has never seen."""
     unseen, found = unseen_clips(), []
     for pair in pairs:
@@ -134,7 +134,7 @@ def strangers(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
             pair.seed, unseen, DanceRequest(genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S)
         )
         sound = render(compose(dance, pair.seed), pipeline.mel.settings.rate_hz, channels=1)
-        found.append(replace(pair, dance=dance, sound=sound, source="strangers"))
+        found.append(replace(pair, dance=dance, sound=sound, source="unseen"))
     following(pipeline, found)
 
 
@@ -250,12 +250,12 @@ def _copies(pipeline: DanceToMusicPipeline, pairs: list[Pair], *, corpus: Path) 
 
 PARTS = {
     "following": following,
-    "strangers": strangers,
+    "unseen": unseen,
     "locked": locked,
     "variety": variety,
     "seams": seams,
     "steps": steps,
-    "genre": genre_heard,
+    "genre": genre_accuracy,
     "sound": sound_distance,
     "real": real_dances,
 }

@@ -1,4 +1,4 @@
-"""Part of ``model_card.py``: is any of the model's music a copy of what it was trained on?
+"""Part of ``model_card.py``: memorisation of training music by the model.
 
 Every 4 s of music become a thumbnail (16 bands, ten times a second, its mean level taken off); its
 nearest neighbour is sought among all thumbnails of the training corpus, a tenth of a second apart.

@@ -1,4 +1,4 @@
-"""Is a tempo that drifts followed?
+"""Beat tracking of dances with a drifting tempo.
 
     python benchmarks/tempo_drift.py [--dances 20] [--seconds 24 48] [--of unseen]
 
@@ -25,7 +25,7 @@ WAVE_S = 24.0
 
 
 def drifting(danced: Danced, kind: str, drift: float) -> tuple[MotionClip, np.ndarray]:
-    """Return the dance with its tempo drifting, and where its beats have come to lie, seconds."""
+    """Return the dance with a drifting tempo, and its new beat times, seconds."""
     clip = danced.clip
     times_s = timebase.frame_times(clip.frame_count, clip.fps)
     if kind == "wave":
@@ -34,10 +34,10 @@ def drifting(danced: Danced, kind: str, drift: float) -> tuple[MotionClip, np.nd
         speed = 1.0 + drift * (times_s / times_s[-1] - 0.5)
     source_s = (np.cumsum(speed) - speed[0]) / clip.fps
     source_s *= times_s[-1] / max(source_s[-1], times_s[-1])
-    place = source_s * clip.fps
-    low = np.floor(place).astype(int)
+    position = source_s * clip.fps
+    low = np.floor(position).astype(int)
     high = np.minimum(low + 1, clip.frame_count - 1)
-    share = (place - low)[:, None]
+    share = (position - low)[:, None]
     turns = rotations.slerp(
         clip.rotations[low], clip.rotations[high], np.broadcast_to(share, clip.rotations.shape[:2])
     )

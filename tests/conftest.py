@@ -1,4 +1,4 @@
-"""What the tests share: where the real motions are, and made-up clips."""
+"""Shared fixtures: real motions and synthetic clips."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ EXAMPLE = REPOSITORY / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
 def swaying_clip(
     *, fps: float = 60.0, duration_s: float = 4.0, bpm: float = 120.0, seed: int = 0
 ) -> MotionClip:
-    """A body whose every joint swings smoothly, turning back on each beat."""
+    """A body whose joints all swing smoothly and reverse on each beat."""
     rng = np.random.default_rng(seed)
     times = np.arange(round(duration_s * fps)) / fps
     axes = rng.normal(size=(24, 3)) * 0.3

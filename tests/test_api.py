@@ -1,4 +1,4 @@
-"""``import kinetune``: what a user types first."""
+"""The public API of ``import kinetune``."""
 
 import ast
 import base64
@@ -105,7 +105,7 @@ def test_saving_keeps_what_exists(music, tmp_path):
     assert "dance in memory" in done.stderr
 
 
-def test_an_edit_goes_on_from_what_was_made(music, tiny_model):
+def test_an_edit_continues_from_what_was_made(music, tiny_model):
     edited = kinetune.edit(music, redo=(0.5, 1.0), exact=True, seed=9, model=str(tiny_model))
     assert (edited.bpm, edited.genre, edited.seed) == (112.0, "HO", 9)
     first, last = int(0.48 * 22_050), 22_050

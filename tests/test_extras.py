@@ -4,7 +4,7 @@ from kinetune.errors import MissingExtraError
 from kinetune.extras import extra
 
 
-def test_a_missing_package_is_named_with_the_extra_that_brings_it():
+def test_a_missing_package_is_named_with_the_extra_that_provides_it():
     with pytest.raises(MissingExtraError, match=r"nonesuch.*kinetune\[film\]"), extra("film"):
         import nonesuch_package  # noqa: F401
 

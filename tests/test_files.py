@@ -31,7 +31,7 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path):
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
-def test_a_file_where_a_folder_should_be_is_said(tmp_path):
+def test_a_file_where_a_folder_should_be_is_reported(tmp_path):
     (tmp_path / "a").write_text("")
     with pytest.raises(OutputError, match="can't be written"):
         check_writable(tmp_path / "a" / "b")

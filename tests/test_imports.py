@@ -1,4 +1,4 @@
-"""The imports run downhill, and the light rooms stay light."""
+"""Import rules: layers import lower layers only, and light modules stay light."""
 
 import ast
 import subprocess
@@ -64,14 +64,14 @@ def imported_rooms(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_its_own_room_and_rooms_below(path):
+def test_a_module_imports_only_its_own_layer_and_layers_below(path):
     room = room_of(path)
     for other in imported_rooms(path):
         inside = other == room or {other, room} <= GROUND
         assert inside or LAYERS[other] < LAYERS[room], f"{room} imports {other}"
 
 
-def test_the_ground_floor_does_not_go_round_in_circles():
+def test_the_base_modules_have_no_import_cycles():
     above = {room: imported_rooms(PACKAGE / f"{room}.py") & GROUND for room in GROUND}
     while above:
         free = {room for room, needs in above.items() if not needs & set(above)}
@@ -108,5 +108,5 @@ MOST_FILES = 14
     sorted({path.parent for path in MODULES}),
     ids=lambda path: str(path.relative_to(PACKAGE)) or ".",
 )
-def test_a_folder_holds_no_more_files_than_a_person_takes_in(folder):
+def test_a_folder_has_at_most_fourteen_files(folder):
     assert len(list(folder.glob("*.py"))) <= MOST_FILES

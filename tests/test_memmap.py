@@ -1,4 +1,4 @@
-"""Long sounds lie in a file, and nothing else about them is different."""
+"""Long sounds are memory-mapped and otherwise behave the same."""
 
 import tempfile
 from pathlib import Path
@@ -116,7 +116,7 @@ def test_a_full_disk_is_one_clear_line(monkeypatch):
 
 
 @pytest.mark.parametrize("channels", [None, 2])
-def test_loudness_is_the_same_wherever_the_sound_lies(on_disk, channels):
+def test_loudness_is_the_same_in_any_folder(on_disk, channels):
     given = music(channels=channels)
     far = Sound(memmap.copy(given.samples), given.rate_hz)
     assert in_a_file(far.samples)
@@ -128,7 +128,7 @@ def test_loudness_is_the_same_wherever_the_sound_lies(on_disk, channels):
     assert true_peak_dbtp(loud) <= -0.99
 
 
-def test_a_delivery_is_the_same_wherever_the_sound_lies(on_disk, monkeypatch, tmp_path):
+def test_an_export_is_the_same_in_any_folder(on_disk, monkeypatch, tmp_path):
     given = music(seconds=20.0)
     how = ExportFormat(rate_hz=11_025, channels=2, target_lufs=-18.0)
     far = export(given, how)
@@ -145,9 +145,7 @@ def test_a_delivery_is_the_same_wherever_the_sound_lies(on_disk, monkeypatch, tm
 @pytest.mark.parametrize(("from_hz", "to_hz"), [(22_050, 44_100), (44_100, 22_050),
                                                 (22_050, 48_000), (48_000, 22_050)])  # fmt: skip
 @pytest.mark.parametrize("channels", [None, 2])
-def test_another_rate_in_stretches_is_another_rate_of_the_whole(
-    monkeypatch, from_hz, to_hz, channels
-):
+def test_another_rate_in_spans_is_another_rate_of_the_whole(monkeypatch, from_hz, to_hz, channels):
     monkeypatch.setattr(sound, "_STRETCH", 5000)
     given = music(1.7, from_hz, channels)
     common = np.gcd(from_hz, to_hz)

@@ -1,4 +1,4 @@
-"""Identifiers use the field's terms: words that once had a private meaning here stay out."""
+"""Identifiers use the field's standard terms; non-standard words stay out."""
 
 import ast
 from pathlib import Path
@@ -48,12 +48,12 @@ def parts(identifier: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_identifier_holds_a_private_word(path):
+def test_no_identifier_contains_a_non_standard_word(path):
     wrong = {name: BANNED[p] for name in identifiers(path) for p in parts(name) & set(BANNED)}
     assert not wrong, f"use another word: {wrong}"
 
 
-def test_private_words_would_be_noticed():
+def test_non_standard_words_are_detected():
     assert parts("heard_grid") & set(BANNED)
     assert parts("AllTold") & set(BANNED)
     assert not parts("replaced_held_out_in_place") & set(BANNED)

@@ -1,4 +1,4 @@
-"""Made-up music for the tests of sound."""
+"""Synthetic music for the audio tests."""
 
 import numpy as np
 import pytest

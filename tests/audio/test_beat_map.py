@@ -31,12 +31,12 @@ def test_bars_are_counted_from_the_named_beat(made):
 
 
 @pytest.mark.parametrize("suffix", [".json", ".csv", ".txt"])
-def test_a_written_beat_map_reads_back(made, tmp_path, suffix):
+def test_a_written_beat_map_round_trips(made, tmp_path, suffix):
     write_beat_map(tmp_path / f"beats{suffix}", made)
     np.testing.assert_allclose(read_beats(tmp_path / f"beats{suffix}"), BEATS, atol=1e-6)
 
 
-def test_midi_beats_stand_at_the_beats_of_the_music(made, tmp_path):
+def test_midi_beats_are_at_the_beats_of_the_music(made, tmp_path):
     write_beat_map(tmp_path / "beats.mid", made)
     found = read_beats(tmp_path / "beats.mid")
     np.testing.assert_allclose(found, BEATS, atol=1e-4)
@@ -77,7 +77,7 @@ def test_a_daws_tempo_map_is_followed(tmp_path):
     np.testing.assert_allclose(read_beats(tmp_path / "daw.mid"), [0.0, 0.5, 1.0, 1.4, 1.8])
 
 
-def test_labels_tell_bars_from_beats(made, tmp_path):
+def test_labels_distinguish_bars_from_beats(made, tmp_path):
     write_beat_map(tmp_path / "beats.txt", made)
     labels = [line.split("\t")[2] for line in (tmp_path / "beats.txt").read_text().splitlines()]
     assert labels == ["beat", "bar", "beat", "beat", "beat", "bar", "beat"]
@@ -132,7 +132,7 @@ def test_a_malformed_list_is_an_error_in_one_line(tmp_path, name, text, said):
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_decimal_commas_are_told_from_separators(tmp_path, text, beats, encoding):
+def test_decimal_commas_are_distinguished_from_separators(tmp_path, text, beats, encoding):
     text = text.removeprefix("\ufeff") if encoding == "utf-16" else text
     (tmp_path / "beats.txt").write_bytes(text.encode(encoding))
     np.testing.assert_allclose(read_beats(tmp_path / "beats.txt"), beats)
@@ -153,7 +153,7 @@ def save_midi(path, *tempi, division=480, end=0):
     return path
 
 
-def test_a_tempo_map_goes_on_at_its_last_tempo(tmp_path):
+def test_a_tempo_map_continues_at_its_last_tempo(tmp_path):
     """120 bpm for eight beats, 100 from there on; and one event for the whole of a piece."""
     path = save_midi(tmp_path / "two.mid", (0, 500_000), (3840, 600_000))
     grid = grid_of_beats(read_beats(path), 8.0)

@@ -48,5 +48,5 @@ def test_a_stereo_sound_stays_stereo_and_becomes_mono_as_the_mean_of_its_channel
     np.testing.assert_allclose(mono, expected, atol=1e-4)
 
 
-def test_a_sound_that_has_the_format_comes_back_itself(sound):
+def test_a_sound_that_has_the_format_is_returned_unchanged(sound):
     assert export(sound, ExportFormat()) is sound

@@ -21,7 +21,7 @@ def test_the_samples_outside_the_gap_are_the_very_same():
     assert not torch.allclose(out[gap], known[gap], atol=1e-3)
 
 
-def test_what_lies_in_the_gap_does_not_count():
+def test_samples_in_the_gap_are_ignored():
     known, gap = chord(), slice(15_000, 30_000)
     mel = log_mel(known[None], CONFIG)[0]
     noisy = known.clone()
@@ -31,7 +31,7 @@ def test_what_lies_in_the_gap_does_not_count():
     )
 
 
-def test_a_held_chord_goes_on_through_the_gap_without_a_click():
+def test_a_held_chord_continues_through_the_gap_without_a_click():
     known, gap = chord(), slice(15_000, 30_000)
     mel = log_mel(known[None], CONFIG)[0]
     out = inpaint_gap(known, gap, mel, CONFIG)

@@ -22,7 +22,7 @@ def test_the_standards_tone_has_the_standards_loudness():
     assert integrated_lufs(sound) == pytest.approx(-23.0, abs=0.1)
 
 
-def test_the_true_peak_lies_between_the_samples():
+def test_the_true_peak_is_between_the_samples():
     # A sine at a quarter of the rate, sampled 45 degrees off its crests: 3 dB below them.
     samples = np.sin(np.pi / 2 * np.arange(4_000) + np.pi / 4) * np.hanning(4_000)
     assert 20 * np.log10(np.abs(samples).max()) == pytest.approx(-3.01, abs=0.01)
@@ -69,13 +69,13 @@ def test_clicks_that_can_not_be_that_loud_stay_under_the_ceiling():
 
 
 @pytest.mark.parametrize("length", [0, 10, 44_100])
-def test_silence_comes_back_as_it_is(length):
+def test_silence_is_unchanged(length):
     silence = Sound(np.zeros(length, np.float32), 44_100)
     assert normalise_loudness(silence) is silence
     assert integrated_lufs(silence) == true_peak_dbtp(silence) == float("-inf")
 
 
-def test_a_sound_shorter_than_a_block_is_brought_to_level():
+def test_a_sound_shorter_than_a_block_is_scaled_to_level():
     short = Sound(0.01 * chord_and_clicks(0.1), 22_050)
     assert integrated_lufs(normalise_loudness(short)) == pytest.approx(-14.0, abs=0.2)
 
@@ -85,7 +85,7 @@ def test_more_channels_than_the_standard_knows_are_refused():
         integrated_lufs(Sound(np.ones((44_100, 6), np.float32), 44_100))
 
 
-def test_a_long_sound_is_measured_in_stretches_as_in_one_piece():
+def test_a_long_sound_is_measured_in_spans_as_in_one_piece():
     rng = np.random.default_rng(0)
     level = np.repeat([0.02, 0.3, 0.001, 0.2, 0.1], 35 * 8000)
     samples = (level * rng.normal(size=len(level))).clip(-1, 1).astype(np.float32)

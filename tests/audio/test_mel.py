@@ -27,12 +27,12 @@ def test_max_is_the_papers_spectrogram(music, gain):
     np.testing.assert_allclose(found[0].numpy(), expected, atol=1e-3)
 
 
-def test_max_does_not_hear_the_gain(music):
+def test_max_reference_is_gain_invariant(music):
     loud, quiet = (log_mel(gain * music, MelConfig()) for gain in (0.9, 0.09))
     torch.testing.assert_close(loud, quiet, atol=1e-4, rtol=0)
 
 
-def test_fixed_hears_the_gain_in_decibels(music):
+def test_fixed_reference_shows_the_gain_in_decibels(music):
     loud, quiet = log_mel(music, FIXED), log_mel(0.1 * music, FIXED)
     inside = (quiet > -1) & (loud < 1)
     # 20 dB of the 80 dB that fill [-1, 1].

@@ -1,4 +1,4 @@
-"""Multiresolution spectrograms: levels, where things stand in time and pitch, refusals."""
+"""Multiresolution spectrograms: levels, positions in time and frequency, invalid input."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def test_rows_are_bands_times_frames_within_a_frame():
     assert made.eq(-1.0).all()
 
 
-def test_a_tone_has_its_level_in_the_band_it_lies_in():
+def test_a_tone_has_its_level_in_the_band_it_is_in():
     """A sine of -20 dB under the peak of a Hann window; a band's mean lies below its peak."""
     time_s = torch.arange(20 * HOP) / RATE_HZ
     # Bin 50 of 4096 exactly.
@@ -48,7 +48,7 @@ def test_a_tone_has_its_level_in_the_band_it_lies_in():
     assert int(level.argmax()) == round(8.07 / 27.73 * 65) - 1
 
 
-def test_a_click_stands_in_the_short_windows_at_its_own_step():
+def test_a_click_is_in_the_short_windows_at_its_own_step():
     click = torch.zeros(1, 20 * HOP)
     click[0, 10 * HOP + 2 * 256] = 0.5
     steps = decibels(log_multiresolution(click, CONFIG)[0], 1)
@@ -89,7 +89,7 @@ def test_ten_decibels_are_a_seventh_of_a_unit_more():
         ({"top_db": 0.0}, "top_db must be positive"),
     ],
 )
-def test_impossible_figures_are_refused(change, message):
+def test_impossible_values_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
         replace(CONFIG, **change)
 

@@ -1,4 +1,4 @@
-"""Integrated phases: the strongest way, the right sums."""
+"""Phase integration: path choice and sums."""
 
 import heapq
 from itertools import pairwise
@@ -38,7 +38,7 @@ def test_sources_are_those_of_the_published_heap():
     np.testing.assert_array_equal(sources(torch.from_numpy(level)).numpy(), by_heap(level))
 
 
-def test_in_a_decay_every_bin_goes_on_from_itself():
+def test_in_a_decay_every_bin_continues_from_itself():
     level = -torch.arange(6.0)[:, None] + torch.linspace(0.0, 1.0, 9)
 
     assert (sources(level) == torch.arange(9)).all()

@@ -60,7 +60,7 @@ def test_a_missing_file_is_named(tmp_path):
         read_sound(tmp_path / "gone.wav")
 
 
-def test_a_file_that_holds_no_sound_is_refused(tmp_path):
+def test_a_file_that_contains_no_sound_is_refused(tmp_path):
     (tmp_path / "a.wav").write_text("not a sound")
     with pytest.raises(AudioError, match="a.wav: not a sound file"):
         read_sound(tmp_path / "a.wav")

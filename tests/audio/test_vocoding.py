@@ -1,4 +1,4 @@
-"""The vocoder: bands that add up, a head that gives back a known sound, chunks that join."""
+"""Vocoder synthesis: cross-over sums to one, reconstruction of a known sound, chunk continuity."""
 
 import numpy as np
 import pytest
@@ -111,7 +111,7 @@ def test_the_first_phases_spread_from_the_loudest_bin():
 @pytest.mark.parametrize(
     ("window", "hop", "stride"), [(4096, 256, 4), (2048, 256, 2), (512, 128, 1), (256, 128, 1)]
 )
-def test_four_windows_lie_over_each_other(window, hop, stride):
+def test_four_windows_overlap_at_every_sample(window, hop, stride):
     band = Band(window, hop, 1, 0.0, 600.0, 0.0, RATE_HZ)
     assert (band.stride, band.laid_hop) == (stride, stride * hop)
 

@@ -28,7 +28,7 @@ def tune(folder, seconds=1.5):
     return path
 
 
-def test_a_stretch_is_made_anew_and_told_as_json(tmp_path, tiny_model):
+def test_redo_regenerates_a_span_and_prints_json(tmp_path, tiny_model):
     music, motion = tune(tmp_path), dance(tmp_path)
     done = kinetune(
         "edit", music, "--motion", motion, "--redo", "0.5:1.0", "--exact", "--genre", "house",
@@ -73,7 +73,7 @@ def test_a_rate_that_mp3_does_not_know_is_refused_before_the_change(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
-def test_music_says_its_genre_itself(tmp_path, suffix):
+def test_the_genre_tag_of_music_is_used(tmp_path, suffix):
     path = tmp_path / f"tune.{suffix}"
     sound = Sound(np.zeros(RATE_HZ, dtype=np.float32), RATE_HZ)
     write_sound(path, sound, genre="krump")
@@ -86,7 +86,7 @@ def test_music_says_its_genre_itself(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("code", ["KR", "HO", "JB"])
-def test_music_that_says_nothing_is_heard(tmp_path, code):
+def test_untagged_music_is_classified(tmp_path, code):
     beats_s = timebase.beat_times(105.0, 0.0, 12.0)
     plan = DanceProfile(code, 105.0, 12.0, 0.0, np.full(len(beats_s), 0.6))
     sound = render(compose(plan, 12), 22_050)
@@ -163,7 +163,7 @@ def test_music_that_is_none_is_one_clear_line(tmp_path, tiny_model):
         assert_one_clear_line(done)
 
 
-def test_a_stretch_is_two_numbers():
+def test_a_time_span_is_two_numbers():
     assert time_span("12.0:16.5") == (12.0, 16.5)
     for text in ("", ":", "1:", ":1", "1:2:3", "nan:2", "1:end"):
         with pytest.raises(ConfigError, match="START:END"):
@@ -182,7 +182,9 @@ def test_a_stretch_is_two_numbers():
         ("0.103:1.495", "0.10 to 1.50", False),
     ],
 )
-def test_a_stretch_that_was_widened_is_said_in_a_line(tmp_path, tiny_model, redo, done, is_widened):
+def test_a_span_that_was_widened_is_reported_in_a_line(
+    tmp_path, tiny_model, redo, done, is_widened
+):
     """Bar lines at 0.1 and 1.7 s, music of 1.5 s."""
     made = kinetune(
         "edit", tune(tmp_path), "--motion", dance(tmp_path), "--redo", redo, "--bpm", 150,
@@ -197,7 +199,7 @@ def test_a_stretch_that_was_widened_is_said_in_a_line(tmp_path, tiny_model, redo
     assert ("widened" in made.stdout) == is_widened
 
 
-def test_a_stretch_to_redo_may_be_open():
+def test_a_span_to_redo_may_be_open():
     assert open_span("12.0:16.5") == (12.0, 16.5)
     assert open_span(":5") == (0.0, 5.0)
     assert open_span("5:") == open_span("5:end") == (5.0, None)

@@ -74,7 +74,7 @@ def test_beats_and_seed_change_the_result(world, tmp_path):
     assert seeded["reference"]["beat_f"] == plain["reference"]["beat_f"]
 
 
-def test_a_broken_file_is_named_and_the_returncode_says_so(world, tmp_path):
+def test_a_broken_file_is_named_and_the_exit_code_is_1(world, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     write_sound(folder / "dance0.wav", baselines.noise("a", 5.0))

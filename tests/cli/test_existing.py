@@ -1,4 +1,4 @@
-"""Nothing that exists is replaced unless the user says so."""
+"""Existing files are not overwritten without ``--force``."""
 
 import json
 

@@ -64,7 +64,7 @@ def test_json_is_all_there_is_on_stdout(tmp_path, tiny_model):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.png", "a.wav", "sway.bvh"]
 
 
-def test_a_batch_goes_on_after_a_failure(tmp_path, tiny_model):
+def test_a_batch_continues_after_a_failure(tmp_path, tiny_model):
     good, bad, other = dance(tmp_path), tmp_path / "no.bvh", dance(tmp_path, "b.bvh", seed=1)
     bad.write_text("HIERARCHY\nnonsense")
     done = kinetune(
@@ -108,7 +108,7 @@ def test_a_missing_motion_is_one_line_and_code_2(tmp_path, tiny_model):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a file in the way works alike, but says otherwise")
-def test_a_place_that_cannot_be_written_is_said_before_any_work(tmp_path, tiny_model):
+def test_a_place_that_cannot_be_written_is_reported_before_any_work(tmp_path, tiny_model):
     (tmp_path / "file").write_text("")
     done = kinetune(
         "generate", dance(tmp_path), "-o", tmp_path / "file" / "a.wav", "--model", tiny_model
@@ -149,7 +149,7 @@ def test_equal_names_get_numbers_and_files_are_not_shared(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
-def test_the_sound_is_handed_over_as_asked(tmp_path, tiny_model, suffix):
+def test_the_sound_is_exported_as_requested(tmp_path, tiny_model, suffix):
     target = tmp_path / f"a{suffix}"
     export = ExportFormat(44_100, 2, -23.0)
     made(dance(tmp_path), output=target, export=export, model=str(tiny_model))
@@ -282,7 +282,7 @@ def test_one_piece_has_its_own_name_and_no_scores(tmp_path, tiny_model):
     assert (piece.output, piece.rank, piece.scores) == (str(tmp_path / "a.wav"), 1, None)
 
 
-def test_a_score_is_heard(tmp_path, tiny_model):
+def test_a_control_score_changes_the_music(tmp_path, tiny_model):
     score = tmp_path / "score.toml"
     score.write_text("exact = true\n[[silences]]\nstart_s = 0.5\nend_s = 1.0\n")
     motion = dance(tmp_path)

@@ -7,7 +7,7 @@ from tests.cli.conftest import kinetune
 from tests.conftest import EXAMPLE, swaying_clip
 
 
-def test_json_tells_what_the_file_holds(tmp_path):
+def test_json_lists_the_contents_of_the_file(tmp_path):
     done = kinetune("inspect", EXAMPLE, "--json", "--plot", cwd=tmp_path)
     found = json.loads(done.stdout)
     assert found["format"] == "AIST++"

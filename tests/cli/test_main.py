@@ -27,7 +27,7 @@ def test_every_subcommand_has_help(command):
     assert "Usage" in done.stdout
 
 
-def test_help_tells_every_default():
+def test_help_lists_every_default():
     # Square brackets would be taken for markup and vanish.
     text = " ".join(kinetune("generate", "--help").stdout.replace("│", " ").split())
     assert "(default: the model's own)" in text
@@ -216,7 +216,7 @@ def test_every_genre_is_in_the_help():
 
 
 @pytest.mark.parametrize(("given", "kept"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_idle_threads_sleep_unless_the_user_says_otherwise(given, kept):
+def test_omp_wait_policy_is_passive_unless_set(given, kept):
     env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
     code = (
         "import sys, os, kinetune.cli; print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"

@@ -1,4 +1,4 @@
-"""Bodies of every kind at the front door: folders, mappings, and what the file doesn't say."""
+"""Motion files on the command line: folders, mappings, and missing values."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_a_folder_stands_for_the_motion_files_right_in_it(folder):
+def test_a_folder_means_the_motion_files_right_in_it(folder):
     named = folder / "deeper" / "e.bvh"
     found = find_motions([named, folder, folder])
     names = ("a.bvh", "b.GLB", "c.npy", "d.bvh")
@@ -54,7 +54,7 @@ def test_subfolders_are_looked_into_on_request_and_kept_in_the_output(folder, tm
     )
 
 
-def test_a_folder_without_motion_says_so(tmp_path):
+def test_a_folder_without_motion_is_reported(tmp_path):
     with pytest.raises(ConfigError, match="no motion files"):
         find_motions([tmp_path])
 
@@ -139,7 +139,7 @@ def test_an_animation_is_named_or_told(tmp_path):
     assert json.loads(done.stdout)["format"] == "glTF"
 
 
-def test_what_had_to_be_assumed_is_told_by_inspect(folder):
+def test_inspect_reports_assumptions(folder):
     done = kinetune("inspect", folder / "c.npy")
     assert "note          " in done.stdout
     assert "20 frames a second" in done.stdout

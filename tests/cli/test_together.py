@@ -93,7 +93,7 @@ def test_a_dancer_that_cannot_be_read_is_one_clear_line(couple, tmp_path, tiny_m
     assert not (tmp_path / "lead-together.wav").exists()
 
 
-def test_inspect_tells_the_shared_readings_and_each_dancer(couple, tmp_path):
+def test_inspect_prints_the_shared_readings_and_each_dancer(couple, tmp_path):
     done = kinetune("inspect", *couple, "--together", "--json", "--plot", cwd=tmp_path)
     found = json.loads(done.stdout)
     clips = [read_motion(path) for path in couple]
@@ -114,7 +114,7 @@ def test_several_dances_to_inspect_are_a_group_or_an_error(couple):
     assert "--together" in done.stderr
 
 
-def test_two_dancers_tell_the_beat_better_than_one():
+def test_two_dancers_give_a_better_beat_estimate_than_one():
     """Mean over dances of several genres and tempi, of which two dancers show the same beats."""
     import mir_eval
 

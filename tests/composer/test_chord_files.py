@@ -24,7 +24,7 @@ def test_text_files_of_all_kinds_hold_the_same_chords(tmp_path, name, text):
     assert read_chords(path) == CHORDS
 
 
-def test_what_is_written_reads_back(tmp_path):
+def test_what_is_written_round_trips(tmp_path):
     write_chords(tmp_path / "a.txt", parse_timed(CHORDS), 6.0)
     assert read_chords(tmp_path / "a.txt") == CHORDS
 
@@ -74,7 +74,7 @@ def test_a_bad_line_is_named(tmp_path, text, says):
         read_chords(tmp_path / "a.txt")
 
 
-def test_what_is_no_midi_file_says_so(tmp_path):
+def test_a_file_that_is_not_midi_is_reported(tmp_path):
     (tmp_path / "a.mid").write_bytes(b"MThd nothing")
     with pytest.raises(ConfigError, match="not a MIDI file"):
         read_chords(tmp_path / "a.mid")

@@ -46,7 +46,7 @@ def test_a_chord_is_written_back_as_it_was_read(text):
     assert (again.name, again.root) == (text, symbol.root)
 
 
-def test_every_chord_of_the_styles_has_a_name_that_reads_back_to_its_notes():
+def test_every_chord_of_the_styles_has_a_name_that_round_trips_to_its_notes():
     key = Key(0, minor=True)
     for quality, tones in QUALITIES.items():
         symbol = harmony.symbol_of(Chord(2, tones), key)
@@ -105,7 +105,7 @@ def test_bars_of_a_progression():
         ("| C D E F G |", "four chords"),
     ],
 )
-def test_a_progression_that_cannot_be_parsed_says_which_chord(text, says):
+def test_a_progression_that_cannot_be_parsed_names_the_chord(text, says):
     with pytest.raises(ConfigError, match=says):
         parse_chords(text)
 

@@ -39,7 +39,7 @@ def read_notes(path):
     return sorted(notes)
 
 
-def test_every_note_reads_back(written):
+def test_every_note_round_trips(written):
     made, path = written
     tracks = midi_tracks(made)
     wanted = sorted(

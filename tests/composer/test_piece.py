@@ -27,7 +27,7 @@ def test_the_same_request_makes_the_same_notes():
     assert notes_of(first) != notes_of(piece(seed=2))
 
 
-def test_notes_stand_on_the_beats_of_a_drifting_grid():
+def test_notes_are_on_the_beats_of_a_drifting_grid():
     grid = drifting_grid()
     made = piece(grid=grid)
     kicks = np.array([n.start_s for n in notes_of(made, "kick") if 1.0 < n.start_s < 30.0])
@@ -80,7 +80,7 @@ def test_where_there_is_no_chord_nothing_pitched_begins():
     assert [n for n in notes_of(made, "kick", "snare", "hat") if 8.45 < n.start_s < 12.3]
 
 
-def test_a_chord_past_the_end_says_when_the_music_ends():
+def test_a_chord_after_the_end_of_the_music_is_refused():
     with pytest.raises(ConfigError, match=r"C at 40 s is past the end: the music lasts 32.00"):
         piece(composer={"chord_times": ((0.0, "Am"), (40.0, "C"))})
 
@@ -102,7 +102,7 @@ def grammar_tonic(key):
     return {"Eb major": 3, "C# minor": 1}[key]
 
 
-def test_a_take_draws_its_bars_anew_and_leaves_every_other_note():
+def test_a_take_regenerates_its_bars_only():
     before = piece()
     after = piece(composer={"takes": (Take(12.0, 16.0, 7),)})
     # Bars begin at 0.4 and every two seconds: those from 10.4 to 16.4 are touched.
@@ -115,7 +115,7 @@ def test_a_take_draws_its_bars_anew_and_leaves_every_other_note():
     assert before.mix == after.mix
 
 
-def test_later_takes_lie_over_earlier_ones():
+def test_later_takes_override_earlier_ones():
     one = (Take(4.0, 8.0, 7),)
     both = (*one, Take(4.0, 8.0, 1))
     # Seed 1 is the piece's own.
@@ -219,11 +219,11 @@ def test_drums_rest_in_a_break_and_the_tune_in_an_intro():
         ("12:", Take(12.0, None, 3)),
     ],
 )
-def test_stretches_to_redo(text, take):
+def test_spans_to_redo(text, take):
     assert parse_take(text, 3) == take
 
 
 @pytest.mark.parametrize("text", ["12", "a:b", "16:12", "-1:3", "1:2:x", "nan:3"])
-def test_a_stretch_that_cannot_be_redone_is_named(text):
+def test_a_span_that_cannot_be_redone_is_named(text):
     with pytest.raises(ConfigError, match="stretch"):
         parse_take(text, 0)

@@ -53,7 +53,7 @@ def test_clicks_sound_at_their_times_and_the_music_follows():
     assert true_peak_dbtp(sound) <= -0.99
 
 
-def test_the_dance_is_slowed_alike_and_waits():
+def test_the_dance_is_slowed_equally_and_waits():
     slow, clip = slowed(piece(), 80), dance()
     made = slowed_clip(slow, clip, 80)
     held = round(count_in_s(slow) * made.fps)

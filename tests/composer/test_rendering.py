@@ -48,7 +48,7 @@ def test_mastered_stems_sum_to_the_master():
     assert db(total - master.sound.samples, master.sound.samples) < -100.0
 
 
-def test_a_stem_holds_its_own_parts_only():
+def test_a_stem_contains_its_own_parts_only():
     made, _, stems = played()
     alone = dataclasses.replace(
         made, voices=tuple(v for v in made.voices if v.role in ("kick", "bass"))

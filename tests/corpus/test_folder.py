@@ -47,7 +47,7 @@ def test_a_corpus_is_the_same_from_one_worker_or_two_and_resumes(tmp_path):
     assert contents(tmp_path / "one") == whole
 
 
-def test_what_a_corpus_holds_reads_back(tmp_path):
+def test_what_a_corpus_contains_round_trips(tmp_path):
     settings = PairSettings(genre="house", duration_s=3.0)
     make_corpus(tmp_path, minutes=0.05, seed=1, settings=settings, workers=1)
     (item,) = read_manifest(tmp_path)
@@ -112,7 +112,7 @@ def test_a_broken_clip_is_named_and_nothing_is_written(tmp_path):
     assert not (tmp_path / "c").exists()
 
 
-def test_rate_channels_and_length_are_those_asked_for(tmp_path):
+def test_rate_channels_and_length_are_those_requested(tmp_path):
     settings = PairSettings(genre="KR", duration_s=2.0, rate_hz=44_100, channels=2)
     make_corpus(tmp_path, minutes=0.03, seed=1, settings=settings, workers=1)
     (item,) = read_manifest(tmp_path)
@@ -135,7 +135,7 @@ def start_making(out):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-def test_a_killed_corpus_goes_on_to_the_same_bytes_without_litter(tmp_path):
+def test_a_killed_corpus_continues_to_the_same_bytes_without_litter(tmp_path):
     settings = {
         "minutes": 0.6, "seed": 3, "settings": PairSettings(duration_s=2.0, rate_hz=8_000),
         "workers": 1,

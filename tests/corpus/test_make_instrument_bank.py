@@ -43,7 +43,7 @@ def test_no_loop_is_taken(maker):
 
 
 @pytest.mark.parametrize("cents", [-30, 0, 17])
-def test_a_recording_tells_its_pitch(maker, cents):
+def test_the_pitch_of_a_recording_is_measured(maker, cents):
     hz = 440.0 * 2.0 ** ((57 - 69 + cents / 100.0) / 12.0)
     assert abs(maker.cents_off(tone(maker, hz), 57) - cents) <= 3
 

@@ -1,4 +1,4 @@
-"""Instruments, grammar, composer and mixer: in tune, in time, in level, and in answer."""
+"""Composed and rendered music: tuning, timing, level, and correlation with the dance."""
 
 import dataclasses
 
@@ -49,7 +49,7 @@ def test_a_progression_reads_as_chords():
     assert bars[1][1].root == 7
 
 
-def test_a_voicing_holds_the_chord_near_its_center():
+def test_a_voicing_is_near_its_centre():
     notes = grammar.voicing(2, grammar.Chord(5, (0, 4, 7)), 60)
     assert {note % 12 for note in notes} == {7, 11, 2}
     assert all(abs(note - 60) < 12 for note in notes)
@@ -114,7 +114,7 @@ def test_a_leap_of_energy_is_hit():
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_sound_has_the_shape_asked_for_and_is_clean(channels):
+def test_sound_has_the_shape_requested_and_is_clean(channels):
     sound = render(compose(plan(duration_s=3.0), 2), 16_000, channels=channels)
     assert sound.samples.shape == ((48_000,) if channels == 1 else (48_000, 2))
     assert np.abs(sound.samples).max() <= PEAK

@@ -78,7 +78,7 @@ def test_the_spectrum_leans_to_the_bass_as_music_does():
     assert 8 < low - high < 35
 
 
-def test_some_dances_are_real_ones_and_say_so():
+def test_some_dances_are_real_and_have_their_source():
     sources = [make_pair(seed, duration_s=1.5, rate_hz=8_000).source for seed in range(24)]
     assert set(sources) == {"phrases", "library"}
     assert 3 <= sources.count("library") <= 12

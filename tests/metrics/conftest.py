@@ -1,4 +1,4 @@
-"""Made-up dances with music, in folders as users have them."""
+"""Synthetic dances with music, in folders as users have them."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -46,7 +46,7 @@ def test_a_common_shift_changes_nothing_and_a_shift_of_one_side_does():
         assert score(MOTION_S, MOTION_S + 0.05) == pytest.approx(np.exp(-0.5))
 
 
-def test_nothing_to_align_with_is_zero_and_nothing_to_count_is_not_told():
+def test_nothing_to_align_with_is_zero_and_nothing_to_count_is_undefined():
     assert alignment.evaluate(MOTION_S, NOTHING) == {
         "bas_motion_to_music": 0.0,
         "bas_music_to_motion": 0.0,
@@ -54,7 +54,7 @@ def test_nothing_to_align_with_is_zero_and_nothing_to_count_is_not_told():
     assert np.isnan(list(alignment.evaluate(NOTHING, MUSIC_S).values())).all()
 
 
-def test_as_published_takes_frames_of_two_rates_for_one():
+def test_as_published_mixes_frames_of_two_rates():
     motion = np.array([30, 60, 120])
     # In perfect time, but counted 43.07 a second instead of 60.
     music = np.round(motion / 60.0 * 22_050 / 512).astype(int)
@@ -71,7 +71,7 @@ def test_as_published_stops_where_the_script_does():
 
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 1)), np.array([2.0, 1.0]), np.array([np.inf])])
-def test_malformed_input_is_said(bad):
+def test_malformed_input_is_reported(bad):
     for score in (alignment.motion_to_music, alignment.music_to_motion):
         with pytest.raises(MetricError, match="motion beats: expected"):
             score(bad, MUSIC_S)

@@ -43,17 +43,17 @@ def test_double_time_is_another_level_and_an_allowed_one():
     assert found["tempo_accuracy"] == 1.0
 
 
-def test_a_common_shift_changes_nothing():
+def test_a_common_shift_does_not_change_scores():
     heard = np.sort(TRUE_S + np.random.default_rng(1).normal(0, 0.05, len(TRUE_S)))
     assert scores(TRUE_S, heard) == pytest.approx(scores(TRUE_S + 3.0, heard + 3.0))
 
 
-def test_a_shift_of_one_side_is_heard():
+def test_a_shift_of_one_side_lowers_the_score():
     assert scores(TRUE_S, TRUE_S + 0.15)[:2] == [0.0, 0.0]
     assert scores(TRUE_S, TRUE_S + 0.05)[0] == 1.0
 
 
-def test_nothing_heard_scores_nothing_and_no_truth_is_not_told():
+def test_no_detected_beats_score_zero_and_no_annotation_is_undefined():
     nothing = np.empty(0)
     assert scores(TRUE_S, nothing, estimated_bpm=0.0) == [0.0] * 4
     assert np.isnan(scores(nothing, TRUE_S, reference_bpm=0.0)).all()
@@ -77,7 +77,7 @@ def test_tempo_is_right_within_four_percent_and_octaves(estimated_bpm, right):
         (np.zeros((2, 2)), "found shape"),
     ],
 )
-def test_malformed_input_is_said(bad, words):
+def test_malformed_input_is_reported(bad, words):
     for score in (beats.f_measure, beats.cmlt, beats.amlt):
         with pytest.raises(MetricError, match=f"estimated beats: .*{words}"):
             score(TRUE_S, bad)

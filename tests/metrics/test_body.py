@@ -77,7 +77,7 @@ def test_chance_is_a_quarter_however_busy_the_music():
         )
 
 
-def test_no_onset_hits_nothing_and_no_accent_is_not_told():
+def test_no_onset_hits_nothing_and_no_accent_is_undefined():
     assert body.accents_hit(np.array([1.0]), np.zeros(200)) == 0.0
     assert np.isnan(body.accents_hit(np.empty(0), strength_with_peaks([1.0])))
 
@@ -89,7 +89,7 @@ def test_evaluate_gives_all_by_name(curve):
 
 
 @pytest.mark.parametrize("bad", [np.array([1.0, np.nan]), np.zeros((3, 2))])
-def test_malformed_input_is_said(bad, curve):
+def test_malformed_input_is_reported(bad, curve):
     with pytest.raises(MetricError, match="speed: expected finite"):
         body.energy_correlation(bad, curve(RATE_HZ))
     with pytest.raises(MetricError, match="music: expected finite"):

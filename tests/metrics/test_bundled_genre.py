@@ -1,4 +1,4 @@
-"""The bundled classifier on music from seeds it never learned from (docs/genre-classifier.md)."""
+"""The bundled classifier on music from held-out seeds (docs/genre-classifier.md)."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def through_mel(sound):
     return Sound(coded.numpy(), sound.rate_hz)
 
 
-def test_it_tells_a_dozen_fresh_pieces(sounds):
+def test_it_classifies_twelve_unseen_pieces(sounds):
     assert genre_accuracy(judged(sounds), CODES) >= 0.8
 
 
@@ -44,7 +44,7 @@ def test_griffin_lim_does_not_mislead_it(sounds):
     assert kl_divergence(original, coded) < 0.2 * kl_divergence(original, strangers)
 
 
-def test_it_is_sure_of_music_and_of_nothing_else(sounds):
+def test_probabilities_are_high_for_music_only(sounds):
     rng = np.random.default_rng(0)
     silence = np.zeros(110_250, np.float32)
     noise = (0.1 * rng.normal(size=len(silence))).astype(np.float32)

@@ -76,7 +76,7 @@ def test_a_set_has_no_frechet_distance_to_itself():
     assert frechet_distance(a, a.copy()) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_small_sample_is_said():
+def test_a_small_sample_is_reported():
     a, b = normal(100, 64), normal(500, 64, seed=1)
     with pytest.warns(SmallSampleWarning, match="100 embeddings for 64 dimensions"):
         frechet_distance(a, b)
@@ -112,7 +112,7 @@ def test_the_seed_draws_the_subsets():
     assert frechet_distance_at_infinity(a, b, seed=1) != frechet_distance_at_infinity(a, b, seed=2)
 
 
-def test_too_few_for_infinity_is_said():
+def test_too_few_for_infinity_is_reported():
     with pytest.raises(MetricError, match="1000 scored embeddings or more, found 155"):
         frechet_distance_at_infinity(normal(2_000), normal(155))
 
@@ -164,7 +164,7 @@ def test_copies_of_clips_count_as_one_clip():
     assert same == pytest.approx(one)
 
 
-def test_clips_that_do_not_fit_the_rows_are_said():
+def test_clips_that_do_not_fit_the_rows_are_reported():
     a, b = normal(9), normal(9, seed=1)
     with pytest.raises(MetricError, match="clip a row"):
         kernel_distance(a, b, clips_a=np.arange(8))
@@ -196,12 +196,12 @@ def test_large_sets_go_block_by_block_to_the_same_value(monkeypatch):
         (normal(9), np.full((9, 4), np.nan), "9 of 9 rows hold NaN"),
     ],
 )
-def test_sets_that_cannot_be_compared_are_said(distance, a, b, message):
+def test_sets_that_cannot_be_compared_are_reported(distance, a, b, message):
     with pytest.raises(MetricError, match=message):
         distance(a, b)
 
 
-def test_a_reference_without_spread_is_said():
+def test_a_reference_without_spread_is_reported():
     with pytest.raises(MetricError, match="no width"):
         kernel_distance(np.ones((9, 4)), normal(9))
 

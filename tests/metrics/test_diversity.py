@@ -22,7 +22,7 @@ def test_the_order_of_takes_does_not_matter_and_equal_takes_are_not_diverse():
     assert diversity.diversity([takes[0]] * 3) == 0.0
 
 
-def test_one_take_is_not_told():
+def test_one_take_is_undefined():
     assert np.isnan(diversity.diversity([np.zeros(38)]))
     assert np.isnan(diversity.diversity([]))
 
@@ -37,7 +37,7 @@ def test_other_music_is_farther_than_the_same_later_or_quieter():
     assert diversity.distance(timbre, other) > 3 * near
 
 
-def test_malformed_input_is_said():
+def test_malformed_input_is_reported():
     with pytest.raises(MetricError, match="one shape"):
         diversity.diversity([np.zeros(3), np.zeros(4)])
     with pytest.raises(MetricError, match="finite"):

@@ -66,7 +66,7 @@ def test_a_short_sound_is_repeated(classifier):
     )
 
 
-def test_too_short_a_sound_is_said(classifier):
+def test_too_short_a_sound_is_reported(classifier):
     with pytest.raises(AudioError, match=r"0.5 s or more to classify, found 0.20 s"):
         genre.genre_probabilities(noise(0.2), classifier=classifier)
 
@@ -110,12 +110,12 @@ def test_all_scores_at_once():
         (one_hot("BR") - 0.1, "below zero"),
     ],
 )
-def test_what_is_no_distribution_is_said(values, message):
+def test_what_is_no_distribution_is_reported(values, message):
     with pytest.raises(MetricError, match=message):
         genre.evaluate(values)
 
 
-def test_missing_partners_are_said():
+def test_missing_partners_are_reported():
     with pytest.raises(MetricError, match="found 1 for 2 clips"):
         genre.kl_divergence(one_hot("BR"), one_hot("BR", "HO"))
     with pytest.raises(MetricError, match="found 1 for 2 clips"):
@@ -124,7 +124,7 @@ def test_missing_partners_are_said():
         genre.genre_accuracy(one_hot("BR"), ["polka"])
 
 
-def test_a_folder_that_is_no_classifier_is_said(tmp_path):
+def test_a_folder_that_is_no_classifier_is_reported(tmp_path):
     with pytest.raises(ModelError, match="expected a folder"):
         genre.load_classifier(tmp_path)
 

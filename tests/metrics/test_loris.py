@@ -26,7 +26,7 @@ def test_one_dance_has_no_deviation():
     assert told["loris_f1"].value == pytest.approx(0.5)
 
 
-def test_equal_rows_cannot_be_told_apart(rng):
+def test_equal_rows_are_not_significantly_different(rng):
     one = row(rng.random(30), rng.random(30))
     found = loris.pooled_differences({"a": one, "b": one}, "a")
     assert {name: told["b"].is_significant for name, told in found.items()} == {
@@ -35,7 +35,7 @@ def test_equal_rows_cannot_be_told_apart(rng):
     assert all(told["b"].mean == 0.0 for told in found.values())
 
 
-def test_a_wider_spread_and_a_lower_score_are_told(rng):
+def test_a_wider_spread_and_a_lower_score_are_measured(rng):
     narrow = row(0.9 + 0.01 * rng.random(40), 0.9 + 0.01 * rng.random(40))
     wide = row(0.5 * rng.random(40), 0.5 * rng.random(40))
     found = loris.pooled_differences({"narrow": narrow, "wide": wide}, "narrow")
@@ -70,7 +70,7 @@ def test_rows_without_the_scores_are_not_compared():
     assert loris.pooled_differences({"a": {}, "b": row([1.0], [1.0])}, "a") == {}
 
 
-def test_one_dance_in_common_tells_no_deviation():
+def test_one_dance_in_common_has_undefined_deviation():
     found = loris.pooled_differences({"a": row([0.5], [0.5]), "b": row([0.7], [0.2])}, "a")
     assert np.isnan(found["loris_csd"]["b"].p)
     assert not found["loris_csd"]["b"].is_significant

@@ -61,7 +61,7 @@ def test_any_click_of_sixty_a_minute_saturates_against_busy_music():
         assert set(found.values()) == {1.0}
 
 
-def test_nothing_generated_scores_nothing_and_no_reference_is_not_told(both):
+def test_nothing_generated_scores_nothing_and_no_reference_is_undefined(both):
     nothing = onsets.evaluate(both[0], EMPTY, both[0], EMPTY, duration_s=20.0)
     assert set(nothing.values()) == {0.0}
     unknown = onsets.evaluate(EMPTY, both[0], EMPTY, both[0], duration_s=20.0)
@@ -94,7 +94,7 @@ def test_figures_over_clips():
         (bins(1, 0), np.zeros((2, 1), dtype=bool), "generated: expected bins"),
     ],
 )
-def test_malformed_input_is_said(reference, generated, words):
+def test_malformed_input_is_reported(reference, generated, words):
     for score in (onsets.coverage_as_published, onsets.hit_as_published, onsets.loris_coverage,
                   onsets.loris_hit):  # fmt: skip
         with pytest.raises(MetricError, match=words):
@@ -102,6 +102,6 @@ def test_malformed_input_is_said(reference, generated, words):
 
 
 @pytest.mark.parametrize("time", [-0.1, float("nan")])
-def test_impossible_times_are_said(time):
+def test_impossible_times_are_reported(time):
     with pytest.raises(MetricError, match="expected onset times"):
         onsets.onset_bins(np.array([time]), 5.0)

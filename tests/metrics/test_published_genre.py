@@ -39,7 +39,7 @@ def test_only_clips_that_share_their_least_likely_genre_count():
 
 
 def test_scale_and_shift_of_the_logits_change_nothing():
-    """So it can't tell a sure classifier from one that has no idea."""
+    """So it can't distinguish a confident classifier from a random one."""
     one = genre_kld_as_published(logits(), logits(seed=1))
     other = genre_kld_as_published(0.001 * logits() + 5.0, 100.0 * logits(seed=1))
     assert other.value == pytest.approx(one.value)
@@ -62,12 +62,12 @@ def test_a_clip_against_itself_is_zero_and_nothing_finite_is_nan():
         (logits(2)[0], logits(2)[0]),
     ],
 )
-def test_bad_logits_are_said(reference, generated):
+def test_bad_logits_are_reported(reference, generated):
     with pytest.raises(MetricError, match="logits"):
         genre_kld_as_published(reference, generated)
 
 
-def test_of_five_seconds_half_a_second_is_heard():
+def test_half_a_second_of_a_five_second_clip_is_used():
     """Only what sounds from 0.25 to 0.75 s reaches the excerpt."""
     rate_hz = 22_050
     for start_s, heard in ((0.0, False), (0.4, True), (1.5, False), (4.0, False)):
@@ -78,7 +78,7 @@ def test_of_five_seconds_half_a_second_is_heard():
         assert loud == heard
 
 
-def test_a_network_hears_the_excerpt():
+def test_a_network_gets_the_excerpt():
     sound = Sound(np.random.default_rng(0).uniform(-0.5, 0.5, 110_250).astype(np.float32), 22_050)
     found = published_logits([sound], lambda samples: samples[:, :10])
     expected = published_excerpt(sound)[:10].astype(np.float32)

@@ -41,7 +41,7 @@ def test_silence_is_counted_by_blocks_and_has_no_loudness():
     assert not sanity.analyse_recording(half).is_silent
 
 
-def test_no_samples_are_said():
+def test_no_samples_are_reported():
     with pytest.raises(MetricError, match="found none"):
         sanity.evaluate(Sound(np.empty(0, np.float32), RATE_HZ))
 

@@ -71,7 +71,7 @@ def refusal(folder):
     return message
 
 
-def test_weights_that_do_not_fit_are_said_in_one_line(saved):
+def test_weights_that_do_not_fit_give_a_one_line_error(saved):
     change(saved / "unet" / "config.json", block_out_channels=[32, 64])
     assert re.search(r"unet.*should have shape \(64,.*found \(48,", refusal(saved))
 
@@ -140,7 +140,7 @@ def test_a_checkpoint_of_before_the_training_loudness_was_saved_has_its_default(
 
 
 @pytest.mark.parametrize("name", ["Other", ["pipeline", "Evil"], None])
-def test_a_strangers_pipeline_is_refused(saved, name):
+def test_an_untrusted_pipeline_class_is_refused(saved, name):
     change(saved / "model_index.json", _class_name=name)
     with pytest.raises(ModelError, match="expected a DanceToMusicPipeline"):
         check_folder(saved)
@@ -252,7 +252,7 @@ def test_saving_again_replaces_a_checkpoint(default_pipeline, saved):
     shutil.rmtree(saved)
 
 
-def test_a_checkpoint_does_not_tell_where_its_parts_came_from(saved, tmp_path):
+def test_a_checkpoint_contains_no_local_paths(saved, tmp_path):
     loaded = DanceToMusicPipeline.from_pretrained(saved)
     loaded.save_pretrained(tmp_path / "again")
     for path in (tmp_path / "again").rglob("*.json"):

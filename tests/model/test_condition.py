@@ -29,7 +29,7 @@ def encoder():
     return DanceCondition(mel_frames=128, channels=32)
 
 
-def test_the_grid_says_where_beats_and_bars_are():
+def test_the_grid_features_encode_beats_and_bars():
     beats = timebase.beat_times(120.0, 0.25, 10.0)
     times = np.arange(0, 10, 0.01)
     grid = grid_channels(beats, 0.75, times).numpy()
@@ -94,7 +94,7 @@ def test_a_dropped_condition_hides_the_dance(dance, encoder):
 
 
 def test_a_tempo_that_drifts_reaches_every_window(default_pipeline):
-    """From 100 to 112 bpm in a minute: early windows hear the slow beat, late ones the fast."""
+    """From 100 to 112 bpm in a minute: early windows get the slow tempo, late ones the fast."""
     clip, beats = stepping_clip(100.0, duration_s=60.0, drift=0.12)
     grid = beat_grid(clip)
     assert not grid.steady

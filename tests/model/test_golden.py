@@ -1,4 +1,4 @@
-"""The bundled model and the motion features give the values they gave when they were recorded."""
+"""Golden values of the bundled model and the motion features."""
 
 from pathlib import Path
 

@@ -5,7 +5,7 @@ from kinetune.errors import ConfigError
 from kinetune.model.normaliser import FeatureNormaliser
 
 
-def test_minmax_brings_the_training_set_to_zero_and_one_and_clips_beyond():
+def test_minmax_scales_the_training_set_to_zero_and_one_and_clips_beyond():
     rows = torch.tensor([[1.0, 5.0], [3.0, 5.0], [2.0, 5.0]])
     normaliser = FeatureNormaliser("paper", 2, "minmax")
     normaliser.fit(rows)
@@ -13,7 +13,7 @@ def test_minmax_brings_the_training_set_to_zero_and_one_and_clips_beyond():
     assert normaliser(torch.tensor([9.0, 5.0])).tolist() == [1.0, 0.0]
 
 
-def test_standard_brings_mean_zero_and_deviation_one():
+def test_standard_gives_mean_zero_and_deviation_one():
     rows = torch.randn(500, 3) * 4 + 7
     normaliser = FeatureNormaliser("rhythm", 3, "standard")
     normaliser.fit(rows)
@@ -21,6 +21,6 @@ def test_standard_brings_mean_zero_and_deviation_one():
     torch.testing.assert_close(normaliser(rows).std(0), torch.ones(3), atol=1e-2, rtol=0)
 
 
-def test_an_unknown_kind_is_said():
+def test_an_unknown_kind_is_reported():
     with pytest.raises(ConfigError, match="minmax or standard"):
         FeatureNormaliser("rhythm", 3, "robust")

@@ -57,14 +57,14 @@ def test_the_dance_changes_the_music(default_pipeline):
     assert not np.allclose(one.mel, two.mel, atol=1e-4)
 
 
-def test_the_asked_tempo_is_the_grids(default_pipeline, dance):
+def test_the_requested_tempo_is_the_grids(default_pipeline, dance):
     music = default_pipeline(dance, genre="HO", grid=fixed_grid(90.0, 0.5, 4.0))
     assert music.grid.bpm == 90.0
     np.testing.assert_allclose(np.diff(music.grid.beats_s), 60.0 / 90.0)
     assert np.abs(music.grid.beats_s - 0.5).min() < 1e-6
 
 
-def test_progress_is_told_every_step(default_pipeline, dance):
+def test_progress_is_reported_every_step(default_pipeline, dance):
     told = []
     default_pipeline(dance, genre="HO", progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 3), (2, 3), (3, 3)]
@@ -84,7 +84,7 @@ def test_the_papers_design_makes_music_of_any_length(paper_pipeline):
         ({"genre": "HO", "guidance_scale": float("nan")}, ConfigError, "guidance must be"),
     ],
 )
-def test_impossible_options_are_said(default_pipeline, dance, options, error, message):
+def test_impossible_options_are_reported(default_pipeline, dance, options, error, message):
     with pytest.raises(error, match=message):
         default_pipeline(dance, **options)
 
@@ -170,7 +170,7 @@ def test_the_papers_design_takes_a_score_too(paper_pipeline):
     assert np.isfinite(sound.samples).all()
 
 
-def test_a_score_that_does_not_fit_is_said(default_pipeline, dance):
+def test_a_score_that_does_not_fit_is_reported(default_pipeline, dance):
     with pytest.raises(ConfigError, match="the music lasts 4.00 s"):
         default_pipeline(dance, genre="HO", score=ControlScore(accents=(Accent(9.0),)))
     with pytest.raises(ConfigError, match="an accent at 3 s, but the loop lasts 2.40 s"):

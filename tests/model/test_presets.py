@@ -63,12 +63,12 @@ def test_building_is_by_the_seed_and_leaves_the_global_one_alone():
     assert not torch.equal(weight[0], weight[2])
 
 
-def test_an_unknown_preset_is_said():
+def test_an_unknown_preset_is_reported():
     with pytest.raises(ConfigError, match="unknown preset"):
         preset_config("huge")
 
 
-def test_the_papers_vae_without_a_network_is_said_in_one_line(tmp_path, monkeypatch):
+def test_the_papers_vae_without_a_network_gives_a_one_line_error(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelError, match="network is needed") as caught:
         load_paper_vae(str(tmp_path / "nothing"))

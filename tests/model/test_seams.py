@@ -1,4 +1,4 @@
-"""Can the joins of windows be found in five minutes of the bundled model's music?
+"""Window joins are not detectable in five minutes of the bundled model's music.
 
 A place's rank is the share of comparable places, away from all joins, that are quieter than it:
 0.5 is usual, near 1 is a seam. Spectral flux is compared with the same place in other bars, the
@@ -102,7 +102,7 @@ def away_from(joins, count, frames):
 
 
 def every_other_window_late(piece, beats):
-    """Hand-made seams of the beat: stretches between joins come so many beats late by turns."""
+    """Artificial seams: spans between joins are alternately late by so many beats."""
     frames = round(beats * BEAT_FRAMES)
     mel = piece.mel.copy()
     edges = [*piece.joins, piece.mel.shape[1]]
@@ -119,14 +119,14 @@ def test_the_spectrum_changes_at_joins_as_it_does_elsewhere(pieces):
     assert np.mean(ranks > 0.95) <= 0.15
 
 
-def test_windows_that_know_nothing_of_each_other_are_found(pieces):
+def test_independent_windows_are_detected(pieces):
     _, cut = pieces
     ranks = flux_ranks(cut)
     assert ranks.mean() > 0.7
     assert np.mean(ranks > 0.95) > 0.3
 
 
-def test_the_beat_goes_on_through_the_joins(pieces):
+def test_the_beat_phase_is_continuous_at_joins(pieces):
     joined, _ = pieces
     ranks = phase_ranks(joined)
     assert len(ranks) >= 90
@@ -136,7 +136,7 @@ def test_the_beat_goes_on_through_the_joins(pieces):
     assert np.median(phase_steps(joined)[joined.joins]) < 0.05
 
 
-def test_windows_that_come_late_are_found(pieces):
+def test_shifted_windows_are_detected(pieces):
     _, cut = pieces
     ranks = phase_ranks(every_other_window_late(cut, 0.25))
     assert ranks.mean() > 0.8

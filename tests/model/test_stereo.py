@@ -52,7 +52,7 @@ def test_layers_need_one_value_each():
         StereoMel(windows=(4096, 512, 1024))
 
 
-def test_a_checkpoint_comes_back_with_its_spectrogram(pipeline, tmp_path):
+def test_a_checkpoint_round_trips_with_its_spectrogram(pipeline, tmp_path):
     pipeline.save_pretrained(tmp_path / "model")
     again = DanceToMusicPipeline.from_pretrained(tmp_path / "model")
     assert isinstance(again.mel, StereoMel)
@@ -68,7 +68,7 @@ def test_music_is_stereo_and_as_long_as_the_dance(pipeline, clip):
     assert music.mel.shape[0] == 320
 
 
-def test_without_a_vocoder_it_says_what_is_missing(clip):
+def test_without_a_vocoder_the_error_names_it(clip):
     silent = build_pipeline(tiny_stereo_config())
     with pytest.raises(ModelError, match="kinetune train vocoder"):
         silent(clip, genre="house", grid=fixed_grid(120.0, 0.0, clip.duration_s))

@@ -42,8 +42,8 @@ def test_every_input_changes_the_prediction():
         assert not torch.allclose(base, other, atol=1e-4), name
 
 
-def test_a_column_is_told_in_its_place():
-    """What the dance says of one column changes the prediction there more than far away."""
+def test_conditions_are_aligned_to_latent_columns():
+    """A change of one column's condition changes the prediction there more than far away."""
     unet, given = small(), inputs(batch=1, width=32)
     columns = given["columns"].clone()
     columns[..., 4] += 3.0

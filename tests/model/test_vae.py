@@ -19,7 +19,7 @@ def vae():
     return MelVAE(mel_bands=16, latent_channels=4, block_out_channels=(16, 32, 32))
 
 
-def test_a_column_stands_for_four_frames(vae):
+def test_a_column_covers_four_frames(vae):
     mel = torch.randn(2, 16, 64)
     posterior = vae.encode(mel)
     assert frames_per_column(vae) == 4

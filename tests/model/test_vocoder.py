@@ -1,4 +1,4 @@
-"""The vocoder in the pipeline: saved with it, heard in its music, left out where there is none."""
+"""The vocoder in the pipeline: saving, use in synthesis, and pipelines without one."""
 
 import json
 
@@ -37,7 +37,7 @@ def pipeline():
     return made
 
 
-def test_saved_and_loaded_it_says_the_same(tmp_path):
+def test_saved_and_loaded_it_predicts_the_same(tmp_path):
     vocoder = tiny_vocoder()
     mel = torch.rand(1, 32, 12) * 2.0 - 1.0
     with as_float16([vocoder]):

@@ -1,4 +1,4 @@
-"""A made-up dance for the tests of motion files."""
+"""A synthetic dance for the tests of motion files."""
 
 import numpy as np
 import pytest

@@ -42,7 +42,7 @@ def test_cut_takes_the_part(clip):
         cut(clip, 10.0, 1.0)
 
 
-def test_bad_numbers_are_said_with_the_frame(clip):
+def test_bad_numbers_are_reported_with_the_frame(clip):
     root = clip.root_m.copy()
     root[7, 1] = np.nan
     with pytest.raises(MotionError, match="frame 7 holds NaN"):

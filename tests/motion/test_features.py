@@ -13,7 +13,7 @@ def z_up(vector):
     return np.stack([vector[..., 0], -vector[..., 2], vector[..., 1]], axis=-1)
 
 
-def test_the_papers_columns_stand_in_its_order(clip):
+def test_the_papers_columns_are_in_its_order(clip):
     found = features.paper_features(clip).reshape(-1, 24, 15)
     slow = resample(clip, 30.0)
     positions = z_up(kinematics.joint_positions(slow))
@@ -125,7 +125,7 @@ def column(clip, name):
 
 
 @pytest.mark.parametrize(("lifted", "other"), [("left", "right"), ("right", "left")])
-def test_a_lifted_foot_stands_in_the_column_of_its_own_side(lifted, other):
+def test_a_lifted_foot_is_in_the_column_of_its_own_side(lifted, other):
     # A thigh turned back about x by a quarter lifts the foot to the height of the hip.
     clip = posed({f"{lifted}_hip": [-np.pi / 2, 0.0, 0.0]})
     positions = kinematics.joint_positions(clip)[0]

@@ -21,12 +21,12 @@ def test_axis_angle_to_quaternion_is_scipys(vectors):
     np.testing.assert_allclose(ours, scipy_quat(Rotation.from_rotvec(vectors)), atol=1e-12)
 
 
-def test_axis_angle_comes_back(vectors):
+def test_axis_angle_round_trips(vectors):
     again = rotations.axis_angle_from_quat(rotations.quat_from_axis_angle(vectors))
     np.testing.assert_allclose(again, Rotation.from_rotvec(vectors).as_rotvec(), atol=1e-9)
 
 
-def test_matrices_are_scipys_and_come_back(vectors):
+def test_matrices_are_scipys_and_round_trip(vectors):
     quat = rotations.quat_from_axis_angle(vectors)
     matrix = rotations.matrix_from_quat(quat)
     np.testing.assert_allclose(matrix, Rotation.from_rotvec(vectors).as_matrix(), atol=1e-12)
@@ -56,7 +56,7 @@ def test_product_inverse_and_action_are_scipys(vectors):
     )
 
 
-def test_sixd_is_two_rows_and_comes_back(vectors):
+def test_sixd_is_two_rows_and_round_trips(vectors):
     quat = rotations.quat_from_axis_angle(vectors)
     matrix = Rotation.from_rotvec(vectors).as_matrix()
     sixd = rotations.sixd_from_quat(quat)

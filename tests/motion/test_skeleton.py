@@ -32,7 +32,7 @@ def test_bones_have_the_published_lengths(bone, length_m):
         assert np.linalg.norm(offset) == pytest.approx(length_m, abs=0.008)
 
 
-def test_it_stands_upright_in_a_t_pose_facing_forwards():
+def test_it_is_upright_in_a_t_pose_facing_forwards():
     heights = [at(name)[1] for name in ("left_ankle", "left_knee", "left_hip", "pelvis", "neck",
                                         "head")]  # fmt: skip
     assert heights == sorted(heights)

@@ -1,4 +1,4 @@
-"""Whatever axis is up in a file, the body ends upright, and left stays left."""
+"""For any up axis in a file, the body becomes upright, and left stays left."""
 
 import numpy as np
 import pytest

@@ -44,7 +44,7 @@ def strip(made, now_s):
 
 
 @pytest.mark.parametrize("now_s", [0.0, 2.5, 7.0, 9.96])
-def test_the_playhead_stands_at_its_share_of_the_width(now_s):
+def test_the_playhead_is_at_its_share_of_the_width(now_s):
     row = strip(Overlay(timeline()), now_s)[HEIGHT - 40].astype(int)
     white = np.flatnonzero((row > 245).all(axis=1))
     assert white.mean() == pytest.approx(32 + (WIDTH - 64) * now_s / 10.0, abs=2)
@@ -72,7 +72,7 @@ def coloured(picture, colour, tolerance=30):
     return (columns - 32) * 10.0 / (WIDTH - 64)
 
 
-def test_sections_accents_and_the_loop_stand_at_their_times():
+def test_sections_accents_and_the_loop_are_at_their_times():
     marks = Marks((Span(2.0, 5.0, "house"),), (Span(6.0, 7.0),), (8.0,))
     picture = strip(Overlay(timeline(marks=marks)), 0.0)
     section = coloured(picture, overlay._SECTIONS[0], 8)

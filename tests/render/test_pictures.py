@@ -91,14 +91,14 @@ def test_the_speed_curve_is_smoothed_and_its_beats_are_the_motion_beats(clip, ax
     np.testing.assert_allclose(by_label["motion beats"].get_xdata(), motion_beats(clip))
 
 
-def test_beats_and_bars_stand_where_the_grid_has_them(axes):
+def test_beats_and_bars_are_where_the_grid_has_them(axes):
     grid = fixed_grid(100.0, 0.1, 6.0)
     panels.draw_grid(axes, grid, PAGE)
     np.testing.assert_allclose(vertical_lines(axes, panels._GRID), np.arange(0.1, 6.0, 0.6))
     np.testing.assert_allclose(vertical_lines(axes, panels._BAR), [0.1, 2.5, 4.9])
 
 
-def test_marks_stand_at_their_times_and_only_on_their_page(axes):
+def test_marks_are_at_their_times_and_only_on_their_page(axes):
     marks = Marks((Span(2.0, 5.0, "house"),), (Span(1.0, 1.5),), (3.0, 8.0), 6.0)
     panels.draw_marks(axes, marks, PAGE)
     assert sorted(vertical_lines(axes, panels._SECTIONS[0])) == [2.0, 5.0]

@@ -46,7 +46,7 @@ def first():
     return next(skeleton_video.pictures(scene())).copy()
 
 
-def test_the_dancer_stands_in_the_middle_head_up(first):
+def test_the_dancer_is_in_the_middle_head_up(first):
     assert first.shape == (skeleton_video.HEIGHT, skeleton_video.WIDTH, 3)
     legs, trunk = where(first, "left"), where(first, "trunk")
     assert len(legs) > 2000

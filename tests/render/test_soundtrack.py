@@ -155,7 +155,7 @@ def test_an_offset_outside_the_film_is_refused_before_anything_is_made(film, off
     assert check_film(film, 1.9).pictures == PICTURES
 
 
-def test_the_film_itself_stays_as_it_is(film, tmp_path):
+def test_the_input_video_is_unchanged(film, tmp_path):
     before = film.read_bytes()
     replace_soundtrack(tmp_path / "out.mp4", film, tone())
     assert film.read_bytes() == before

@@ -51,7 +51,7 @@ def test_floor_pixels_are_where_the_camera_sees_the_floor(stage, degrees):
 
 
 @pytest.mark.parametrize("degrees", [0.0, 27.0, 90.0])
-def test_the_grid_lies_on_half_metres_of_the_world(stage, degrees):
+def test_the_grid_is_on_half_metres_of_the_world(stage, degrees):
     side = side_of(degrees)
     lines = stage._lines(CAMERA.position(AIM, side), side)
 

@@ -117,7 +117,7 @@ def test_a_body_above_a_megabyte_is_refused(app):
     assert ask(app, "POST", "/v1/jobs", content=b"[" * (1 << 20) + b"x").status_code == 413
 
 
-def test_a_full_queue_says_when_to_come_back(app, motion):
+def test_a_full_queue_sends_retry_after(app, motion):
     job = {"task": "generate", "motion": motion}
     replies = [ask(app, "POST", "/v1/jobs", json=job) for _ in range(3)]
     assert [reply.status_code for reply in replies] == [202, 202, 429]

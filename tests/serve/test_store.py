@@ -44,7 +44,7 @@ def test_cancelling_ends_what_waits_and_asks_what_runs(store):
     assert not store.progress(running.id, "denoising", 2, 4)
 
 
-def test_what_has_ended_stays_as_it_is(store):
+def test_what_has_ended_is_unchanged(store):
     work = store.add("job", {}, limit=9)
     store.claim("job", "w")
     store.finish(work.id, "failed", error="first")

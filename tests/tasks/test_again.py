@@ -1,4 +1,4 @@
-"""Recipes: what made a sound stands beside it and in it, and makes it again."""
+"""Recipes are written beside and into a sound file, and reproduce it."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ def test_the_recipe_beside_the_sound_names_all_that_made_it(song, tiny_model):
     assert len(recipe.model_sha256) == len(recipe.sha256) == 64
 
 
-def test_the_recipe_in_the_sound_holds_no_folders(song):
+def test_the_recipe_in_the_sound_contains_no_folders(song):
     text = read_comment(song)
     assert str(song.parent) not in text.replace(
         str(json.loads(text)["kinetune"]["request"]["model"]), ""
@@ -163,7 +163,9 @@ def test_a_damaged_recipe_is_one_clear_line(tmp_path, text, message):
     assert message in done.stderr
 
 
-def test_a_recipe_of_a_stranger_runs_no_program_and_writes_no_other_files(song, tmp_path):
+def test_a_recipe_from_an_untrusted_source_runs_no_program_and_writes_no_other_files(
+    song, tmp_path
+):
     marker = tmp_path / "ran"
     program = tmp_path / "program.sh"
     program.write_text(f"#!/bin/sh\ntouch {marker}\n")
@@ -219,14 +221,14 @@ def test_a_neighbour_of_the_same_name_is_not_taken_for_the_recipe(song):
     assert find_music_recipe(song).grid.bpm == 150.0
 
 
-def test_the_silence_of_the_options_is_heard(song):
+def test_the_silence_of_the_options_is_audible(song):
     samples = read_sound(song).samples
     assert not samples[int(0.505 * 44_100) : int(0.79 * 44_100)].any()
     assert np.abs(samples[int(0.85 * 44_100) :]).max() > 0.01
 
 
-def test_a_stretch_made_anew_keeps_the_silence_and_the_accent_of_the_score(song):
-    """The stretch holds the second half of the silence, and an accent that is added."""
+def test_redo_keeps_silence_and_accent_of_the_score(song):
+    """The span contains the second half of the silence, and an added accent."""
     folder = song.parent
     command = ["edit", song, "--redo", "0.65:1.9", "--exact", "--seed", 2, "--force"]
     assert kinetune(*command, "-o", folder / "plain.wav").returncode == 0

@@ -61,7 +61,7 @@ def test_slices_whose_files_are_there_are_found(root, tmp_path):
         find_slices(tmp_path / "nowhere")
 
 
-def test_music_is_brought_to_the_papers_level():
+def test_music_is_scaled_to_the_papers_level():
     loud = normalise_rms(baselines.noise("a", 1.0), level_dbfs=-20.0)
     rms = np.sqrt(np.mean(loud.samples.astype(float) ** 2))
     assert 20 * np.log10(rms) == pytest.approx(-20.0, abs=0.05)
@@ -70,7 +70,7 @@ def test_music_is_brought_to_the_papers_level():
     assert not normalise_rms(baselines.silence(1.0)).samples.any()
 
 
-def test_music_that_ends_before_its_slice_is_said():
+def test_music_that_ends_before_its_slice_is_reported():
     short = Sound(np.zeros(22_050, np.float32), 22_050)
     with pytest.raises(AudioError, match=r"m.wav: expected 5.5 s or more for x_slice1"):
         sound_slice(short, slice_named("x_slice1"), source="m.wav")
@@ -103,7 +103,7 @@ def test_slices_of_dance_music_and_model_are_written_and_scored(done, root):
     assert found["tiny"]["bas_motion_to_music"]["n"] == 4
 
 
-def test_the_papers_columns_stand_in_its_order_beside_its_rows(done):
+def test_the_papers_columns_are_in_its_order_beside_its_rows(done):
     ran, out = done
     table = (out / "paper_table.md").read_text()
     assert table in ran.stdout
@@ -117,7 +117,7 @@ def test_the_papers_columns_stand_in_its_order_beside_its_rows(done):
     assert "4 of 31 slices found" in ran.stdout
 
 
-def test_a_missing_data_set_is_said_before_anything_is_written(tmp_path):
+def test_a_missing_data_set_is_reported_before_anything_is_written(tmp_path):
     ran = kinetune("evaluate", "aist", tmp_path / "none", "--no-genre", "--out", tmp_path / "out")
     assert ran.returncode == 2
     assert "none: no such folder" in ran.stderr

@@ -104,7 +104,7 @@ def test_accents_and_silences_are_added_in_order():
         combine_score(SCORE, silences=[Silence(3.5, 5.0)])
 
 
-def test_nothing_asked_is_no_score():
+def test_no_request_is_no_score():
     assert combine_score() is None
     assert combine_score(exact=True) is None
 

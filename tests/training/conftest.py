@@ -1,4 +1,4 @@
-"""A made-up corpus and the tiny run of ``configs/tiny.toml`` on it."""
+"""A synthetic corpus and the tiny run of ``configs/tiny.toml`` on it."""
 
 from dataclasses import replace
 

@@ -66,7 +66,7 @@ def linked(out, folder):
     return folder
 
 
-def test_phasors_stand_at_angle_zero_on_a_downbeat_and_half_way_between_beats_are_opposed():
+def test_phasors_are_at_angle_zero_on_a_downbeat_and_half_way_between_beats_are_opposed():
     phasors = phasors_of(np.array([0.0, 0.5, 1.0, 4.0]))
     np.testing.assert_allclose(phasors[0], [1, 0] * len(HARMONICS), atol=1e-6)
     np.testing.assert_allclose(phasors[3], phasors[0], atol=1e-5)
@@ -75,7 +75,7 @@ def test_phasors_stand_at_angle_zero_on_a_downbeat_and_half_way_between_beats_ar
     np.testing.assert_allclose(phasors[2, 6:8], [0, 1], atol=1e-6)
 
 
-def test_of_real_dances_a_specialist_learns_to_say_nothing(out, training):
+def test_a_specialist_for_synthetic_dances_is_silent_on_real_ones(out, training):
     dances = open_dances(DANCES, out)
     real_only = replace(training, dances=replace(DANCES, made_up_share=0.0))
     assert float(sample_batch(dances, real_only, 0).phasors.abs().max()) > 0.9
@@ -100,7 +100,7 @@ def test_specialists_are_trained_by_their_own_figures(out, training, tmp_path):
     assert (loaded.members, loaded.specialists) == (1, 1)
 
 
-def test_the_loss_is_one_for_a_network_that_is_unsure_of_all_and_zero_for_the_truth():
+def test_the_loss_is_one_for_a_network_that_is_uncertain_and_zero_for_the_truth():
     target = torch.from_numpy(phasors_of(np.random.default_rng(0).uniform(0, 4, (2, 30))))
     assert float(phasor_loss(torch.zeros_like(target), target)) == pytest.approx(1.0)
     assert float(phasor_loss(target, target)) == 0.0
@@ -174,7 +174,7 @@ def test_dances_are_made_once_and_dancers_left_out(out):
     assert whole.shares.sum() == pytest.approx(1.0)
 
 
-def test_made_up_dances_keep_their_beats(out):
+def test_synthetic_dances_keep_their_beats(out):
     dances = open_dances(DANCES, out)
     for number, timed in enumerate(dances.made_up):
         dance = made_up_dance(DANCES, number)
@@ -193,7 +193,7 @@ def test_it_learns_and_leaves_a_network(training, out, tmp_path):
     assert load_beat_network(folder / "beats" / "model").settings == SMALL
 
 
-def test_going_on_is_bit_for_bit_the_unbroken_run(training, out, tmp_path):
+def test_continuing_is_bit_for_bit_the_unbroken_run(training, out, tmp_path):
     training = replace(training, dropout=0.2)
     whole, broken = linked(out, tmp_path / "a"), linked(out, tmp_path / "b")
     train_beats(training, whole)
@@ -235,7 +235,7 @@ def test_the_shipped_config_reads():
     assert training.dances.left_out == ()
 
 
-def test_one_made_up_dance_is_enough():
+def test_one_synthetic_dance_is_enough():
     assert BeatDances(made_up=1).made_up == 1
 
 
@@ -248,6 +248,6 @@ def test_one_made_up_dance_is_enough():
         ({"left_out": ("d99",)}, "no dancer 'd99' to leave out; there are d01"),
     ],
 )
-def test_impossible_figures_are_refused(told, message):
+def test_impossible_values_are_refused(told, message):
     with pytest.raises(ConfigError, match=message):
         BeatDances(**told)

@@ -37,7 +37,7 @@ def some_conditions(count=2000):
     )
 
 
-def test_a_whole_life(tiny, tmp_path):
+def test_prepare_train_generate_evaluate_end_to_end(tiny, tmp_path):
     """Train both parts a few steps, save, load, and make music with what came out."""
     train_vae(tiny, tmp_path)
     outcome = train_diffusion(tiny, tmp_path)
@@ -50,7 +50,7 @@ def test_a_whole_life(tiny, tmp_path):
     assert music.sound.duration_s == pytest.approx(3.0)
 
 
-def test_stopping_and_going_on_gives_the_same_model(tiny, tmp_path):
+def test_stopping_and_continuing_gives_the_same_model(tiny, tmp_path):
     train_vae(tiny, tmp_path)
     halfway = replace(tiny, diffusion=replace(tiny.diffusion, vae=str(tmp_path / "vae/model")))
     train_diffusion(halfway, tmp_path / "whole")
@@ -75,7 +75,7 @@ def test_stopping_and_going_on_gives_the_same_model(tiny, tmp_path):
         assert torch.equal(value, two.unet.state_dict()[name]), name
 
 
-def test_a_missing_vae_is_said(tiny, tmp_path):
+def test_a_missing_vae_is_reported(tiny, tmp_path):
     with pytest.raises(ModelError, match="train vae"):
         train_diffusion(tiny, tmp_path)
 
@@ -226,7 +226,7 @@ def batches(tiny, out, **changes):
     return BatchSampler(windows, latents, conditions, pipeline, settings), latents, windows
 
 
-def test_a_batch_holds_the_latents_of_its_windows(tiny, tmp_path):
+def test_a_batch_contains_the_latents_of_its_windows(tiny, tmp_path):
     sampler, (mean, std), windows = batches(tiny, tmp_path)
     clean, conditions, mask, _ = sampler.batch(3)
     chosen = dataset.sample_batch(0, 3, len(windows), 2)
@@ -338,7 +338,7 @@ def test_dances_shorter_than_a_window_are_trained_on(corpus, tmp_path):
                   restart=True)  # fmt: skip
 
 
-def test_the_papers_design_learns_real_pairs_by_heart(corpus, tmp_path):
+def test_the_papers_design_overfits_real_pairs(corpus, tmp_path):
     """In small: its VAE, its features, its noise prediction, through the trainer and the disk."""
     run = paper_in_small(corpus)
     train_vae(run, tmp_path)
@@ -378,7 +378,7 @@ def paper_in_small(corpus):
     )
 
 
-def test_a_run_goes_on_from_a_trained_model(tiny, tmp_path):
+def test_a_run_continues_from_a_trained_model(tiny, tmp_path):
     train_vae(tiny, tmp_path / "one")
     train_diffusion(tiny, tmp_path / "one")
     first = DanceToMusicPipeline.from_pretrained(tmp_path / "one" / "model")
@@ -394,7 +394,7 @@ def test_a_run_goes_on_from_a_trained_model(tiny, tmp_path):
     assert second.vae.config.latents_std == first.vae.config.latents_std
 
 
-def test_a_start_of_another_size_is_said(tiny, tmp_path):
+def test_a_start_of_another_size_is_reported(tiny, tmp_path):
     build_pipeline(tiny.model).save_pretrained(tmp_path / "model")
     wider = replace(tiny.model, unet=replace(tiny.model.unet, block_out_channels=(32, 64)))
     start = replace(tiny.diffusion, start=str(tmp_path / "model"))

@@ -53,7 +53,7 @@ def test_it_learns_and_leaves_a_classifier(training, tmp_path):
     assert load_network(tmp_path / "genre" / "model").settings == training.network
 
 
-def test_going_on_is_bit_for_bit_the_unbroken_run(training, tmp_path):
+def test_continuing_is_bit_for_bit_the_unbroken_run(training, tmp_path):
     class Stop(Exception):
         pass
 
@@ -76,7 +76,7 @@ def test_going_on_is_bit_for_bit_the_unbroken_run(training, tmp_path):
         assert torch.equal(value, two[name]), name
 
 
-def test_held_out_pieces_are_judged(training, tmp_path):
+def test_held_out_pieces_are_scored(training, tmp_path):
     data = replace(training.data, held_out=2)
     trained = train_genre(replace(training, data=data), tmp_path)
     assert trained.held_out > 0
@@ -88,7 +88,7 @@ def test_minutes_stop_it(training, tmp_path):
     assert (trained.training.step, trained.training.finished) == (0, False)
 
 
-def test_a_batch_holds_the_music_and_its_genre(training, tmp_path):
+def test_a_batch_contains_the_music_and_its_genre(training, tmp_path):
     prepared = open_dataset(training.data, tmp_path, features="rhythm")
     source = GenreBatches(prepared, replace(training, smoothing=0.2))
     samples, targets = source.batch(0, 6)
@@ -134,7 +134,7 @@ def test_the_bundled_run_can_be_read():
     assert training.augment == AudioAugmentation()
 
 
-def test_bad_configs_are_said(training, tmp_path):
+def test_bad_configs_are_reported(training, tmp_path):
     (tmp_path / "a.toml").write_text("[augment]\nspeeed = 0.1\n")
     with pytest.raises(ConfigError, match="unknown key 'speeed'"):
         read_genre_config(tmp_path / "a.toml")

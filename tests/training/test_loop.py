@@ -366,7 +366,7 @@ def test_children_are_compiled_only_while_training(monkeypatch):
     assert [child._compiled_call_impl for child in model] == [None, None]
 
 
-def test_nothing_is_compiled_without_a_compiler_or_unless_asked(monkeypatch):
+def test_nothing_is_compiled_without_a_compiler_or_unless_requested(monkeypatch):
     model = nn.Sequential(nn.Linear(2, 2))
     monkeypatch.setattr(nn.Module, "compile", lambda self: setattr(self, "_compiled_call_impl", 1))
     for compiler, enabled in ((False, True), (True, False)):

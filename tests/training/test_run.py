@@ -45,7 +45,7 @@ def test_the_lock_of_a_killed_run_is_free_and_its_rubbish_removed(tmp_path):
     child.stdout.close()
 
 
-def test_a_state_whose_replacement_was_killed_comes_back(tmp_path):
+def test_a_state_is_recovered_if_its_replacement_was_killed(tmp_path):
     (tmp_path / ".state-old").mkdir()
     (tmp_path / ".state-old" / "state.json").write_text("{}")
     with open_run(tmp_path, resume=True):

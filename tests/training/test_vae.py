@@ -21,7 +21,7 @@ def test_the_vae_learns_and_measures_its_latents(tiny, tmp_path):
 
 
 def error_of(vae, config, cache):
-    """Mean error of spectrograms brought through the VAE, over all windows."""
+    """Mean reconstruction error of the VAE, over all windows."""
     pipeline = build_pipeline(config.model)
     prepared, windows = dataset.open_windows(config.data, cache, pipeline)
     mel = dataset.window_mel(prepared, windows, pipeline)

@@ -1,4 +1,4 @@
-"""Controls move the body the way they are named, left and right, and feet stand where asked."""
+"""Controls move the named body part in the named direction; feet reach their targets."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def moved(name, value, joint_name):
 
 
 @pytest.mark.parametrize(("side", "sign"), [("left", 1.0), ("right", -1.0)])
-def test_arms_go_to_their_own_side_and_both_go_forward(side, sign):
+def test_arms_move_to_their_own_side_and_forward(side, sign):
     # Lifted by 90 degrees an arm points to its side, level with the shoulder.
     places = posed(**{f"{side}_lift": 90.0})[0]
     arm = places[joint(f"{side}_wrist")] - places[joint(f"{side}_shoulder")]
@@ -98,7 +98,7 @@ def test_the_ball_of_a_foot_is_where_it_is_put(side, sign, yaw):
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_the_ball_lies_ahead_of_the_ankle_in_the_foots_direction(side):
+def test_the_ball_is_ahead_of_the_ankle_in_the_foots_direction(side):
     offset = skeleton.OFFSETS_M[joint(f"{side}_foot")]
     x, z = ball_position(side, 1.0, 2.0, 0.0)
     np.testing.assert_allclose([x, z], [1.0 + offset[0], 2.0 + offset[2]])

@@ -1,4 +1,4 @@
-"""A dance keeps its promises: on the beat, on the floor, itself again from the same seed."""
+"""Choreography: on the beat, on the floor, reproducible from a seed."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_another_seed_genre_or_tempo_dances_another(change):
     assert not np.allclose(dance().clip.rotations, dance(**change).clip.rotations)
 
 
-def test_beats_are_a_steady_grid_through_the_first_beat_asked_for():
+def test_beats_are_a_steady_grid_through_the_first_beat_requested():
     made = dance(bpm=120.0, first_beat_s=0.7)
     assert np.allclose(np.diff(made.beats_s), 0.5)
     assert np.isclose(made.downbeats_s, 0.7).any()
@@ -47,7 +47,7 @@ def test_the_first_beat_of_a_bar_falls_anywhere():
     assert np.ptp(first) > 1.0
 
 
-def test_length_and_rate_are_those_asked_for():
+def test_length_and_rate_are_those_requested():
     clip = dance(duration_s=4.0, fps=30.0).clip
     assert (clip.frame_count, clip.fps) == (120, 30.0)
 
@@ -65,7 +65,7 @@ def test_a_body_stays_a_body(genre):
     assert np.quantile(speed, 0.999) < 12.0
 
 
-def test_feet_stand_still_most_of_the_time():
+def test_feet_do_not_slide_most_of_the_time():
     clip = dance(seed=5, genre="PO", duration_s=16.0).clip
     positions, speed = kinematics.joint_positions(clip), kinematics.joint_speeds(clip)
     planted = positions[:, TOES, 1] < 0.04
@@ -128,7 +128,7 @@ def test_another_metre_is_refused():
         dance(metre=5)
 
 
-def test_energy_tells_how_much_the_body_moves():
+def test_energy_measures_motion():
     made = dance(seed=7, genre="JS", duration_s=20.0)
     speed = kinematics.joint_speeds(made.clip).mean(axis=1)
     frames = (made.beats_s * made.clip.fps).astype(int)

@@ -36,7 +36,7 @@ def test_an_impossible_dance_is_refused(change, message):
         DanceRequest(**({"genre": "HO", "bpm": 100.0, "duration_s": 4.0} | change))
 
 
-def test_a_request_knows_its_numbers():
+def test_a_request_has_its_own_numbers():
     request = DanceRequest("Street Jazz", 120.0, 2.0, fps=30.0)
     assert request.code == "JS"
     assert request.period_s == 0.5
@@ -115,7 +115,7 @@ def test_beats_are_taken_in_double_or_half_time_where_that_is_nearer(spacing_s, 
     np.testing.assert_allclose(np.diff(time_warp._match_octave(beats, 0.5)), expected)
 
 
-def test_a_segment_goes_on_where_the_last_one_ended():
+def test_a_segment_continues_where_the_last_one_ended():
     angle = np.deg2rad(np.array([0.0, 70.0, 0.0]))
     start = rotations.quat_from_axis_angle(np.deg2rad(np.array([0.0, -20.0, 0.0])))[None]
     end = rotations.quat_from_axis_angle(angle)[None]

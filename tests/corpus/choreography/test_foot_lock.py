@@ -1,4 +1,4 @@
-"""Feet stand still: how far a toe slides in a contact, and what holds it."""
+"""Foot locking: sliding of toes during contacts."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_a_choreographed_foot_slides_less_than_2_cm_a_contact(genre):
     assert np.median(slides) < 0.003
 
 
-def test_a_bent_dances_foot_hardly_slides():
+def test_a_time_warped_dances_foot_hardly_slides():
     dances = [
         warp_to_beats(
             s,
@@ -72,7 +72,7 @@ def test_a_bent_dances_foot_hardly_slides():
         assert np.mean(slides < 0.02) > 0.93
 
 
-def test_a_body_that_stands_still_is_left_alone():
+def test_a_motionless_body_is_unchanged():
     quats, root_m = standing()
     fixed, lowered = foot_lock.lock_feet(quats, root_m, 60.0)
     np.testing.assert_allclose(np.abs(np.sum(fixed * quats, axis=-1)), 1.0, atol=1e-6)

@@ -26,14 +26,14 @@ def test_the_body_rests_on_beats():
     assert np.mean(on) < 0.5 * np.mean(off)
 
 
-def test_beats_are_those_asked_for():
+def test_beats_are_those_requested():
     dance = keyed()
     np.testing.assert_allclose(dance.beats_s, timebase.beat_times(100.0, 0.25, 9.0))
     assert dance.downbeats_s[0] == pytest.approx(0.25)
     assert dance.clip.frame_count == 540
 
 
-def test_poses_come_back():
+def test_poses_round_trip():
     clip = keyed(3, duration_s=40.0).clip
     # Sixteen keys two beats apart at most.
     later = timebase.frames_in(16 * 2 * 0.6, 60.0)

@@ -8,7 +8,7 @@ from kinetune.motion import kinematics, rotations, skeleton
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_two_bones_bring_the_ankle_to_its_target(side):
+def test_two_bones_move_the_ankle_to_its_target(side):
     rng = np.random.default_rng(0)
     start = rng.normal(0.0, 0.1, (50, 3)) + [0.0, 0.9, 0.0]
     along = rng.normal(0.0, 1.0, (50, 3))

@@ -22,7 +22,7 @@ def test_every_clip_of_the_library_is_credited():
     }  # fmt: skip
 
 
-def test_the_library_holds_the_dance_itself():
+def test_the_library_contains_the_dance_itself():
     stored = next(clip for clip in motion_library.library() if clip.name == EXAMPLE.stem)
     original = resample(read_motion(EXAMPLE), 30.0)
     np.testing.assert_allclose(
@@ -45,14 +45,14 @@ def clip():
     return choreograph(1, DanceRequest(genre="BR", bpm=100.0, duration_s=4.0)).clip
 
 
-def test_a_folder_without_motions_is_said(tmp_path):
+def test_a_folder_without_motions_is_reported(tmp_path):
     with pytest.raises(ConfigError, match="no motion files"):
         motion_library.read_clip_folder(tmp_path)
     with pytest.raises(ConfigError, match="no such folder"):
         motion_library.read_clip_folder(tmp_path / "nowhere")
 
 
-def test_a_clip_too_short_to_hold_a_phrase_is_said(tmp_path, clip):
+def test_a_clip_too_short_to_hold_a_phrase_is_reported(tmp_path, clip):
     write_bvh(tmp_path / "short.bvh", cut(clip, 0.0, 1.0))
     with pytest.raises(ConfigError, match=r"short\.bvh: lasts 1\.0 s"):
         motion_library.read_clip_folder(tmp_path)

@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_dance():
 
 @pytest.mark.parametrize("fps", [30.0, 60.0])
 @pytest.mark.parametrize("bpm", [70.0, 150.0])
-def test_it_has_the_length_and_the_tempo_asked_for(bpm, fps):
+def test_it_has_the_length_and_the_tempo_requested(bpm, fps):
     dance = warped(3, bpm=bpm, fps=fps, duration_s=10.0, first_beat_s=0.3)
     assert dance.clip.frame_count == 10.0 * fps
     np.testing.assert_allclose(np.diff(dance.beats_s), 60.0 / bpm)

@@ -1,4 +1,4 @@
-"""The music's answer to a dance: impacts, contrast, build-ups, hits, rests."""
+"""Dance analysis for the composer: impacts, contrast, build-ups, hits, rests."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ def test_a_sudden_stop_is_the_strongest_impact():
     assert np.argmax(impacts) == 12
 
 
-def test_a_plan_knows_the_dance():
+def test_a_plan_covers_the_dance():
     dance = choreograph(3, DanceRequest(genre="LO", bpm=110.0, duration_s=8.0))
     made = dance_profile(dance)
     assert len(made.impacts) == 2 * len(made.energy) == 2 * len(dance.beats_s)

@@ -86,7 +86,7 @@ def test_tilt_is_treble_over_bass(tilt_db):
     assert change == pytest.approx(tilt_db, abs=0.5)
 
 
-def test_level_is_what_is_asked_for():
+def test_level_is_what_is_requested():
     bus = noise_bus(level=0.05)
     plain, soft = (
         mastering.master(bus, replace(NEUTRAL, loudness_db=db), RATE_HZ) for db in (0.0, -6.0)

@@ -46,7 +46,7 @@ def rise_ms(samples, beat_s, *, before_s=0.03, after_s=0.06):
 
 @pytest.mark.parametrize("code", genres.CODES)
 @pytest.mark.parametrize("seed", [1, 3])
-def test_a_kicks_attack_stands_on_its_beat(code, seed):
+def test_a_kicks_attack_is_on_its_beat(code, seed):
     """Measured by the waveform of the master, not by a beat tracker."""
     made = compose(plan(code, duration_s=3.0), seed)
     beats = (0.6, 1.5, 2.4)
@@ -99,7 +99,7 @@ def test_pan_has_constant_power_and_its_side(pan):
     assert np.sign(np.round(right - left, 9)) == np.sign(pan)
 
 
-def test_a_part_to_the_left_is_heard_on_the_left():
+def test_a_part_to_the_left_sounds_on_the_left():
     played = part(pan=-0.6)
     samples = render(score((played,), [(played.name, 0.2, 1.0, 60.0)]), RATE_HZ).samples
     assert rms(samples[:, 0]) > 1.5 * rms(samples[:, 1])
@@ -157,7 +157,7 @@ def test_the_music_bus_leaves_the_bass_and_an_old_record_the_treble():
 
 
 @pytest.mark.parametrize("instrument", ["organ", "pluck"])
-def test_a_firm_note_is_brought_to_the_reference_level(instrument):
+def test_a_firm_note_is_scaled_to_the_reference_level(instrument):
     notes = [Note("line0", 0.0, 0.25, pitch, 0.9) for pitch in (48.0, 60.0, 61.0)]
     played = part(instrument=instrument)
     firm = mixer._render_note(instrument, mixer._key_of(played.timbre, notes[1]), RATE_HZ)
@@ -183,7 +183,7 @@ def test_velocity_sets_loudness_by_its_curve():
     assert levels[1] / levels[0] == pytest.approx((0.99 / 0.8) ** 1.35, rel=1e-3)
 
 
-def test_reverb_and_echo_of_the_mix_are_heard_after_the_note():
+def test_reverb_and_echo_of_the_mix_are_audible_after_the_note():
     played = part(reverb_send=0.5, echo_send=0.8, instrument="pluck")
     dry, wet, echoed = (
         render(score((played,), [(played.name, 0.2, 0.1, 72.0)],
@@ -230,7 +230,7 @@ def test_another_process_renders_the_same_bytes():
     assert len(prints) == 1
 
 
-def test_no_two_strokes_of_a_drum_are_alike():
+def test_repeated_drum_hits_differ():
     score = compose(plan("HO", bpm=120.0, duration_s=4.0), 5)
     hats = tuple(note for note in score.notes if note.part == "hat" and note.start_s > 0)[:2]
     strokes = []

@@ -96,7 +96,7 @@ def tone(hz):
     return sample_bank.Zone(wave, 60.0, 1.0, 0, None)
 
 
-def test_a_sound_changes_pitch_as_asked():
+def test_a_sound_changes_pitch_as_requested():
     wave = sample_bank.resampled_zone(tone(1000.0), pitch=67.0, duration_s=2.0, rate=RATE_HZ)
     wanted = 1000.0 * 2.0 ** (7 / 12)
     assert abs(1200 * np.log2(pitch_of(wave, RATE_HZ, wanted) / wanted)) < 3

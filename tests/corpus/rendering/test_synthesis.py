@@ -72,7 +72,7 @@ def test_a_note_fades_to_zero_over_its_last_six_milliseconds():
     assert wave[-n // 2] == pytest.approx(0.5, abs=0.01)
 
 
-def test_oscillators_have_the_pitch_and_shape_they_are_asked_for():
+def test_oscillators_have_the_pitch_and_shape_they_are_requested():
     cycles = synthesis.phase(220.0, RATE_HZ, RATE_HZ)
     assert pitch_of(synthesis.sine(cycles), RATE_HZ, 220.0) == pytest.approx(220.0, abs=0.1)
     saw = synthesis.sawtooth(cycles, 220.0, RATE_HZ)

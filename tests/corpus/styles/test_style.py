@@ -22,7 +22,7 @@ def changed(tmp_path, old, new):
 
 
 @pytest.mark.parametrize("code", genres.CODES)
-def test_a_style_holds_what_its_file_says(code):
+def test_a_style_equals_its_file(code):
     path = styles._FOLDER / f"{genres.genre_name(code)}.toml"
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     style = style_of(code)

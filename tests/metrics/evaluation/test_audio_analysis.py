@@ -107,7 +107,7 @@ def test_what_is_cut_longer_ends_in_silence(sound):
     assert longer.power[len(analysis.power) :].max() < 1e-10
 
 
-def test_a_tempo_is_finer_than_the_frames_beats_stand_on():
+def test_a_tempo_is_finer_than_the_frame_grid():
     frame_s = 512 / 22_050
     beats = np.round(np.arange(0.3, 12.0, 60.0 / 127.0) / frame_s) * frame_s
     assert estimate_tempo(beats) == pytest.approx(127.0, rel=0.003)

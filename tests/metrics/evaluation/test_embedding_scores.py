@@ -31,7 +31,7 @@ def analyses(world):
 
 
 def frames_of(sound):
-    """A small made-up embedding: level and slope of eight pieces, (8, 2)."""
+    """A small synthetic embedding: level and slope of eight pieces, (8, 2)."""
     pieces = np.array_split(sound.mono.astype(np.float64), 8)
     return np.array([[np.abs(p).mean(), np.diff(p).std()] for p in pieces], dtype=np.float32)
 
@@ -71,7 +71,7 @@ def test_a_set_is_not_measured_against_itself_and_noise_is_far(analyses):
     assert far > 10 * near
 
 
-def test_few_frames_are_said_to_be_few(analyses):
+def test_few_frames_give_a_warning(analyses):
     wide = scored(analyses, {"fad_wide": lambda sound: np.tile(frames_of(sound), 30)})
     (note,) = wide.notes
     assert "too few frames for 60 dimensions (ours 64, noise 64)" in note
@@ -127,7 +127,7 @@ def test_genre_divergence_is_that_of_reference_and_generated(analyses):
     np.testing.assert_allclose(loud["ours"]["genre_kld"], 0.0, atol=1e-12)
 
 
-def test_the_published_divergence_is_told_dance_by_dance(analyses):
+def test_the_published_divergence_is_reported_dance_by_dance(analyses):
     from kinetune.metrics.published_genre import genre_kld_as_published
 
     logits = np.random.default_rng(0).normal(size=(2, 10)).astype(np.float64)
@@ -140,12 +140,12 @@ def test_the_published_divergence_is_told_dance_by_dance(analyses):
     np.testing.assert_allclose(found["ours"]["genre_kld_as_published"], 0.0, atol=1e-12)
 
 
-def test_no_network_says_nothing(analyses):
+def test_without_a_network_there_is_no_evidence(analyses):
     found = scored(analyses, {})
     assert (found.values, found.sets, found.problems) == ({}, {}, [])
 
 
-def test_sounds_are_those_that_were_listened_to(analyses):
+def test_sounds_are_the_analysed_ones(analyses):
     one = analyses[0]
     found = list(embedding_scores.scored_sounds(one, [*LABELS, "click", "silence"], seed=0))
     assert [label for label, _ in found] == ["ours", "reference", "click", "noise", "silence"]
@@ -157,7 +157,7 @@ def test_names_with_and_without_weights():
     assert str(parse_embedding("vggish=a=b.pt")[1]) == "a=b.pt"
 
 
-def test_an_unknown_embedding_is_said_before_work_begins(world):
+def test_an_unknown_embedding_is_reported_before_work_begins(world):
     with pytest.raises(ConfigError, match="unknown embedding 'wav2vec'"):
         load_embedders(NetworkOptions(("wav2vec",), genre=False))
     settings = Settings(networks=NetworkOptions(("wav2vec",), genre=False), workers=1)

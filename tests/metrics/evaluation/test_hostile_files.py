@@ -121,7 +121,7 @@ def test_damaged_beats_are_a_problem(world, tmp_path):
     assert problems == [("beats", "dance0", UNUSABLE), ("beats", "dance1", UNUSABLE)]
 
 
-def test_names_that_are_no_utf8_are_scored_or_named_and_the_rest_goes_on(world, tmp_path):
+def test_names_that_are_no_utf8_are_scored_or_named_and_the_rest_continues(world, tmp_path):
     strange = os.fsdecode(b"caf\xe9 $x")
     for folder in (world.reference, world.system, world.motions):
         for path in list(folder.iterdir()):

@@ -38,7 +38,7 @@ def test_files_belong_together_by_stem_whatever_their_format(folders):
     assert found.problems == []
 
 
-def test_what_is_missing_is_said_and_counted(folders):
+def test_missing_files_are_reported_and_counted(folders):
     (folders.systems["ours"] / "b.flac").unlink()
     touch(folders.systems["ours"], "c.wav")
     found = pair_folders(folders)
@@ -75,7 +75,7 @@ def test_genres_come_from_the_file_or_from_an_aist_name(tmp_path):
     assert [clip.genre for clip in pair_folders(Folders({"ours": ours})).clips] == [None, "KR"]
 
 
-def test_a_clip_without_genre_is_said(tmp_path):
+def test_a_clip_without_genre_is_reported(tmp_path):
     ours = touch(tmp_path / "ours", "a.wav", "b.wav")
     (tmp_path / "genres.csv").write_text("a,BR\n")
     found = pair_folders(Folders({"ours": ours}, genres=tmp_path / "genres.csv"))
@@ -107,13 +107,13 @@ def test_genres_are_read_as_lines_json_or_a_manifest(tmp_path, name, text):
         ("g.jsonl", '{"name": "a"}\n', "expected lines of name,genre"),
     ],
 )
-def test_a_file_that_holds_no_genres_is_said(tmp_path, name, text, words):
+def test_a_file_that_contains_no_genres_is_reported(tmp_path, name, text, words):
     (tmp_path / name).write_text(text)
     with pytest.raises(ConfigError, match=f"{name}: .*{words}|{name}: {words}"):
         read_genres(tmp_path / name)
 
 
-def test_missing_and_empty_folders_are_said(folders, tmp_path):
+def test_missing_and_empty_folders_are_reported(folders, tmp_path):
     with pytest.raises(ConfigError, match="nowhere: no such folder"):
         pair_folders(Folders({"ours": tmp_path / "nowhere"}))
     with pytest.raises(ConfigError, match=r"empty: no files found; expected .wav"):
@@ -122,19 +122,19 @@ def test_missing_and_empty_folders_are_said(folders, tmp_path):
         pair_folders(Folders(folders.systems, genres=tmp_path / "genres.csv"))
 
 
-def test_names_that_nowhere_agree_are_said(folders, tmp_path):
+def test_names_that_nowhere_agree_are_reported(folders, tmp_path):
     other = touch(tmp_path / "other", "x.wav", "y.wav")
     with pytest.raises(ConfigError, match=r"other: no name matches those of ours: x, y there"):
         pair_folders(Folders(folders.systems, other))
 
 
-def test_two_files_of_one_name_are_said(folders):
+def test_two_files_of_one_name_are_reported(folders):
     touch(folders.systems["ours"], "a.flac")
     with pytest.raises(ConfigError, match="a.flac and a.wav share a name"):
         pair_folders(folders)
 
 
-def test_sounds_beside_subfolders_of_sounds_are_said(folders):
+def test_sounds_beside_subfolders_of_sounds_are_reported(folders):
     touch(folders.systems["ours"] / "more", "a.wav")
     with pytest.raises(ConfigError, match="holds sounds and subfolders"):
         pair_folders(folders)

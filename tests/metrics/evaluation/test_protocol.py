@@ -50,7 +50,7 @@ def test_good_music_is_near_the_reference_and_random_pairs_and_noise_are_not(eva
     assert value(evaluation, "silence", "beat_f") == 0.0
 
 
-def test_figures_stand_on_all_dances_and_in_their_intervals(evaluation):
+def test_figures_use_all_dances_and_are_inside_their_intervals(evaluation):
     for row in evaluation.estimates.values():
         for name, found in row.items():
             if math.isfinite(found.value) and name != "loudness_lufs":
@@ -72,7 +72,7 @@ def test_rows_are_tested_against_the_first_or_a_chosen_one(evaluation, world):
     )
 
 
-def test_what_a_metric_cannot_tell_is_said(evaluation):
+def test_limits_of_metrics_are_reported(evaluation):
     assert "bas_as_published" in evaluation.uninformative["random_pairing"]
     assert "loris_coverage" in evaluation.uninformative["noise"]
     assert "beat_f" not in evaluation.uninformative["random_pairing"]
@@ -146,7 +146,7 @@ def _same(one, other):
     )
 
 
-def test_more_random_draws_are_heard(world):
+def test_more_random_draws_are_analysed(world):
     clips = protocol.pair_folders(Folders({}, world.reference)).clips
     found = list(analyse_clips(clips, seed=0, workers=1))
     one, many = (
@@ -165,11 +165,11 @@ def test_more_random_draws_are_heard(world):
         ("ours", "reference", "no row 'reference' to test against; the rows are ours"),
     ],
 )
-def test_impossible_labels_are_said(world, label, against, words):
+def test_impossible_labels_are_reported(world, label, against, words):
     with pytest.raises(ConfigError, match=words):
         evaluate(Folders({label: world.system}), Settings(against, ALONE, workers=1))
 
 
-def test_nothing_to_score_is_said(world):
+def test_nothing_to_score_is_reported(world):
     with pytest.raises(ConfigError, match="no folder of sounds to score"):
         evaluate(Folders({}, world.reference), QUICK)

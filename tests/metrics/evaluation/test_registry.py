@@ -23,7 +23,7 @@ def test_distances_are_metrics_of_any_embedding():
     assert registry.metric_named("kad_genre").arrow == " ↓"
 
 
-def test_an_unknown_name_is_said():
+def test_an_unknown_name_is_reported():
     with pytest.raises(MetricError, match=r"unknown metric 'bas'.*bas_as_published"):
         registry.metric_named("bas")
 

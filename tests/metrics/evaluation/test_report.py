@@ -50,7 +50,7 @@ def test_results_have_the_promised_shape(written, evaluation):
     }  # fmt: skip
 
 
-def test_the_tables_say_the_same_as_the_results(written):
+def test_the_tables_equal_the_results(written):
     found = json.loads((written / "results.json").read_text())
     rows = list(csv.DictReader(io.StringIO((written / "results.csv").read_text())))
     assert len(rows) == sum(len(row) for row in found.values())
@@ -72,7 +72,7 @@ def test_every_dance_has_its_own_line(written, evaluation):
     assert float(fine["beat_f"]) == 1.0
 
 
-def test_the_page_tells_figures_doubts_and_problems(written):
+def test_the_report_lists_figures_limits_and_problems(written):
     page = (written / "results.md").read_text()
     assert "# Evaluation of 8 dances" in page
     assert "| metric | ours | reference | random_pairing | click | noise | silence |" in page
@@ -98,7 +98,7 @@ def test_notes_are_for_machines(written):
     assert notes["problems"][0]["clip"] == "dance2"
 
 
-def test_rows_that_cannot_be_told_apart_are_marked(evaluation):
+def test_rows_that_are_not_significantly_different_are_marked(evaluation):
     line = next(
         k
         for k in report.markdown_table(evaluation).splitlines()
@@ -118,7 +118,7 @@ def test_rows_that_cannot_be_told_apart_are_marked(evaluation):
         (Estimate(-1e-9, -1.0, 1.0, 9), "0.000 (-1.000 to 1.000)"),
     ],
 )
-def test_figures_are_said_to_three_digits(found, text):
+def test_figures_are_printed_to_three_digits(found, text):
     assert report.format_estimate(found) == text
 
 
@@ -128,13 +128,13 @@ def test_pictures_can_be_left_out(evaluation, tmp_path):
     assert "png" not in (tmp_path / "results.md").read_text()
 
 
-def test_the_fewest_dances_that_can_tell_anything():
+def test_the_minimum_number_of_dances_for_significance():
     # 2^(1 - n) is the smallest p-value of n dances: 1/32 of six, 1/128 of eight.
     assert report.min_dances_for_significance(1) == 6
     assert report.min_dances_for_significance(5) == 8
 
 
-def test_too_few_dances_are_said_in_place_of_what_they_can_not_tell(evaluation):
+def test_too_few_dances_are_reported_instead_of_limits(evaluation):
     few = replace(evaluation, dances=evaluation.dances[:7])
     assert "With fewer than 8 dances no difference can be significant" in report.limits_section(few)
     assert "no significant difference" not in report.limits_section(few)

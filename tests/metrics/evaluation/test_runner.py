@@ -30,7 +30,7 @@ def kinds(one):
     return [(problem.label, problem.kind) for problem in one.problems]
 
 
-def test_every_row_is_heard_and_the_dance_seen(world):
+def test_every_row_and_the_dance_are_analysed(world):
     one = analyses(world)[0]
     assert set(one.audio) == {"ours", "reference", "click", "noise", "silence"}
     assert all(heard[0].duration_s == one.duration_s == 5.0 for heard in one.audio.values())
@@ -48,7 +48,7 @@ def test_workers_and_order_change_nothing(world):
             np.testing.assert_array_equal(heard[0].strength, b.audio[label][0].strength)
 
 
-def test_a_file_that_is_no_sound_or_holds_nan_is_a_problem_and_the_rest_goes_on(world):
+def test_a_file_that_is_no_sound_or_contains_nan_is_a_problem_and_the_rest_continues(world):
     (world.system / "dance0.wav").write_bytes(b"no sound at all")
     samples = np.full(110_250, 0.1, np.float32)
     samples[5] = np.nan
@@ -70,7 +70,7 @@ def test_a_motion_that_can_not_be_read_is_a_problem(world):
     assert apart == pytest.approx(1.0, abs=0.05)
 
 
-def test_shorter_music_is_judged_by_its_silence_and_longer_is_cut(world):
+def test_shorter_music_is_padded_with_silence_and_longer_is_cut(world):
     short = Sound(read_sound(world.system / "dance0.wav").samples[: 3 * 22_050], 22_050)
     write_sound(world.system / "dance0.wav", short)
     long = np.tile(read_sound(world.system / "dance1.wav").samples, 2)
@@ -93,7 +93,7 @@ def test_another_rate_and_two_channels_are_no_problem(world):
     assert len(one.audio["ours"][0].strength) == len(one.audio["reference"][0].strength)
 
 
-def test_a_silent_file_is_said_and_kept(world):
+def test_a_silent_file_is_reported_and_kept(world):
     write_sound(world.system / "dance0.wav", baselines.silence(5.0))
     one = analyses(world)[0]
     assert kinds(one) == [("ours", SILENT)]
@@ -112,7 +112,7 @@ def test_clicks_follow_the_listed_beats_before_the_body(world, tmp_path):
     np.testing.assert_array_equal(other.reference_beats_s, other.audio["reference"][0].beats_s)
 
 
-def test_a_dance_without_any_usable_sound_is_not_judged(world):
+def test_a_dance_without_any_usable_sound_is_not_scored(world):
     for folder in (world.system, world.reference):
         (folder / "dance0.wav").write_bytes(b"nothing")
     one = analyses(world)[0]
@@ -121,14 +121,14 @@ def test_a_dance_without_any_usable_sound_is_not_judged(world):
     assert kinds(one) == [("ours", UNUSABLE), ("reference", UNUSABLE)]
 
 
-def test_progress_is_told(world):
+def test_progress_is_reported(world):
     told = []
     clips = pair_folders(Folders({"ours": world.system})).clips
     list(analyse_clips(clips, seed=0, workers=1, progress=lambda *both: told.append(both)))
     assert told == [(1, 2), (2, 2)]
 
 
-def test_a_sound_is_fitted_in_both_ways():
+def test_a_sound_is_padded_or_cut():
     sound = Sound(np.ones((100, 2), np.float32), 100)
     assert pad_or_crop(sound, 0.4).samples.shape == (40, 2)
     longer = pad_or_crop(sound, 1.5).samples
@@ -136,7 +136,7 @@ def test_a_sound_is_fitted_in_both_ways():
     assert not longer[100:].any()
 
 
-def test_takes_are_heard_one_by_one(world, tmp_path):
+def test_variations_are_analysed_one_by_one(world, tmp_path):
     for take in ("0", "1", "2"):
         shutil.copytree(world.system, tmp_path / "takes" / take)
     clips = pair_folders(Folders({"ours": tmp_path / "takes"})).clips

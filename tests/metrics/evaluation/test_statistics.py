@@ -19,7 +19,7 @@ def test_the_interval_is_scipys_bootstrap():
     assert found.n == 40
 
 
-def test_intervals_cover_what_they_say():
+def test_intervals_have_their_nominal_coverage():
     rng = np.random.default_rng(8)
     inside = []
     for _ in range(200):
@@ -42,7 +42,7 @@ def test_few_values_have_no_interval():
     assert none.n == 0
 
 
-def test_a_statistic_with_too_few_rows_is_not_told():
+def test_a_statistic_with_too_few_rows_is_undefined():
     def spread(table):
         return table[..., 0].std(axis=-1, ddof=1)
 
@@ -73,7 +73,7 @@ def test_the_test_is_scipys_exact_permutation_test():
     assert found.mean == pytest.approx((one - other).mean())
 
 
-def test_a_real_difference_is_told_and_none_is_not():
+def test_a_real_difference_is_significant_and_no_difference_is_not():
     shifted = VALUES + 0.5 + RNG.normal(0, 0.3, 40)
     assert statistics.paired_difference(shifted, VALUES).is_significant
     same = statistics.paired_difference(VALUES, VALUES)
@@ -82,7 +82,7 @@ def test_a_real_difference_is_told_and_none_is_not():
     assert turned.mean == -statistics.paired_difference(shifted, VALUES).mean
 
 
-def test_false_alarms_are_as_rare_as_said():
+def test_false_alarms_are_as_rare_as_the_level():
     rng = np.random.default_rng(4)
     told = [
         statistics.paired_difference(*rng.normal(size=(2, 15)), seed=k).is_significant
@@ -91,7 +91,7 @@ def test_false_alarms_are_as_rare_as_said():
     assert np.mean(told) < 0.09
 
 
-def test_five_dances_can_tell_nothing_and_six_can():
+def test_five_dances_cannot_be_significant_and_six_can():
     for count, told in ((5, False), (6, True)):
         assert statistics.paired_difference(np.ones(count), np.zeros(count)).is_significant is told
 

@@ -19,7 +19,7 @@ def noise(seconds=5.0, *, gain=0.1, seed=0):
 
 
 @pytest.mark.parametrize(("name", "shape"), [("genre", (5, 64)), ("mfcc", (5, 40))])
-def test_a_row_a_stretch_of_sound(name, shape):
+def test_embeddings_have_one_row_per_segment(name, shape):
     rows = embedding_named(name)(noise())
     assert rows.shape == shape
     assert np.isfinite(rows).all()
@@ -43,7 +43,7 @@ def test_vggish_takes_its_weights_from_the_path(monkeypatch, tmp_path):
     assert asked == [tmp_path]
 
 
-def test_mfcc_hears_colour_and_not_gain():
+def test_mfcc_depends_on_timbre_and_not_on_gain():
     """Gain moves the first coefficient alone."""
     loud, quiet = (embedding_named("mfcc")(noise(gain=gain)) for gain in (0.1, 0.01))
     np.testing.assert_allclose(loud[:, 1:], quiet[:, 1:], atol=1e-2)
@@ -56,11 +56,11 @@ def test_unknown_names_list_the_known():
     assert embedding_names() == ("genre", "vggish", "mfcc")
 
 
-def test_weights_for_what_has_none_are_said(tmp_path):
+def test_weights_for_what_has_none_are_reported(tmp_path):
     with pytest.raises(ConfigError, match="has no weights"):
         embedding_named("mfcc", weights=tmp_path)
 
 
-def test_too_short_for_mfcc_is_said():
+def test_too_short_for_mfcc_is_reported():
     with pytest.raises(AudioError, match="1 s or more"):
         embedding_named("mfcc")(noise(0.5))

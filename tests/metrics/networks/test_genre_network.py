@@ -51,7 +51,7 @@ def test_silence_stays_silent():
 
 
 @torch.no_grad()
-def test_saved_and_loaded_it_judges_the_same(tmp_path):
+def test_saved_and_loaded_it_gives_the_same_probabilities(tmp_path):
     network = small()
     network.train()(noise(4))  # so that the running statistics are not the initial ones
     network.eval()
@@ -88,12 +88,12 @@ def test_dropout_counts_while_training():
 
 
 @pytest.mark.parametrize("change", [{"n_mels": 0}, {"channels": ()}, {"codes": ("BR",)}])
-def test_impossible_figures_are_said(change):
+def test_impossible_values_are_reported(change):
     with pytest.raises(ConfigError):
         replace(SMALL, **change)
 
 
-def test_damaged_folders_are_said(tmp_path):
+def test_damaged_folders_are_reported(tmp_path):
     with pytest.raises(ModelError, match="kinetune train genre"):
         load_network(tmp_path)
     save_network(small(), tmp_path)

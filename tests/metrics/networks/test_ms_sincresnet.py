@@ -81,7 +81,7 @@ def test_published_weights_load_by_their_own_names(network, tmp_path, suffix):
     assert torch.equal(again(samples), network(samples))
 
 
-def test_other_weights_are_said(tmp_path):
+def test_other_weights_are_reported(tmp_path):
     torch.save({"conv1.weight": torch.ones(1)}, tmp_path / "other.pth")
     with pytest.raises(ModelError, match="is it another network's"):
         load_ms_sincresnet(tmp_path / "other.pth")

@@ -31,7 +31,7 @@ def test_the_front_end_is_the_originals():
     assert patches.std() == pytest.approx(DEVIATION, abs=1e-4)
 
 
-def test_another_rate_and_two_channels_are_heard_alike():
+def test_another_rate_and_two_channels_give_the_same_analysis():
     mono = sweep(48_000)
     both = Sound(np.stack([mono.samples, mono.samples], axis=1), mono.rate_hz)
     requested = vggish.vggish_patches(sweep()).numpy()
@@ -53,14 +53,14 @@ def test_the_architecture_has_the_published_size():
     assert "features.13.weight" in network.state_dict()  # as torchvggish numbers its layers
 
 
-def test_weights_of_another_network_are_said(tmp_path):
+def test_weights_of_another_network_are_reported(tmp_path):
     path = tmp_path / "weights.safetensors"
     save_file({"features.0.weight": torch.zeros(64, 1, 3, 3)}, path)
     with pytest.raises(ModelError, match="lacks weight"):
         vggish.load_vggish(path)
 
 
-def test_without_a_network_one_line_says_what_to_do(monkeypatch):
+def test_without_a_network_a_one_line_error_explains_what_to_do(monkeypatch):
     def unreachable(*_, **__):
         raise urllib.error.URLError("no route")
 

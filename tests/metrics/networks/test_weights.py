@@ -32,7 +32,7 @@ def test_code_in_a_file_is_not_run(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_files_that_hold_no_weights_are_said(tmp_path):
+def test_files_that_contain_no_weights_are_reported(tmp_path):
     with pytest.raises(ModelError, match="no such file"):
         read_weights(tmp_path / "none.pth")
     (tmp_path / "text.pth").write_text("hello")
@@ -76,7 +76,7 @@ def test_fitted_weights_are_float32_and_all_there():
         ({"bias": torch.full((2,), torch.nan)}, "holds NaN"),
     ],
 )
-def test_weights_that_do_not_fit_are_said(change, message):
+def test_weights_that_do_not_fit_are_reported(change, message):
     given = {name: t for name, t in {**TENSORS, **change}.items() if t is not None}
     with pytest.raises(ModelError, match=message):
         fit_weights(nn.Linear(3, 2), given, where="w")

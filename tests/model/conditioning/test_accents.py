@@ -35,7 +35,7 @@ def onsets(mel):
 
 
 @pytest.mark.parametrize("at_s", [1.5, 2.61, 3.97])
-def test_an_accent_stands_out_from_its_neighbours_within_50_ms(at_s):
+def test_an_accent_is_stronger_than_its_neighbours_within_50_ms(at_s):
     times, strength = onsets(add_accents(MEL.clone(), [Accent(at_s)], CONFIG))
     here = strength[np.abs(times - at_s) <= 0.05].max()
     near = strength[(np.abs(times - at_s) > 0.1) & (np.abs(times - at_s) < 1.0)]
@@ -44,7 +44,7 @@ def test_an_accent_stands_out_from_its_neighbours_within_50_ms(at_s):
     assert here > 2 * plain[np.abs(times - at_s) <= 0.05].max()
 
 
-def test_an_accent_stands_out_among_hits_as_sharp_as_itself():
+def test_an_accent_is_prominent_among_hits_as_sharp_as_itself():
     full = MEL.clone()
     hit = strongest_hit(full[0], CONFIG).clone()
     for frame in range(20, full.shape[-1] - 20, 17):

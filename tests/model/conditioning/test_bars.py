@@ -19,7 +19,7 @@ def test_bars_are_four_beats_apart_and_one_begins_where_it_was_named():
     np.testing.assert_allclose(bar_lines(replace(GRID, bar_start_s=1.0), 7.0), [1.0, 3.0, 5.0, 7.0])
 
 
-def test_beats_go_on_beyond_what_is_known_at_the_pace_of_the_end():
+def test_beats_continue_beyond_what_is_known_at_the_pace_of_the_end():
     drifting = grid_of_beats(np.array([0.0, 0.5, 1.0, 1.4, 1.8]), 2.0)
     beats = extrapolate_beats(drifting, 3.0)
     assert beats[-1] >= 3.0
@@ -32,7 +32,7 @@ def test_the_nearest_bar_may_be_an_end_of_the_music(time_s, bar_s):
     assert nearest_bar(GRID, time_s, 10.0) == pytest.approx(bar_s)
 
 
-def test_a_stretch_is_moved_to_bars_and_never_vanishes():
+def test_a_span_is_moved_to_bars_and_never_vanishes():
     assert enclosing_bars(GRID, 2.3, 6.1, 10.0) == pytest.approx((0.5, 6.5))
     assert enclosing_bars(GRID, 2.6, 4.4, 10.0) == pytest.approx((2.5, 4.5))
     assert enclosing_bars(GRID, 2.5, 4.5, 10.0) == pytest.approx((2.5, 4.5))

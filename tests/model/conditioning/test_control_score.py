@@ -84,7 +84,7 @@ def test_a_score_that_makes_no_sense_is_one_line_with_its_file(tmp_path, text, m
         ControlScore(sections=(Section(30.0, 40.0),)),
     ],
 )
-def test_what_would_begin_after_the_end_is_said(score):
+def test_what_would_begin_after_the_end_is_reported(score):
     check_score(score)
     with pytest.raises(ConfigError, match=r"the music lasts 12.00 s"):
         check_score(score, 12.0)
@@ -175,6 +175,6 @@ def test_a_silence_is_all_zeros_and_has_soft_ends(channels):
     assert (sound.samples == 1).all()
 
 
-def test_without_silences_the_sound_itself_comes_back():
+def test_without_silences_the_sound_is_returned_unchanged():
     sound = Sound(np.ones(100, np.float32), 10_000)
     assert apply_silences(sound, ()) is sound

@@ -45,7 +45,7 @@ def test_a_build_rises_and_the_body_s_size_does_not_matter():
     np.testing.assert_allclose(bar_dynamics(7.0 * effort, lines(32)), level)
 
 
-def test_one_bar_that_stands_out_is_left_to_the_window():
+def test_a_single_loud_bar_does_not_change_the_level():
     effort = [1.0] * 24
     effort[10] = 0.1
     np.testing.assert_allclose(bar_dynamics(per_bar(effort), lines(24)), 1.0)

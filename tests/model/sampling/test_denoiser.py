@@ -16,7 +16,7 @@ PLAN = plan_windows(8, width=8, useful=8, overlap=0)
 
 
 class Network(torch.nn.Module):
-    """Predicts a constant: what its conditioning says."""
+    """Predicts a constant given by its conditioning."""
 
     def forward(self, windows, timestep, value):
         return SimpleNamespace(sample=torch.ones_like(windows) * value[:, None, None, None])

@@ -45,7 +45,7 @@ def span_of(one, two):
 
 @pytest.mark.parametrize("rate_hz", [22_050, 48_000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_outside_the_stretch_every_sample_stays(default_pipeline, music, dance, rate_hz, channels):
+def test_outside_the_span_every_sample_stays(default_pipeline, music, dance, rate_hz, channels):
     sound = resample(music, rate_hz)
     if channels == 2:
         sound = Sound(np.stack([sound.samples, 0.5 * sound.samples], axis=1), rate_hz)
@@ -57,7 +57,7 @@ def test_outside_the_stretch_every_sample_stays(default_pipeline, music, dance, 
     assert 4.8 < last_s < 4.9
 
 
-def test_a_stretch_is_moved_to_bars_unless_it_shall_be_exact(default_pipeline, music, dance):
+def test_a_span_is_moved_to_bars_unless_it_shall_be_exact(default_pipeline, music, dance):
     made = changed(default_pipeline, music, dance, EditSpec(redo=(2.3, 5.5)))
     assert (made.start_s, made.end_s) == pytest.approx((2.0, 6.0))
     exact = changed(default_pipeline, music, dance, EditSpec(redo=(2.3, 5.5), exact=True))
@@ -83,7 +83,7 @@ def test_redoing_to_the_very_end_and_from_the_very_beginning(default_pipeline, m
         {"grid": fixed_grid(91.0, 0.0, 12.0)},
     ],
 )
-def test_every_option_changes_the_stretch(default_pipeline, music, dance, change):
+def test_every_option_changes_the_span(default_pipeline, music, dance, change):
     base = {"seed": 1, "genre": "HO"}
     ask = EditSpec(redo=(3.0, 5.0), exact=True)
     one = changed(default_pipeline, music, dance, ask, **base)
@@ -98,7 +98,9 @@ def test_the_same_seed_gives_the_same_samples(default_pipeline, music, dance):
     np.testing.assert_array_equal(one.sound.samples, two.sound.samples)
 
 
-def test_going_on_keeps_what_is_there_and_adds_as_long_as_asked(default_pipeline, music, dance):
+def test_continuing_keeps_what_is_there_and_adds_as_long_as_requested(
+    default_pipeline, music, dance
+):
     made = changed(default_pipeline, music, dance, EditSpec(continue_s=2.5, exact=True))
     count = len(music.samples)
     assert made.sound.duration_s == pytest.approx(11.5, abs=0.01)
@@ -107,7 +109,7 @@ def test_going_on_keeps_what_is_there_and_adds_as_long_as_asked(default_pipeline
     assert np.sqrt((made.sound.samples[count:] ** 2).mean()) > 0.01
 
 
-def test_going_on_begins_at_the_last_bar_line(default_pipeline, music, dance):
+def test_continuing_begins_at_the_last_bar_line(default_pipeline, music, dance):
     made = changed(default_pipeline, music, dance, EditSpec(continue_s=2.5))
     assert (made.start_s, made.end_s) == pytest.approx((8.0, 12.0))
     assert made.sound.duration_s == pytest.approx(12.0, abs=0.01)
@@ -205,7 +207,7 @@ def test_the_papers_design_edits_too(paper_pipeline):
         ({"strength": 2.0}, "strength must be"),
     ],
 )
-def test_an_impossible_change_is_said(change, message):
+def test_an_impossible_change_is_reported(change, message):
     with pytest.raises(ConfigError, match=message):
         EditSpec(**change)
 
@@ -219,7 +221,7 @@ def test_an_impossible_change_is_said(change, message):
         (EditSpec(strength=0.5), 20.0, "redo a stretch inside the dance"),
     ],
 )
-def test_a_stretch_outside_music_or_dance_is_said(dance, change, music_s, message):
+def test_a_span_outside_music_or_dance_is_reported(dance, change, music_s, message):
     with pytest.raises(ConfigError, match=message):
         edit_span(change, music_s, dance, GRID)
 
@@ -279,7 +281,7 @@ def test_the_gain_to_the_training_level_is_the_difference_in_loudness(training_l
     )
 
 
-def test_silences_are_cut_to_the_stretch_and_its_cross_fade():
+def test_silences_are_cut_to_the_span_and_its_cross_fade():
     silences = tuple(Silence(*span) for span in ((0.0, 1.0), (1.5, 2.5), (3.0, 4.0), (4.5, 9.0)))
     found = editing._silences_within(ControlScore(silences=silences), (2.0, 5.0))
     assert found == [Silence(2.0 - 0.012, 2.5), Silence(3.0, 4.0), Silence(4.5, 5.0)]
@@ -327,7 +329,7 @@ def test_a_continuation_fades_in_and_ends_with_its_own_last_sample():
         ((2.5, 4.5), (2.5, 4.5)),
     ],
 )
-def test_what_was_requested_lies_inside_what_is_done(dance, redo, span):
+def test_what_was_requested_is_inside_what_is_done(dance, redo, span):
     """Bar lines at 0.5, 2.5, 4.5, 6.5 and 8.5 s, music of 9 s."""
     grid = fixed_grid(120.0, 0.5, 12.0)
     found = edit_span(EditSpec(redo=redo), 9.0, dance, grid)
@@ -338,8 +340,8 @@ def test_what_was_requested_lies_inside_what_is_done(dance, redo, span):
     assert exact == pytest.approx((redo[0], min(redo[1], 9.0)))
 
 
-def test_every_stretch_lies_inside_what_is_done_and_that_ends_at_the_next_bar_lines(dance):
-    """Random stretches of music with random, drifting beats."""
+def test_every_span_is_inside_what_is_done_and_that_ends_at_the_next_bar_lines(dance):
+    """Random spans of music with random, drifting beats."""
     rng = np.random.default_rng(3)
     for _ in range(300):
         beats_s = rng.uniform(0.0, 0.5) + np.cumsum(rng.uniform(0.3, 0.6, 60))

@@ -20,7 +20,7 @@ def predict(windows, told):
     return torch.ones_like(windows) * told["value"][:, :, None, None]
 
 
-def test_voices_have_their_say_column_by_column():
+def test_genres_are_blended_column_by_column():
     share = torch.linspace(0.0, 1.0, PLAN.total)
     voices = [WeightedCondition(said(1.0), 1.0 - share), WeightedCondition(said(3.0), share)]
     places = slice(0, len(PLAN.starts))
@@ -31,7 +31,7 @@ def test_voices_have_their_say_column_by_column():
         torch.testing.assert_close(joint[number, 0, 0], expected)
 
 
-def test_a_voice_without_a_say_in_a_window_is_not_asked_there():
+def test_a_genre_without_weight_in_a_window_is_not_evaluated():
     share = torch.zeros(PLAN.total)
     share[:8] = 1.0
     asked = []
@@ -46,7 +46,7 @@ def test_a_voice_without_a_say_in_a_window_is_not_asked_there():
     assert asked == [(len(PLAN.starts), 1.0), (1, 3.0)]
 
 
-def test_every_window_is_told_its_own_wherever_it_lies(monkeypatch):
+def test_every_window_gets_its_own_conditions_at_any_position(monkeypatch):
     windows = [{"one": torch.randn(1, 3, 4), "two": torch.randn(1, 2)} for _ in range(5)]
     near = stack_conditioning(iter(windows), 5)
     whole = module.zeros_or_memmap

@@ -1,4 +1,4 @@
-"""Windows come together in their mean, and in nothing else."""
+"""Global mean guidance changes the windows' means only."""
 
 import pytest
 import torch
@@ -18,13 +18,13 @@ def one_genre():
 
 
 def wandering(seed=0):
-    """A latent whose mean goes its way, and detail on it."""
+    """A latent with a drifting mean, plus detail."""
     generator = torch.Generator().manual_seed(seed)
     detail = torch.randn(1, CHANNELS, 1, TOTAL, generator=generator)
     return detail + torch.linspace(-2.0, 2.0, TOTAL)
 
 
-def test_the_mean_comes_to_rest_and_the_detail_stays():
+def test_the_mean_converges_and_the_detail_is_kept():
     guidance = GlobalMeanGuidance(one_genre(), nothing_louder(), width=WIDTH, loop=False)
     clean = wandering()
     moved = clean - guidance.deviation(clean)
@@ -36,7 +36,7 @@ def test_the_mean_comes_to_rest_and_the_detail_stays():
     torch.testing.assert_close(moved.mean(), clean.mean(), atol=0.05, rtol=0.0)
 
 
-def test_loudness_goes_where_it_likes():
+def test_loudness_directions_are_not_guided():
     louder = torch.eye(CHANNELS)[:, :1]
     guidance = GlobalMeanGuidance(one_genre(), louder, width=WIDTH, loop=False)
     deviation = guidance.deviation(wandering())

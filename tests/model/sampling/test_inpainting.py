@@ -42,7 +42,7 @@ def test_a_weak_change_takes_as_many_steps_from_less_noise():
 
 
 @pytest.mark.parametrize("strength", [0.0, -1.0, 1.01, float("nan")])
-def test_an_impossible_strength_is_said(strength):
+def test_an_impossible_strength_is_reported(strength):
     with pytest.raises(ConfigError, match="strength must be"):
         KnownLatents(CLEAN, torch.zeros(20), strength)
 
@@ -74,7 +74,7 @@ def test_going_along_the_directions_changes_loudness_more_than_going_across():
     assert moved[0] > 10 * moved[1]
 
 
-def test_what_lies_along_the_directions_stays():
+def test_what_is_along_the_directions_stays():
     basis = torch.eye(4)[:, :1]
     scheduler = DPMSolverMultistepScheduler()
     held = KnownLatents(CLEAN, torch.zeros(20), directions=basis)

@@ -63,7 +63,7 @@ def test_a_held_tempo_needs_a_bar():
         fitted(1.5, hold=True)
 
 
-def test_a_dance_that_goes_round_repeats():
+def test_tiled_features_repeat():
     rows = torch.randn(90, 3)
     dance = DanceInput(rows, "HO", np.arange(20) * 0.5, 0.0)
     longer = tile_features(dance, period_s=3.0, window_s=4.0).features
@@ -73,7 +73,7 @@ def test_a_dance_that_goes_round_repeats():
 
 @pytest.mark.parametrize("columns", [5, 40, 90])
 def test_a_ring_has_no_seam(columns):
-    """Windows that all say the same of a place join to it, wherever they begin."""
+    """Windows that agree join without error, wherever they begin."""
     plan = plan_loop(columns, width=32, useful=32, overlap=8)
     assert plan.total == columns
     row = torch.randn(1, 2, 1, columns)
@@ -143,7 +143,7 @@ def test_a_score_is_played_in_a_loop(default_pipeline, score, changed_s):
     assert apart[round(4.6 * rate_hz) : round(5.6 * rate_hz)].max() == 0.0
 
 
-def test_a_loops_silence_is_silent_where_it_is_heard(default_pipeline):
+def test_a_loops_silence_is_silent_in_the_output(default_pipeline):
     score = ControlScore(silences=(Silence(1.9, 4.1),))
     sound = default_pipeline(swaying_clip(duration_s=6.3), **LOOPED, score=score).sound
     assert (sound.samples[44_100 : int(3.99 * 22_050)] == 0.0).all()

@@ -7,7 +7,7 @@ from kinetune.model.sampling.windows import join, map_windows, plan_loop, plan_w
 
 
 @pytest.mark.parametrize("columns", [1, 31, 32, 33, 100, 1000])
-def test_every_column_lies_in_some_windows_useful_part(columns):
+def test_every_column_is_in_some_windows_useful_part(columns):
     plan = plan_windows(columns, width=32, useful=28, overlap=8)
     covered = {c for start in plan.starts for c in range(start, start + 28)}
     assert set(range(columns)) <= covered
@@ -61,7 +61,7 @@ def test_values_finer_than_columns_are_joined_too():
     torch.testing.assert_close(joined, row[:, :, 0].repeat_interleave(4, dim=-1))
 
 
-def test_what_a_window_says_is_let_go_once_it_is_joined():
+def test_a_windows_prediction_is_released_after_joining():
     plan = plan_windows(400, width=32, useful=32, overlap=8)
     row = torch.randn(1, 2, 1, plan.total)
     seen = []

@@ -83,7 +83,7 @@ def test_a_path_counts_the_beats_of_a_drifting_dance(slope):
     assert np.abs(apart).max() < 0.1
 
 
-def test_positions_at_a_time_come_back():
+def test_positions_at_a_time_round_trip():
     rng = np.random.default_rng(1)
     posterior = rng.random((3, 96))
     moved = bar_pointer.at_time(posterior, TEMPI, 7.3)

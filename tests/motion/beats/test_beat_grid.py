@@ -102,7 +102,7 @@ def test_a_bar_opens_on_a_beat():
     assert np.abs(grid.beats_s - grid.bar_start_s).min() < 1e-9
 
 
-def test_the_network_tells_what_the_rules_do_not():
+def test_the_network_finds_what_the_rules_miss():
     f = {True: [], False: []}
     for seed in range(12):
         dance = choreograph(
@@ -122,7 +122,7 @@ def test_rivals_of_a_tempo_are_other_tempi():
     assert apart.min() > 0.04
 
 
-def test_a_real_dance_is_found():
+def test_the_tempo_of_a_real_dance_is_found():
     assert beat_grid(read_motion(EXAMPLE)).bpm == pytest.approx(100.0, rel=0.02)
 
 
@@ -197,7 +197,7 @@ def test_confidence_is_higher_where_the_beat_is_clearer():
     assert beat_grid(clear).confidence > beat_grid(vague).confidence + 0.2
 
 
-def test_a_body_that_stands_still_has_the_priors_tempo_and_no_confidence():
+def test_a_motionless_body_gets_the_prior_tempo_and_no_confidence():
     one = MotionClip(swaying_clip().rotations[:1], np.zeros((1, 3)), 60.0)
     still = replace(one, rotations=one.rotations.repeat(300, 0), root_m=one.root_m.repeat(300, 0))
     for clip in (one, still):
@@ -229,7 +229,7 @@ def test_motion_beats_are_the_moments_of_rest():
     assert np.abs(inner[:, None] - found).min(axis=1).max() < 0.05
 
 
-def test_impossible_wishes_are_said():
+def test_impossible_requests_are_reported():
     clip, _ = stepping_clip(100.0)
     with pytest.raises(MotionError, match="30 to 300 bpm"):
         beat_grid(clip, bpm=1000.0)
@@ -237,7 +237,7 @@ def test_impossible_wishes_are_said():
         fixed_grid(100.0, float("nan"), 10.0)
 
 
-def test_listed_beats_are_the_grid_and_go_on_at_their_pace():
+def test_listed_beats_are_the_grid_and_continue_at_their_pace():
     grid = grid_of_beats(np.array([1.0, 1.5, 2.0, 2.6]), 4.0)
     np.testing.assert_allclose(grid.beats_s, [0.0, 0.5, 1.0, 1.5, 2.0, 2.6, 3.2, 3.8])
     assert grid.bar_start_s == 1.0
@@ -248,7 +248,7 @@ def test_listed_beats_are_the_grid_and_go_on_at_their_pace():
 @pytest.mark.parametrize(
     ("beats", "said"), [([1.0], "two"), ([1.0, 0.5], "ascending"), ([9.0, 9.5], "dance lasts 4 s")]
 )
-def test_listed_beats_that_fit_no_dance_are_said(beats, said):
+def test_listed_beats_that_fit_no_dance_are_reported(beats, said):
     with pytest.raises(MotionError, match=said):
         grid_of_beats(np.array(beats), 4.0)
 
@@ -303,7 +303,7 @@ def waving_arm_clip():
         (stepping_clip(100.0, duration_s=3.0)[0], "too short to be sure"),
     ],
 )
-def test_poor_input_is_said_and_never_sure(clip, note):
+def test_poor_input_is_reported_with_low_confidence(clip, note):
     grid = beat_grid(clip)
     assert grid.note == note
     assert grid.confidence < 0.6

@@ -47,7 +47,7 @@ def dance():
     return choreograph(11, DanceRequest(genre="house", bpm=120.0, duration_s=6.0))
 
 
-def test_features_do_not_tell_where_a_body_stands_or_faces(dance):
+def test_features_are_invariant_to_position_and_heading(dance):
     clip = dance.clip
     turn = np.array([np.cos(0.4), 0.0, np.sin(0.4), 0.0])
     quat = clip.rotations.copy()
@@ -78,7 +78,7 @@ def test_members_are_averaged():
     np.testing.assert_allclose(together, np.mean(apart, axis=0), atol=1e-5)
 
 
-def test_a_specialist_is_believed_by_as_much_as_it_is_sure():
+def test_a_specialist_is_weighted_by_its_confidence():
     others = np.array([[0.2, -0.4, 0.6, 0.0]], np.float32)
     said = np.array([[0.0, 1.0, 0.3, 0.4]], np.float32)
     # Sure of the first harmonic, half sure of the second.
@@ -127,7 +127,7 @@ def test_long_dances_are_read_in_windows_without_a_seam():
     assert steps[seams].max() <= np.percentile(steps, 99.5)
 
 
-def test_a_network_comes_back_from_its_folder(tmp_path):
+def test_a_network_round_trips_through_its_folder(tmp_path):
     weights = random_weights()
     features = np.random.default_rng(3).normal(size=(1, 20, FEATURES)).astype(np.float32)
     loaded = load_beat_network(written(tmp_path, weights))
@@ -167,7 +167,7 @@ def test_impossible_sizes_are_refused():
         BeatNetworkConfig(members=2**31)
 
 
-def test_the_bundled_network_tells_the_phase_of_an_unseen_dance():
+def test_the_bundled_network_finds_the_phase_of_an_unseen_dance():
     errors = []
     for seed in range(6):
         dance = choreograph(600 + seed, DanceRequest(genre="house", bpm=120.0, duration_s=9.0))

@@ -29,7 +29,7 @@ def without(arrays, *keys):
     return {key: value for key, value in arrays.items() if key not in keys}
 
 
-def test_what_is_written_reads_back_exactly(tmp_path, dance):
+def test_what_is_written_round_trips_exactly(tmp_path, dance):
     write_amass(tmp_path / "dance.npz", dance)
     clip = read_amass(tmp_path / "dance.npz")
     np.testing.assert_allclose(clip.rotations, dance.rotations, atol=1e-12)
@@ -47,7 +47,7 @@ def test_the_file_is_smplh_with_z_up(arrays, dance):
     np.testing.assert_array_equal(arrays["trans"][:, 2], dance.root_m[:, 1])
 
 
-def test_the_file_holds_no_pickled_objects(tmp_path, dance):
+def test_the_file_contains_no_pickled_objects(tmp_path, dance):
     write_amass(tmp_path / "dance.npz", dance)
     with np.load(tmp_path / "dance.npz", allow_pickle=False) as archive:
         assert all(archive[key].dtype != object for key in archive.files)

@@ -33,7 +33,7 @@ def same_turn(quat, rotation, atol=1e-9):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_channels_turn_in_the_order_listed_as_scipy_says(order):
+def test_channels_turn_in_the_order_listed_as_scipy_computes(order):
     degrees = np.random.default_rng(0).uniform(-720.0, 720.0, (20, len(order)))
     bvh = one_joint([f"{axis}rotation" for axis in order], degrees)
     oracle = Rotation.from_euler(order, degrees, degrees=True)
@@ -46,7 +46,7 @@ def test_position_channels_in_any_order_and_missing_ones_keep_the_offset():
     assert joint_positions(one_joint(["Xrotation"], np.zeros((1, 1))), 0) is None
 
 
-def test_zxy_angles_give_back_the_rotation_as_scipy_says():
+def test_zxy_angles_give_back_the_rotation_as_scipy_computes():
     rotation = Rotation.random(200, np.random.default_rng(0))
     quat = np.roll(rotation.as_quat(), 1, axis=-1)
     z, x, y = np.moveaxis(zxy_degrees(quat[:, None])[:, 0], -1, 0)
@@ -68,7 +68,7 @@ def test_zxy_angles_do_not_jump_by_a_full_turn():
 
 
 @pytest.mark.parametrize("fps", [5.0, 23.976, 30.0, 33.3, 60.0, 1000.0])
-def test_what_is_written_reads_back(tmp_path, dance, fps):
+def test_what_is_written_round_trips(tmp_path, dance, fps):
     clip = replace(dance, fps=fps)
     write_bvh(tmp_path / "dance.bvh", clip)
     again = retarget_animation(read_bvh(tmp_path / "dance.bvh"))

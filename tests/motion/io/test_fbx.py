@@ -1,4 +1,4 @@
-"""FBX goes through Blender in a process of its own; a stand-in for Blender stands on the path."""
+"""FBX is read through Blender in a separate process; a fake Blender is on the path."""
 
 import os
 import subprocess
@@ -159,7 +159,7 @@ def test_a_blender_that_is_not_there_is_named(file, tmp_path, monkeypatch, way):
 
 
 @pytest.mark.skipif(find_spec("bpy") is None, reason="needs kinetune[fbx]")
-def test_blender_itself_gives_the_dance_back(tmp_path, shared_motions):
+def test_blender_itself_round_trips_the_dance(tmp_path, shared_motions):
     bvh, path = shared_motions / "animated_drawings" / "dab.bvh", tmp_path / "dab.fbx"
     exported = [sys.executable, "-P", "-c", EXPORT, str(bvh), str(path)]
     subprocess.run(exported, check=False, capture_output=True, timeout=300)
@@ -172,7 +172,7 @@ def test_blender_itself_gives_the_dance_back(tmp_path, shared_motions):
     assert np.abs(apart).mean() < 0.01
 
 
-def test_without_blender_one_line_says_what_to_install(tmp_path, file, monkeypatch):
+def test_without_blender_a_one_line_error_explains_what_to_install(tmp_path, file, monkeypatch):
     (tmp_path / "bpy.py").write_text("raise ImportError('no Blender here')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(
@@ -205,7 +205,7 @@ def test_blender_that_hangs_is_stopped(blender, file):
         fbx.read_fbx(file, timeout_s=2.0)
 
 
-def test_fbx_written_as_text_says_so(tmp_path):
+def test_fbx_written_as_text_is_reported(tmp_path):
     (tmp_path / "a.fbx").write_text("; FBX 7.7.0 project file\n")
     with pytest.raises(MotionError, match="FBX written as text"):
         read_motion(tmp_path / "a.fbx")

@@ -84,7 +84,7 @@ def test_a_file_that_is_no_motion_is_an_error_of_one_line(tmp_path, content, mes
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_and_a_folder_say_so(tmp_path):
+def test_a_missing_file_and_a_folder_are_reported(tmp_path):
     with pytest.raises(MotionError, match="no such file; expected an AIST"):
         read_motion(tmp_path / "none.pkl")
     with pytest.raises(MotionError, match="is a folder; expected an AIST"):

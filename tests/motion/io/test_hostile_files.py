@@ -1,4 +1,4 @@
-"""Files made to exhaust memory or time: one line, at once, before anything large is made."""
+"""Files made to exhaust memory or time give an immediate one-line error."""
 
 import io
 import pickle
@@ -94,7 +94,7 @@ def test_lists_that_hold_themselves_many_times_are_not_spelled_out(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["(dp0\n.", "}q."])
-def test_an_empty_dictionary_of_an_old_protocol_is_told_apart(refused, text):
+def test_an_empty_dictionary_of_an_old_protocol_is_distinguished(refused, text):
     refused(text.encode(), "found no keys|damaged")
 
 

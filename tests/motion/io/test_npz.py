@@ -7,7 +7,7 @@ from kinetune.errors import MotionError
 from kinetune.motion.io import npz
 
 
-def test_shapes_are_told_without_loading(tmp_path):
+def test_shapes_are_reported_without_loading(tmp_path):
     np.savez_compressed(tmp_path / "a.npz", a=np.zeros((3, 4)), b="word")
     assert npz.shapes_in(tmp_path / "a.npz") == {"a": (3, 4), "b": ()}
     np.save(tmp_path / "a.npy", np.zeros((2, 5)))
@@ -23,7 +23,7 @@ def test_every_version_of_the_format_is_read(tmp_path, version):
     np.testing.assert_array_equal(npz.load_array(tmp_path / "a.npy"), held)
 
 
-def test_only_what_is_asked_for_and_there_is_loaded(tmp_path):
+def test_only_requested_arrays_that_exist_are_loaded(tmp_path):
     np.savez(tmp_path / "a.npz", a=[1], b=[2])
     assert set(npz.load_arrays(tmp_path / "a.npz", ["b", "c"])) == {"b"}
 

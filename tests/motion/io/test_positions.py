@@ -18,7 +18,7 @@ def points(dance):
 
 
 @pytest.mark.parametrize("joints", [22, 24])
-def test_real_dances_stand_within_a_millimetre(shared_motions, joints):
+def test_real_dances_are_within_a_millimetre(shared_motions, joints):
     # The robot of g1_moves has 20 joints of its own.
     files = (p for p in shared_motions.rglob("*") if "g1_moves" not in p.parts)
     for path in sorted(p for p in files if p.suffix in MOTION_SUFFIXES):
@@ -30,7 +30,7 @@ def test_real_dances_stand_within_a_millimetre(shared_motions, joints):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_bare_array_is_read_at_20_frames_a_second_and_says_so(tmp_path, points, dtype):
+def test_a_bare_array_is_read_at_20_fps_with_a_note(tmp_path, points, dtype):
     np.save(tmp_path / "a.npy", points[:, :22].astype(dtype))
     file = read_motion_file(tmp_path / "a.npy")
     assert (file.format, file.joints, file.clip.fps) == ("joint positions", 22, 20.0)
@@ -41,7 +41,7 @@ def test_a_bare_array_is_read_at_20_frames_a_second_and_says_so(tmp_path, points
 
 @pytest.mark.parametrize("key", ["positions", "joints", "full_pose", "whatever"])
 @pytest.mark.parametrize("rate", ["fps", "mocap_frame_rate"])
-def test_an_archive_says_its_rate(tmp_path, points, key, rate):
+def test_the_rate_is_read_from_an_archive(tmp_path, points, key, rate):
     np.savez_compressed(tmp_path / "a.npz", **{key: points, rate: 60, "names": ["a", "b"]})
     file = read_motion_file(tmp_path / "a.npz")
     assert (file.format, file.joints, file.clip.fps) == ("joint positions", 24, 60.0)
@@ -76,7 +76,7 @@ def test_an_archive_of_poses_is_still_amass(tmp_path, dance, points):
         (np.zeros((200_000, 22, 3), dtype=np.int8), "at most 7200 s .*found 10000 s"),
     ],
 )
-def test_an_array_that_is_no_dance_is_told_in_one_line(tmp_path, array, said):
+def test_an_array_that_is_no_dance_gives_a_one_line_error(tmp_path, array, said):
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(MotionError, match=said) as caught:
         read_motion(tmp_path / "a.npy")

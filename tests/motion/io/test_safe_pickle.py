@@ -33,19 +33,19 @@ ARRAYS = {
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("name", ARRAYS)
-def test_arrays_come_back_as_they_were(tmp_path, name, protocol):
+def test_arrays_round_trip(tmp_path, name, protocol):
     got = read_pickle(written(tmp_path, {name: ARRAYS[name]}, protocol))[name]
     np.testing.assert_array_equal(got, ARRAYS[name])
     assert got.shape == ARRAYS[name].shape
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_plain_values_and_numpy_numbers_come_back(tmp_path, protocol):
+def test_plain_values_and_numpy_numbers_round_trip(tmp_path, protocol):
     held = {"loss": 2.5, "n": np.float64(1.5), "k": np.int32(3), "s": "x", "b": b"y", "l": [1, 2]}
     assert read_pickle(written(tmp_path, held, protocol)) == held
 
 
-def test_lists_and_object_arrays_of_numpy_numbers_come_back(tmp_path):
+def test_lists_and_object_arrays_of_numpy_numbers_round_trip(tmp_path):
     held = {"scale": [np.float32(2.0)], "mixed": np.array([1.0, "a", None], dtype=object)}
     assert read_pickle(written(tmp_path, held)) == {"scale": [2.0], "mixed": [1.0, "a", None]}
 
@@ -138,7 +138,7 @@ def test_an_array_whose_bytes_do_not_fit_its_shape_is_an_error(tmp_path):
         dict(read_pickle(written(tmp_path, raw)))
 
 
-def test_lists_have_as_many_elements_and_levels_as_the_limits_say(tmp_path, monkeypatch):
+def test_lists_are_limited_in_length_and_depth(tmp_path, monkeypatch):
     monkeypatch.setattr(safe_pickle, "_MAX_ELEMENTS", 10)
     # The list itself is an element.
     assert read_pickle(written(tmp_path, {"a": [1] * 9}))["a"] == [1] * 9

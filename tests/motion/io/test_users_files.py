@@ -1,4 +1,4 @@
-"""Files as users' software writes them: read rightly where possible, else the true reason."""
+"""Files as written by common software: read correctly, or refused with the true reason."""
 
 import os
 import pickle
@@ -79,7 +79,7 @@ def test_a_rate_that_is_missing_can_be_given(tmp_path, dance):
 
 
 @pytest.mark.parametrize("suffix", ["bvh", "npz", "pkl"])
-def test_a_rate_given_stands_in_for_the_files_own(tmp_path, bvh, npz, dance, suffix):
+def test_a_rate_given_replaces_the_files_own(tmp_path, bvh, npz, dance, suffix):
     content = {"pos": dance.root_m, "q": dance.axis_angle.reshape(-1, 72)}
     (tmp_path / "dance.pkl").write_bytes(pickle.dumps(content))
     clip = read_motion(tmp_path / f"dance.{suffix}", ReadOptions(fps=90.0))
@@ -132,7 +132,7 @@ def test_words_of_latin_languages_are_not_taken_for_east_asian_ones():
     assert decode_text("Knöchel_é".encode("latin1")) == "Knöchel_é"
 
 
-def test_an_end_site_may_say_that_it_has_no_channels(bvh, dance):
+def test_an_end_site_may_declare_zero_channels(bvh, dance):
     lines, in_end_site = [], False
     for line in bvh.read_text().splitlines():
         lines.append(line)

@@ -1,4 +1,4 @@
-"""A mapping file says which joint is which, and a draft of it fits after a few lines by hand."""
+"""Mapping files, and their drafts."""
 
 import tomllib
 
@@ -39,13 +39,13 @@ def whole(tmp_path):
 
 @pytest.fixture
 def strange(tmp_path, dance):
-    """The dance by joints whose names say nothing."""
+    """The dance with meaningless joint names."""
     path = tmp_path / "strange.glb"
     path.write_bytes(gltf_of(dance, names=STRANGE).glb())
     return path
 
 
-def test_names_that_say_nothing_are_read_with_a_mapping(strange, whole, dance):
+def test_meaningless_names_are_read_with_a_mapping(strange, whole, dance):
     with pytest.raises(MotionError, match="--make-mapping"):
         read_motion(strange)
     clip = read_motion(strange, ReadOptions(mapping=read_mapping(whole)))
@@ -95,7 +95,7 @@ def test_a_mapping_that_cannot_be_used_is_one_line(tmp_path, text, said):
         read_mapping(tmp_path / "map.toml")
 
 
-def test_a_mapping_that_is_not_there_says_so(tmp_path):
+def test_a_mapping_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(ConfigError, match="can't be read"):
         read_mapping(tmp_path / "none.toml")
 
@@ -124,7 +124,7 @@ def test_a_mapping_that_does_not_fit_the_file_is_one_line(tmp_path, strange, cha
     assert "map.toml" in str(caught.value)
 
 
-def test_a_name_that_stands_twice_is_refused(tmp_path, dance, whole):
+def test_a_name_that_is_twice_is_refused(tmp_path, dance, whole):
     names = [*STRANGE[:-1], STRANGE[4]]
     (tmp_path / "a.glb").write_bytes(gltf_of(dance, names=names).glb())
     whole.write_text(whole.read_text().replace("bone 23", "bone 22"))
@@ -148,7 +148,7 @@ def test_the_draft_of_a_known_rig_reads_as_it_stands(tmp_path, dance):
     np.testing.assert_array_equal(clip.rotations, read_motion(tmp_path / "a.bvh").rotations)
 
 
-def test_the_draft_of_a_strange_rig_lists_its_joints_to_be_filled_in(tmp_path, strange):
+def test_the_draft_of_an_unknown_rig_lists_its_joints(tmp_path, strange):
     draft = tmp_path / "map.toml"
     assert write_draft(draft, read_skeletal_animation(strange), "strange.glb") == 0
     text = draft.read_text()

@@ -379,7 +379,7 @@ def test_joints_given_where_they_do_not_hang_are_an_error():
         complete_joints(places, skeleton.PARENTS, context="a")
 
 
-def test_what_can_be_found_of_a_strange_rig_is_guessed():
+def test_the_draft_of_an_unknown_rig_contains_guesses():
     names, parents = planted(UNREAL_5)
     whole = {ours: names[place] for ours, place in guess_joints(names, parents).items()}
     assert UNREAL_5_JOINTS.items() <= whole.items()

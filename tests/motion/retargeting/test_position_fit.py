@@ -1,4 +1,4 @@
-"""Rotations fitted to joint positions: the joints stand there, whatever unit, axis or size."""
+"""Rotations fitted to joint positions reproduce them, for any unit, axis or size."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ def points(dance):
 
 
 @pytest.mark.parametrize("joints", [22, 24])
-def test_the_joints_stand_where_they_were_given(points, joints):
+def test_the_joints_are_where_they_were_given(points, joints):
     clip = clip_from_positions(points[:, :joints], fps=30.0)
     off_m = kinematics.joint_positions(clip)[:, :joints] - points[:, :joints]
     assert np.abs(off_m).max() < 1e-6
@@ -82,7 +82,7 @@ def test_feet_stay_on_the_floor_whatever_the_size(points):
 
 
 def test_straight_limbs_do_not_spin():
-    """Arms and legs held straight and trembling: nothing tells the twist, so it rests."""
+    """Straight, trembling arms and legs: the twist is unobservable, so it stays at rest."""
     offsets, joint = skeleton.OFFSETS_M.copy(), skeleton.joint_index
     for upper, lower in (("left_knee", "left_ankle"), ("left_elbow", "left_wrist")):
         offsets[joint(lower)] = offsets[joint(upper)]

@@ -20,7 +20,7 @@ def rig(tmp_path, dance):
     return build_rig(read_bvh(tmp_path / "dance.bvh"), "dance.bvh")
 
 
-def test_posed_joints_stand_where_kinematics_puts_them(rig, dance):
+def test_posed_joints_are_where_kinematics_puts_them(rig, dance):
     posed = pose_at(rig, np.arange(dance.frame_count))
     ours = 100.0 * kinematics.joint_positions(dance)
     np.testing.assert_allclose(posed.positions[:, list(rig.target_to_source)], ours, atol=1e-4)
@@ -37,7 +37,7 @@ def test_legs_are_measured_from_hip_to_ankle(rig):
     assert leg_length(rig, rest_pose(rig), "a") == pytest.approx(left_cm, rel=0.01)
 
 
-def test_a_t_pose_could_stand_and_is_under_less_strain_than_a_dance(rig):
+def test_a_t_pose_is_a_plausible_rest_pose_and_is_under_less_strain_than_a_dance(rig):
     rest = rest_pose(rig)
     assert is_plausible_rest_pose(rig, rest)
     assert (
@@ -45,7 +45,7 @@ def test_a_t_pose_could_stand_and_is_under_less_strain_than_a_dance(rig):
     )
 
 
-def test_a_pose_with_its_legs_up_could_not_stand(rig, dance):
+def test_a_pose_with_its_legs_up_is_not_a_plausible_rest_pose(rig, dance):
     pose = pose_at(rig, np.arange(1))
     pose.positions[:, [rig.source_index("left_knee"), rig.source_index("right_knee")], 1] += 100.0
     assert not is_plausible_rest_pose(rig, pose)

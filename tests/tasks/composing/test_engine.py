@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
     return path
 
 
-def test_generate_says_and_writes_key_and_chords(folder):
+def test_generate_prints_and_writes_key_and_chords(folder):
     (piece,) = json.loads((folder / "a.result.json").read_text())
     assert piece["composed"]["key"] == "A minor"
     assert piece["composed"]["chords"] == "Am F C G"
@@ -144,7 +144,7 @@ def test_a_chord_file_past_the_end_names_the_end(folder):
 @pytest.mark.parametrize(
     "flags", [("--continue", 4), ("--strength", 0.5), ("--redo", "1:2", "--exact")]
 )
-def test_edits_that_only_the_model_makes_say_so(folder, flags):
+def test_edits_that_need_the_model_are_refused_by_the_composer(folder, flags):
     done = kinetune("edit", "a.wav", *flags, "-o", "no.wav", cwd=folder)
     assert_one_clear_line(done)
     assert "compose" in done.stderr

@@ -52,7 +52,7 @@ def test_the_official_layout_becomes_a_training_set(root, tmp_path):
     assert items[NAME].genre == "BR"
 
 
-def test_motion_and_music_are_cut_alike_and_slices_are_counted(root, tmp_path):
+def test_motion_and_music_are_cut_equally_and_slices_are_counted(root, tmp_path):
     found = aist.prepare_aist(root, tmp_path / "out")
     item = found.prepared.items[0]
     assert item.duration_s == pytest.approx(9.0)  # The music is shorter than the 9.6 s dance.
@@ -78,7 +78,7 @@ def test_beats_are_known_for_basic_dances_only(root, tmp_path):
     ("name", "bpm"),
     [("gBR_sBM_cAll_d04_mBR2_ch08", 100), ("gHO_sBM_cAll_d20_mHO5_ch01", 135)],
 )
-def test_the_name_tells_the_tempo(name, bpm):
+def test_the_tempo_is_read_from_the_name(name, bpm):
     assert aist.tempo_from_name(name) == bpm
 
 
@@ -87,21 +87,21 @@ def test_slices_start_every_half_second(seconds, count):
     assert aist.slice_count(seconds) == count
 
 
-def test_a_missing_list_is_said(root, tmp_path):
+def test_a_missing_list_is_reported(root, tmp_path):
     (root / "ignore_list.txt").unlink()
     with pytest.raises(ConfigError, match="ignore_list.txt not found"):
         aist.prepare_aist(root, tmp_path / "out")
 
 
 @pytest.mark.parametrize("line", [b"\xff\xfe", b"../../etc/passwd", b"gBR_sBM", b"a/b_c_d_e_f"])
-def test_a_line_that_is_no_name_is_said(root, tmp_path, line):
+def test_a_line_that_is_no_name_is_reported(root, tmp_path, line):
     path = root / "splits" / "crossmodal_train.txt"
     path.write_bytes(path.read_bytes() + b"\n" + line)
     with pytest.raises(ConfigError, match=r"crossmodal_train\.txt: (can't be read|expected names)"):
         aist.prepare_aist(root, tmp_path / "out")
 
 
-def test_nothing_usable_is_said(root, tmp_path):
+def test_nothing_usable_is_reported(root, tmp_path):
     shutil.rmtree(root / "motions")
     with pytest.raises(ConfigError, match="nothing to prepare"):
         aist.prepare_aist(root, tmp_path / "out")

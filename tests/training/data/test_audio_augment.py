@@ -35,7 +35,7 @@ def music(batch=4, length=25_000):
     return (0.1 * chord * beat).repeat(batch, 1)
 
 
-def test_nothing_asked_for_changes_nothing():
+def test_nothing_requested_changes_nothing():
     out = augment_audio(music(), LENGTH, RATE_HZ, UNTOUCHED, rng())
     torch.testing.assert_close(out, music()[:, :LENGTH], atol=1e-5, rtol=1e-5)
 
@@ -82,7 +82,7 @@ def test_a_tilt_is_as_steep_as_drawn():
     assert 0.1 < abs(levels[2]) <= 12.0
 
 
-def test_noise_stands_as_far_below_as_asked():
+def test_noise_has_the_requested_signal_to_noise_ratio():
     clean = music(1)[0]
     added = add_noise(clean, 20.0, rng()) - clean
     ratio = clean.square().mean() / added.square().mean()
@@ -129,6 +129,6 @@ def test_no_music_is_of_several_kinds():
 
 
 @pytest.mark.parametrize("change", [{"codec_share": 1.5}, {"speed": 0.5}, {"tilt_db": -1.0}])
-def test_impossible_figures_are_said(change):
+def test_impossible_values_are_reported(change):
     with pytest.raises(ConfigError):
         AudioAugmentation(**change)

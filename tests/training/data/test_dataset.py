@@ -48,7 +48,7 @@ def test_the_papers_windows_are_five_seconds_in_a_picture_of_six():
     assert shape.music_s == 5.0
 
 
-def test_windows_lie_inside_their_items(tiny, prepared):
+def test_windows_are_inside_their_items(tiny, prepared):
     pipeline = build_pipeline(tiny.model)
     shape = dataset.window_shape(pipeline)
     windows = dataset.list_windows(prepared, shape, stride_s=2.0, held_out=False)
@@ -125,7 +125,7 @@ def test_a_windows_spectrogram_is_that_of_its_samples(tiny, prepared):
     torch.testing.assert_close(mel, pipeline.mel.encode(part[None])[..., :128])
 
 
-def test_a_windows_conditions_are_those_of_its_stretch(tiny, prepared):
+def test_a_windows_conditions_are_those_of_its_span(tiny, prepared):
     """Features and grid of a window at 1.0 s are those of the whole dance from 1.0 s on."""
     pipeline = build_pipeline(tiny.model)
     dataset.fit_normaliser(prepared, pipeline)
@@ -261,7 +261,7 @@ def test_pairs_made_on_the_fly_are_those_of_the_corpus(tmp_path):
         np.testing.assert_allclose(made.feature_rows(one), read.feature_rows(two), atol=0.02)
 
 
-def test_nothing_to_make_on_the_fly_is_said(tmp_path):
+def test_nothing_to_make_on_the_fly_is_reported(tmp_path):
     with pytest.raises(ConfigError, match="minutes must be positive"):
         open_dataset(DataConfig(source=""), tmp_path, features="rhythm")
 

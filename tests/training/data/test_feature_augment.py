@@ -35,7 +35,7 @@ def in_a_mirror(clip):
     return MotionClip(quat[:, order], clip.root_m * [-1.0, 1.0, 1.0], clip.fps, "mirror", "test")
 
 
-def test_nothing_asked_for_changes_nothing():
+def test_nothing_requested_changes_nothing():
     features = rows(swaying_clip())
     assert torch.equal(drawn(features, NONE), features)
 
@@ -54,7 +54,7 @@ def test_twice_in_the_mirror_is_the_dancer():
     assert torch.equal(drawn(drawn(features, told), told), features)
 
 
-def test_a_lost_joint_says_its_mean():
+def test_a_dropped_joint_has_its_mean():
     out = drawn(torch.ones(50, 4, 58), replace(NONE, drop_joint=0.3))
     lost = out == 0.0
     assert torch.equal(lost[..., :24], lost[..., 24:48])
@@ -62,14 +62,14 @@ def test_a_lost_joint_says_its_mean():
     assert lost[:, 0, :24].float().mean() == pytest.approx(0.3, abs=0.05)
 
 
-def test_effort_lifts_all_speeds_alike():
+def test_effort_lifts_all_speeds_equally():
     out = drawn(torch.zeros(4, 6, 58), replace(NONE, speed_shift=1.0))
     assert (out[..., :50] == out[:, :1, :1]).all()
     assert (out[..., 50:] == 0).all()
     assert out[:, 0, 0].std() > 0.2
 
 
-def test_noise_has_the_spread_asked_for():
+def test_noise_has_the_spread_requested():
     out = drawn(torch.zeros(8, 50, 58), replace(NONE, noise=0.2))
     assert out.std() == pytest.approx(0.2, rel=0.05)
 
@@ -79,7 +79,7 @@ def test_columns_of_unknown_meaning_get_the_noise_alone():
     assert torch.equal(drawn(features, replace(FeatureAugmentation(), noise=0.0)), features)
 
 
-def test_the_same_generator_roughens_alike():
+def test_the_same_generator_augments_equally():
     features = torch.randn(4, 5, 58)
     assert torch.equal(
         drawn(features, FeatureAugmentation(), 3), drawn(features, FeatureAugmentation(), 3)

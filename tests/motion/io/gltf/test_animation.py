@@ -1,4 +1,4 @@
-"""Round trips through glTF in all its ways, and what a damaged file is told."""
+"""Round trips through glTF variants, and errors of damaged files."""
 
 import json
 import struct
@@ -35,7 +35,7 @@ def assert_same(clip, dance, *, degrees=0.05, metres=1e-4):
     assert turned_degrees(clip.rotations, dance.rotations).max() < degrees
 
 
-def test_a_clip_written_as_glb_comes_back(tmp_path, dance):
+def test_a_clip_written_as_glb_round_trips(tmp_path, dance):
     (tmp_path / "a.txt").write_bytes(gltf_of(dance).glb())
     file = read_motion_file(tmp_path / "a.txt")
     assert (file.format, file.joints, file.clip.source) == ("glTF", 24, "gltf")
@@ -50,7 +50,7 @@ def test_the_pose_it_was_bound_in_is_the_rest_pose(read, dance, bases, posed, un
     assert_same(read(gltf_of(dance, bases=bases, posed=posed, unit=unit)), dance)
 
 
-def test_without_a_skin_the_nodes_stand_at_rest(read, dance):
+def test_without_a_skin_the_nodes_are_at_rest(read, dance):
     assert_same(read(gltf_of(dance, bases=UNREAL_BASES, skin=False, posed=False)), dance)
 
 
@@ -139,7 +139,7 @@ def test_buffers_from_elsewhere_are_refused(tmp_path, dance, uri, said):
         read_motion(folder / "a.gltf")
 
 
-def test_what_stands_above_the_skeleton_turns_scales_and_moves_it(read, dance):
+def test_what_is_above_the_skeleton_turns_scales_and_moves_it(read, dance):
     quarter = rotations.quat_from_axis_angle(np.array([0.0, np.pi / 2, 0.0]))
     file = gltf_of(dance, unit=100.0)
     add_above(
@@ -154,7 +154,7 @@ def test_what_stands_above_the_skeleton_turns_scales_and_moves_it(read, dance):
     assert turned_degrees(clip.rotations, turned).max() < 0.05
 
 
-def test_a_matrix_says_the_same_as_its_parts(read, dance):
+def test_a_matrix_equals_its_parts(read, dance):
     quarter = rotations.quat_from_axis_angle(np.array([0.0, np.pi / 2, 0.0]))
     matrix = np.eye(4)
     matrix[:3, :3] = 0.01 * rotations.matrix_from_quat(quarter)
@@ -271,7 +271,7 @@ VRM = {
 
 
 @pytest.mark.parametrize("extension", ["VRMC_vrm", "VRMC_vrm_animation", "VRM"])
-def test_vrm_says_itself_which_bone_is_which(read, dance, extension):
+def test_vrm_humanoid_bones_are_used(read, dance, extension):
     file = gltf_of(dance, names=[f"bone {n}" for n in range(24)])
     with pytest.raises(MotionError, match="expected a human skeleton"):
         read(file)
@@ -285,7 +285,7 @@ def test_vrm_says_itself_which_bone_is_which(read, dance, extension):
 
 
 @pytest.mark.parametrize("folder", ["aist", "cmu05", "cmu85", "animated_drawings"])
-def test_real_dances_come_back_through_a_rig_of_its_own_axes(read, shared_motions, folder):
+def test_real_dances_round_trip_through_a_rig_of_its_own_axes(read, shared_motions, folder):
     path = sorted(p for p in (shared_motions / folder).iterdir() if p.suffix in (".pkl", ".bvh"))[0]
     dance = cut(read_motion(path), 0.0, 5.0)
     clip = read(gltf_of(dance, bases=UNREAL_BASES, unit=100.0))
@@ -349,7 +349,7 @@ def bend(**changes):
         (bend(buffers=[]), "there is no number 0"),
     ],
 )
-def test_a_damaged_file_is_told_in_one_line(read, dance, change, said):
+def test_a_damaged_file_gives_a_one_line_error(read, dance, change, said):
     file = gltf_of(dance)
     change(file)
     with pytest.raises(MotionError, match=said) as caught:
@@ -358,7 +358,7 @@ def test_a_damaged_file_is_told_in_one_line(read, dance, change, said):
     assert "dance.glb" in str(caught.value)
 
 
-def test_whatever_stands_in_the_json_only_our_own_error_is_raised(tmp_path, dance):
+def test_any_json_content_raises_only_motion_errors(tmp_path, dance):
     rng = np.random.default_rng(0)
     strange = [None, -1, 99, 2**40, 0.5, float("nan"), "x", [], {}, True, [1, 2, 3], {"a": 1}]
     file, told = gltf_of(cut(dance, 0.0, 0.3)), 0
@@ -405,7 +405,7 @@ def test_a_few_dense_keys_in_a_long_take_do_not_set_the_rate(read, dance):
     ("times_s", "said"),
     [([0.0, 0.0], "found 0 s"), ([1.0, 0.0], "run backwards"), ([0.0, np.nan], "holds NaN")],
 )
-def test_keys_that_say_no_time_are_refused(read, dance, times_s, said):
+def test_keys_without_times_are_refused(read, dance, times_s, said):
     file = gltf_of(dance)
     file.json["animations"] = []
     add_animation(file, times_s, dance.rotations[:2], dance.root_m[:2])
@@ -477,7 +477,7 @@ def test_the_json_of_the_writer_is_plain(dance):
     assert json.loads(gltf_of(dance).embedded())["asset"]["version"] == "2.0"
 
 
-def test_joints_are_sampled_as_asked(tmp_path, dance):
+def test_joints_are_sampled_as_requested(tmp_path, dance):
     (tmp_path / "a.glb").write_bytes(gltf_of(dance).glb())
     take = read_gltf(tmp_path / "a.glb")
     knee = skeleton.joint_index("left_knee")

@@ -49,7 +49,7 @@ def test_lines_are_scipys(rng):
     np.testing.assert_allclose(curve.values_at(SAMPLES_S), oracle(SAMPLES_S), atol=1e-12)
 
 
-def test_a_step_holds_the_key_before(rng):
+def test_a_step_curve_keeps_the_previous_key(rng):
     values = rng.normal(size=(5, 3))
     curve = build_curve(TIMES_S[:, None], values, "STEP", "a")
     oracle = interp1d(TIMES_S, values, axis=0, kind="previous")
