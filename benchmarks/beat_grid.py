@@ -172,7 +172,7 @@ def of_aist(folder: Path, duration_s: float) -> Iterator[Danced]:
 
 
 def score(grid: BeatGrid, danced: Danced) -> tuple[float, float, float, float, float]:
-    """Tempo right with octaves, without, phase within 70 ms, bar (NaN where undefined), F-measure."""
+    """Tempo right with octaves, without; phase within 70 ms; bar (NaN if undefined); F-measure."""
     ratio = grid.bpm / danced.bpm
     loose = min(abs(ratio / octave - 1.0) for octave in (0.5, 1.0, 2.0)) < 0.04
     exact = abs(ratio - 1.0) < 0.04

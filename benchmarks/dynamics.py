@@ -56,7 +56,7 @@ AUDIBLE_DB = 40.0
 
 
 def with_dynamic_curve(clip: MotionClip) -> MotionClip:
-    """Return the dance with moves scaled by the curve, without the choreographer's own variation."""
+    """Return the dance with moves scaled by the curve, its own variation removed."""
     share = np.linspace(0.0, 1.0, clip.frame_count)
     own = gaussian_filter1d(joint_speeds(clip).mean(axis=1), OWN_S * clip.fps, mode="nearest")
     size = np.interp(share, *np.array(CURVE).T) * np.clip(np.median(own) / own, 0.3, 1.8)

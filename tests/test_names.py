@@ -9,14 +9,18 @@ PACKAGE = Path(__file__).parent.parent / "kinetune"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # As a part of any identifier (``heard`` bans ``heard_grid``): what each should be called instead.
 BANNED = {
-    "alike": "expand, same", "asked": "requested", "astray": "deviation", "delivered": "export",
-    "ears": "embedders", "found": "name what it is", "hear": "analyse", "heard": "analysis",
-    "held": "known", "hushed": "mute", "listen": "analyse", "listened": "analysis",
-    "ours": "target", "place": "index, position",
-    "places": "positions", "ring": "loop", "roomy": "zeros_like_spill", "roughen": "augment",
-    "roughened": "augment_features", "said": "text, message", "suffered": "augment",
-    "theirs": "source", "told": "conditions", "untold": "uncond", "whose": "name it",
-    "withhold": "drop_conditions", "witness": "evidence",
+    "alike": "expand, same", "asked": "requested", "astray": "deviation",
+    "bent": "time_warped", "bring": "copy, provide", "deceived": "adversarial",
+    "delivered": "export", "ear": "embedder", "ears": "embedders", "found": "name what it is",
+    "hear": "analyse", "heard": "analysis", "hears": "analyse", "held": "known", "hushed": "mute",
+    "judged": "score", "listen": "analyse", "listened": "analysis", "listening": "analysis",
+    "ours": "target", "place": "index, position", "places": "positions", "ring": "loop",
+    "room": "time_before, layer, memmap", "rooms": "layers", "roomy": "zeros_like_spill",
+    "roughen": "augment", "roughened": "augment_features", "said": "text, message",
+    "stood": "position", "stranger": "unseen, untrusted", "strangers": "unseen",
+    "suffered": "augment", "tells": "name what it gives", "theirs": "source",
+    "thrown": "rejected", "told": "conditions", "trap": "limit", "untold": "uncond",
+    "whose": "name it", "withhold": "drop_conditions", "witness": "evidence",
 }  # fmt: skip
 
 

@@ -64,27 +64,30 @@ def vocoded(
             f"found {tuple(mel.shape)}"
         )
     made = np.zeros((length, 2), np.float32) if out is None else out
-    voices = [_Voice(band, np.random.default_rng([seed, i])) for i, band in enumerate(config.bands)]
+    syntheses = [
+        _BandSynthesis(band, np.random.default_rng([seed, i]))
+        for i, band in enumerate(config.bands)
+    ]
     if before is not None:
-        for voice in voices:
-            voice.follow(before)
+        for synthesis in syntheses:
+            synthesis.follow(before)
     reach = network.reach
     for first in range(0, mel.shape[1], chunk_frames):
         end = min(first + chunk_frames, mel.shape[1])
         seen = slice(max(0, first - reach), min(mel.shape[1], end + reach))
         outputs = network(mel[None, :, seen].float())
-        for voice, output in zip(voices, outputs, strict=True):
-            frames = config.fine_factor * voice.band.steps
-            begin = max(first * frames, voice.next_frame)
+        for synthesis, output in zip(syntheses, outputs, strict=True):
+            frames = config.fine_factor * synthesis.band.steps
+            begin = max(first * frames, synthesis.next_frame)
             kept = output[0, begin - seen.start * frames : (end - seen.start) * frames]
             if len(kept):
-                _lay(made, voice.spectra(kept, begin), voice.band, begin)
+                _lay(made, synthesis.spectra(kept, begin), synthesis.band, begin)
         release_pages(made)
     return made
 
 
 @dataclass(eq=False)
-class _Voice:
+class _BandSynthesis:
     """A band as it continues: the last frame's levels and phases, and the noise's generator."""
 
     band: Band

@@ -146,10 +146,10 @@ def compose_piece(request: PieceRequest) -> Piece:
     if request.loop:
         grid, duration_s = loop_grid(grid, duration_s, hold_tempo=request.hold_tempo)
     name = "loop" if request.loop else "music"
-    asked = fit_score(request.score or ControlScore(), grid, duration_s, piece=name)
+    score = fit_score(request.score or ControlScore(), grid, duration_s, piece=name)
     times = time_map(grid, duration_s)
-    profile = _profile(request, times, asked, duration_s)
-    plan = _Plan(request, asked, times, profile, duration_s)
+    profile = _profile(request, times, score, duration_s)
+    plan = _Plan(request, score, times, profile, duration_s)
     notes, written = _perform(plan)
     bar_energy = np.array([bar.mean for bar in written])
     sections = plan_form(bar_energy, plan.first_bar)
@@ -158,13 +158,13 @@ def compose_piece(request: PieceRequest) -> Piece:
     notes = _rest(notes, plan, sections)
     chords = _played_chords(plan, written)
     notes, fade_s = _end(notes, plan, chords)
-    notes = _add_accents(notes, plan, asked.accents, chords)
-    notes = _without(notes, plan, asked.silences)
+    notes = _add_accents(notes, plan, score.accents, chords)
+    notes = _without(notes, plan, score.silences)
     beats = timebase.beat_times(profile.bpm, profile.downbeat_s, profile.duration_s)
     return Piece(
         plan.genre, request.seed, plan.key, grid, duration_s, request.loop,
         times.to_dance(plan.bars_s), times.to_dance(beats), profile.energy,
-        plan.voices(notes), chords, sections, asked.silences, plan.songs[plan.genre].mix, fade_s,
+        plan.voices(notes), chords, sections, score.silences, plan.songs[plan.genre].mix, fade_s,
     )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ class _Plan:
     def __init__(
         self,
         request: PieceRequest,
-        asked: ControlScore,
+        score: ControlScore,
         times: TimeMap,
         profile: DanceProfile,
         duration_s: float,
@@ -192,7 +192,7 @@ class _Plan:
         count = int(np.ceil((profile.duration_s - first) / self.bar_s - 1e-9))
         self.bars_s = first + self.bar_s * np.arange(max(1, count))
         self.first_bar = int(first < -1e-6 and count > 1)
-        self.takes = [_bar_take(self, bar, asked) for bar in range(len(self.bars_s))]
+        self.takes = [_bar_take(self, bar, score) for bar in range(len(self.bars_s))]
         self.timed = harmony.parse_timed(request.options.chord_times)
         self.key, self.songs = self._draw_songs()
 
@@ -232,14 +232,14 @@ class _Plan:
 
 
 def _profile(
-    request: PieceRequest, times: TimeMap, asked: ControlScore, duration_s: float
+    request: PieceRequest, times: TimeMap, score: ControlScore, duration_s: float
 ) -> DanceProfile:
     """The dance as the composer knows it, in the score's time."""
     beats = timebase.beat_times(times.bpm, times.downbeat_s, times.duration_s)
     dance_s = times.to_dance(beats)
     dancers = dancers_of(request.clip)
     energy = _group_energy(dancers, dance_s)
-    energy = energy * energy_at(asked, dance_s, loop_s=duration_s if request.loop else None)
+    energy = energy * energy_at(score, dance_s, loop_s=duration_s if request.loop else None)
     beat_s = timebase.beat_period_s(times.bpm)
     # A group hits where any of its dancers does.
     impacts = np.max([impact_strengths(clip, dance_s, beat_s) for clip in dancers], axis=0)
@@ -254,17 +254,17 @@ def _profile(
 def _group_energy(dancers: Sequence[MotionClip], beats_s: NDArray[np.float64]) -> NDArray:
     """Energy of each beat, the mean over the dancers who are still dancing, (n,)."""
     energy = np.array([beat_energy(clip, beats_s) for clip in dancers])
-    dancing = np.array([beats_s < clip.duration_s for clip in dancers])
-    dancing |= ~dancing.any(axis=0)
-    return np.asarray((energy * dancing).sum(axis=0) / dancing.sum(axis=0))
+    active = np.array([beats_s < clip.duration_s for clip in dancers])
+    active |= ~active.any(axis=0)
+    return np.asarray((energy * active).sum(axis=0) / active.sum(axis=0))
 
 
-def _bar_take(plan: _Plan, bar: int, asked: ControlScore) -> tuple[str, int]:
+def _bar_take(plan: _Plan, bar: int, score: ControlScore) -> tuple[str, int]:
     """Genre and seed of the notes of a bar."""
     start_s, end_s = plan.times.to_dance(plan.bars_s[bar] + np.array([0.0, plan.bar_s]))
     middle_s = 0.5 * (max(0.0, start_s) + min(end_s, plan.duration_s))
     genre, seed = plan.genre, plan.request.seed
-    for section in asked.sections:
+    for section in score.sections:
         if section.genre and section.start_s <= middle_s < section.end_s:
             genre = genres.genre_code(section.genre)
     for take in plan.request.options.takes:
@@ -466,13 +466,13 @@ def _without(notes: _Notes, plan: _Plan, silences: Iterable[Silence]) -> _Notes:
         is_drum = plan.role(genre, part) in DRUMS
         for silence in (*silences, *(() if is_drum else unpitched)):
             notes[genre, part] = [
-                replace(note, duration_s=min(note.duration_s, _room(note, silence)))
+                replace(note, duration_s=min(note.duration_s, _time_before(note, silence)))
                 for note in notes[genre, part]
                 if not silence.start_s - 1e-3 <= note.start_s < silence.end_s - 0.05
             ]
     return notes
 
 
-def _room(note: Note, silence: Silence) -> float:
+def _time_before(note: Note, silence: Silence) -> float:
     """How long a note may sound before a silence."""
     return silence.start_s - note.start_s if note.start_s < silence.start_s else np.inf

@@ -85,11 +85,13 @@ def with_count_in(piece: Piece, sound: Sound) -> Sound:
 def slowed_clip(piece: Piece, clip: MotionClip, percent: int) -> MotionClip:
     """Return the dance at so many percent of its tempo, standing still while it is counted in."""
     slow = replace(clip, fps=clip.fps * percent / 100.0)
-    held = timebase.frames_in(count_in_s(piece), slow.fps)
+    lead_frames = timebase.frames_in(count_in_s(piece), slow.fps)
     return replace(
         slow,
-        rotations=np.concatenate([np.repeat(clip.rotations[:1], held, axis=0), clip.rotations]),
-        root_m=np.concatenate([np.repeat(clip.root_m[:1], held, axis=0), clip.root_m]),
+        rotations=np.concatenate(
+            [np.repeat(clip.rotations[:1], lead_frames, axis=0), clip.rotations]
+        ),
+        root_m=np.concatenate([np.repeat(clip.root_m[:1], lead_frames, axis=0), clip.root_m]),
     )
 
 

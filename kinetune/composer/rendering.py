@@ -271,11 +271,11 @@ class _Delay:
     """A delay by a fixed number of samples."""
 
     def __init__(self, samples: int) -> None:
-        self._held = np.zeros(samples, np.float32)
+        self._delayed = np.zeros(samples, np.float32)
 
     def next_block(self, wave: Block) -> Block:
-        both = np.concatenate([self._held, wave])
-        self._held = both[len(wave) :]
+        both = np.concatenate([self._delayed, wave])
+        self._delayed = both[len(wave) :]
         return both[: len(wave)]
 
 

@@ -204,7 +204,7 @@ async def _receive(request: Request, path: Path) -> int:
 @_router.get("/v1/motions/{motion_id}")
 def get_motion(motion_id: Id, store: StoreNow) -> Motion:
     """Return what a motion holds: format, length, beats and their readings."""
-    return _motion(_found(store.find("motion", motion_id)))
+    return _motion(_require(store.find("motion", motion_id)))
 
 
 @_router.get("/v1/motions/{motion_id}/skeleton")
@@ -228,7 +228,7 @@ def get_positions(motion_id: Id, store: StoreNow) -> FileResponse:
 @_router.delete("/v1/motions/{motion_id}", status_code=status.HTTP_204_NO_CONTENT)
 def delete_motion(motion_id: Id, store: StoreNow) -> Response:
     """Delete a motion; jobs that are done keep their files."""
-    work = _found(store.find("motion", motion_id))
+    work = _require(store.find("motion", motion_id))
     if not work.is_finished:
         raise HTTPException(409, "the motion is being read; try again in a moment")
     store.delete(motion_id)
@@ -240,13 +240,13 @@ def delete_motion(motion_id: Id, store: StoreNow) -> Response:
 def create_job(job: JobRequest, store: StoreNow, settings: SettingsNow) -> Job:
     """Have music made, changed or filmed; the job waits its turn."""
     if isinstance(job, GenerateJob):
-        motion = _found(store.find("motion", job.motion))
+        motion = _require(store.find("motion", job.motion))
         if motion.status == "failed":
             raise HTTPException(409, f"the motion can't be used: {motion.error}")
         if job.model not in settings.models:
             raise HTTPException(422, f"model: expected one of {', '.join(settings.models)}")
     else:
-        source = _found(store.find("job", job.job))
+        source = _require(store.find("job", job.job))
         if source.status != "done" or job.file not in _files_of(store, source.id):
             raise HTTPException(404, f"{printable(job.file, 100)}: no such file in that job")
     try:
@@ -265,7 +265,7 @@ def list_jobs(store: StoreNow) -> list[Job]:
 @_router.get("/v1/jobs/{job_id}")
 def get_job(job_id: Id, store: StoreNow) -> Job:
     """Return how far a job is, and what it made."""
-    return _job(_found(store.find("job", job_id)), store)
+    return _job(_require(store.find("job", job_id)), store)
 
 
 @_router.get(
@@ -275,7 +275,7 @@ def get_job(job_id: Id, store: StoreNow) -> Job:
 )
 async def stream_job(job_id: Id, request: Request, store: StoreNow) -> StreamingResponse:
     """Follow a job as server-sent events: ``data:`` holds the job as JSON, the last one ended."""
-    _found(await run_in_threadpool(store.find, "job", job_id))
+    _require(await run_in_threadpool(store.find, "job", job_id))
     streams: asyncio.Semaphore = request.app.state.streams
     if streams.locked():
         raise _busy("too many progress streams are open")
@@ -309,14 +309,14 @@ async def _events(job_id: str, store: Store, streams: asyncio.Semaphore) -> Asyn
 @_router.delete("/v1/jobs/{job_id}")
 def delete_job(job_id: Id, store: StoreNow) -> Job:
     """Stop a job that waits or runs; delete one that has ended, with its files."""
-    work = _found(store.find("job", job_id))
+    work = _require(store.find("job", job_id))
     if work.is_finished:
         job = _job(work, store)
         store.delete(job_id)
         shutil.rmtree(store.folder_of("job", job_id), ignore_errors=True)
         return job
     store.cancel(job_id)
-    return _job(_found(store.find("job", job_id)), store)
+    return _job(_require(store.find("job", job_id)), store)
 
 
 @_router.get(
@@ -331,7 +331,7 @@ def get_file(
     download: Annotated[bool, Query(description="Save it instead of showing it.")] = False,
 ) -> FileResponse:
     """Return a file that a job made; ranges of bytes are supported."""
-    work = _found(store.find("job", job_id))
+    work = _require(store.find("job", job_id))
     # Found by its name in a listing: no path is ever made from what a client sends.
     if work.status != "done" or name not in _files_of(store, job_id):
         raise HTTPException(404, "no such file in that job")
@@ -344,7 +344,7 @@ def get_file(
     )
 
 
-def _found(work: Work | None) -> Work:
+def _require(work: Work | None) -> Work:
     if work is None:
         raise HTTPException(404, "no such id")
     return work
@@ -355,7 +355,7 @@ def _busy(detail: str) -> HTTPException:
 
 
 def _motion_file(store: Store, motion_id: str, name: str) -> Path:
-    work = _found(store.find("motion", motion_id))
+    work = _require(store.find("motion", motion_id))
     if work.status == "failed":
         raise HTTPException(409, f"the motion can't be used: {work.error}")
     path = store.folder_of("motion", motion_id) / name

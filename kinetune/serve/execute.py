@@ -156,7 +156,7 @@ def _await_motion(motion_id: str, store: Store, progress: Progress) -> Work:
 
 
 def _edit(job: EditJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
-    music = _bring(job.job, job.file, folder, workshop.store)
+    music = _copy_music(job.job, job.file, folder, workshop.store)
     output = _free_name(folder / f"{music.stem}-edit{music.suffix}")
     request = EditRequest(
         music=music,
@@ -174,13 +174,13 @@ def _edit(job: EditJob, folder: Path, workshop: Workshop, progress: Progress) ->
 
 
 def _film(job: FilmJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
-    music = _bring(job.job, job.file, folder, workshop.store)
+    music = _copy_music(job.job, job.file, folder, workshop.store)
     motion = _motion_of(music)
     path = _free_name(music.with_suffix(".mp4"))
     return film(FilmRequest(motion, music, FilmOptions(path)), progress=progress)
 
 
-def _bring(job_id: str, name: str, folder: Path, store: Store) -> Path:
+def _copy_music(job_id: str, name: str, folder: Path, store: Store) -> Path:
     """Put a sound of another job, its recipe and its motion into a folder; return the sound."""
     work = store.find("job", job_id)
     source = store.folder_of("job", job_id)

@@ -40,7 +40,7 @@ def serve(settings: ServerSettings, *, on_ready: Callable[[str], None] | None = 
     except Timeout as error:
         raise OutputError(f"{settings.data}: another server uses this folder") from error
     try:
-        with closing(_listen(settings)) as listener:
+        with closing(_open_socket(settings)) as listener:
             config = uvicorn.Config(
                 create_app(settings),
                 log_level="warning",
@@ -57,7 +57,7 @@ def serve(settings: ServerSettings, *, on_ready: Callable[[str], None] | None = 
         lock.release()
 
 
-def _listen(settings: ServerSettings) -> socket.socket:
+def _open_socket(settings: ServerSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

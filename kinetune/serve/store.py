@@ -133,10 +133,10 @@ class Store:
                 "INSERT INTO work (id, kind, request, status, created) VALUES (?, ?, ?, ?, ?)",
                 (work_id, kind, json.dumps(request), "queued", time.time()),
             )
-        found = self.find(kind, work_id)
-        if found is None:
+        work = self.find(kind, work_id)
+        if work is None:
             raise QueueFullError
-        return found
+        return work
 
     def find(self, kind: Kind, work_id: str) -> Work | None:
         """Return work by its id, or None."""

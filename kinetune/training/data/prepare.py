@@ -316,12 +316,12 @@ def _check_form(prepared: PreparedSet, form: _Form) -> PreparedSet:
             f"{prepared.folder}: prepared with {prepared.features!r} features, but the preset "
             f"needs {form.features!r}; prepare it again with --features {form.features}"
         )
-    found, expected = (
+    actual, expected = (
         f"{p.rate_hz} Hz in {p.channels} channel{'s' * (p.channels > 1)}" for p in (prepared, form)
     )
-    if found != expected:
+    if actual != expected:
         raise ConfigError(
-            f"{prepared.folder}: prepared at {found}, but the preset needs {expected}; "
+            f"{prepared.folder}: prepared at {actual}, but the preset needs {expected}; "
             "use the corpus itself as data.source"
         )
     return prepared
@@ -345,8 +345,8 @@ def _write_item(
 ) -> PreparedItem:
     sound = resample(to_mono(pair.sound) if channels == 1 else _stereo(pair.sound), rate_hz)
     duration_s = min(sound.duration_s, pair.clip.duration_s)
-    heard = sound.samples[: timebase.samples_in(duration_s, rate_hz)]
-    samples = np.round(heard * 32767).clip(-32768, 32767).astype(np.int16)
+    trimmed = sound.samples[: timebase.samples_in(duration_s, rate_hz)]
+    samples = np.round(trimmed * 32767).clip(-32768, 32767).astype(np.int16)
     rows = features_named(features)(pair.clip)
     digest = hashlib.sha256(samples.tobytes() + rows.tobytes()).hexdigest()[:16]
     item = PreparedItem(
@@ -365,7 +365,7 @@ def _write_item(
 
 
 def _stereo(sound: Sound) -> Sound:
-    """Return a sound with two channels; one alone is heard on both sides."""
+    """Return a sound with two channels; a mono sound is the same on both."""
     if sound.samples.ndim == 2:
         return sound
     return Sound(np.stack([sound.samples] * 2, axis=1), sound.rate_hz)
