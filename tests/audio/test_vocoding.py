@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from kinetune.audio.vocoder import Band, VocoderConfig, VocoderNetwork
-from kinetune.audio.vocoding import _Voice, vocoded
+from kinetune.audio.vocoding import _BandSynthesis, vocoded
 from kinetune.errors import AudioError, ConfigError
 
 SMALL = VocoderConfig(
@@ -97,7 +97,7 @@ def test_levels_are_kept_from_the_first_sample_on():
 
 
 def test_the_first_phases_spread_from_the_loudest_bin():
-    voice = _Voice(SMALL.bands[0], np.random.default_rng(0))
+    voice = _BandSynthesis(SMALL.bands[0], np.random.default_rng(0))
     level = torch.zeros(1, voice.band.count)
     level[0, 1] = 5.0
     along_time, along_bins = torch.rand(2, 1, voice.band.count)
