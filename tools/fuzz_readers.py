@@ -117,7 +117,9 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
 
 
-def fuzz(names: list[str], seed: int, seconds: float, keep: Path | None) -> int:
+def fuzz(
+    names: list[str], seed: int, seconds: float, keep: Path | None, batch_size: int = 250
+) -> int:
     """Run batches of every target in turn until time is up; return how many findings there are."""
     totals = {name: dict.fromkeys(_KINDS, 0) for name in names}
     unforeseen: dict[str, str] = {}
@@ -126,7 +128,7 @@ def fuzz(names: list[str], seed: int, seconds: float, keep: Path | None) -> int:
         name, number = names[batch % len(names)], batch // len(names)
         size = TARGETS[name].batch
         left_s = min(_BATCH_LIMIT_S, end - time.monotonic() + 30)
-        count = size if seconds > 30 else min(size, 40)
+        count = min(size, batch_size) if seconds > 30 else min(size, 40)
         for line in _batch_results(name, seed, number * size, count, left_s):
             if "unforeseen" in line:
                 unforeseen.setdefault(str(line["unforeseen"]), f"{name} {seed}:{line['index']}")
@@ -211,12 +213,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--targets", default=",".join(TARGETS), help=f"of {', '.join(TARGETS)}")
+    parser.add_argument("--batch-size", type=int, default=250, help="most inputs at a turn")
     parser.add_argument("--keep", type=Path, help="folder for the inputs that were findings")
     options = parser.parse_args()
     names = options.targets.split(",")
     if unknown := sorted(set(names) - set(TARGETS)):
         parser.error(f"unknown target {unknown[0]}; there are {', '.join(TARGETS)}")
-    return 1 if fuzz(names, options.seed, options.seconds, options.keep) else 0
+    return 1 if fuzz(names, options.seed, options.seconds, options.keep, options.batch_size) else 0
 
 
 if __name__ == "__main__":

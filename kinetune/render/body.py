@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kinetune.motion import skeleton
 from kinetune.render.camera import HEIGHT, WIDTH, Camera
+from kinetune.render.kernels import draw_capsule
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.float32]
@@ -19,9 +20,10 @@ Pixels = NDArray[np.float32]
 TRUNK, LEFT, RIGHT = (226, 230, 238), (84, 160, 235), (244, 148, 84)
 _FACE = (70, 78, 98)
 # Directions in camera axes (right, up, towards the camera): where the light comes from.
-_LIGHT = np.array([-0.42, 0.72, 0.55], np.float32) / np.float32(np.linalg.norm([0.42, 0.72, 0.55]))
+_LIGHT = np.array([-0.42, 0.72, 0.55]) / np.linalg.norm([0.42, 0.72, 0.55])
 _AMBIENT, _DIFFUSE, _RIM = 0.46, 0.62, 46.0
 _SOFT_PX = 0.75
+_SHADING = (*map(float, _LIGHT), _AMBIENT, _DIFFUSE, _RIM, _SOFT_PX)
 _HEAD_UP_M, _HEAD_TOP_M, _HEAD_M = 0.035, 0.115, 0.095
 _FACE_AHEAD_M, _FACE_M = 0.058, 0.052
 
@@ -113,27 +115,7 @@ def _draw_capsule(
     colour: Array,
 ) -> None:
     """Draw one capsule into its window of the canvas and of the depth buffer."""
-    height, width = nearest.shape
-    start, along = ends[0].astype(np.float32), (ends[1] - ends[0]).astype(np.float32)
-    dx = np.arange(width, dtype=np.float32)[None] + (np.float32(0.5) - start[0])
-    dy = np.arange(height, dtype=np.float32)[:, None] + (np.float32(0.5) - start[1])
-    length = max(float(along @ along), 1e-3)
-    share = ((dx * along[0] + dy * along[1]) / np.float32(length)).clip(0.0, 1.0)
-    radius = np.float32(radii[0]) + np.float32(radii[1] - radii[0]) * share
-    nx, ny = (dx - along[0] * share) / radius, (dy - along[1] * share) / radius
-    across = nx * nx + ny * ny
-    towards = np.sqrt(np.maximum(0.0, 1.0 - across))
-    cover = ((1.0 - np.sqrt(across)) * radius / np.float32(_SOFT_PX) + np.float32(0.5)).clip(0, 1)
-    body_m = np.float32(radii_m[0]) + np.float32(radii_m[1] - radii_m[0]) * share
-    depth = np.float32(depth_m[0]) + np.float32(depth_m[1] - depth_m[0]) * share - body_m * towards
-    cover *= depth < nearest
-    # Pixels grow downwards: up is -ny.
-    lit = (nx * _LIGHT[0] - ny * _LIGHT[1] + towards * _LIGHT[2]).clip(0.0, 1.0)
-    bright = np.float32(_AMBIENT) + np.float32(_DIFFUSE) * lit
-    rim = np.float32(_RIM) * (1.0 - towards) ** 3
-    shaded = bright[..., None] * colour.astype(np.float32) + rim[..., None]
-    canvas += cover[..., None] * (shaded - canvas)
-    np.copyto(nearest, depth, where=cover > 0.5)
+    draw_capsule(canvas, nearest, ends, radii, depth_m, radii_m, colour, _SHADING)
 
 
 def _capsules_of(pose: Array, face: Array) -> _Capsules:

@@ -6,9 +6,9 @@ of it is computed per pixel, so edges are smooth at any distance.
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Picture
 
 from kinetune.render.camera import CAMERA_HEIGHT_M, HEIGHT, WIDTH, Camera
+from kinetune.render.kernels import add_light, dim, line_coverage
 
 Image = NDArray[np.float32]
 
@@ -52,7 +52,7 @@ class Stage:
         self._floor = self._picture[self.first_row :].copy()
         self._glows = {bar: self._glow(bar=bar) for bar in (False, True)}
         # Work space: large arrays regenerated for each picture would cost more than the drawing.
-        self._work = (np.empty_like(self.right), np.empty_like(self.right))
+        self._coverage = np.empty_like(self.right)
 
     def picture(
         self, stand: NDArray, side: NDArray, glow: float = 0.0, *, bar: bool = False
@@ -71,11 +71,9 @@ class Stage:
         floor[:] = self._floor
         if glow > _MIN_GLOW:
             window, light = self._glows[bar]
-            floor[window] += (light * np.float32(glow) + np.float32(0.5)).astype(np.uint8)
-        lines = self._lines(stand, side).reshape(-1)
-        drawn = np.flatnonzero(lines > _MIN_LINE)
-        flat = floor.reshape(-1, 3)
-        flat[drawn] += (lines[drawn, None] * np.array(_LINE, np.float32)).astype(np.uint8)
+            colour = np.array(_GLOW_BAR if bar else _GLOW_BEAT, np.float32)
+            add_light(floor[window], light, colour * np.float32(glow), 0.0)
+        add_light(floor, self._lines(stand, side), np.array(_LINE, np.float32), _MIN_LINE)
         return picture
 
     def shade(self, picture: NDArray[np.uint8], feet: NDArray, heights: NDArray) -> None:
@@ -92,8 +90,7 @@ class Stage:
         ahead = self.ahead[rows][::_COARSE]
         if right.size:
             part = picture[self.first_row :][rows, columns]
-            light = 1.0 - self._shadow(right, ahead, feet, heights)
-            part[:] = part * _enlarged(light, part.shape[:2]) + np.float32(0.5)
+            dim(part, 1.0 - self._shadow(right, ahead, feet, heights))
 
     def _shadow(
         self, right: Image, ahead: Image, feet: NDArray, heights: NDArray
@@ -129,32 +126,20 @@ class Stage:
         """Where a beat lights the floor around what the camera follows, and by how much."""
         wide, colour = (_GLOW_BAR_M, _GLOW_BAR) if bar else (_GLOW_BEAT_M, _GLOW_BEAT)
         from_aim = self.right**2 + (self.ahead - np.float32(self.camera.distance_m)) ** 2
-        light = np.exp(from_aim / np.float32(-2.0 * wide**2))[..., None] * np.array(colour)
-        lit = light.max(axis=2) >= 1.0
+        light = np.exp(from_aim / np.float32(-2.0 * wide**2))
+        lit = light * max(colour) >= 1.0
         rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
         window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         return window, light[window].astype(np.float32)
 
     def _lines(self, stand: NDArray, side: NDArray) -> Image:
         """Coverage of the grid's lines, 0 to 1, fading with distance, (rows, W)."""
-        sx, sz = np.float32(side[0]), np.float32(side[1])
-        coverage, line = self._work
-        coverage[:] = 0.0
-        # On the floor, ahead is (side[1], -side[0]).
-        for start, per_right, per_ahead in ((stand[0], sx, sz), (stand[2], sz, -sx)):
-            pixel = np.hypot(per_right * self.across, per_ahead * self.along)
-            wide = np.maximum(pixel, np.float32(_LINE_M))
-            thin = np.minimum(np.float32(1.0), np.float32(_LINE_M) / wide)
-            tiles = np.float32(1.0 / _TILE_M)
-            np.multiply(self.right, per_right * tiles, out=line)
-            line += (per_ahead * self.ahead + np.float32(start)) * tiles
-            line -= np.rint(line)
-            np.abs(line, out=line)
-            line *= np.float32(-_TILE_M) / wide * thin
-            line += thin
-            np.maximum(coverage, line, out=coverage)
-        coverage *= self._fade
-        return coverage
+        line_coverage(
+            self.right, self.ahead, (self.across, self.along), self._fade,
+            (float(stand[0]), float(stand[2])), (float(side[0]), float(side[1])),
+            (_TILE_M, _LINE_M), self._coverage,
+        )  # fmt: skip
+        return self._coverage
 
     def _background(self) -> NDArray[np.uint8]:
         share = np.linspace(0.0, 1.0, HEIGHT, dtype=np.float32)[:, None, None]
@@ -171,10 +156,3 @@ class Stage:
         background = np.rint(picture + dither).clip(0, 255).astype(np.uint8, order="C")
         self._sky = background[: self.first_row].copy()
         return background
-
-
-def _enlarged(values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Coarse values interpolated to a finer shape (rows, columns, 1)."""
-    coarse = Picture.fromarray(values)
-    fine = coarse.resize((shape[1], shape[0]), Picture.Resampling.BILINEAR)
-    return np.asarray(fine)[..., None]

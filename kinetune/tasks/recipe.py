@@ -281,13 +281,21 @@ def input_path(recipe: Recipe, name: str, recipe_path: Path) -> Path:
         ConfigError: It is missing or has changed.
     """
     path = recipe_path.parent / name
-    if not path.is_file() and Path(name).is_file():
+    if not _is_file(path) and _is_file(Path(name)):
         path = Path(name)
-    if not path.is_file():
+    if not _is_file(path):
         raise ConfigError(f"{path}: no such file; {recipe_path} was made from it")
     if file_sha256(path) != recipe.inputs.get(name):
         raise ConfigError(f"{path}: has changed since {recipe_path} was made from it")
     return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # A name that is too long.
+        return False
 
 
 def file_sha256(path: Path) -> str:

@@ -137,6 +137,15 @@ def test_a_changed_dance_is_refused(song):
     assert not (song.parent / "song-again.wav").exists()
 
 
+def test_a_dance_with_an_endless_name_is_one_clear_line(song):
+    table = json.loads(song.with_suffix(".json").read_text())
+    table["kinetune"]["request"]["motions"] = ["a" * 5000]
+    song.with_suffix(".json").write_text(json.dumps(table))
+    done = kinetune("again", song.with_suffix(".json"), cwd=song.parent)
+    assert_one_clear_line(done)
+    assert "no such file" in done.stderr
+
+
 def test_another_model_is_refused(song, tiny_model, tmp_path):
     other = shutil.copytree(tiny_model, tmp_path / "other")
     (other / "README.md").write_text("mine")

@@ -118,12 +118,13 @@ RIGS = {
         "forearm_stretch.{l} hand.{l}",
         "root.x spine_01.x spine_02.x spine_03.x neck.x head.x",
     ),
-    "Captury": (
+    # Assumed for Captury too, with which it was recorded.
+    "MPI-INF-3DHP": (
         "{left}_hip {left}_knee {left}_ankle {left}_foot {left}_clavicle {left}_shoulder "
         "{left}_elbow {left}_wrist",
         "pelvis spine spine2 spine3 neck head",
     ),
-    "Captury for Motion Builder": (
+    "Motion Builder with five spine joints": (
         "{Left}UpLeg {Left}Leg {Left}Foot {Left}ToeBase {Left}Shoulder {Left}Arm {Left}ForeArm "
         "{Left}Hand",
         "Hips Spine Spine1 Spine4 Neck Head",
