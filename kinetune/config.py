@@ -137,6 +137,9 @@ def build(cls: type[Config], table: Mapping[str, Any], *, context: str = "config
         raise ConfigError(f"{context}: {_explain(error, cls, table)}") from error
     except ConfigError as error:
         raise ConfigError(f"{context}: {error}") from error
+    except UnicodeEncodeError as error:
+        # JSON may hold half of a character, such as \ud800.
+        raise ConfigError(f"{context}: a text that is none ({error.reason})") from error
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -170,6 +170,13 @@ def test_a_monstrous_value_is_one_line(tmp_path, key, value):
     assert len(str(found.value)) < 400
 
 
+@pytest.mark.parametrize("table", [{"name": "\ud800"}, {"mode": "\ud800"}, {"\ud800": 1}])
+def test_half_a_character_is_one_line(table):
+    with pytest.raises(ConfigError, match=r"^f\.json: ") as found:
+        build(Outer, table, context="f.json")
+    assert str(found.value).isprintable()
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
 def test_a_pipe_is_no_toml_file(tmp_path):
     os.mkfifo(tmp_path / "a.toml")

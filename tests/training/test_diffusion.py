@@ -295,22 +295,40 @@ def test_a_damaged_cache_is_made_again(tiny, tmp_path):
     assert torch.equal(cached_latents(prepared, windows, pipeline, tmp_path)[0], first[0])
 
 
-def test_windows_shorter_than_the_dances_work_from_config_to_music(corpus, tmp_path):
-    """The default design with windows of 3 s; its overlap shrinks with the window."""
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("preset", "overlap_columns", "sizes"),
+    [
+        (
+            "default", 8,
+            ["model.vae.block_out_channels=[32,32,32]", "model.unet.block_out_channels=[32,32,32]"],
+        ),
+        (
+            "paper", 0,
+            [
+                "model.vae.block_out_channels=[32,32,32,32]", "model.vae.layers_per_block=1",
+                "model.unet.block_out_channels=[32,32,64,64]", "model.unet.layers_per_block=1",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_windows_of_3_s_work_from_config_to_music(corpus, tmp_path, preset, overlap_columns, sizes):
+    """Prepared data, VAE, diffusion, music: windows shorter than both designs' own."""
     (tmp_path / "short.toml").write_text("")
     config = read_train_config(
         tmp_path / "short.toml",
         [
-            "model.window_frames=128", "model.inference_steps=2", f"data.source={corpus}",
-            "model.vae.block_out_channels=[32,32,32]", "model.unet.block_out_channels=[32,32,32]",
-            "vae.loop.steps=1", "vae.loop.batch_size=2", "diffusion.loop.steps=1",
-            "diffusion.loop.batch_size=2",
+            f"model.preset={preset}", "model.window_frames=128", "model.inference_steps=2",
+            f"data.source={corpus}", "vae.loop.steps=1", "vae.loop.batch_size=2",
+            "diffusion.loop.steps=1", "diffusion.loop.batch_size=2", *sizes,
         ],
     )  # fmt: skip
-    assert config.model.overlap_columns == 8
+    if preset == "default":
+        assert config.model.overlap_columns == overlap_columns
     train_vae(config, tmp_path)
     train_diffusion(config, tmp_path)
     pipeline = DanceToMusicPipeline.from_pretrained(tmp_path / "model")
+    assert pipeline.settings.window_frames == 128
     for duration_s in (1.5, 8.0):
         music = pipeline(swaying_clip(duration_s=duration_s), genre="house")
         assert music.sound.duration_s == pytest.approx(duration_s)

@@ -2,8 +2,8 @@
 
 Prefixes and separators fall away, the side is read from a word or a character, and the rest is
 looked up in a table. Knows the names of CMU, ASF/AMC, Mixamo, Rokoko, Rigify, Auto-Rig Pro,
-Unreal, Unity, VRM, 3ds Max Biped, DAZ, Xsens, OptiTrack Motive, MPI-INF-3DHP, MMD and SMPL, and those
-of Spanish, Chinese and Japanese rigs.
+Unreal, Unity, VRM, 3ds Max Biped, DAZ, Xsens, OptiTrack Motive, MPI-INF-3DHP, MMD and SMPL, and
+those of Spanish, Chinese and Japanese rigs.
 """
 
 import re
