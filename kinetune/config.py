@@ -138,7 +138,6 @@ def build(cls: type[Config], table: Mapping[str, Any], *, context: str = "config
     except ConfigError as error:
         raise ConfigError(f"{context}: {error}") from error
     except UnicodeEncodeError as error:
-        # JSON may hold half of a character, such as \ud800.
         raise ConfigError(f"{context}: a text that is none ({error.reason})") from error
 
 
@@ -230,8 +229,19 @@ def _check_keys(hint: Any, value: object, *, context: str, path: str) -> None:  
 def _check_finite(value: object, *, key: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{key}: expected a finite number, found {value}")
+    if isinstance(value, str) and not _is_text(value):
+        raise ConfigError(f"{key}: expected text, found {_shortened(value)}")
     if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
         raise ConfigError(f"{key}: expected a number, found {_shortened(value)}")
+
+
+def _is_text(value: str) -> bool:
+    """Whether a string can be written: JSON may hold half of a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unknown_key(key: object, path: str, known: list[str]) -> str:

@@ -452,7 +452,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
     def _height(self) -> int:
         """H of the latent."""
         is_row = self.condition_encoder.config.get("mel_frames")
-        return 1 if is_row else int(self.unet.config.sample_size)
+        size = self.unet.config.sample_size
+        return 1 if is_row else int(size if isinstance(size, int) else size[0])
 
     def _noise(self, plan: WindowPlan, seed: int, bars_s: NDArray[np.float64]) -> Tensor:
         """Draw the first latent on the CPU, so that a seed means the same on every device."""

@@ -201,8 +201,12 @@ def _paper(config: ModelConfig) -> DanceToMusicPipeline:
         scaling_factor=0.18215,
     )
     crossed = len(config.unet.block_out_channels) - 1
+    rows, columns = (
+        size // frames_per_column(vae) for size in (config.n_mels, config.window_frames)
+    )
     unet = UNet2DConditionModel(
-        sample_size=config.window_frames // frames_per_column(vae),
+        # The published picture is square.
+        sample_size=rows if rows == columns else (rows, columns),
         in_channels=config.vae.latent_channels,
         out_channels=config.vae.latent_channels,
         layers_per_block=config.unet.layers_per_block,
