@@ -4,6 +4,7 @@ Conventions: seconds to the right; a page is the span from ``start_s`` to ``end_
 left is blue and the right orange. Dancers are drawn to scale: a metre is as long across as up.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,12 @@ from scipy.ndimage import gaussian_filter1d
 from kinetune import timebase
 from kinetune.model.conditioning.bars import bar_lines
 from kinetune.motion import kinematics, skeleton
-from kinetune.motion.beats.beat_grid import BeatGrid, motion_beats
+from kinetune.motion.beats.beat_grid import BeatGrid, motion_beats, observations
+from kinetune.motion.beats.event_lags import EVENT_KINDS, event_weights
+from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
+from kinetune.motion.beats.metrical_model import MetricalModel
+from kinetune.motion.beats.readings import Reading
+from kinetune.motion.beats.tempo import collect_evidence
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.group import Dancers, dancers_of, mean_joint_speed
 from kinetune.render.marks import Marks
@@ -148,6 +154,53 @@ def draw_speed(axes: "Axes", clip: Dancers, grid: BeatGrid, page: Page) -> None:
     axes.set_ylabel("m/s")
     axes.set_title("body: mean joint speed; lines: beats and bars", loc="left", fontsize=9)
     axes.legend(loc="upper right", fontsize=8, ncols=2, framealpha=0.85)
+
+
+def draw_events(axes: "Axes", clip: MotionClip, page: Page) -> None:
+    """Draw a row of dots for each kind of event; larger ones weigh more."""
+    for row, weights in enumerate(event_weights(clip).values()):
+        frames = np.flatnonzero(weights)
+        times_s, sizes = frames / ANALYSIS_FPS, weights[frames] / max(float(weights.max()), 1e-9)
+        inside = (times_s >= page.start_s) & (times_s <= page.end_s)
+        axes.scatter(
+            times_s[inside], np.full(inside.sum(), -row), s=4.0 + 90.0 * sizes[inside] ** 2,
+            color=_SPEED, alpha=0.55, lw=0,
+        )  # fmt: skip
+        axes.axhline(-row, color=_GRID, lw=0.5, zorder=0)
+    axes.set_yticks([-row for row in range(len(EVENT_KINDS))], EVENT_KINDS)
+    axes.set_ylim(-len(EVENT_KINDS) + 0.4, 0.6)
+    axes.set_title("events of the body; larger dots weigh more", loc="left", fontsize=9)
+
+
+def draw_activation(axes: "Axes", clip: MotionClip, page: Page) -> None:
+    """Draw how much the beat network believes in a beat at each moment."""
+    activation = MetricalModel(observations(clip, collect_evidence(clip))).activation
+    times_s = timebase.frame_times(len(activation), ANALYSIS_FPS)
+    axes.fill_between(times_s, activation, color=_SPEED, alpha=0.35, lw=0)
+    axes.plot(times_s, activation, color=_SPEED, lw=1.2)
+    axes.set_xlim(page.start_s, page.end_s)
+    axes.set_ylim(0.0, 1.1 * max(float(activation.max()), 1e-3))
+    axes.set_yticks([])
+    axes.set_title("beat activation of the network", loc="left", fontsize=9)
+
+
+def draw_reading_rows(axes: "Axes", readings: Sequence[Reading], page: Page) -> None:
+    """Draw a row for each reading: its beats as lines, the first of a bar tall, thick and red."""
+    for row, reading in enumerate(readings):
+        beats_s = timebase.beat_times(reading.bpm, reading.first_beat_s, page.end_s)
+        number = np.round((beats_s - reading.bar_start_s) * reading.bpm / 60.0) % reading.metre
+        for opens, height, width, colour in ((False, 0.22, 1.4, _BAR), (True, 0.4, 2.6, _BEAT)):
+            times_s = page.within(beats_s[(number == 0.0) == opens])
+            axes.vlines(times_s, -row - height, -row + height, color=colour, lw=width)
+    labels = [
+        f"{rank}: {reading.bpm:.0f} bpm, {reading.probability:.0%}"
+        for rank, reading in enumerate(readings, start=1)
+    ]
+    axes.set_yticks([-row for row in range(len(readings))], labels)
+    axes.set_ylim(-len(readings) + 0.4, 0.6)
+    axes.set_xlim(page.start_s, page.end_s)
+    title = "the most likely readings and their probability; red: the first beat of a bar"
+    axes.set_title(title, loc="left", fontsize=9)
 
 
 def draw_grid(axes: "Axes", grid: BeatGrid, page: Page) -> None:

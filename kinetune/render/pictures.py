@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kinetune import files, genres
 from kinetune.extras import extra
-from kinetune.motion.beats.beat_grid import group_beat_grid
+from kinetune.motion.beats.beat_grid import beat_grid, group_beat_grid
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.group import Dancers, dancers_of
 from kinetune.render.marks import Marks
@@ -109,6 +109,35 @@ def _dancer_panels(clip: Dancers) -> list[Panel]:
         return 2.1, lambda axes, page: panels.draw_dancers(axes, dancer, page, title=title)
 
     return [panel(dancer) for dancer in dancers[:_MAX_DANCERS]]
+
+
+def draw_readings(path: Path, clip: MotionClip, *, count: int = 2) -> None:
+    """Draw why a dance is read as it is: its events, the beat activation and the top readings.
+
+    Args:
+        path: PNG to write.
+        clip: The dance.
+        count: How many readings to draw.
+
+    Raises:
+        OutputError: The file can't be written.
+        MissingExtraError: matplotlib isn't installed.
+    """
+    from kinetune.render import panels
+
+    grid = beat_grid(clip)
+    shown = grid.readings[:count]
+    _draw(
+        path,
+        f"{clip.name}: {len(grid.readings)} readings of the beat",
+        clip.duration_s,
+        [
+            *_dancer_panels(clip),
+            (1.8, lambda axes, page: panels.draw_events(axes, clip, page)),
+            (1.3, lambda axes, page: panels.draw_activation(axes, clip, page)),
+            (0.3 + 0.5 * count, lambda axes, page: panels.draw_reading_rows(axes, shown, page)),
+        ],
+    )
 
 
 def draw_edit(

@@ -151,3 +151,19 @@ def test_the_composer_plays_for_a_group_too(couple, tmp_path):
     assert done.returncode == 0, done.stderr
     done = kinetune("again", "lead-together.json", cwd=tmp_path)
     assert "identical to the original" in done.stdout
+
+
+@pytest.mark.parametrize("take", ["03", "15"])
+def test_lead_and_follower_of_a_salsa_agree(shared_motions, tmp_path, take):
+    """Their steps are at 163 to 188 bpm; half of that is read, by both and together."""
+    import gzip
+
+    paths = [tmp_path / f"{dancer}.bvh" for dancer in (60, 61)]
+    for path in paths:
+        packed = shared_motions / "salsa" / f"{path.stem}_{take}_scaled.bvh.gz"
+        path.write_bytes(gzip.decompress(packed.read_bytes()))
+    done = kinetune("inspect", *paths, "--together", "--fps", 60, "--json")
+    found = json.loads(done.stdout)
+    for bpm in (found["bpm"], *(dancer["bpm"] for dancer in found["dancers"])):
+        assert 81.0 < bpm < 94.0
+        assert bpm == pytest.approx(found["bpm"], rel=0.04)

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from kinetune.audio.sound import Sound
 from kinetune.motion import kinematics, skeleton
 from kinetune.motion.beats.beat_grid import fixed_grid, motion_beats
+from kinetune.motion.beats.readings import Reading
 from kinetune.render import panels, pictures
 from kinetune.render.marks import Marks, Span
 from kinetune.render.panels import Page
@@ -166,3 +167,21 @@ def test_a_dance_alone_is_drawn(tmp_path, clip):
     pictures.draw_dance(tmp_path / "dance.png", clip)
     with Image.open(tmp_path / "dance.png") as picture:
         assert picture.size[0] == 1430
+
+
+def test_a_reading_is_drawn_as_its_beats_with_bars_in_red(axes):
+    readings = [Reading(120.0, 0.25, 0.75, 4, 0.6), Reading(60.0, 0.25, 0.25, 3, 0.2)]
+    panels.draw_reading_rows(axes, readings, PAGE)
+    plain, bars = (
+        [line[0][0] for line in collection.get_segments()] for collection in axes.collections[:2]
+    )
+    np.testing.assert_allclose(bars, [0.75, 2.75, 4.75])
+    np.testing.assert_allclose(np.sort(plain + bars), np.arange(0.25, 6.0, 0.5))
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["1: 120 bpm, 60%", "2: 60 bpm, 20%"]
+
+
+def test_the_picture_of_readings_is_written(clip, tmp_path):
+    pictures.draw_readings(tmp_path / "a.png", clip)
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size[0] > 1000

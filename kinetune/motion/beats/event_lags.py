@@ -85,7 +85,7 @@ def event_lags(clip: MotionClip, beats_s: Array) -> dict[str, EventLags]:
         beats_s: Its beats, seconds, ascending, (n,); two or more. Events before the first or after
             the last by more than half a beat are left out.
     """
-    return {kind: _lags(weights, beats_s) for kind, weights in _events(clip).items()}
+    return {kind: _lags(weights, beats_s) for kind, weights in event_weights(clip).items()}
 
 
 def pooled(each: Iterable[EventLags]) -> EventLags:
@@ -96,8 +96,8 @@ def pooled(each: Iterable[EventLags]) -> EventLags:
     return EventLags(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
 
-def _events(clip: MotionClip) -> dict[str, Array]:
-    """Weight of each kind's events at 60 frames a second, (T,)."""
+def event_weights(clip: MotionClip) -> dict[str, Array]:
+    """Return the weight of each kind's events at 60 frames per second, (T,), zero elsewhere."""
     fine = resample(clip, ANALYSIS_FPS)
     positions = kinematics.joint_positions(fine)
     speed = np.linalg.norm(kinematics.velocity(positions, ANALYSIS_FPS), axis=-1)
