@@ -31,7 +31,7 @@ from kinetune.audio.phase import integrated
 from kinetune.audio.sound import Sound, read_sound, resample, write_sound
 from kinetune.model.mel import MelVocoder
 from kinetune.model.pipeline import DanceToMusicPipeline
-from kinetune.training.vocoder import held_out_paths, spectrograms_of
+from kinetune.training.data.vocoder_crops import held_out_paths, spectrograms_of
 
 RATE_HZ = 44_100
 FFT_SIZES = (512, 1024, 2048, 4096)

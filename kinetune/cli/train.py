@@ -129,7 +129,8 @@ def vocoder(
     restart: _RESTART = False,
 ) -> None:
     """Train the vocoder (mel spectrogram to waveform); writes OUT/vocoder/model."""
-    from kinetune.training.vocoder import read_vocoder_config, train_vocoder
+    from kinetune.training.vocoder import train_vocoder
+    from kinetune.training.vocoder_config import read_vocoder_config
 
     settings = read_vocoder_config(config, set_ or ())
     with _Bar("vocoder", settings.loop.steps) as bar:

@@ -1,7 +1,7 @@
-"""What tells a network's log magnitudes from real ones, and so teaches it their grain.
+"""Discriminators that tell a vocoder's log magnitudes from real ones, trained beside it.
 
-A small convolutional network for each band's picture of middle and side; least squares (Mao et al.
-2017) and matched features (Larsen et al. 2016). It learns beside the network it judges.
+A small convolutional network for each band's spectrogram of middle and side; least squares (Mao et
+al. 2017) and feature matching (Larsen et al. 2016).
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ _MIDDLE, _SPREAD = -8.0, 3.0
 _CHANNELS = (16, 32, 64)
 
 
-class PictureJudge(nn.Module):
-    """Log magnitudes (B, 2, T, K) in; the features of every layer out, the verdicts last."""
+class SpectrogramDiscriminator(nn.Module):
+    """Log magnitudes (B, 2, T, K) in; the features of every layer out, the scores last."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,20 +30,20 @@ class PictureJudge(nn.Module):
             nn.utils.parametrizations.weight_norm(nn.Conv2d(a, b, (3, 5), stride=2, padding=(1, 2)))
             for a, b in pairwise(widths)
         )
-        self.verdict = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        self.score = nn.Conv2d(widths[-1], 1, 3, padding=1)
 
     def forward(self, level: Tensor) -> list[Tensor]:
-        """Return the features (B, C, T', K') of each layer, then the verdicts (B, 1, T', K')."""
+        """Return the features (B, C, T', K') of each layer, then the scores (B, 1, T', K')."""
         values = (level - _MIDDLE) / _SPREAD
         features = []
         for layer in self.layers:
             values = functional.leaky_relu(layer(values), 0.2)
             features.append(values)
-        return [*features, self.verdict(values)]
+        return [*features, self.score(values)]
 
 
 class Adversary:
-    """Judges of all bands, and how they learn.
+    """The discriminators of all bands, and how they learn.
 
     Args:
         bands: How many bands.
@@ -54,27 +54,28 @@ class Adversary:
     def __init__(self, bands: int, *, seed: int, learning_rate: float) -> None:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.judges = nn.ModuleList(PictureJudge() for _ in range(bands))
+            self.discriminators = nn.ModuleList(SpectrogramDiscriminator() for _ in range(bands))
         self.optimizer = torch.optim.AdamW(
-            self.judges.parameters(), lr=learning_rate, betas=(0.8, 0.99)
+            self.discriminators.parameters(), lr=learning_rate, betas=(0.8, 0.99)
         )
 
     def loss(self, generated: Sequence[Tensor], real: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Let the judges learn once; return what the network should make small.
+        """Train the discriminators by one step; return the losses of the network.
 
         Args:
             generated: The network's log magnitudes of each band, (B, 2, T, K).
             real: The true ones.
 
         Returns:
-            ``deceive``, how far the judges are from taking what is told for real; ``match``, the
-            distance of their features; ``judge``, their own loss.
+            ``adversarial``, how far the generated scores are from those of real ones;
+            ``feature_matching``, the distance of the features; ``discriminator``, the
+            discriminators' own loss.
         """
         self.optimizer.zero_grad()
         own = torch.zeros(())
         matched = []
-        for judge, fake, true in zip(self.judges, generated, real, strict=True):
-            seen, fake_features = judge(true), judge(fake.detach())
+        for discriminator, fake, true in zip(self.discriminators, generated, real, strict=True):
+            seen, fake_features = discriminator(true), discriminator(fake.detach())
             own = (
                 own
                 + (seen[-1].float() - 1.0).square().mean()
@@ -83,25 +84,36 @@ class Adversary:
             matched.append([layer.detach() for layer in seen[:-1]])
         own.backward()
         self.optimizer.step()
-        self.judges.requires_grad_(False)
-        deceive, match = torch.zeros(()), torch.zeros(())
-        for judge, fake, features in zip(self.judges, generated, matched, strict=True):
-            *layers, verdict = judge(fake)
-            deceive = deceive + (verdict.float() - 1.0).square().mean() / len(self.judges)
+        self.discriminators.requires_grad_(False)
+        adversarial, matching = torch.zeros(()), torch.zeros(())
+        for discriminator, fake, features in zip(
+            self.discriminators, generated, matched, strict=True
+        ):
+            *layers, score = discriminator(fake)
+            adversarial = adversarial + (score.float() - 1.0).square().mean() / len(
+                self.discriminators
+            )
             for layer, wanted in zip(layers, features, strict=True):
-                apart = (layer - wanted).float().abs().mean() / wanted.float().abs().mean()
-                match = match + apart / (len(layers) * len(self.judges))
-        self.judges.requires_grad_(True)
-        return {"deceive": deceive, "match": match, "judge": own.detach() / len(self.judges)}
+                distance = (layer - wanted).float().abs().mean() / wanted.float().abs().mean()
+                matching = matching + distance / (len(layers) * len(self.discriminators))
+        self.discriminators.requires_grad_(True)
+        return {
+            "adversarial": adversarial,
+            "feature_matching": matching,
+            "discriminator": own.detach() / len(self.discriminators),
+        }
 
     def save(self, path: Path) -> None:
-        """Write the judges' weights."""
+        """Write the discriminators' weights."""
         with atomic_file(path) as aside:
             save_file(
-                {name: value.contiguous() for name, value in self.judges.state_dict().items()},
+                {
+                    name: value.contiguous()
+                    for name, value in self.discriminators.state_dict().items()
+                },
                 aside,
             )
 
     def load(self, path: Path) -> None:
-        """Read the judges' weights; their optimiser begins anew."""
-        self.judges.load_state_dict(load_file(path))
+        """Read the discriminators' weights; their optimiser begins anew."""
+        self.discriminators.load_state_dict(load_file(path))

@@ -1,4 +1,4 @@
-"""Training the vocoder: true targets, a falling loss, judges, going on."""
+"""Training the vocoder: true targets, a falling loss, discriminators, going on."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -12,21 +12,23 @@ from kinetune.audio.sound import Sound
 from kinetune.audio.vocoder import VocoderConfig
 from kinetune.errors import ConfigError
 from kinetune.model.mel import MelVocoder
-from kinetune.model.pipeline import DanceToMusicPipeline
+from kinetune.model.presets import build_pipeline
 from kinetune.model.vae import posterior_of
-from kinetune.training import vocoder
+from kinetune.training import vocoder, vocoder_loss
+from kinetune.training.codec import read_codec
 from kinetune.training.config import LoopConfig
-from kinetune.training.data.recordings import decimation, mono_at
-from kinetune.training.discriminator import Adversary
-from kinetune.training.vocoder import (
-    Target,
-    VocoderTraining,
+from kinetune.training.data import vocoder_crops
+from kinetune.training.data.recordings import decimation, samples_at
+from kinetune.training.data.vocoder_crops import (
     held_out_paths,
     open_recordings,
-    read_vocoder_config,
-    target,
-    train_vocoder,
+    spectrograms_of,
 )
+from kinetune.training.discriminator import Adversary
+from kinetune.training.vocoder import starting_vocoder, train_vocoder
+from kinetune.training.vocoder_config import VocoderTraining, read_vocoder_config
+from kinetune.training.vocoder_loss import BandTarget, band_target
+from tests.model.conftest import tiny_stereo_config
 
 RATE_HZ = 44_100
 NETWORK = VocoderConfig(
@@ -77,17 +79,17 @@ def test_the_target_of_a_tone_is_its_level_and_its_phase_steps(number, hz):
     tone = np.stack(
         [0.25 * np.sin(2 * np.pi * hz * time_s), 0.05 * np.sin(2 * np.pi * hz * time_s)]
     )
-    told = target(band_samples(tone, band, 40), band)
+    target = band_target(band_samples(tone, band, 40), band)
     k = round(hz / band.bin_hz) - band.first
 
     # A Hann window loses up to 1.4 dB between two bins.
-    assert told.level[0, 0, 20, k] == pytest.approx(np.log(0.25), abs=0.17)
-    assert told.level[0, 1, 20, k] == pytest.approx(np.log(0.05), abs=0.17)
+    assert target.level[0, 0, 20, k] == pytest.approx(np.log(0.25), abs=0.17)
+    assert target.level[0, 1, 20, k] == pytest.approx(np.log(0.05), abs=0.17)
     turn = 2 * np.pi * (hz - (k + band.first) * band.bin_hz) * band.hop / RATE_HZ
-    assert told.along_time[0, 0, 20, k] == pytest.approx(np.cos(turn), abs=0.01)
-    assert told.along_time[1, 0, 20, k] == pytest.approx(np.sin(turn), abs=0.01)
+    assert target.phase_time[0, 0, 20, k] == pytest.approx(np.cos(turn), abs=0.01)
+    assert target.phase_time[1, 0, 20, k] == pytest.approx(np.sin(turn), abs=0.01)
     # The side is the middle, softer.
-    assert told.aside[0, 0, 20, k] == pytest.approx(1.0, abs=1e-3)
+    assert target.side_phase[0, 0, 20, k] == pytest.approx(1.0, abs=1e-3)
 
 
 def test_the_steps_along_the_bins_of_a_click_are_its_place_in_the_window():
@@ -95,22 +97,27 @@ def test_the_steps_along_the_bins_of_a_click_are_its_place_in_the_window():
     late = 40
     samples = np.zeros((2, 20 * band.hop + band.window))
     samples[:, band.window // 2 + 10 * band.hop + late] = 0.5
-    told = target(band_samples(samples, band, 20), band)
+    target = band_target(band_samples(samples, band, 20), band)
     # Frame 10 of the cut is frame 9 of the target: the first is there for its phase alone.
     turn = -2 * np.pi * late / band.window
 
-    np.testing.assert_allclose(told.along_bins[0, 0, 9, 50:150], np.cos(turn), atol=0.01)
-    np.testing.assert_allclose(told.along_bins[1, 0, 9, 50:150], np.sin(turn), atol=0.01)
+    np.testing.assert_allclose(target.phase_frequency[0, 0, 9, 50:150], np.cos(turn), atol=0.01)
+    np.testing.assert_allclose(target.phase_frequency[1, 0, 9, 50:150], np.sin(turn), atol=0.01)
 
 
 def test_angles_add_and_subtract_as_complex_numbers_do():
     first, second = torch.rand(2, 50) * 6.0
     one, other = (torch.stack([a.cos(), a.sin()]) for a in (first, second))
     for turned, angle in (
-        (vocoder._turn(one, other), first + second),
-        (vocoder._turn_back(one, other), first - second),
+        (vocoder_loss._add_angles(one, other), first + second),
+        (vocoder_loss._subtract_angles(one, other), first - second),
     ):
         torch.testing.assert_close(turned, torch.stack([angle.cos(), angle.sin()]))
+
+
+PARTS = (
+    "magnitude", "magnitude_slope", "patch_power", "phase_time", "phase_frequency", "side_phase",
+)  # fmt: skip
 
 
 def random_target(generator):
@@ -122,7 +129,7 @@ def random_target(generator):
 
     weights = torch.rand((2, 2, 8, 12), generator=generator)
     level = -5.0 * torch.rand((2, 2, 8, 12), generator=generator)
-    return Target(level, units(12), units(11), units(12), *weights)
+    return BandTarget(level, units(12), units(11), units(12), *weights)
 
 
 def test_the_loss_is_the_documented_sum(training):
@@ -131,48 +138,53 @@ def test_the_loss_is_the_documented_sum(training):
     weights = replace(
         training, energy_weight=0.3, slope_weight=0.7, phase_weight=0.9, side_weight=0.4
     )
-    wanted = [random_target(generator) for _ in range(3)]
-    predicted = [torch.rand((2, 8, 8, 12), generator=generator) - 0.5 for _ in wanted]
-    parts = vocoder.vocoder_loss(predicted, wanted, weights)
-    sums = dict.fromkeys(("level", "slope", "energy", "along_time", "along_bins", "aside"), 0.0)
-    for out, want in zip(predicted, wanted, strict=True):
+    targets = [random_target(generator) for _ in range(3)]
+    predicted = [torch.rand((2, 8, 8, 12), generator=generator) - 0.5 for _ in targets]
+    parts = vocoder_loss.vocoder_loss(predicted, targets, weights)
+    sums = dict.fromkeys(tuple(PARTS), 0.0)
+    for out, target in zip(predicted, targets, strict=True):
         level = torch.stack([out[:, :, 0], out[:, :, 1]], dim=1)
-        error = (level - want.level).abs()
-        step = ((level - want.level)[:, :, 1:] - (level - want.level)[:, :, :-1]).abs()
+        error = (level - target.level).abs()
+        step = ((level - target.level)[:, :, 1:] - (level - target.level)[:, :, :-1]).abs()
         power = [
-            (2.0 * x).exp().reshape(2, 2, 2, 4, 2, 6).mean(dim=(3, 5)) for x in (level, want.level)
+            (2.0 * x).exp().reshape(2, 2, 2, 4, 2, 6).mean(dim=(3, 5))
+            for x in (level, target.level)
         ]
         energy = (0.5 * ((power[0] + 1e-10).log() - (power[1] + 1e-10).log())).abs()
-        for name, value in (("level", error), ("slope", step), ("energy", energy)):
+        for name, value in (
+            ("magnitude", error), ("magnitude_slope", step), ("patch_power", energy),
+        ):  # fmt: skip
             sums[name] += (value[:, 0].mean() + 0.4 * value[:, 1].mean()) / 2 / 3
         angles = [out[:, :, 2:4], out[:, :, 4:6], out[:, :, 6:8]]
         for name, angle, unit, weight, skip in (
-            ("along_time", angles[0], want.along_time, want.weight, 0),
-            ("along_bins", angles[1], want.along_bins, want.weight, 1),
-            ("aside", angles[2], want.aside, want.side_weight, 0),
+            ("phase_time", angles[0], target.phase_time, target.weight, 0),
+            ("phase_frequency", angles[1], target.phase_frequency, target.weight, 1),
+            ("side_phase", angles[2], target.side_phase, target.side_weight, 0),
         ):
             apart = (angle[:, :, 0, skip:] - unit[0]) ** 2 + (angle[:, :, 1, skip:] - unit[1]) ** 2
             sums[name] += (weight[..., skip:] * apart).mean() / 3
     for name, value in sums.items():
         torch.testing.assert_close(parts[name], value, msg=name)
-    phase = sums["along_time"] + sums["along_bins"] + 0.4 * sums["aside"]
-    total = sums["level"] + 0.3 * sums["energy"] + 0.7 * sums["slope"] + 0.9 * phase
+    magnitude, slope, patch_power, time, frequency, side = (sums[name] for name in PARTS)
+    total = magnitude + 0.3 * patch_power + 0.7 * slope + 0.9 * (time + frequency + 0.4 * side)
     torch.testing.assert_close(parts["loss"], total)
 
 
-def test_the_judges_see_the_levels_of_half_the_batch_and_their_weights_count(training):
+def test_discriminators_see_the_levels_of_half_the_batch_and_their_weights_count(training):
     seen = {}
 
-    class Judges:
+    class Discriminators:
         def loss(self, generated, real):
             seen.update(generated=generated, real=real)
-            return {"deceive": torch.tensor(2.0), "match": torch.tensor(3.0)}
+            return {"adversarial": torch.tensor(2.0), "feature_matching": torch.tensor(3.0)}
 
-    weights = replace(training, adversarial_weight=0.5, matching_weight=0.1)
+    weights = replace(training, adversarial_weight=0.5, feature_matching_weight=0.1)
     generator = torch.Generator().manual_seed(0)
     predicted = [torch.rand((3, 8, 8, 12), generator=generator)]
     target_of = SimpleNamespace(level=torch.rand((3, 2, 8, 12), generator=generator))
-    parts = vocoder._opposed({"loss": torch.tensor(1.0)}, predicted, [target_of], Judges(), weights)
+    parts = vocoder._with_adversarial(
+        {"loss": torch.tensor(1.0)}, predicted, [target_of], Discriminators(), weights
+    )
     torch.testing.assert_close(parts["loss"], torch.tensor(1.0 + 0.5 * (2.0 + 0.1 * 3.0)))
     for side in (0, 1):
         torch.testing.assert_close(seen["generated"][0][:, side], predicted[0][:2, :, side])
@@ -182,20 +194,20 @@ def test_the_judges_see_the_levels_of_half_the_batch_and_their_weights_count(tra
 def test_each_version_of_the_codec_begins_its_windows_elsewhere_after_silence(
     tiny_model, monkeypatch
 ):
-    model = DanceToMusicPipeline.from_pretrained(tiny_model)
+    codec = read_codec(str(tiny_model))
     asked = []
 
     def posterior(vae, windows):
         asked.append(windows)
         return posterior_of(vae, windows)
 
-    monkeypatch.setattr(vocoder, "posterior_of", posterior)
+    monkeypatch.setattr(vocoder_crops, "posterior_of", posterior)
     noise = 0.3 * np.random.default_rng(0).normal(size=RATE_HZ).astype(np.float32)
-    made = vocoder.spectrograms_of(Sound(noise, RATE_HZ), model, 2)
-    mel = model.mel.encode(mono_at(Sound(noise, RATE_HZ), model.mel.settings.rate_hz))[0]
+    made = spectrograms_of(Sound(noise, RATE_HZ), codec, 2)
+    mel = codec.mel.encode(samples_at(Sound(noise, RATE_HZ), codec.mel.settings.rate_hz, 1))[0]
     assert made.shape == (3, *mel.shape)
     np.testing.assert_allclose(made[0], mel.clamp(-1.0, 1.0), atol=1e-3)
-    for windows, ahead in zip(asked, (0, vocoder._CODEC_FRAMES // 2 + 1), strict=True):
+    for windows, ahead in zip(asked, (0, vocoder_crops._CODEC_FRAMES // 2 + 1), strict=True):
         strip = windows.transpose(0, 1).flatten(1)
         torch.testing.assert_close(strip[:, ahead : ahead + mel.shape[1]], mel)
         # Silence, before and behind, is the lowest value of a spectrogram.
@@ -226,7 +238,7 @@ def test_going_on_gives_what_an_unbroken_run_gives(training, tmp_path):
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
-def test_judges_learn_beside_it_from_a_trained_vocoder(training, tmp_path):
+def test_discriminators_learn_beside_a_trained_vocoder(training, tmp_path):
     train_vocoder(replace(training, loop=replace(training.loop, steps=2)), tmp_path / "first")
     second = replace(
         training,
@@ -236,34 +248,67 @@ def test_judges_learn_beside_it_from_a_trained_vocoder(training, tmp_path):
     )
     train_vocoder(second, tmp_path / "second")
 
-    assert (tmp_path / "second" / "vocoder" / "judges.safetensors").is_file()
+    assert (tmp_path / "second" / "vocoder" / "discriminators.safetensors").is_file()
     log = (tmp_path / "second" / "vocoder" / "log.jsonl").read_text().splitlines()
-    assert '"deceive"' in log[-1]
+    assert '"adversarial"' in log[-1]
     with pytest.raises(ConfigError, match="expected VocoderConfig"):
         train_vocoder(replace(second, network=VocoderConfig(mel_bands=32)), tmp_path / "third")
 
 
-def test_judges_learn_to_tell_smooth_levels_from_noisy_ones():
+def test_going_on_for_other_spectrograms_only_their_reader_is_new(training, tmp_path):
+    train_vocoder(replace(training, loop=replace(training.loop, steps=2)), tmp_path / "first")
+    start = tmp_path / "first" / "vocoder" / "model"
+    wider = replace(training, start=str(start), network=replace(NETWORK, mel_bands=40))
+    begun = starting_vocoder(wider, crops=None).state_dict()
+    trained = MelVocoder.from_pretrained(start).float().state_dict()
+    changed = {name for name in begun if not torch.equal(begun[name], trained[name])}
+
+    assert changed == {"network.inlet.product.weight"}
+    assert begun["network.inlet.product.weight"].shape == (16, 3 * 40)
+
+
+def test_spectrograms_with_other_rows_are_refused(training, tmp_path):
+    wider = replace(training, network=replace(NETWORK, mel_bands=40))
+    with pytest.raises(ConfigError, match="have 32 rows, found 40"):
+        train_vocoder(wider, tmp_path / "run")
+
+
+def test_a_runs_codec_is_its_spectrogram_and_its_vae(tmp_path):
+    stereo = build_pipeline(tiny_stereo_config())
+    stereo.vae.save_pretrained(tmp_path / "vae" / "model")
+    stereo.mel.save_pretrained(tmp_path / "vae" / "mel")
+    codec = read_codec(str(tmp_path))
+    generator = torch.Generator().manual_seed(0)
+    sound = Sound(0.1 * torch.randn(RATE_HZ, 2, generator=generator).numpy(), RATE_HZ)
+    versions = spectrograms_of(sound, codec, 1)
+
+    assert codec.mel.settings == stereo.mel.settings
+    expected = stereo.mel.encode(torch.from_numpy(sound.samples.T)[None])
+    assert versions.shape == (2, 320, expected.shape[-1])
+    np.testing.assert_allclose(versions[0], expected[0], atol=1e-3)
+
+
+def test_discriminators_learn_to_tell_smooth_levels_from_noisy_ones():
     generator = torch.Generator().manual_seed(0)
     adversary = Adversary(1, seed=0, learning_rate=3e-3)
     smooth = [torch.full((2, 2, 24, 32), -8.0)]
     losses = []
     for _ in range(25):
         grainy = [-8.0 + torch.randn((2, 2, 24, 32), generator=generator)]
-        losses.append(float(adversary.loss(smooth, grainy)["judge"]))
+        losses.append(float(adversary.loss(smooth, grainy)["discriminator"]))
 
     assert losses[-1] < 0.3 * losses[0]
 
 
 def test_what_is_held_out_stays_held_out_as_the_corpus_grows(training, tmp_path, tiny_model):
-    model = DanceToMusicPipeline.from_pretrained(tiny_model)
+    codec = read_codec(str(tiny_model))
     half = replace(training, held_out=2)
-    before = open_recordings(half, model, tmp_path / "run", held_out=True).names
-    learned = open_recordings(half, model, tmp_path / "run", held_out=False).names
+    before = open_recordings(half, codec, tmp_path / "run", held_out=True).names
+    learned = open_recordings(half, codec, tmp_path / "run", held_out=False).names
     audio = tmp_path / "corpus" / "audio"
     for number in range(3, 6):
         (audio / f"{number}.flac").write_bytes((audio / "0.flac").read_bytes())
-    after = open_recordings(half, model, tmp_path / "run", held_out=True).names
+    after = open_recordings(half, codec, tmp_path / "run", held_out=True).names
 
     assert set(before).isdisjoint(learned)
     assert set(before) <= set(after)
@@ -278,14 +323,15 @@ def test_a_corpus_at_another_rate_is_refused(training, tmp_path):
         train_vocoder(training, tmp_path / "run")
 
 
-@pytest.mark.parametrize("name", ["vocoder", "vocoder-adversarial"])
-def test_the_recipes_can_be_read(name):
+@pytest.mark.parametrize("prefix", ["vocoder", "stereo-vocoder"])
+@pytest.mark.parametrize("suffix", ["", "-adversarial"])
+def test_the_recipes_can_be_read(prefix, suffix):
     from tests.conftest import REPOSITORY
 
-    training = read_vocoder_config(REPOSITORY / "configs" / f"{name}.toml")
+    training = read_vocoder_config(REPOSITORY / "configs" / f"{prefix}{suffix}.toml")
 
-    assert training.network == VocoderConfig()
-    assert (training.adversarial_weight > 0.0) == (name != "vocoder")
+    assert training.network == VocoderConfig(mel_bands=128 if prefix == "vocoder" else 320)
+    assert (training.adversarial_weight > 0.0) == bool(suffix)
 
 
 @pytest.mark.parametrize(

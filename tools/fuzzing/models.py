@@ -62,7 +62,7 @@ def _read_beat_config(path: Path) -> object:
 
 
 def _read_vocoder_config(path: Path) -> object:
-    from kinetune.training.vocoder import read_vocoder_config
+    from kinetune.training.vocoder_config import read_vocoder_config
 
     return read_vocoder_config(path)
 

@@ -92,14 +92,17 @@ def cache_recordings(
         if sound.rate_hz != config.rate_hz:
             raise ConfigError(f"{path}: expected {config.rate_hz} Hz, found {sound.rate_hz}")
         for factor in {decimation(band) for band in config.bands}:
-            _write(_sound_path(folder, path.stem, factor), _middle_and_side(sound, factor))
+            if not _sound_path(folder, path.stem, factor).is_file():
+                _write(_sound_path(folder, path.stem, factor), _middle_and_side(sound, factor))
         _write(folder / f"{path.stem}-mel.npy", spectrograms(sound))
     return Recordings(folder, tuple(names))
 
 
-def mono_at(sound: Sound, rate_hz: int) -> torch.Tensor:
-    """Return the mean of the channels at another rate, (1, N)."""
-    return torch.from_numpy(resample(to_mono(sound), rate_hz).samples)[None]
+def samples_at(sound: Sound, rate_hz: int, channels: int) -> torch.Tensor:
+    """Return the samples at another rate: (1, N) for one channel, (1, 2, N) for two."""
+    if channels == 1 or sound.samples.ndim == 1:
+        return torch.from_numpy(resample(to_mono(sound), rate_hz).samples)[None]
+    return torch.from_numpy(resample(sound, rate_hz).samples.T.copy())[None]
 
 
 def _middle_and_side(sound: Sound, factor: int) -> NDArray[np.int16]:
