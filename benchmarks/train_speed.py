@@ -170,6 +170,8 @@ def random_windows(
         torch.randn(count, frames, 6, generator=generator),
         torch.arange(count) % 10,
         *[torch.ones(count)] * 3,
+        torch.zeros(count, 1, 36),
+        torch.ones(count),
     )
     channels, columns = pipeline.unet.config.in_channels, pipeline.unet.config.sample_size
     clean = torch.randn(count, channels, 1, columns, generator=generator)

@@ -45,7 +45,7 @@ stand under the terms of what lies there.
 motion/<id>.npz     poses (T, 156) axis-angle, trans (T, 3) metres, z up, mocap_framerate
 audio/<id>.flac     the music of that dance
 manifest.jsonl      one item a line: id, genre, bpm, beats_s, downbeats_s, energy, duration_s, seed,
-                    source, metre
+                    source, metre, tonic (pitch class of the key), chords (start, bass, tones)
 """
 
 
@@ -79,10 +79,20 @@ class PairSettings:
 
 
 @config.settings
+class CorpusChord:
+    """A chord of an item's music, until the next begins; pitch classes, 0 is C."""
+
+    start_s: float
+    bass: int
+    tones: tuple[int, ...]
+
+
+@config.settings
 class CorpusItem:
     """A line of a manifest; ``motion`` and ``audio`` are paths within the corpus.
 
-    ``source`` is what the dance was made of: ``phrases``, ``library`` or ``clips``.
+    ``source`` is what the dance was made of: ``phrases``, ``library`` or ``clips``. ``tonic`` is
+    the pitch class of the music's key; older corpora don't know it, nor the chords.
     """
 
     id: str
@@ -95,6 +105,8 @@ class CorpusItem:
     seed: config.CountOrZero
     source: str = PHRASES
     metre: Literal[3, 4] = 4
+    tonic: int | None = None
+    chords: tuple[CorpusChord, ...] = ()
 
     def __post_init__(self) -> None:
         if not files.is_plain_name(self.id):
@@ -281,8 +293,9 @@ def _make_item(job: _Job) -> None:
     write_sound(job.folder / "audio" / f"{name}.flac", pair.sound)
     item = CorpusItem(
         name, pair.genre, pair.bpm, _round(pair.beats_s), _round(pair.downbeats_s),
-        _round(pair.dance.energy), pair.clip.duration_s, pair.seed, pair.source,
-        pair.metre,
+        _round(pair.dance.energy), pair.clip.duration_s, pair.seed, pair.source, pair.metre,
+        pair.tonic,
+        tuple(CorpusChord(round(c.start_s, 6), c.bass, c.tones) for c in pair.chords),
     )  # fmt: skip
     files.write_text(job.item_path, json.dumps(asdict(item)) + "\n")
 

@@ -21,6 +21,7 @@ from kinetune.corpus.choreography.dance import Dance, DanceRequest
 from kinetune.corpus.choreography.labelled_dances import labelled_dances
 from kinetune.corpus.choreography.time_warp import warp_to_beats
 from kinetune.corpus.composition.composer import compose
+from kinetune.corpus.composition.music_score import ChordSpan
 from kinetune.corpus.rendering.mixer import render
 from kinetune.corpus.styles.style import style_of
 from kinetune.errors import ConfigError
@@ -41,7 +42,7 @@ PHRASES, LIBRARY, CLIPS = "phrases", "library", "clips"
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A dance and its music."""
+    """A dance and its music; ``tonic`` is the key's pitch class, 0 is C."""
 
     id: str
     genre: str
@@ -50,6 +51,8 @@ class Pair:
     dance: Dance
     sound: Sound
     source: str = PHRASES
+    tonic: int = 0
+    chords: tuple[ChordSpan, ...] = ()
 
     @property
     def clip(self) -> MotionClip:
@@ -129,8 +132,12 @@ def make_pair(  # noqa: PLR0913 - what a pair is asked to be, by name
         request = DanceRequest(vocabulary, tempo, duration_s, fps=fps, metre=metre)
         dance = choreograph(seed, request)
         dance = replace(dance, genre=code)
-    sound = render(compose(dance, seed), rate_hz, channels=channels)
-    return Pair(f"{code.lower()}-{seed:08d}", code, tempo, seed, dance, sound, source)
+    score = compose(dance, seed)
+    sound = render(score, rate_hz, channels=channels)
+    return Pair(
+        f"{code.lower()}-{seed:08d}", code, tempo, seed, dance, sound, source, score.key,
+        score.chords,
+    )  # fmt: skip
 
 
 @cache

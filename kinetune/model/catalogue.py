@@ -125,8 +125,9 @@ def _settings(configs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     height = 1 if "mel_frames" in configs["condition_encoder"] else columns
     return {
         "preset": pipeline["preset"],
-        "block_out_channels": list(unet["block_out_channels"]),
-        "cross_attention_dim": unet["cross_attention_dim"],
+        # A transformer has the same width throughout, and no cross-attention.
+        "block_out_channels": list(unet.get("block_out_channels") or [unet["width"]]),
+        "cross_attention_dim": unet.get("cross_attention_dim", 0),
         "latent_shape": [unet["in_channels"], height, columns],
         "vae_block_out_channels": list(vae["block_out_channels"]),
         "train_steps": configs["scheduler"]["num_train_timesteps"],

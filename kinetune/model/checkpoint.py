@@ -39,7 +39,11 @@ COMPONENTS = {
 # name here, and an alias in its module, so that older checkpoints load.
 CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
     "vae": (("kinetune.model.vae", "MelVAE"), ("diffusers", "AutoencoderKL")),
-    "unet": (("kinetune.model.unet", "DanceUNet"), ("diffusers", "UNet2DConditionModel")),
+    "unet": (
+        ("kinetune.model.unet", "DanceUNet"),
+        ("kinetune.model.transformer", "DanceTransformer"),
+        ("diffusers", "UNet2DConditionModel"),
+    ),
     "condition_encoder": (
         ("kinetune.model.condition", "DanceCondition"),
         ("kinetune.model.condition", "PaperCondition"),
@@ -62,6 +66,7 @@ _INDEX_KEYS = ("_class_name", "_diffusers_version", "_name_or_path", "settings")
 # No design needs more; a larger number would keep the loader busy for hours.
 _LARGEST = {
     "layers_per_block": 32,
+    "layers": 64,
     "coarse_blocks": 32,
     "fine_blocks": 32,
     "num_train_timesteps": 100_000,

@@ -9,7 +9,7 @@ network need not learn the alignment, and a few tokens for cross-attention.
 Axes: B batch, T motion frames, F features, L mel frames, W latent columns, D condition width.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kinetune import genres, timebase
+from kinetune.model.conditioning.harmony import HARMONY_CHANNELS, Harmony, harmony_channels
 from kinetune.model.layers import ResBlock, TimeConv, sinusoid
 from kinetune.motion.features import genre_one_hot
 
@@ -40,6 +41,7 @@ class DanceInput:
         level: Level of each bar, see :mod:`kinetune.model.conditioning.dynamics`, at 30 fps, (T,);
             empty if there is none.
         metre: Beats per bar.
+        harmony: Key and chords of the music; None if they are free.
     """
 
     features: Tensor
@@ -48,6 +50,7 @@ class DanceInput:
     bar_start_s: float
     level: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     metre: int = timebase.BEATS_IN_BAR
+    harmony: Harmony | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ class ConditionBatch:
         keep_motion: 1 where the motion is given, 0 where it is dropped, (B,).
         keep_grid: The same for the beat grid, (B,).
         keep_genre: The same for the genre, (B,).
+        harmony: (B, L, 36), see :func:`~kinetune.model.conditioning.harmony.harmony_channels`;
+            (B, 1, 36) for encoders that don't read it.
+        keep_harmony: The same for the harmony, (B,).
     """
 
     features: Tensor
@@ -69,11 +75,13 @@ class ConditionBatch:
     keep_motion: Tensor
     keep_grid: Tensor
     keep_genre: Tensor
+    harmony: Tensor
+    keep_harmony: Tensor
 
     def dropped(self) -> "ConditionBatch":
         """Return the same windows with all conditions dropped, for classifier-free guidance."""
         none = torch.zeros_like(self.keep_motion)
-        return ConditionBatch(self.features, self.grid, self.genre, none, none, none)
+        return replace(self, keep_motion=none, keep_grid=none, keep_genre=none, keep_harmony=none)
 
     def to(self, device: torch.device | str) -> "ConditionBatch":
         """Return the batch on another device."""
@@ -81,14 +89,7 @@ class ConditionBatch:
 
     def parts(self) -> tuple[Tensor, ...]:
         """Return the tensors in the order of the fields."""
-        return (
-            self.features,
-            self.grid,
-            self.genre,
-            self.keep_motion,
-            self.keep_grid,
-            self.keep_genre,
-        )
+        return tuple(getattr(self, part.name) for part in fields(self))
 
 
 def stack(batches: "list[ConditionBatch]") -> ConditionBatch:
@@ -169,7 +170,8 @@ class PaperCondition(ModelMixin, ConfigMixin):
         hot = torch.from_numpy(genre_one_hot(dance.genre, count))
         rows = torch.cat([rows, hot], dim=-1)  # (T, F) -> (T, F + 10)
         index = torch.tensor([genres.genre_index(dance.genre)])
-        return ConditionBatch(rows[None], torch.zeros(1, 1, GRID_CHANNELS), index, *_keep_all())
+        grid = torch.zeros(1, 1, GRID_CHANNELS)
+        return ConditionBatch(rows[None], grid, index, *_keep_all(), *_no_harmony())
 
     def forward(self, batch: ConditionBatch) -> dict[str, Tensor]:
         """Return the denoiser's keyword arguments; dropping shows the network zeros."""
@@ -188,6 +190,7 @@ class DanceCondition(ModelMixin, ConfigMixin):
         columns_per_token: Latent columns averaged into one cross-attention token.
         sample_rate_hz: Rate of the sound behind the mel frames.
         hop_length: Samples a mel frame.
+        reads_harmony: Whether the harmony lane is a condition.
     """
 
     @register_to_config
@@ -200,6 +203,7 @@ class DanceCondition(ModelMixin, ConfigMixin):
         columns_per_token: int = 4,
         sample_rate_hz: int = timebase.SAMPLE_RATE_HZ,
         hop_length: int = timebase.HOP_LENGTH,
+        reads_harmony: bool = False,
     ) -> None:
         super().__init__()
         self.motion_in = TimeConv(
@@ -215,6 +219,9 @@ class DanceCondition(ModelMixin, ConfigMixin):
         self.no_grid = nn.Parameter(torch.zeros(channels))
         self.genre = nn.Embedding(len(genres.CODES) + 1, channels)
         self.token_in = nn.Linear(channels, channels)
+        if reads_harmony:
+            self.harmony_in = nn.Linear(HARMONY_CHANNELS * frames_per_column, channels)
+            self.no_harmony = nn.Parameter(torch.zeros(channels))
 
     @property
     def mel_rate_hz(self) -> float:
@@ -231,7 +238,14 @@ class DanceCondition(ModelMixin, ConfigMixin):
         motion, on_grid, genre = _keep_all()
         if len(dance.beats_s) < 2:
             on_grid = torch.zeros(1)
-        return ConditionBatch(rows[None], grid[None], index, motion, on_grid, genre)
+        harmony, keep_harmony = _no_harmony()
+        if self.config.reads_harmony and dance.harmony is not None:
+            harmony, keep_harmony = harmony_channels(dance.harmony, times)[None], torch.ones(1)
+        elif self.config.reads_harmony:
+            harmony = torch.zeros(1, count, HARMONY_CHANNELS)
+        return ConditionBatch(
+            rows[None], grid[None], index, motion, on_grid, genre, harmony, keep_harmony
+        )
 
     def forward(self, batch: ConditionBatch) -> dict[str, Tensor]:
         """Return the denoiser's arguments: columns (B, D, W), tokens (B, S, D), vector (B, D)."""
@@ -243,6 +257,10 @@ class DanceCondition(ModelMixin, ConfigMixin):
         columns = _or_absent(motion, self.no_motion, batch.keep_motion) + _or_absent(
             grid, self.no_grid, batch.keep_grid
         )
+        if self.config.reads_harmony:
+            folded = batch.harmony.reshape(len(batch.harmony), motion.shape[-1], -1)
+            harmony = self.harmony_in(folded).transpose(1, 2)
+            columns = columns + _or_absent(harmony, self.no_harmony, batch.keep_harmony)
         unknown = torch.full_like(batch.genre, len(genres.CODES))
         genre = self.genre(torch.where(batch.keep_genre > 0.5, batch.genre, unknown))
         return {
@@ -267,3 +285,7 @@ def _or_absent(value: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
 
 def _keep_all() -> tuple[Tensor, Tensor, Tensor]:
     return torch.ones(1), torch.ones(1), torch.ones(1)
+
+
+def _no_harmony() -> tuple[Tensor, Tensor]:
+    return torch.zeros(1, 1, HARMONY_CHANNELS), torch.zeros(1)

@@ -117,12 +117,12 @@ class _Attention(nn.Module):
             part.view(batch, -1, self.heads, channels // self.heads).transpose(1, 2)
             for part in (self.query(rows), *self.key_value(context).chunk(2, dim=-1))
         )
-        attended = _attend(query, key, value)
+        attended = attend(query, key, value)
         result: Tensor = self.out(attended.transpose(1, 2).reshape(batch, width, channels))
         return result
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Return scaled dot-product attention, (B, heads, W, D) each, softmax in float32.
 
     Plain products where bfloat16 is trained on a CPU: for 16 windows of 128 columns PyTorch 2.13's

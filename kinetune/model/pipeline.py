@@ -33,6 +33,7 @@ from kinetune.model.conditioning.control_score import (
     scale_times,
 )
 from kinetune.model.conditioning.dynamics import apply_dynamics
+from kinetune.model.conditioning.harmony import Harmony
 from kinetune.model.conditioning.window_conditions import (
     WindowConditions,
     dance_input,
@@ -161,6 +162,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         loop: bool = False,
         hold_tempo: bool | None = None,
         score: ControlScore | None = None,
+        harmony: Harmony | None = None,
         progress: Progress | None = None,
     ) -> DanceMusic:
         """Return music for ``clip``.
@@ -178,6 +180,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
                 tempo of a grid that is given.
             score: Genres and energy by section, accents and silences; times within the loop if
                 there is one.
+            harmony: Key and chords of the music, times as in the dance; free if None. Only models
+                whose condition encoder reads the harmony follow it, and no loops yet.
             progress: Called after every denoising step.
 
         Raises:
@@ -195,7 +199,9 @@ class DanceToMusicPipeline(DiffusionPipeline):
         stretched = score if fitted is None else scale_times(score, fitted.stretch)
         plan = self.plan(clip.duration_s, fitted)
         conditions = (
-            self.prepare_conditions(clip, beats, genre, plan, score=score, guided=options.guided)
+            self.prepare_conditions(
+                clip, beats, genre, plan, score=score, harmony=harmony, guided=options.guided
+            )
             if fitted is None
             else self._loop_conditions(fitted, genre, plan, stretched, guided=options.guided)
         )
@@ -253,6 +259,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         guided: bool,
         from_s: float = 0.0,
         score: ControlScore | None = None,
+        harmony: Harmony | None = None,
     ) -> WindowConditions:
         """Return the conditions of every window of a plan.
 
@@ -264,9 +271,10 @@ class DanceToMusicPipeline(DiffusionPipeline):
             guided: Whether to add the unconditional input.
             from_s: Time in the dance of the plan's first column.
             score: A fitted score.
+            harmony: Key and chords; free if None.
         """
         score = score or ControlScore()
-        dance = dance_input(self.normaliser, clip, grid, genre, score=score)
+        dance = dance_input(self.normaliser, clip, grid, genre, score=score, harmony=harmony)
         weights = genre_weights(score, dance.genre, from_s + self._column_times(plan))
         conditions, uncond = genre_conditions(
             self.condition_encoder, dance, weights, self._starts_s(plan, from_s), guided=guided

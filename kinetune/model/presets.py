@@ -9,7 +9,7 @@ untrained pipeline from it. Sources: Tan et al. 2023 and its published code for 
 
 from collections.abc import Callable
 from dataclasses import field, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from diffusers import (
@@ -25,6 +25,7 @@ from kinetune.model.condition import DanceCondition, PaperCondition
 from kinetune.model.mel import Mel, StereoMel
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.pipeline import DanceToMusicPipeline
+from kinetune.model.transformer import DanceTransformer
 from kinetune.model.unet import DanceUNet
 from kinetune.model.vae import MelVAE, frames_per_column
 
@@ -52,6 +53,15 @@ class UNetConfig:
 
 
 @settings
+class TransformerConfig:
+    """Figures of the denoiser where it is a transformer."""
+
+    width: Count = 512
+    layers: Count = 10
+    heads: Count = 8
+
+
+@settings
 class ModelConfig:
     """Every figure of a pipeline.
 
@@ -64,7 +74,10 @@ class ModelConfig:
         guidance_scale: Classifier-free guidance where the caller names none; 1 is none.
         training_lufs: Integrated loudness of the training music, LUFS.
         vae: Figures of the VAE.
-        unet: Figures of the denoiser.
+        denoiser: What denoises: ``unet`` or, not under ``paper``, ``transformer``.
+        unet: Figures of the UNet; ``condition_channels`` also of the transformer's conditions.
+        transformer: Figures of the transformer.
+        harmony: Whether key and chords are a condition; not under ``paper``.
     """
 
     preset: str = "default"
@@ -75,7 +88,10 @@ class ModelConfig:
     guidance_scale: NonNegative = 2.0
     training_lufs: float = -19.0
     vae: VaeConfig = field(default_factory=VaeConfig)
+    denoiser: Literal["unet", "transformer"] = "unet"
     unet: UNetConfig = field(default_factory=UNetConfig)
+    transformer: TransformerConfig = field(default_factory=TransformerConfig)
+    harmony: bool = False
 
 
 def preset_config(name: str) -> ModelConfig:
@@ -154,16 +170,9 @@ def _one_dimensional(config: ModelConfig, mel: Mel | StereoMel) -> DanceToMusicP
         channels=config.unet.condition_channels,
         sample_rate_hz=mel.settings.rate_hz,
         hop_length=mel.settings.hop_length,
+        reads_harmony=config.harmony,
     )
-    unet = DanceUNet(
-        in_channels=config.vae.latent_channels,
-        sample_size=config.window_frames // per_column,
-        block_out_channels=config.unet.block_out_channels,
-        layers_per_block=config.unet.layers_per_block,
-        condition_channels=config.unet.condition_channels,
-        cross_attention_dim=config.unet.condition_channels,
-        attention_levels=(False,) + (True,) * (len(config.unet.block_out_channels) - 1),
-    )
+    unet = _one_dimensional_denoiser(config, config.window_frames // per_column)
     # On the CPU even where the networks are built without memory: it counts, it doesn't learn.
     with torch.device("cpu"):
         scheduler = DPMSolverMultistepScheduler(
@@ -185,7 +194,30 @@ def _one_dimensional(config: ModelConfig, mel: Mel | StereoMel) -> DanceToMusicP
     )
 
 
+def _one_dimensional_denoiser(config: ModelConfig, columns: int) -> DanceUNet | DanceTransformer:
+    if config.denoiser == "transformer":
+        return DanceTransformer(
+            in_channels=config.vae.latent_channels,
+            sample_size=columns,
+            width=config.transformer.width,
+            layers=config.transformer.layers,
+            heads=config.transformer.heads,
+            condition_channels=config.unet.condition_channels,
+        )
+    return DanceUNet(
+        in_channels=config.vae.latent_channels,
+        sample_size=columns,
+        block_out_channels=config.unet.block_out_channels,
+        layers_per_block=config.unet.layers_per_block,
+        condition_channels=config.unet.condition_channels,
+        cross_attention_dim=config.unet.condition_channels,
+        attention_levels=(False,) + (True,) * (len(config.unet.block_out_channels) - 1),
+    )
+
+
 def _paper(config: ModelConfig) -> DanceToMusicPipeline:
+    if config.denoiser != "unet" or config.harmony:
+        raise ConfigError("preset 'paper' has the paper's UNet and no harmony as a condition")
     levels = len(config.vae.block_out_channels)
     vae = AutoencoderKL(
         in_channels=1,
@@ -257,6 +289,8 @@ _STEREO = replace(
     n_mels=320,
     training_lufs=-14.0,
     vae=VaeConfig(block_out_channels=(256, 288, 320), latent_channels=128),
+    denoiser="transformer",
+    harmony=True,
 )
 _PRESETS = {"default": ModelConfig(), "stereo": _STEREO, "paper": _PAPER}
 _BUILDERS: dict[str, Callable[[ModelConfig], DanceToMusicPipeline]] = {

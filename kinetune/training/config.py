@@ -112,6 +112,7 @@ class DiffusionTraining:
         drop_motion: Probability that the motion alone is dropped.
         drop_grid: Probability that the beat grid alone is dropped.
         drop_genre: Probability that the genre alone is dropped.
+        drop_harmony: Probability that the harmony alone is dropped.
         augment: Random changes of the motion features.
         grid_jitter_s: Standard deviation of a shift of the whole beat grid, seconds.
     """
@@ -125,6 +126,7 @@ class DiffusionTraining:
     drop_motion: Share = 0.1
     drop_grid: Share = 0.1
     drop_genre: Share = 0.05
+    drop_harmony: Share = 0.15
     augment: FeatureAugmentation = field(default_factory=FeatureAugmentation)
     grid_jitter_s: NonNegative = 0.005
 

@@ -201,6 +201,7 @@ def drop_conditions(
         keep_motion=conditions.keep_motion * keep_any * kept(settings.drop_motion),
         keep_grid=conditions.keep_grid * keep_any * kept(settings.drop_grid),
         keep_genre=conditions.keep_genre * keep_any * kept(settings.drop_genre),
+        keep_harmony=conditions.keep_harmony * keep_any * kept(settings.drop_harmony),
     )
 
 

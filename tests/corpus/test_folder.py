@@ -60,6 +60,9 @@ def test_what_a_corpus_contains_round_trips(tmp_path):
     assert np.allclose(sound.samples, pair.sound.samples, atol=1e-4)
     assert np.allclose(item.beats_s, pair.beats_s, atol=1e-5)
     assert item.source == pair.source
+    assert item.tonic == pair.tonic
+    assert [(c.bass, c.tones) for c in item.chords] == [(c.bass, c.tones) for c in pair.chords]
+    assert len(item.chords) > 0
     assert "CC0" in (tmp_path / "README.txt").read_text()
 
 

@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from kinetune.model.presets import UNetConfig, VaeConfig, build_pipeline, preset_config
+from kinetune.model.presets import (
+    TransformerConfig,
+    UNetConfig,
+    VaeConfig,
+    build_pipeline,
+    preset_config,
+)
 
 
 def tiny_default():
@@ -27,6 +33,7 @@ def tiny_stereo_config():
         overlap_columns=8,
         inference_steps=3,
         vae=VaeConfig(block_out_channels=(32, 32, 32), latent_channels=8),
+        transformer=TransformerConfig(width=32, layers=2, heads=4),
         unet=UNetConfig(block_out_channels=(32, 48), layers_per_block=1, condition_channels=32),
     )
 

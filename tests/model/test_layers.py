@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from kinetune.model.layers import TimeConv, _attend
+from kinetune.model.layers import TimeConv, attend
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_attention_trained_in_bfloat16_is_the_fused_one_in_float32():
     parts = [torch.randn(2, 4, 16, 8, generator=generator) for _ in range(3)]
     half = [part.bfloat16().requires_grad_() for part in parts]
     full = [part.detach().float().requires_grad_() for part in half]
-    found = _attend(*half)
+    found = attend(*half)
     expected = functional.scaled_dot_product_attention(*full)
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), expected, atol=0.02, rtol=0.02)

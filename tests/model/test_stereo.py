@@ -12,11 +12,13 @@ from kinetune.config import as_table
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.conditioning.accents import add_accents
 from kinetune.model.conditioning.control_score import Accent
+from kinetune.model.conditioning.harmony import Chord, Harmony
 from kinetune.model.mel import MelVocoder, StereoMel
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import build_pipeline, preset_config
 from kinetune.model.sampling.edit_spec import EditSpec
 from kinetune.model.sampling.editing import edit_music
+from kinetune.model.transformer import DanceTransformer
 from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.model.conftest import shaken, tiny_stereo_config
 
@@ -40,6 +42,24 @@ def test_a_column_of_the_latent_lasts_as_long_as_the_defaults():
     assert stereo.seconds_of(1) == pytest.approx(default.seconds_of(1), abs=1e-12)
     assert stereo.condition_encoder.mel_rate_hz == pytest.approx(44_100 / 1024)
     assert stereo.mel.settings.n_mels == stereo.vae.config.mel_bands == 320
+
+
+def test_the_denoiser_is_a_transformer_that_reads_the_harmony(pipeline):
+    assert isinstance(pipeline.unet, DanceTransformer)
+    assert pipeline.condition_encoder.config.reads_harmony
+    with pytest.raises(ConfigError, match="no harmony as a condition"):
+        build_pipeline(replace(preset_config("paper"), harmony=True))
+
+
+def test_key_and_chords_reach_the_music(pipeline, clip):
+    """Another harmony gives another spectrogram; the same one gives the same."""
+    grid = fixed_grid(120.0, 0.0, clip.duration_s)
+    minor, major = Harmony(9, (Chord(0.0, 9, (0, 4, 9)),)), Harmony(9, (Chord(0.0, 9, (1, 4, 9)),))
+    one, two, three = (
+        pipeline(clip, genre="house", grid=grid, harmony=h).mel for h in (minor, minor, major)
+    )
+    np.testing.assert_array_equal(one, two)
+    assert np.abs(one - three).mean() > 1e-4
 
 
 def test_another_number_of_rows_is_refused():

@@ -34,6 +34,8 @@ def some_conditions(count=2000):
         torch.zeros(count, 4, 6),
         torch.zeros(count, dtype=torch.long),
         *[torch.ones(count)] * 3,
+        torch.zeros(count, 1, 36),
+        torch.ones(count),
     )
 
 
@@ -120,6 +122,8 @@ def fixed_batch(count=2, seed=0):
         torch.randn(count, 128, 6, generator=generator),
         torch.arange(count),
         *[torch.ones(count)] * 3,
+        torch.zeros(count, 1, 36),
+        torch.ones(count),
     )
     return clean, conditions
 

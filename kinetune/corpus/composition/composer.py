@@ -14,7 +14,7 @@ from kinetune.corpus.composition import grammar
 from kinetune.corpus.composition.arranger import Bar, NoteWriter
 from kinetune.corpus.composition.dance_analysis import HALVES_A_BEAT, dance_profile, expand_contrast
 from kinetune.corpus.composition.drummer import write_accents, write_drums, write_hits
-from kinetune.corpus.composition.music_score import DanceProfile, Score
+from kinetune.corpus.composition.music_score import ChordSpan, DanceProfile, Score
 from kinetune.corpus.composition.songs import PHRASE_BARS, Line, Song, draw_mix, draw_song
 from kinetune.corpus.styles.style import style_of
 from kinetune.errors import ConfigError
@@ -55,8 +55,21 @@ def compose(dance: Dance | DanceProfile, seed: int) -> Score:
     mix = draw_mix(rng, style, profile.bpm)
     return Score(
         code, profile.bpm, song.key, profile.duration_s, tuple(writer.bars_s), beats,
-        profile.energy, tuple(song.parts.values()), notes, mix,
+        profile.energy, tuple(song.parts.values()), notes, mix, chord_spans(writer),
     )  # fmt: skip
+
+
+def chord_spans(writer: NoteWriter) -> tuple[ChordSpan, ...]:
+    """Return the chords of the bars that were written."""
+    spans = []
+    bar_s = writer.steps_in_bar * writer.step_s
+    for bar in writer.written:
+        for number, chord in enumerate(bar.chords):
+            start_s = writer.bars_s[bar.index] + bar_s * number / len(bar.chords)
+            root = (writer.song.key + chord.root) % 12
+            tones = tuple(sorted({(root + tone) % 12 for tone in chord.tones}))
+            spans.append(ChordSpan(float(start_s), root, tones))
+    return tuple(spans)
 
 
 def write_song(rng: np.random.Generator, song: Song, profile: DanceProfile) -> NoteWriter:

@@ -120,6 +120,21 @@ class Mix:
     loudness_db: float = 0.0
 
 
+@dataclass(frozen=True)
+class ChordSpan:
+    """A chord of a score, until the next begins.
+
+    Attributes:
+        start_s: Its start; the first may lie before zero.
+        bass: Pitch class of its root.
+        tones: Pitch classes of its tones, ascending.
+    """
+
+    start_s: float
+    bass: int
+    tones: tuple[int, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Score:
     """A piece of music as symbols.
@@ -135,6 +150,7 @@ class Score:
         parts: The instruments.
         notes: Every note, in order of start; a start may lie before zero.
         mix: How it is mixed.
+        chords: In order.
     """
 
     genre: str
@@ -147,3 +163,4 @@ class Score:
     parts: tuple[Part, ...]
     notes: tuple[Note, ...]
     mix: Mix
+    chords: tuple[ChordSpan, ...] = ()

@@ -12,6 +12,7 @@ from kinetune.model.condition import ConditionBatch, DanceCondition, DanceInput,
 from kinetune.model.conditioning.bars import bar_lines
 from kinetune.model.conditioning.control_score import ControlScore, energy_at
 from kinetune.model.conditioning.dynamics import bar_dynamics
+from kinetune.model.conditioning.harmony import Harmony
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.sampling.genre_mixing import (
     BatchedConditioning,
@@ -52,6 +53,7 @@ def dance_input(
     *,
     score: ControlScore | None = None,
     loop_s: float | None = None,
+    harmony: Harmony | None = None,
 ) -> DanceInput:
     """Return the encoder's input: features scaled by score and bar dynamics, and beats.
 
@@ -62,6 +64,7 @@ def dance_input(
         genre: Name or code.
         score: A fitted score.
         loop_s: Length of the loop if the dance is one.
+        harmony: Key and chords of the music; free if None.
     """
     name = normaliser.config.features
     rows = dance_features(clip, name)
@@ -74,7 +77,9 @@ def dance_input(
         rows = scale_effort(rows, level, name) if level.min() < 1.0 else rows
     features = normaliser(torch.from_numpy(rows).to(normaliser.device)).cpu()
     code = genres.genre_code(genre)
-    return DanceInput(features, code, grid.beats_s, grid.bar_start_s, level, grid.metre)
+    return DanceInput(
+        features, code, grid.beats_s, grid.bar_start_s, level, grid.metre, harmony=harmony
+    )
 
 
 def encode_windows(

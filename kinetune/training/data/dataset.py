@@ -257,6 +257,7 @@ class Conditions:
                 np.asarray(item.beats_s, dtype=np.float64),
                 item.bar_start_s,
                 metre=item.metre,
+                harmony=item.harmony,
             )
             for item in prepared.items
         ]

@@ -25,6 +25,7 @@ from kinetune import files, genres, timebase
 from kinetune.audio.sound import Sound, read_sound, resample, to_mono
 from kinetune.config import Count, NonNegative, build, settings
 from kinetune.corpus.folder import (
+    CorpusChord,
     CorpusItem,
     PairSettings,
     PlannedPair,
@@ -33,6 +34,7 @@ from kinetune.corpus.folder import (
     read_manifest,
 )
 from kinetune.errors import ConfigError
+from kinetune.model.conditioning.harmony import Chord, Harmony
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.features import features_named
 from kinetune.motion.io.formats import read_motion
@@ -60,6 +62,8 @@ class PreparedItem:
         held_out: Kept for validation.
         digest: Of its samples and features.
         metre: Beats to the bar.
+        tonic: Pitch class of the music's key; None if its harmony isn't known.
+        chords: Its chords in order.
     """
 
     name: str
@@ -70,11 +74,20 @@ class PreparedItem:
     held_out: bool
     digest: str
     metre: Literal[3, 4] = 4
+    tonic: int | None = None
+    chords: tuple[CorpusChord, ...] = ()
 
     def __post_init__(self) -> None:
         if not files.is_plain_name(self.name):
             raise ConfigError(f"name: expected a plain file name, found {self.name[:80]!r}")
         genres.genre_code(self.genre)
+
+    @property
+    def harmony(self) -> Harmony | None:
+        """Key and chords of the music, if they are known."""
+        if self.tonic is None:
+            return None
+        return Harmony(self.tonic, tuple(Chord(c.start_s, c.bass, c.tones) for c in self.chords))
 
 
 @settings
@@ -140,6 +153,8 @@ class TrainingPair:
     bar_start_s: float
     held_out: bool
     metre: Literal[3, 4] = 4
+    tonic: int | None = None
+    chords: tuple[CorpusChord, ...] = ()
 
 
 def open_prepared(folder: Path) -> PreparedSet:
@@ -307,6 +322,8 @@ def _make_pair(planned: PlannedPair, pair_settings: PairSettings, held_out: bool
         bar_start_s=float(pair.downbeats_s[0]) if len(pair.downbeats_s) else 0.0,
         held_out=held_out,
         metre=pair.metre,
+        tonic=pair.tonic,
+        chords=tuple(CorpusChord(c.start_s, c.bass, c.tones) for c in pair.chords),
     )
 
 
@@ -337,6 +354,8 @@ def _read_pair(source: Path, item: CorpusItem, held_out: bool) -> TrainingPair:
         bar_start_s=item.downbeats_s[0] if item.downbeats_s else 0.0,
         held_out=held_out,
         metre=item.metre,
+        tonic=item.tonic,
+        chords=item.chords,
     )
 
 
@@ -358,6 +377,8 @@ def _write_item(
         held_out=pair.held_out,
         digest=digest,
         metre=pair.metre,
+        tonic=pair.tonic,
+        chords=pair.chords,
     )
     _save(out / "samples" / f"{item.name}.npy", samples)
     _save(out / "features" / f"{item.name}.npy", rows)

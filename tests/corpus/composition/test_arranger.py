@@ -173,6 +173,22 @@ def test_fast_songs_have_the_sparser_hat_throughout():
         assert song.hat[0] == song.hat[1]
 
 
+def test_the_chords_of_a_score_are_those_its_held_notes_play():
+    """Held notes of the layers are chord tones of the chord that sounds when they begin."""
+    score = compose(plan("HO", level=0.9, bpm=120.0, duration_s=16.0), 3)
+    starts_s = np.array([chord.start_s for chord in score.chords])
+    assert (np.diff(starts_s) > 0.0).all()
+    assert set(score.bars_s) <= set(starts_s)
+    held = [n for n in score.notes if n.part.startswith("line") and n.duration_s > 0.4]
+    pitched = [n for n in held if n.pitch > 30.0]
+    assert len(pitched) > 10
+    for note in pitched:
+        # Players are a little early or late.
+        chord = score.chords[int(np.searchsorted(starts_s, note.start_s + 0.06)) - 1]
+        assert note.pitch % 12 in chord.tones
+    assert all(chord.bass in chord.tones for chord in score.chords)
+
+
 def test_the_bass_follows_the_chords():
     score = compose(plan("HO", level=0.9, bpm=120.0, duration_s=16.0), 3)
     song = draw_song(np.random.default_rng([3, 202, 1]), style_of("HO"), 120.0)
