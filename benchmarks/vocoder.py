@@ -3,8 +3,8 @@
     python benchmarks/vocoder.py --corpus runs/corpus44 --vocoder NAME=FOLDER
         [--outside-python measures/bin/python]
 
-Each piece's mel spectrogram, original and reconstructed by the bundled VAE, is turned into sound
-by Griffin-Lim, by phase gradients (:mod:`kinetune.audio.phase` on the magnitudes, then eight
+Each piece's mel spectrogram, original and reconstructed by the VAE (``--codec``; the bundled
+model's), is turned into sound by Griffin-Lim, by phase gradients (:mod:`kinetune.audio.phase` on the magnitudes, then eight
 iterations of Griffin-Lim) and by vocoders (``--vocoder`` may be repeated). The result is compared
 with the piece at its own rate. Printed: multi-resolution STFT distance
 (spectral convergence plus log magnitude), log-spectral distance (dB), rise from 10 to 90 % and
@@ -30,7 +30,7 @@ from kinetune.audio.mel import MelConfig, mel_power
 from kinetune.audio.phase import integrated
 from kinetune.audio.sound import Sound, read_sound, resample, write_sound
 from kinetune.model.mel import MelVocoder
-from kinetune.model.pipeline import DanceToMusicPipeline
+from kinetune.training.codec import Codec, read_codec
 from kinetune.training.data.vocoder_crops import held_out_paths, spectrograms_of
 
 RATE_HZ = 44_100
@@ -136,14 +136,14 @@ def by_phase_gradient(mel: torch.Tensor, config: MelConfig, n_samples: int) -> n
 
 
 def methods(
-    pipeline: DanceToMusicPipeline, vocoders: dict[str, MelVocoder]
+    codec: Codec, vocoders: dict[str, MelVocoder]
 ) -> dict[str, Callable[[torch.Tensor], Sound]]:
     """Return what turns a mel spectrogram (1, M, L) into sound, by name."""
-    mel_config = pipeline.mel.settings
+    mel_config = codec.mel.settings
 
     def plain(mel: torch.Tensor) -> Sound:
         count = mel_config.samples_of(mel.shape[-1])
-        return Sound(pipeline.mel.decode(mel, n_samples=count)[0], mel_config.rate_hz)
+        return Sound(codec.mel.decode(mel, n_samples=count)[0], mel_config.rate_hz)
 
     def gradient(mel: torch.Tensor) -> Sound:
         count = mel_config.samples_of(mel.shape[-1])
@@ -156,6 +156,8 @@ def methods(
         )
 
     named = {name: by(vocoder) for name, vocoder in vocoders.items()}
+    if codec.mel.channels == 2:
+        return named
     return {"Griffin-Lim": plain, "phase gradient": gradient, **named}
 
 
@@ -190,6 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, required=True, help="44.1 kHz stereo")
     parser.add_argument("--vocoder", action="append", default=[], help="NAME=FOLDER")
+    parser.add_argument("--codec", default="default", help="a model, or the run of a VAE")
     parser.add_argument("--pieces", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--every", type=int, default=16, help="held_out of the training")
@@ -205,7 +208,7 @@ def main() -> None:
 
 def measure(options: argparse.Namespace, vocoders: dict[str, MelVocoder], folder: Path) -> None:
     """Make the sounds, measure them, print the tables."""
-    pipeline = DanceToMusicPipeline.from_pretrained("default")
+    codec = read_codec(options.codec)
     folder.mkdir(parents=True, exist_ok=True)
     held_out = held_out_paths(options.corpus, options.every, held_out=True)
     chosen = held_out[:: max(1, len(held_out) // options.pieces)][: options.pieces]
@@ -214,7 +217,7 @@ def measure(options: argparse.Namespace, vocoders: dict[str, MelVocoder], folder
     with torch.no_grad():
         for path in chosen:
             sound = read_sound(path)
-            through = torch.from_numpy(spectrograms_of(sound, pipeline, 1).astype(np.float32))
+            through = torch.from_numpy(spectrograms_of(sound, codec, 1).astype(np.float32))
             frames = min(through.shape[2], 1 + int(options.seconds * RATE_HZ / 1024))
             true = sound.samples[: (frames - 1) * 1024]
             attacks = attacks_of(true.mean(axis=1))
@@ -223,7 +226,7 @@ def measure(options: argparse.Namespace, vocoders: dict[str, MelVocoder], folder
             rows.append(("the piece", "", figures(Sound(true, RATE_HZ), true, attacks)))
             pairs.append([str(reference), str(reference)])
             for source, mel in zip(("mel", "VAE"), through, strict=True):
-                for name, method in methods(pipeline, vocoders).items():
+                for name, method in methods(codec, vocoders).items():
                     began = time.perf_counter()
                     made = method(mel[None, :, :frames])
                     factor = made.duration_s / (time.perf_counter() - began)
