@@ -4,11 +4,11 @@
         [--outside-python measures/bin/python]
 
 Each piece's mel spectrogram, original and reconstructed by the VAE (``--codec``; the bundled
-model's), is turned into sound by Griffin-Lim, by phase gradients (:mod:`kinetune.audio.phase` on the magnitudes, then eight
-iterations of Griffin-Lim) and by vocoders (``--vocoder`` may be repeated). The result is compared
-with the piece at its own rate. Printed: multi-resolution STFT distance
-(spectral convergence plus log magnitude), log-spectral distance (dB), rise from 10 to 90 % and
-steepest slope (dB in 5 ms) of the attacks above 1.5 kHz, stereo width (side to middle, dB),
+model's), is turned into sound by Griffin-Lim, by phase gradients (:mod:`kinetune.audio.phase` on
+the magnitudes, then eight iterations of Griffin-Lim) and by vocoders (``--vocoder`` may be
+repeated). The result is compared with the piece at its own rate. Printed: multi-resolution STFT
+distance (spectral convergence plus log magnitude), log-spectral distance (dB), rise from 10 to 90 %
+and steepest slope (dB in 5 ms) of the attacks above 1.5 kHz, stereo width (side to middle, dB),
 real-time factor on one thread; with ``--outside-python`` (``benchmarks/outside_measures.py``)
 also Zimtohrli and the notes that basic-pitch detects.
 """
