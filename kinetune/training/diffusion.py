@@ -258,7 +258,7 @@ def _load_start_model(name: str, pipeline: DanceToMusicPipeline) -> None:
 
 
 def _load_vae(config: TrainConfig, out: Path) -> MelVAE | AutoencoderKL:
-    kind = MelVAE if config.model.preset == "default" else AutoencoderKL
+    kind = AutoencoderKL if config.model.preset == "paper" else MelVAE
     folder = Path(config.diffusion.vae) if config.diffusion.vae else out / "vae" / "model"
     if (folder / "config.json").is_file():
         with checkpoint.loading_errors(str(folder)):

@@ -9,7 +9,8 @@ from kinetune.errors import ConfigError, ModelError
 from kinetune.model.condition import ConditionBatch
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import UNetConfig, VaeConfig, build_pipeline
-from kinetune.model.vae import channel_gains
+from kinetune.model.transformer import DanceTransformer
+from kinetune.model.vae import MelVAE, channel_gains
 from kinetune.training.config import DiffusionTraining, LoopConfig, read_train_config
 from kinetune.training.data import dataset
 from kinetune.training.diffusion import (
@@ -25,7 +26,7 @@ from kinetune.training.precision import cpu_has_bfloat16
 from kinetune.training.run import open_run
 from kinetune.training.vae import train_vae
 from tests.conftest import REPOSITORY, swaying_clip
-from tests.model.conftest import tiny_default
+from tests.model.conftest import tiny_default, tiny_stereo_config
 
 
 def some_conditions(count=2000):
@@ -50,6 +51,21 @@ def test_prepare_train_generate_evaluate_end_to_end(tiny, tmp_path):
     music = pipeline(swaying_clip(duration_s=3.0), genre="waacking")
     assert np.isfinite(music.sound.samples).all()
     assert music.sound.duration_s == pytest.approx(3.0)
+
+
+def test_a_stereo_model_is_trained_on_its_vae_and_on_the_corpus_harmony(tiny, tmp_path):
+    config = replace(tiny, model=tiny_stereo_config())
+    train_vae(config, tmp_path)
+    assert train_diffusion(config, tmp_path).finished
+    pipeline = DanceToMusicPipeline.from_pretrained(tmp_path / "model")
+    assert isinstance(pipeline.unet, DanceTransformer)
+    trained = MelVAE.from_pretrained(tmp_path / "vae" / "model")
+    assert pipeline.vae.config.latents_std == trained.config.latents_std
+    prepared, windows = dataset.open_windows(config.data, tmp_path, pipeline)
+    batch = dataset.Conditions(prepared, pipeline).batch(windows[:1], shift_s=[0.0])
+    tonic = batch.harmony[0, :, 24:].argmax(dim=1)
+    assert tonic.eq(prepared.items[windows[0].item].tonic).all()
+    assert batch.keep_harmony.eq(1.0).all()
 
 
 def test_stopping_and_continuing_gives_the_same_model(tiny, tmp_path):
