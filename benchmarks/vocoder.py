@@ -30,7 +30,7 @@ from kinetune.audio.mel import MelConfig, mel_power
 from kinetune.audio.phase import integrated
 from kinetune.audio.sound import Sound, read_sound, resample, write_sound
 from kinetune.model.mel import MelVocoder
-from kinetune.training.codec import Codec, read_codec
+from kinetune.training.data.codec import Codec, read_codec
 from kinetune.training.data.vocoder_crops import held_out_paths, spectrograms_of
 
 RATE_HZ = 44_100

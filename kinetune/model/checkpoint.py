@@ -41,7 +41,7 @@ CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
     "vae": (("kinetune.model.vae", "MelVAE"), ("diffusers", "AutoencoderKL")),
     "unet": (
         ("kinetune.model.unet", "DanceUNet"),
-        ("kinetune.model.transformer", "DanceTransformer"),
+        ("kinetune.model.networks.transformer", "DanceTransformer"),
         ("diffusers", "UNet2DConditionModel"),
     ),
     "condition_encoder": (

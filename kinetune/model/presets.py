@@ -23,9 +23,9 @@ from kinetune.config import Count, CountOrZero, NonNegative, settings
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.condition import DanceCondition, PaperCondition
 from kinetune.model.mel import Mel, StereoMel
+from kinetune.model.networks.transformer import DanceTransformer
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.pipeline import DanceToMusicPipeline
-from kinetune.model.transformer import DanceTransformer
 from kinetune.model.unet import DanceUNet
 from kinetune.model.vae import MelVAE, frames_per_column
 

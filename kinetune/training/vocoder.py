@@ -22,7 +22,7 @@ from kinetune.model.checkpoint import (
     loading_errors,
 )
 from kinetune.model.mel import MelVocoder
-from kinetune.training.codec import Codec, read_codec
+from kinetune.training.data.codec import Codec, read_codec
 from kinetune.training.data.vocoder_crops import Crops, open_recordings
 from kinetune.training.discriminator import Adversary
 from kinetune.training.loop import TrainingLoop

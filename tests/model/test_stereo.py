@@ -14,11 +14,11 @@ from kinetune.model.conditioning.accents import add_accents
 from kinetune.model.conditioning.control_score import Accent
 from kinetune.model.conditioning.harmony import Chord, Harmony
 from kinetune.model.mel import MelVocoder, StereoMel
+from kinetune.model.networks.transformer import DanceTransformer
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import build_pipeline, preset_config
 from kinetune.model.sampling.edit_spec import EditSpec
 from kinetune.model.sampling.editing import edit_music
-from kinetune.model.transformer import DanceTransformer
 from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.model.conftest import shaken, tiny_stereo_config
 

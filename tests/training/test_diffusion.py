@@ -7,9 +7,9 @@ import torch
 
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.condition import ConditionBatch
+from kinetune.model.networks.transformer import DanceTransformer
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import UNetConfig, VaeConfig, build_pipeline
-from kinetune.model.transformer import DanceTransformer
 from kinetune.model.vae import MelVAE, channel_gains
 from kinetune.training.config import DiffusionTraining, LoopConfig, read_train_config
 from kinetune.training.data import dataset

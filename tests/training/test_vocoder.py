@@ -15,9 +15,9 @@ from kinetune.model.mel import MelVocoder
 from kinetune.model.presets import build_pipeline
 from kinetune.model.vae import posterior_of
 from kinetune.training import vocoder, vocoder_loss
-from kinetune.training.codec import read_codec
 from kinetune.training.config import LoopConfig
 from kinetune.training.data import vocoder_crops
+from kinetune.training.data.codec import read_codec
 from kinetune.training.data.recordings import decimation, samples_at
 from kinetune.training.data.vocoder_crops import (
     held_out_paths,

@@ -15,7 +15,7 @@ from kinetune.audio.sound import Sound
 from kinetune.audio.vocoder import Band, VocoderConfig
 from kinetune.corpus.folder import is_held_out
 from kinetune.model.vae import decode_raw, frames_per_column, posterior_of
-from kinetune.training.codec import Codec
+from kinetune.training.data.codec import Codec
 from kinetune.training.data.recordings import (
     Recordings,
     as_floats,

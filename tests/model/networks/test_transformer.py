@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from kinetune.errors import ConfigError
-from kinetune.model.transformer import (
+from kinetune.model.networks.transformer import (
     DanceTransformer,
     TransformerBlock,
     rotary_angles,

@@ -1,0 +1,1 @@
+"""Networks of the models; the older ones are modules beside this folder."""
