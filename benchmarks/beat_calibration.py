@@ -108,6 +108,8 @@ def fit_platt(cuts: list[Danced], networks: dict[str, BeatNetwork]) -> None:
         ]
     )
     dancers = np.array([each.dancer for each in cuts])
+    # A dance's cuts follow one another and have its name.
+    dances = np.array([each.clip.name for each in cuts])
 
     def fitted(chosen: np.ndarray) -> np.ndarray:
         def loss(numbers: np.ndarray) -> float:
@@ -122,7 +124,7 @@ def fit_platt(cuts: list[Danced], networks: dict[str, BeatNetwork]) -> None:
     for dancer in sorted(set(dancers)):
         slope, offset = fitted(dancers != dancer)
         apart[dancers == dancer] = expit(slope * logits[dancers == dancer] + offset)
-    print_calibration(apart, right, None)
+    print_calibration(apart, right, dances, None)
 
 
 def fit_weights(cuts: list[Danced], networks: dict[str, BeatNetwork]) -> None:

@@ -216,7 +216,8 @@ def judge_labelled(options: argparse.Namespace) -> None:
     right = np.where(np.isfinite(scores[:, 2]), scores[:, 2], 0.0)
     known = np.isfinite(scores[:, 4])
     probabilities = np.array([grid.confidence for grid in grids])
-    print_calibration(probabilities[known], right[known], options.picture)
+    dances = np.arange(len(cuts)) // options.cuts
+    print_calibration(probabilities[known], right[known], dances[known], options.picture)
 
 
 def labelled_row(name: str, scores: np.ndarray, dancers: np.ndarray) -> str:
@@ -243,18 +244,52 @@ def intervals(
     return np.nanpercentile(means, 2.5, axis=0), np.nanpercentile(means, 97.5, axis=0)
 
 
+def calibration_error(probabilities: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error (Naeini et al. 2015), bins of equal width."""
+    index = np.minimum((probabilities * bins).astype(int), bins - 1)
+    parts = [index == k for k in range(bins)]
+    gaps = [abs(float((probabilities[part] - right[part]).sum())) for part in parts]
+    return sum(gaps) / len(right)
+
+
+def chance_calibration_error(
+    probabilities: np.ndarray, dances: np.ndarray, bins: int = 10, draws: int = 300
+) -> float:
+    """Mean error that perfect probabilities show by chance, cuts of a dance right together."""
+    rng = np.random.default_rng(0)
+    numbers = np.unique(dances, return_inverse=True)[1]
+    drawn = rng.random((draws, numbers.max() + 1))
+    errors = [calibration_error(probabilities, row[numbers] < probabilities, bins) for row in drawn]
+    return float(np.mean(errors))
+
+
 def print_calibration(
-    probabilities: np.ndarray, right: np.ndarray, picture: Path | None, bins: int = 10
+    probabilities: np.ndarray,
+    right: np.ndarray,
+    dances: np.ndarray,
+    picture: Path | None,
+    bins: int = 10,
 ) -> None:
-    """Print the expected calibration error and the reliability table, and draw it."""
+    """Print the expected calibration error and the reliability table, and draw it.
+
+    Args:
+        probabilities: Of the best reading of each cut.
+        right: Whether it was right.
+        dances: Number of the dance that each cut is from.
+        picture: Where to draw it.
+        bins: Number of bins.
+    """
     index = np.minimum((probabilities * bins).astype(int), bins - 1)
     rows = [
         (probabilities[index == k].mean(), right[index == k].mean(), int((index == k).sum()))
         for k in range(bins)
         if (index == k).any()
     ]
-    error = sum(abs(said_ - found) * count for said_, found, count in rows) / len(right)
-    print(f"\nexpected calibration error {error:.3f}\n")
+    error = calibration_error(probabilities, right, bins)
+    floor = chance_calibration_error(probabilities, dances, bins)
+    print(
+        f"\nexpected calibration error {error:.3f}; perfect probabilities would show {floor:.3f}\n"
+    )
     print("| probability said | right | cuts |\n|---|---|---|")
     for said_, found, count in rows:
         print(f"| {100 * said_:.0f} % | {100 * found:.0f} % | {count} |")

@@ -36,8 +36,8 @@ SLOWEST_BPM_OPTION, FASTEST_BPM_OPTION = 30.0, 300.0
 _LEAST_MINIMA = 6
 # A joint that is slower than this on average stands still, metres a second.
 _MOVING_M_S = 0.05
-# With fewer moving joints, or fewer frames a second, the evidence counts for less.
-_ENOUGH_JOINTS, _ENOUGH_FPS = 6, 15.0
+# With fewer moving joints, fewer frames a second or fewer seconds, the evidence counts for less.
+_ENOUGH_JOINTS, _ENOUGH_FPS, _ENOUGH_S = 6, 15.0, 5.0
 # Below these probabilities a reading is called a guess, or unsure.
 _GUESS, _UNSURE = 0.3, 0.6
 
@@ -308,9 +308,10 @@ def _moving_joints(clip: MotionClip) -> int:
 
 
 def _reliability(clip: MotionClip) -> float:
-    """Share of the evidence to believe: less for a few moving joints or very few frames."""
+    """Share of the evidence to believe: less for few moving joints, few frames or few seconds."""
     joints = min(1.0, _moving_joints(clip) / _ENOUGH_JOINTS)
-    return float(joints**2 * min(1.0, clip.fps / _ENOUGH_FPS) ** 2)
+    frames = min(1.0, clip.fps / _ENOUGH_FPS)
+    return float((joints * frames * min(1.0, clip.duration_s / _ENOUGH_S)) ** 2)
 
 
 def _note(clips: Sequence[MotionClip], probability: float, seen: Observations) -> str:
@@ -318,7 +319,7 @@ def _note(clips: Sequence[MotionClip], probability: float, seen: Observations) -
         return "few joints move"
     if max(clip.fps for clip in clips) < _ENOUGH_FPS:
         return "too few frames a second"
-    if seen.duration_s < 5.0:
+    if seen.duration_s < _ENOUGH_S:
         return "too short to be sure"
     if probability < _GUESS:
         return "a guess"

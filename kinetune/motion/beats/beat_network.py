@@ -81,8 +81,8 @@ class BeatNetworkConfig:
     specialists: int = 0
 
     def __post_init__(self) -> None:
-        sizes = (self.channels, self.members, self.specialists + 1, len(self.dilations))
-        sizes = (*sizes, *self.dilations)
+        counts = (self.channels, self.members, self.specialists + 1, len(self.dilations))
+        sizes = (*counts, *self.dilations)
         if not min(sizes) >= 1 or not max(sizes) <= _LARGEST_SIZE:
             raise ConfigError(
                 f"a beat network's sizes must be 1 to {_LARGEST_SIZE}, found {min(sizes)} and "

@@ -59,8 +59,9 @@ _REFINED_RANGE, _REFINED_STEPS = 0.012, 49
 # Errors of phase are mostly a dance's own and constant, so evidence of how the phase moves counts
 # for more than evidence of where it lies.
 _PATH_SHARPNESS = 24.0
-# A path that drifts must gather so much more evidence than the reading's steady grid.
-_DRIFT_GAIN = 1.1
+# A path that drifts must gather this share more evidence than the reading's steady grid; more in
+# dances shorter than this, where a path can bend to a few events.
+_DRIFT_GAIN, _DRIFT_SURE_S = 0.1, 20.0
 # Blocks over which a path is smoothed, and how far the phase is averaged around each frame.
 _SMOOTHED_BLOCKS, _PHASE_SIGMA_S = 7, 1.0
 # How far the averaged phase may move the path, beats.
@@ -143,7 +144,11 @@ class MetricalModel:
         if constrained or len(self._times_s) < 2 * OUTPUT_FPS:
             return steady, True
         counts = self._counts(reading)
-        if self._gathered(counts) < _DRIFT_GAIN * self._gathered(self._steady_counts(reading)):
+        held, moving = self._gathered(self._steady_counts(reading)), self._gathered(counts)
+        needed = 1.0 + _DRIFT_GAIN * max(1.0, _DRIFT_SURE_S / duration_s) ** 2
+        # In a short dance a path that gathers twice as much is another reading's.
+        leaves = duration_s < _DRIFT_SURE_S and moving > 2.0 * held
+        if moving < needed * held or leaves:
             return steady, True
         return self._times_of(counts), False
 

@@ -53,7 +53,7 @@ BUNDLED_WEIGHTS = ModelWeights(
     tempo_scores=0.61,
     prior_bpm=102.0,
     prior_octaves=0.3,
-    platt=(0.75, 0.47),
+    platt=(0.54, 0.33),
 )
 
 

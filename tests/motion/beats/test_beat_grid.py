@@ -51,7 +51,7 @@ def test_the_tempo_and_phase_of_a_clear_dance_are_found(bpm):
     ratio = grid.bpm / bpm
     assert min(abs(ratio / factor - 1) for factor in (0.5, 1.0, 2.0)) < 0.02
     # This body rests on the beat itself; people rest a moment after it, and so it is taken to.
-    assert phase_error_s(grid, beats) < 0.14 or ratio < 0.9
+    assert phase_error_s(grid, beats) < 0.11 or ratio < 0.9
     assert grid.steady
 
 
@@ -74,7 +74,7 @@ def test_the_beats_of_choreographed_dances_are_found():
             900 + seed, DanceRequest(genre=genres.CODES[seed % 10], bpm=104.0, duration_s=20.0)
         )
         f.append(mir_eval.beat.f_measure(dance.beats_s, beat_grid(dance.clip).beats_s))
-    assert np.mean(f) >= 0.88
+    assert np.mean(f) >= 0.95
 
 
 def test_bars_of_choreographed_dances_are_found():
@@ -87,7 +87,7 @@ def test_bars_of_choreographed_dances_are_found():
         beats = (grid.bar_start_s - dance.downbeats_s[0]) / timebase.beat_period_s(104.0)
         right.append(abs((beats + 2.0) % 4.0 - 2.0) < 0.2)
     # A guess would be right five times.
-    assert np.sum(right) >= 10
+    assert np.sum(right) >= 18
 
 
 def test_a_named_beat_opens_a_bar():
@@ -218,7 +218,7 @@ def test_a_drifting_tempo_is_followed():
     grid = beat_grid(clip)
     assert not grid.steady
     # This body rests on the beat itself, see above.
-    assert phase_error_s(grid, beats) < 0.14
+    assert phase_error_s(grid, beats) < 0.09
     assert np.diff(grid.beats_s)[-10:].mean() < 0.95 * np.diff(grid.beats_s)[:10].mean()
 
 
@@ -301,12 +301,16 @@ def waving_arm_clip():
         (waving_arm_clip(), "few joints move"),
         (resample(stepping_clip(100.0)[0], 5.0), "too few frames a second"),
         (stepping_clip(100.0, duration_s=3.0)[0], "too short to be sure"),
+        (
+            choreograph(42, DanceRequest(genre="house", bpm=110.0, duration_s=3.0)).clip,
+            "too short to be sure",
+        ),
     ],
 )
 def test_poor_input_is_reported_with_low_confidence(clip, note):
     grid = beat_grid(clip)
     assert grid.note == note
-    assert grid.confidence < 0.6
+    assert grid.confidence < 0.5
 
 
 def test_a_minute_is_read_quickly():
