@@ -2,7 +2,9 @@
 
 Beyond :data:`SPILL_BYTES` an array is mapped from a temporary file. Work through it with
 :func:`chunks`, which gives its pages back to the system after each chunk: the resident memory is
-that of one chunk, whatever the length. The first axis is time.
+that of one chunk, whatever the length. The first axis is time. :func:`releasing` does the same for
+any loop; only where a loop makes the arrays itself, or reads rows without one, does the code call
+:func:`release_pages`.
 """
 
 import contextlib
@@ -56,11 +58,6 @@ def zeros_or_memmap(
             f"({error.strerror or error}); free some, or name another folder in TMPDIR"
         ) from error
     return np.ndarray(shape, dtype=dtype, buffer=mapping)
-
-
-def is_spilled(array: Any) -> bool:  # noqa: ANN401 - arrays and torch tensors
-    """Return whether an array (or a tensor, see :func:`releasing`) lies in a temporary file."""
-    return _mapping_of(array) is not None
 
 
 def slices(count: int, size: int = CHUNK_SIZE) -> Iterator[slice]:

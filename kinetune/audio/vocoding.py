@@ -18,7 +18,7 @@ from kinetune.audio.mel import hann_window
 from kinetune.audio.phase import integrated
 from kinetune.audio.vocoder import Band, VocoderNetwork
 from kinetune.errors import AudioError
-from kinetune.memmap import release_pages
+from kinetune.memmap import releasing
 
 # Mel frames at a time: 10 s of the bundled model's.
 CHUNK_FRAMES = 430
@@ -72,7 +72,7 @@ def vocoded(
         for synthesis in syntheses:
             synthesis.follow(before)
     reach = network.reach
-    for first in range(0, mel.shape[1], chunk_frames):
+    for first in releasing(range(0, mel.shape[1], chunk_frames), made):
         end = min(first + chunk_frames, mel.shape[1])
         seen = slice(max(0, first - reach), min(mel.shape[1], end + reach))
         outputs = network(mel[None, :, seen].float())
@@ -82,7 +82,6 @@ def vocoded(
             kept = output[0, begin - seen.start * frames : (end - seen.start) * frames]
             if len(kept):
                 _lay(made, synthesis.spectra(kept, begin), synthesis.band, begin)
-        release_pages(made)
     return made
 
 

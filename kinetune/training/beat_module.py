@@ -21,6 +21,7 @@ from kinetune.motion.beats.beat_network import (
     STACKED,
     WEIGHTS_FILE,
     BeatNetworkConfig,
+    joined_weights,
 )
 
 
@@ -77,12 +78,11 @@ def save_beat_modules(modules: Sequence[BeatModule], folder: Path, *, specialist
     members = len(modules) - specialists
     settings = replace(modules[0].settings, members=members, specialists=specialists)
     files.write_json(folder / CONFIG_FILE, config.as_table(settings))
-    weights = {
-        f"{k}.{name}": value.half().contiguous()
-        for k, module in enumerate(modules)
-        for name, value in module.state_dict().items()
-    }
-    save_file(weights, folder / WEIGHTS_FILE)
+    halves = [
+        {name: value.half().contiguous() for name, value in module.state_dict().items()}
+        for module in modules
+    ]
+    save_file(joined_weights(halves), folder / WEIGHTS_FILE)
 
 
 def _stack_frames(features: Tensor) -> Tensor:

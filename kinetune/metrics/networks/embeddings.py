@@ -41,11 +41,6 @@ def embedding_named(name: str, *, weights: Path | None = None) -> Embedding:
     return _EMBEDDINGS[name](weights)
 
 
-def embedding_names() -> tuple[str, ...]:
-    """Return the names of all embeddings."""
-    return tuple(_EMBEDDINGS)
-
-
 def _genre(weights: Path | None) -> Embedding:
     from kinetune.metrics.genre import genre_embeddings, load_classifier
 

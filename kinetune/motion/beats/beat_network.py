@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ from kinetune.motion.clip import MotionClip, resample, resampled_count
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, NDArray[np.float32]]
+Value = TypeVar("Value")
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 BUNDLED = Path(__file__).parents[2] / "weights" / "beats"
@@ -268,7 +270,7 @@ def bundled_network() -> BeatNetwork:
     return load_beat_network(BUNDLED)
 
 
-def joined_weights(members: Sequence[Weights]) -> dict[str, NDArray[np.float32]]:
+def joined_weights(members: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
     """Name the weights of several networks as the members of one."""
     return {
         f"{k}.{name}": value for k, weights in enumerate(members) for name, value in weights.items()

@@ -19,7 +19,7 @@ from kinetune.motion.io import fbx
 from kinetune.motion.io.aist import read_aist
 from kinetune.motion.io.amass import read_amass_with_joints, write_amass
 from kinetune.motion.io.bvh import read_bvh, write_bvh
-from kinetune.motion.io.gltf import document
+from kinetune.motion.io.gltf import buffers
 from kinetune.motion.io.gltf.animation import GltfAnimation, read_gltf
 from kinetune.motion.io.npz import shapes_in
 from kinetune.motion.io.positions import contains_positions, read_positions
@@ -233,7 +233,7 @@ _BEGINNINGS: dict[tuple[bytes, ...], str] = {
     (b"PK\x03\x04",): "npz",
     (b"\x93NUMPY",): "npy",
     (b"HIERARCHY",): "BVH",
-    (document.MAGIC, b"{"): "glTF",
+    (buffers.MAGIC, b"{"): "glTF",
     (fbx.MAGIC,): "FBX",
 }
 # Formats with joints of their own, to be brought to ours.

@@ -1,38 +1,29 @@
-"""glTF 2.0 as a container: the JSON document, its buffers, and the arrays its accessors name.
+"""A glTF 2.0 document, and the arrays its accessors name.
 
-Conventions: numbers come back as float64, normalised integers already in 0 to 1 or -1 to 1.
-Buffers may be the binary chunk of a .glb, base64 in the JSON, or a file beside it (never
-elsewhere). Every count is checked against the bytes there are before anything is allocated.
-Source: the glTF 2.0 specification (Khronos), sections 3.6 and 4.4.
+Conventions: numbers come back as float64, normalised integers already in 0 to 1 or -1 to 1. Every
+count is checked against the bytes there are before anything is allocated.
+Source: the glTF 2.0 specification (Khronos), section 3.6.
 """
 
-import base64
-import binascii
 import json
-import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinetune.errors import MotionError
+from kinetune.motion.io.gltf.buffers import MAGIC, buffer_bytes, glb_chunks
+from kinetune.motion.io.gltf.json_values import object_list, valid_index, whole_number
 
 Array = NDArray[np.float64]
 
-MAGIC = b"glTF"
-_HEADER = struct.Struct("<4sII")
-_CHUNK = struct.Struct("<II")
-_JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 _DTYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 # Accessors may share their bytes, or have none (all zeros, or sparse), and still name any count.
 # All together may hold this many numbers, and one more for every byte of the buffers.
 _MIN_BUDGET = 4_000_000
-_MAX_WHOLE = 1 << 40
-_MAX_NAME = 200
 # Beyond any unit a body or a time is measured in.
 _MAX_VALUE = 1e10
 # What rewrites the very numbers we read; other extensions may be required and still not matter.
@@ -92,7 +83,7 @@ def read_document(path: Path, context: str) -> Document:
         MotionError: It isn't glTF 2, it is cut short, or a buffer is missing or lies elsewhere.
     """
     raw = path.read_bytes()
-    text, binary = _chunks(raw, context) if raw.startswith(MAGIC) else (raw, b"")
+    text, binary = glb_chunks(raw, context) if raw.startswith(MAGIC) else (raw, b"")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError, MemoryError) as error:
@@ -110,7 +101,7 @@ def read_document(path: Path, context: str) -> Document:
         )
     listed = object_list(document, "buffers", context)
     buffers = tuple(
-        _buffer(entry, path, b"" if index else binary, f"{context}: buffer {index}")
+        buffer_bytes(entry, path, b"" if index else binary, f"{context}: buffer {index}")
         for index, entry in enumerate(listed)
     )
     return Document(context, document, buffers)
@@ -158,112 +149,6 @@ def _numbers(
             f"{context}: holds NaN, infinite or absurdly large numbers; clean the clip"
         )
     return scaled
-
-
-def object_list(holder: dict[str, Any], key: str, context: str) -> list[dict[str, Any]]:
-    """Return the list of JSON objects under ``key``, empty if there is none.
-
-    Raises:
-        MotionError: It is something else.
-    """
-    listed = holder.get(key, [])
-    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-        raise MotionError(f"{context}: expected a list of objects under {key!r}")
-    return listed
-
-
-def valid_index(index: object, count: int, context: str) -> int:
-    """Return ``index`` as an index below ``count``.
-
-    Raises:
-        MotionError: It is none.
-    """
-    number = whole_number(index, context)
-    if number >= count:
-        raise MotionError(f"{context}: there is no number {number}, only {count} of them")
-    return number
-
-
-def whole_number(value: object, context: str) -> int:
-    """Return ``value`` as a whole number, 0 or more.
-
-    Raises:
-        MotionError: It is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise MotionError(f"{context}: expected a whole number, found {str(value)[:40]!r}")
-    if not 0 <= value <= _MAX_WHOLE:
-        raise MotionError(f"{context}: expected a whole number, found one below 0 or too large")
-    return value
-
-
-def readable_name(value: object) -> str:
-    """Return a name as text that can be written: JSON may hold half of a character."""
-    text = str(value)[:_MAX_NAME]
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _chunks(raw: bytes, context: str) -> tuple[bytes, bytes]:
-    """Split a .glb into its JSON and its binary chunk."""
-    if len(raw) < _HEADER.size + _CHUNK.size:
-        raise MotionError(f"{context}: the .glb is cut short after {len(raw)} bytes")
-    _, version, length = _HEADER.unpack_from(raw)
-    if version != 2:
-        raise MotionError(f"{context}: expected glTF 2, found version {version}; export it as .glb")
-    if length > len(raw):
-        raise MotionError(
-            f"{context}: the .glb is cut short, expected {length} bytes, found {len(raw)}"
-        )
-    chunks: dict[int, bytes] = {}
-    at = _HEADER.size
-    while at + _CHUNK.size <= length:
-        size, kind = _CHUNK.unpack_from(raw, at)
-        at += _CHUNK.size
-        if at + size > length:
-            raise MotionError(f"{context}: a chunk of the .glb reaches past its end")
-        chunks.setdefault(kind, raw[at : at + size])
-        at += size
-    if _JSON_CHUNK not in chunks:
-        raise MotionError(f"{context}: the .glb has no JSON chunk")
-    return chunks[_JSON_CHUNK], chunks.get(_BINARY_CHUNK, b"")
-
-
-def _buffer(entry: dict[str, Any], path: Path, binary: bytes, context: str) -> bytes:
-    length = whole_number(entry.get("byteLength"), f"{context}: byteLength")
-    uri = entry.get("uri")
-    if uri is None:
-        data = binary
-    elif not isinstance(uri, str):
-        raise MotionError(f"{context}: expected an address as text")
-    elif uri.startswith("data:"):
-        data = _decoded(uri, context)
-    else:
-        data = _beside(path, unquote(uri), length, context)
-    if len(data) < length:
-        raise MotionError(f"{context}: expected {length} bytes, found {len(data)}; it is cut short")
-    return data[:length]
-
-
-def _decoded(uri: str, context: str) -> bytes:
-    head, _, payload = uri.partition(",")
-    if not head.endswith(";base64"):
-        raise MotionError(f"{context}: expected base64, found {head[:40]!r}")
-    try:
-        return base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise MotionError(f"{context}: its base64 is damaged ({error})") from error
-
-
-def _beside(path: Path, name: str, length: int, context: str) -> bytes:
-    folder = path.parent.resolve()
-    try:
-        file = (folder / name).resolve()
-        if not file.is_relative_to(folder):
-            raise MotionError(f"{context}: expected a file beside it, found {name!r}")
-        with file.open("rb") as opened:
-            return opened.read(min(length, file.stat().st_size))
-    except (OSError, ValueError, RuntimeError) as error:
-        raise MotionError(f"{context}: {name[:80]!r} can't be read beside it ({error})") from error
 
 
 def _dtype(entry: dict[str, Any], context: str) -> str:

@@ -13,13 +13,8 @@ import numpy as np
 
 from kinetune.errors import MotionError
 from kinetune.motion.io.gltf.curves import Curve, build_curve, rotation_curve
-from kinetune.motion.io.gltf.document import (
-    Document,
-    object_list,
-    read_accessor,
-    readable_name,
-    valid_index,
-)
+from kinetune.motion.io.gltf.document import Document, read_accessor
+from kinetune.motion.io.gltf.json_values import object_list, readable_name, valid_index
 
 _WIDTHS = {"rotation": 4, "translation": 3, "scale": 3}
 _POINTER = re.compile(r"/nodes/(\d{1,9})/(rotation|translation|scale)")

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from kinetune.errors import MotionError
 from kinetune.motion import rotations
-from kinetune.motion.io.gltf.document import Document, read_accessor, readable_name, valid_index
+from kinetune.motion.io.gltf.document import Document, read_accessor
+from kinetune.motion.io.gltf.json_values import readable_name, valid_index
 
 Array = NDArray[np.float64]
 
