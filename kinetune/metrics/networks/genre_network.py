@@ -65,6 +65,8 @@ class GenreConfig:
             raise ConfigError(f"a genre classifier's figures must be positive, found {self}")
         if not max(*figures[1:], *self.channels, 32 * len(self.channels)) <= _LARGEST_FIGURE:
             raise ConfigError(f"a genre classifier's figures are too large: {self}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"dropout must be 0 to less than 1, found {self.dropout}")
         if self.codes != genres.CODES:
             raise ConfigError(f"expected the genres {genres.CODES}, found {self.codes}")
 

@@ -87,7 +87,13 @@ def test_dropout_counts_while_training():
     assert indistinguishable.std(dim=0).max() < 1e-6
 
 
-@pytest.mark.parametrize("change", [{"n_mels": 0}, {"channels": ()}, {"codes": ("BR",)}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_mels": 0}, {"channels": ()}, {"codes": ("BR",)}, {"dropout": 1e300},
+        {"channels": (2**31,)}, {"n_mels": 10**9},
+    ],
+)  # fmt: skip
 def test_impossible_values_are_reported(change):
     with pytest.raises(ConfigError):
         replace(SMALL, **change)
