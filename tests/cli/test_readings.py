@@ -57,13 +57,7 @@ def test_readings_are_listed_with_their_odds_best_first(readings):
         assert reading["metre"] in (3, 4)
 
 
-# A weak reading of a short dance is tracked away from its own tempo, towards a stronger one.
-DRIFTS = pytest.mark.xfail(
-    strict=False, reason="the beats of a weak reading drift to another tempo"
-)
-
-
-@pytest.mark.parametrize("number", [1, pytest.param(2, marks=DRIFTS)])
+@pytest.mark.parametrize("number", [1, 2])
 def test_a_reading_that_is_taken_is_the_one_that_was_listed(piece, readings, number):
     made, beats = piece("--reading", number)
     wanted = readings[0][number - 1]
