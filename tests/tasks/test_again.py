@@ -207,6 +207,7 @@ def test_a_recipe_from_an_untrusted_source_runs_no_program_and_writes_no_other_f
         ({"beats_s": [1.0, 1e300]}, "within the music"),
         ({"bpm": 0}, "no music has 0 bpm"),
         ({"metre": 0}, "bars of 0 beats"),
+        ({"bpm": 10**400}, "grid.bpm: expected float, found 1000"),
     ],
 )
 def test_impossible_beats_of_a_recipe_are_one_clear_line(song, change, message):

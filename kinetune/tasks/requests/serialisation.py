@@ -6,6 +6,7 @@ number that is not finite null.
 
 import dataclasses
 import math
+import sys
 import types
 from collections import abc
 from collections.abc import Mapping, Sequence
@@ -89,7 +90,7 @@ def _scalar(hint: Any, value: Any, context: str) -> Any:  # noqa: ANN401
         return value
     if hint is Path and isinstance(value, str):
         return Path(value)
-    if hint is float and type(value) is int:
+    if hint is float and type(value) is int and abs(value) <= sys.float_info.max:
         return float(value)
     if hint is type(None) and value is None:
         return None
