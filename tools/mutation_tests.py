@@ -216,7 +216,7 @@ def _recorded(files: list[str]) -> tuple[dict[str, dict], list[str]]:
 
     def record() -> int:
         recorder = Recorder(Path.cwd())
-        run_pytest(files, plugin=recorder)
+        run_pytest(files, "--continue-on-collection-errors", plugin=recorder)
         sys.settrace(None)
         loaded = [name for name in sys.modules if name.partition(".")[0] in LIBRARIES]
         path.write_text(json.dumps([recorder.tests(), loaded]), encoding="utf-8")

@@ -1,11 +1,16 @@
+import inspect
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
+import kinetune
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.presets import build_pipeline, load_paper_vae, preset_config
+from kinetune.model.unet import DanceUNet
 
 
 def parameters(module):
@@ -46,6 +51,18 @@ def test_the_default_is_small():
         pipeline = build_pipeline(preset_config("default"))
     parts = (pipeline.unet, pipeline.vae, pipeline.condition_encoder, pipeline.normaliser)
     assert sum(map(parameters, parts)) <= 20_000_000
+
+
+def test_the_defaults_of_the_denoiser_are_those_of_the_bundled_model():
+    path = Path(kinetune.__file__).parent / "weights" / "default" / "unet" / "config.json"
+    bundled = json.loads(path.read_text(encoding="utf-8"))
+    signature = inspect.signature(DanceUNet.__init__).parameters
+    for name in ("block_out_channels", "attention_levels", "layers_per_block", "in_channels"):
+        default = signature[name].default
+        assert (list(default) if isinstance(default, tuple) else default) == bundled[name]
+    preset = preset_config("default").unet
+    assert list(preset.block_out_channels) == bundled["block_out_channels"]
+    assert preset.layers_per_block == bundled["layers_per_block"]
 
 
 def test_building_is_by_the_seed_and_leaves_the_global_one_alone():

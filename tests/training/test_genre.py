@@ -107,6 +107,23 @@ def test_a_batch_contains_the_music_and_its_genre(training, tmp_path):
         assert target.sum() == pytest.approx(1.0)
 
 
+def test_a_stretch_begins_up_to_a_stride_late_and_is_padded_with_silence(training, tmp_path):
+    prepared = open_dataset(training.data, tmp_path, features="rhythm")
+    source = GenreBatches(prepared, training)
+    window = source._windows[0]
+    whole = prepared.samples(prepared.items[window.item])
+    late_s = np.random.default_rng(3).uniform(0.0, training.data.stride_s)
+    first = min(round((window.start_s + late_s) * 22_050), len(whole) - source._length)
+    expected = whole[first : first + source._length].astype(np.float32) / 32767.0
+    found = source._music(window, np.random.default_rng(3)).numpy()
+    np.testing.assert_array_equal(found, expected)
+    source._length = len(whole) + 100
+    padded = source._music(window, np.random.default_rng(3)).numpy()
+    np.testing.assert_array_equal(padded[: len(whole)], whole.astype(np.float32) / 32767.0)
+    assert padded.shape == (len(whole) + 100,)
+    assert not padded[len(whole) :].any()
+
+
 def test_batches_are_drawn_by_their_number_and_the_seed(training, tmp_path):
     prepared = open_dataset(training.data, tmp_path, features="rhythm")
     source = GenreBatches(prepared, training)

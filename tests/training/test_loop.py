@@ -191,6 +191,15 @@ def test_the_log_and_the_report_count_windows_a_second(tmp_path):
     assert reports[-1].seconds_left == 0.0
 
 
+def test_the_pace_is_windows_over_seconds(tmp_path, monkeypatch):
+    config = replace(CONFIG, batch_size=4, gradient_accumulation=2)
+    loop, _ = trained(tmp_path, config)
+    monkeypatch.setattr("kinetune.training.loop.time.monotonic", lambda: 110.0)
+    # Six steps of two batches of four windows in ten seconds.
+    assert loop._pace(2, 100.0) == pytest.approx(4.8)
+    assert math.isnan(loop._pace(8, 100.0))
+
+
 def test_tensorboard_gets_the_same_values(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

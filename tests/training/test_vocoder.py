@@ -332,6 +332,7 @@ def test_the_recipes_can_be_read(prefix, suffix):
 
     assert training.network == VocoderConfig(mel_bands=128 if prefix == "vocoder" else 320)
     assert (training.adversarial_weight > 0.0) == bool(suffix)
+    assert training.codec_versions == 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from kinetune.audio.sound import Sound, read_sound, write_sound
 from kinetune.errors import ConfigError
 from kinetune.metrics.evaluation import protocol, scores
-from kinetune.metrics.evaluation.embedding_scores import NetworkOptions
+from kinetune.metrics.evaluation.embedding_scores import NetworkOptions, SetStatistic
 from kinetune.metrics.evaluation.pairing import Folders
 from kinetune.metrics.evaluation.protocol import Settings, evaluate
 from kinetune.metrics.evaluation.runner import analyse_clips
@@ -70,6 +70,23 @@ def test_rows_are_tested_against_the_first_or_a_chosen_one(evaluation, world):
     assert other.differences["beat_f"]["ours"].mean == pytest.approx(
         -apart["reference"].mean, abs=1e-9
     )
+
+
+def test_distances_of_sets_are_compared_over_the_same_dances_only():
+    def distance_of(numbers):
+        return lambda chosen: float(np.asarray(numbers)[chosen].mean())
+
+    names = ("a", "b", "c", "d")
+    sets = {
+        "ours": {"fad": SetStatistic(names, distance_of([1.0, 2.0, 3.0, 4.0]))},
+        "other": {"fad": SetStatistic(names, distance_of([2.0, 4.0, 3.0, 5.0]))},
+        "fewer": {"fad": SetStatistic(names[:3], distance_of([2.0, 4.0, 3.0]))},
+    }
+    values = {label: {} for label in sets}
+    found = protocol._differences(values, sets, "ours", 0)["fad"]
+    assert set(found) == {"other"}
+    assert found["other"].mean == pytest.approx(1.0)
+    assert found["other"].n == 4
 
 
 def test_limits_of_metrics_are_reported(evaluation):

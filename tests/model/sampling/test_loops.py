@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -114,6 +115,23 @@ def test_a_loop_is_whole_bars_long_and_the_same_for_the_same_seed(default_pipeli
     held = default_pipeline(dance, genre="HO", grid=fixed_grid(100.0, 0.0, 6.3), loop=True)
     assert held.sound.duration_s == pytest.approx(4.8, abs=1e-3)
     assert held.mel.shape[-1] * timebase.HOP_LENGTH / 22_050 == pytest.approx(4.8, abs=0.05)
+
+
+def test_a_loop_is_synthesised_with_a_second_before_and_behind(default_pipeline, monkeypatch):
+    asked = []
+
+    def synthesise(mel, n_samples, *, seed):
+        asked.append((mel.shape[-1], n_samples, seed))
+        return np.arange(n_samples, dtype=np.float32)
+
+    monkeypatch.setattr(default_pipeline, "synthesise", synthesise)
+    loop = SimpleNamespace(duration_s=172 * 512 / 22_050)
+    samples = default_pipeline._synthesise_loop(torch.zeros(1, 32, 172), loop, seed=5)
+    assert asked == [(172 + 2 * 43, (172 + 2 * 43) * 512, 5)]
+    # The ramp of the loop itself begins a second in, 43 frames.
+    middle = slice(20_000, 60_000)
+    np.testing.assert_allclose(np.diff(samples[middle]).mean(), 1.0, atol=0.01)
+    assert samples[middle].mean() == pytest.approx(43 * 512 + 40_000, rel=0.01)
 
 
 def test_the_papers_design_loops_too(paper_pipeline):
