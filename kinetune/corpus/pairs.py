@@ -9,6 +9,7 @@ because users combine any dance with any genre. Seconds, Hz.
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,9 +71,9 @@ class Pair:
         return self.dance.downbeats_s
 
     @property
-    def metre(self) -> int:
+    def metre(self) -> Literal[3, 4]:
         """Beats to the bar."""
-        return self.dance.metre
+        return 3 if self.dance.metre == 3 else 4
 
     @property
     def grid(self) -> BeatGrid:
