@@ -52,8 +52,8 @@ class Grid:
 
     def __post_init__(self) -> None:
         times = self.beats_s
-        if len(times) < 2 or any(after <= before for before, after in pairwise(times)):
-            raise ConfigError("the beats of the recipe must be two or more, and ascending")
+        if not times or any(after <= before for before, after in pairwise(times)):
+            raise ConfigError("the beats of the recipe must be one or more, and ascending")
         if not times[0] >= 0.0 or times[-1] > _MAX_BEAT_S:
             raise ConfigError("the beats of the recipe must lie within the music")
         if not _MIN_BPM <= self.bpm <= _MAX_BPM or not 1 <= self.metre <= _MAX_METRE:

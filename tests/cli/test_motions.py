@@ -101,7 +101,7 @@ def test_a_mapping_makes_a_strange_rig_dance(tmp_path, tiny_model):
     assert_one_clear_line(done)
     assert "--make-mapping" in done.stderr
     done = kinetune("inspect", strange, "--make-mapping", mapping)
-    assert done.stdout.startswith(f"{mapping}: 0 of our 24 joints recognised")
+    assert done.stdout.startswith(f"{mapping}: 0 of the 24 SMPL joints matched")
     assert_one_clear_line(kinetune("inspect", strange, "--make-mapping", mapping))
     text = mapping.read_text()
     for joint, name in enumerate(skeleton.JOINT_NAMES):

@@ -1,6 +1,7 @@
 """The studio in a real browser: the whole way from a dropped file to its files."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,14 @@ def say(page) -> str:
     return page.text_content("#status")
 
 
+def until(page, expression: str, seconds: float = 60.0) -> None:
+    """Wait for an expression; the page's own policy forbids the library's way to do it."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(50)
+
+
 def wait_for_job(page) -> None:
     page.wait_for_selector("#stop", state="visible")
     page.wait_for_selector("#stop", state="hidden")
@@ -107,10 +116,10 @@ def test_a_dropped_dance_becomes_music_that_can_be_changed_and_taken_away(page, 
     wait_for_job(page)
     assert page.locator("input[name=take]").count() == 3
     page.click("#play")
-    page.wait_for_function("window.kinetune.player.position > 0.3")
+    until(page, "window.kinetune.player.position > 0.3")
     page.locator("input[name=take]").nth(1).check()
     before = page.evaluate("window.kinetune.player.position")
-    page.wait_for_function(f"window.kinetune.player.position > {before} + 0.2")
+    until(page, f"window.kinetune.player.position > {before} + 0.2")
     page.click("#play")
     drag(page, 0.4, 0.6)
     page.click("#again")
@@ -171,7 +180,7 @@ def test_the_picture_keeps_up_with_the_sound(page, dance):
     """The frame that is shown is that of the audio clock, within 20 ms."""
     drop(page, dance)
     page.click("#play")
-    page.wait_for_function("window.kinetune.player.position > 0.2")
+    until(page, "window.kinetune.player.position > 0.2")
     offsets = page.evaluate(
         """async () => {
             const {player, stage} = window.kinetune, offsets = [];

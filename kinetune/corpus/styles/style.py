@@ -27,8 +27,8 @@ _KIT_KINDS: Mapping[str, tuple[str, str, str, str]] = {
     "synthesised": ("hat", "hat_open", "tom", "crash"),
 }
 
-# A chord held through a bar of three.
-_HELD = ("X===========",)
+# A chord sustained through a bar of three.
+_SUSTAINED = ("X===========",)
 
 Range = tuple[float, float]
 
@@ -219,7 +219,7 @@ class Style:
         if metre != 3 or self.waltz is None:
             raise ConfigError(f"this genre has no bars of {metre}, only of {self.metres}")
         three = self.waltz
-        by_role = {"chord": three.chord, "arp": three.chord, "drum": three.drum, "pad": _HELD}
+        by_role = {"chord": three.chord, "arp": three.chord, "drum": three.drum, "pad": _SUSTAINED}
         drums = replace(
             self.drums, kick=three.kick, snare=three.snare, hat=three.hat, open_hat=three.open_hat
         )

@@ -144,11 +144,11 @@ class MetricalModel:
         if constrained or len(self._times_s) < 2 * OUTPUT_FPS:
             return steady, True
         counts = self._counts(reading)
-        held, moving = self._gathered(self._steady_counts(reading)), self._gathered(counts)
+        fixed, moving = self._gathered(self._steady_counts(reading)), self._gathered(counts)
         needed = 1.0 + _DRIFT_GAIN * max(1.0, _DRIFT_SURE_S / duration_s) ** 2
         # In a short dance a path that gathers twice as much is another reading's.
-        leaves = duration_s < _DRIFT_SURE_S and moving > 2.0 * held
-        if moving < needed * held or leaves:
+        leaves = duration_s < _DRIFT_SURE_S and moving > 2.0 * fixed
+        if moving < needed * fixed or leaves:
             return steady, True
         return self._times_of(counts), False
 

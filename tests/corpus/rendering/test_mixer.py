@@ -10,7 +10,7 @@ import pytest
 from kinetune import genres
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.composition.music_score import Note
-from kinetune.corpus.rendering import mixer
+from kinetune.corpus.rendering import mixer, note_player
 from kinetune.corpus.rendering.instruments_table import INSTRUMENTS
 from kinetune.corpus.rendering.mastering import PEAK
 from kinetune.corpus.rendering.mixer import render
@@ -160,17 +160,19 @@ def test_the_music_bus_leaves_the_bass_and_an_old_record_the_treble():
 def test_a_firm_note_is_scaled_to_the_reference_level(instrument):
     notes = [Note("line0", 0.0, 0.25, pitch, 0.9) for pitch in (48.0, 60.0, 61.0)]
     played = part(instrument=instrument)
-    firm = mixer._render_note(instrument, mixer._key_of(played.timbre, notes[1]), RATE_HZ)
+    firm = note_player._render_note(
+        instrument, note_player._key_of(played.timbre, notes[1]), RATE_HZ
+    )
     block = round(0.03 * RATE_HZ)
     whole = firm[: len(firm) // block * block].reshape(-1, block)
     loudest = np.sqrt(np.mean(whole**2, axis=1).max())
-    assert mixer._level_gain(played, notes, RATE_HZ) * loudest == pytest.approx(0.5, rel=1e-6)
+    assert note_player._level_gain(played, notes, RATE_HZ) * loudest == pytest.approx(0.5, rel=1e-6)
 
 
 def test_a_note_sounds_at_its_midi_pitch():
     for pitch, hz in ((69.0, 440.0), (57.0, 220.0), (60.0, 261.626)):
-        key = mixer._key_of(Timbre(), Note("line0", 0.0, 1.0, pitch, 0.9))
-        wave = mixer._render_note("organ", key, RATE_HZ)
+        key = note_player._key_of(Timbre(), Note("line0", 0.0, 1.0, pitch, 0.9))
+        wave = note_player._render_note("organ", key, RATE_HZ)
         assert pitch_of(wave, RATE_HZ, hz) == pytest.approx(hz, rel=1e-3)
 
 
