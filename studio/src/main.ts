@@ -401,12 +401,13 @@ function connectDrop(): void {
 }
 
 async function begin(): Promise<void> {
+  // First, so that a file dropped at once is taken.
+  connect();
   setTheme(window.matchMedia("(prefers-color-scheme: dark)").matches);
   const genres = (await (await fetch("v1/genres")).json()) as { code: string; name: string }[];
   const options = (empty: string) => [new Option(empty, ""), ...genres.map(({ name }) => new Option(name, name))];
   choice("genre").replaceChildren(...options("automatic"));
   choice("genre2").replaceChildren(...options("the same"));
-  connect();
   refresh();
   requestAnimationFrame(frame);
 }

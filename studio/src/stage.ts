@@ -21,6 +21,9 @@ export class Stage {
   private readonly focus = new THREE.Vector3(0, 0.9, 0);
   /** The time that was drawn last, for measuring. */
   time = -1;
+  private stale = true;
+  private following = 0;
+  private drawn = "";
 
   constructor(private readonly canvas: HTMLCanvasElement) {
     this.renderer = makeRenderer(canvas);
@@ -29,6 +32,7 @@ export class Stage {
     this.controls.maxPolarAngle = Math.PI / 2;
     this.controls.minDistance = 1;
     this.controls.maxDistance = 20;
+    this.controls.addEventListener("change", () => { this.stale = true; });
     this.camera.position.set(0.8, 1.4, 4.6);
     this.scene.add(new THREE.HemisphereLight("#ffffff", "#8d8d8d", 2.2));
     const sun = new THREE.DirectionalLight("#ffffff", 1.8);
@@ -53,6 +57,7 @@ export class Stage {
     material.vertexColors = false;
     material.color.set(dark ? "#3a4452" : "#d3d8df");
     material.needsUpdate = true;
+    this.stale = true;
   }
 
   load(skeleton: Skeleton, positions: Float32Array): void {
@@ -85,17 +90,24 @@ export class Stage {
     this.focus.copy(this.joint(0, 0));
     this.show(0);
     this.placeCamera();
+    this.stale = true;
   }
 
   /** Show the dancer at a time; `flash` from 0 to 1 lights the ring on a beat. */
   draw(time: number, flash: number, isDownbeat: boolean): void {
+    this.controls.update();
+    // Nothing is drawn twice: a paused page leaves the processor alone.
+    const state = `${time} ${flash.toFixed(2)} ${isDownbeat}`;
+    if (!this.stale && state === this.drawn) return;
     if (this.skeleton) this.show(time);
     const material = this.ring.material as THREE.MeshBasicMaterial;
     material.opacity = 0.15 + 0.85 * flash;
     material.color.set(isDownbeat ? "#d6602f" : "#2f7fd6");
     this.ring.scale.setScalar(1 + 0.25 * flash);
-    this.controls.update();
     this.renderer?.render(this.scene, this.camera);
+    // While the camera still moves towards the dancer, it goes on.
+    this.stale = this.following > 1e-3;
+    this.drawn = state;
   }
 
   private show(time: number): void {
@@ -115,6 +127,7 @@ export class Stage {
     this.ring.position.set(root.x, 0.005, root.z);
     // The camera follows, softly.
     const shift = new THREE.Vector3(root.x - this.focus.x, 0, root.z - this.focus.z).multiplyScalar(0.12);
+    this.following = shift.length();
     this.focus.add(shift);
     this.camera.position.add(shift);
     this.controls.target.copy(this.focus).setY(0.9);
@@ -150,6 +163,7 @@ export class Stage {
     this.renderer?.setSize(width, height, false);
     this.camera.aspect = width / height;
     this.camera.updateProjectionMatrix();
+    this.stale = true;
   }
 }
 
