@@ -30,8 +30,28 @@ _LOG_FROM_HZ = 1000.0
 _LOG_STEP = np.log(6.4) / 27.0
 
 
+class FrameTiming:
+    """When the frames of a spectrogram are, for a dataclass with ``rate_hz`` and ``hop_length``."""
+
+    rate_hz: int
+    hop_length: int
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second."""
+        return timebase.mel_rate_hz(self.rate_hz, self.hop_length)
+
+    def frames_of(self, n_samples: int) -> int:
+        """Return how many frames ``n_samples`` samples give."""
+        return timebase.mel_frames_in(n_samples, self.hop_length)
+
+    def samples_of(self, n_frames: int) -> int:
+        """Return how many samples the hops between ``n_frames`` frames cover."""
+        return timebase.samples_of_mel_frames(max(0, n_frames - 1), self.hop_length)
+
+
 @dataclass(frozen=True)
-class MelConfig:
+class MelConfig(FrameTiming):
     """Figures of a mel spectrogram.
 
     Attributes:
@@ -86,19 +106,6 @@ class MelConfig:
     def n_bins(self) -> int:
         """Bins K of the linear spectrum."""
         return self.n_fft // 2 + 1
-
-    @property
-    def frame_rate_hz(self) -> float:
-        """Mel frames per second."""
-        return timebase.mel_rate_hz(self.rate_hz, self.hop_length)
-
-    def frames_of(self, n_samples: int) -> int:
-        """Return how many mel frames ``n_samples`` samples give."""
-        return timebase.mel_frames_in(n_samples, self.hop_length)
-
-    def samples_of(self, n_frames: int) -> int:
-        """Return how many samples the hops between ``n_frames`` frames cover."""
-        return timebase.samples_of_mel_frames(max(0, n_frames - 1), self.hop_length)
 
 
 def log_mel(samples: Tensor, config: MelConfig) -> Tensor:

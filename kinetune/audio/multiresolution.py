@@ -17,8 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from kinetune import timebase
-from kinetune.audio.mel import MelConfig, filterbank, hann_window
+from kinetune.audio.mel import FrameTiming, MelConfig, filterbank, hann_window
 from kinetune.errors import AudioError, ConfigError
 
 CHANNELS = ("mid", "side")
@@ -62,7 +61,7 @@ class MelLayer:
 
 
 @dataclass(frozen=True)
-class MultiresolutionConfig:
+class MultiresolutionConfig(FrameTiming):
     """Figures of a multiresolution spectrogram.
 
     Attributes:
@@ -116,19 +115,6 @@ class MultiresolutionConfig:
     def n_fft(self) -> int:
         """Samples of the longest window."""
         return max(layer.n_fft for layer in self.layers)
-
-    @property
-    def frame_rate_hz(self) -> float:
-        """Frames per second."""
-        return timebase.mel_rate_hz(self.rate_hz, self.hop_length)
-
-    def frames_of(self, n_samples: int) -> int:
-        """Return how many frames ``n_samples`` samples give."""
-        return timebase.mel_frames_in(n_samples, self.hop_length)
-
-    def samples_of(self, n_frames: int) -> int:
-        """Return how many samples the hops between ``n_frames`` frames cover."""
-        return timebase.samples_of_mel_frames(max(0, n_frames - 1), self.hop_length)
 
 
 def log_multiresolution(samples: Tensor, config: MultiresolutionConfig) -> Tensor:

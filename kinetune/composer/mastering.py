@@ -18,15 +18,19 @@ from kinetune.audio.sound import Sound
 from kinetune.composer.piece import Piece
 from kinetune.composer.rendering import Block, Convolver
 from kinetune.corpus.composition.music_score import Mix
-from kinetune.corpus.rendering.mastering import PEAK, tone_filter
+from kinetune.corpus.rendering.mastering import (
+    BLOCK_S,
+    DRIVEN_RMS,
+    PEAK,
+    RUMBLE_HZ,
+    TARGET_RMS,
+    TILT_HZ,
+    tone_filter,
+)
 from kinetune.memmap import chunks, copy, zeros_or_memmap
 from kinetune.model.conditioning.control_score import apply_silences
 
-# As in corpus/rendering/mastering.py: loudness of the louder passages before saturation and before
-# the limiter, root mean square; rumble filter and the corner of the tilt.
-_SATURATED_RMS, _LIMITED_RMS = 0.16, 0.24
-_RUMBLE_HZ, _TILT_HZ = 28.0, 900.0
-_BLOCK_S, _LOUD_S, _LOUD_QUANTILE = 0.004, 0.5, 0.8
+_LOUD_S, _LOUD_QUANTILE = 0.5, 0.8
 _THRESHOLD, _EXPONENT, _COMPRESSOR_S = 0.15, 0.45, 0.06
 # Length of the whole tone filter.
 _TAPS_S = 0.25
@@ -62,29 +66,29 @@ def master_mix(piece: Piece, mix: Block, rate_hz: int, *, target_lufs: float = -
     """
     taps = _tone_taps(piece.mix, mix, rate_hz)
     toned = _shape(piece, _convolved(mix, taps, loop=piece.loop), rate_hz)
-    level = _SATURATED_RMS / max(_loud_rms(toned, rate_hz), 1e-6)
+    level = TARGET_RMS / max(_loud_rms(toned, rate_hz), 1e-6)
     drive = 1.0 + 2.0 * piece.mix.saturation
     out = zeros_or_memmap(toned.shape)
     for part in chunks(out, toned):
         out[part] = np.tanh(np.float32(drive * level) * toned[part]) / np.float32(drive**0.7)
     edge = "wrap" if piece.loop else "nearest"
     levels = _block_peaks(out, rate_hz)
-    smooth = ndimage.gaussian_filter1d(levels, _COMPRESSOR_S / _BLOCK_S, mode=edge)
+    smooth = ndimage.gaussian_filter1d(levels, _COMPRESSOR_S / BLOCK_S, mode=edge)
     _apply(out, np.minimum(1.0, (_THRESHOLD / np.maximum(smooth, 1e-6)) ** _EXPONENT), rate_hz)
-    push = _LIMITED_RMS / max(_loud_rms(out, rate_hz), 1e-6)
+    push = DRIVEN_RMS / max(_loud_rms(out, rate_hz), 1e-6)
     gain = np.minimum(1.0, 0.9 * PEAK / np.maximum(push * _block_peaks(out, rate_hz), 1e-6))
     gain = ndimage.uniform_filter1d(ndimage.minimum_filter1d(gain, 7, mode=edge), 5, mode=edge)
     _apply(out, push * gain, rate_hz)
     sound = normalise_loudness(Sound(_squeezed(out), rate_hz), target_lufs=target_lufs)
     settings: dict[str, object] = {
-        "tone": {"taps": len(taps), "tilt_db": piece.mix.tilt_db, "highpass_hz": _RUMBLE_HZ},
+        "tone": {"taps": len(taps), "tilt_db": piece.mix.tilt_db, "highpass_hz": RUMBLE_HZ},
         "level": level,
         "saturation": {"curve": "tanh(drive x) / drive^0.7", "drive": drive},
         "compressor": {
             "threshold": _THRESHOLD, "ratio": round(1.0 / (1.0 - _EXPONENT), 2),
             "smoothing_s": _COMPRESSOR_S,
         },
-        "limiter": {"push": push, "ceiling": 0.9 * PEAK, "block_s": _BLOCK_S},
+        "limiter": {"push": push, "ceiling": 0.9 * PEAK, "block_s": BLOCK_S},
         "loudness_lufs": target_lufs,
         "true_peak_dbtp": -1.0,
     }  # fmt: skip
@@ -148,13 +152,13 @@ def _tone_taps(mix: Mix, samples: Block, rate_hz: int) -> NDArray[np.float64]:
     impulse = np.zeros(timebase.samples_in(_TAPS_S, rate_hz))
     impulse[0] = 1.0
     taps = signal.sosfilt(
-        signal.butter(2, _RUMBLE_HZ, "highpass", fs=rate_hz, output="sos"), impulse
+        signal.butter(2, RUMBLE_HZ, "highpass", fs=rate_hz, output="sos"), impulse
     )
     if mix.tone_db and samples.any():
         hz, power = _spectrum(samples, rate_hz)
         tone = tone_filter(hz, power, mix, rate_hz)
         taps = signal.oaconvolve(taps, tone)[: len(taps)]
-    low = signal.sosfilt(signal.butter(1, _TILT_HZ, "lowpass", fs=rate_hz, output="sos"), taps)
+    low = signal.sosfilt(signal.butter(1, TILT_HZ, "lowpass", fs=rate_hz, output="sos"), taps)
     tilt = 10.0 ** (mix.tilt_db / 40.0)
     return np.asarray(low / tilt + (taps - low) * tilt)
 
@@ -202,7 +206,7 @@ def _length(part: slice) -> int:
 
 def _block_peaks(samples: Block, rate_hz: int) -> NDArray[np.float64]:
     """Peak of every few milliseconds over all channels."""
-    size = timebase.samples_in(_BLOCK_S, rate_hz)
+    size = timebase.samples_in(BLOCK_S, rate_hz)
     peaks = [
         np.maximum.reduceat(np.abs(samples[part]).max(axis=1), np.arange(0, _length(part), size))
         for part in chunks(samples, size=4096 * size)
@@ -212,7 +216,7 @@ def _block_peaks(samples: Block, rate_hz: int) -> NDArray[np.float64]:
 
 def _apply(samples: Block, gain: NDArray[np.float64], rate_hz: int) -> None:
     """Multiply the samples, in place, by a gain given for every few milliseconds."""
-    size = timebase.samples_in(_BLOCK_S, rate_hz)
+    size = timebase.samples_in(BLOCK_S, rate_hz)
     at = (np.arange(len(gain)) + 0.5) * size
     for part in chunks(samples):
         curve = np.interp(np.arange(part.start, part.stop), at, gain)

@@ -18,6 +18,13 @@ from kinetune import timebase
 from kinetune.composer.piece import Piece, Voice
 from kinetune.corpus.composition.music_score import Mix, Note
 from kinetune.corpus.rendering import effects
+from kinetune.corpus.rendering.mastering import (
+    ENERGY_GAIN_DB,
+    ENERGY_TREBLE_DB,
+    MIDDLE_ENERGY,
+    SHELF_HZ,
+)
+from kinetune.corpus.rendering.mixer import MUSIC_FROM_HZ
 from kinetune.corpus.rendering.note_player import MAX_LEAD_S, NotePlayer
 from kinetune.memmap import release_pages, zeros_or_memmap
 
@@ -28,10 +35,8 @@ BLOCK = 1 << 16
 _LOOP_LEAD_S = 6.0
 # Time constant of the side-chain's recovery.
 _DUCK_S = 0.08
-# As in corpus/rendering/mixer.py: high-pass of pitched parts, and the shelf of the energy.
-_MUSIC_FROM_HZ, _SHELF_HZ, _SIDE_FROM_HZ = 130.0, 1800.0, 300.0
+_SIDE_FROM_HZ = 300.0
 _ECHO_TOP_HZ, _ECHOES, _ECHO_DECAY, _ECHO_TO_REVERB = 3500.0, 3, 0.55, 0.4
-_ENERGY_GAIN_DB, _ENERGY_TREBLE_DB, _MIDDLE_ENERGY = 3.5, 12.0, 0.6
 _WIDTH, _SIDE_DELAY_S = 0.6, 0.011
 # Points a second at which the energy's gain is computed.
 _CONTROL_HZ = 100
@@ -146,11 +151,11 @@ class _Shared:
                 points / self._rate_hz, self._beats_s, self._energy, period=self._loop_s
             )
         else:
-            energy = np.full(len(points), _MIDDLE_ENERGY)
+            energy = np.full(len(points), MIDDLE_ENERGY)
         samples = np.arange(start, end)
         gain, treble = (
-            np.interp(samples, points, 10.0 ** (db * (energy - _MIDDLE_ENERGY) / 20.0))
-            for db in (_ENERGY_GAIN_DB, _ENERGY_TREBLE_DB)
+            np.interp(samples, points, 10.0 ** (db * (energy - MIDDLE_ENERGY) / 20.0))
+            for db in (ENERGY_GAIN_DB, ENERGY_TREBLE_DB)
         )
         return gain.astype(np.float32), treble.astype(np.float32)
 
@@ -223,15 +228,12 @@ class _Strip:
         self._player = NotePlayer(
             voice.part, notes, rate_hz, first=first, dtype=np.float32, turns=turns
         )
-        # Constant power.
-        angle = 0.25 * np.pi * (1.0 + voice.part.pan)
-        gains = np.array([np.cos(angle), np.sin(angle)]) * np.sqrt(2.0)
-        self.gains = (gains if channels == 2 else gains.mean(keepdims=True)).astype(np.float32)
+        self.gains = effects.pan_gains(voice.part.pan, channels).astype(np.float32)
         self._drive = piece.mix.drum_saturation if voice.part.bus == "drums" else 0.0
         self._highpass = (
-            _Filter("highpass", 2, _MUSIC_FROM_HZ, rate_hz) if voice.part.bus == "music" else None
+            _Filter("highpass", 2, MUSIC_FROM_HZ, rate_hz) if voice.part.bus == "music" else None
         )
-        self._shelf = _Filter("lowpass", 1, _SHELF_HZ, rate_hz)
+        self._shelf = _Filter("lowpass", 1, SHELF_HZ, rate_hz)
         self._rings = False
 
     def next_block(self, count: int, control: _Control) -> Block | None:

@@ -118,8 +118,7 @@ SettingsNow = Annotated[ServerSettings, Depends(_settings)]
 @_router.get("/healthz")
 def health(store: StoreNow) -> Health:
     """Tell whether the server works."""
-    queued = [work for work in store.latest("job", 1000) if work.status == "queued"]
-    return Health(status="ok", version=kinetune.__version__, queued=len(queued))
+    return Health(status="ok", version=kinetune.__version__, queued=store.queued("job"))
 
 
 @_router.get("/v1/models")

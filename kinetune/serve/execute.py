@@ -1,6 +1,5 @@
 """One piece of work in a worker process: read a motion, or do a job."""
 
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -12,10 +11,10 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from kinetune.errors import ConfigError, KinetuneError, MotionError
-from kinetune.files import atomic_folder, write_json
+from kinetune.files import atomic_file, atomic_folder, write_json
 from kinetune.motion import skeleton
 from kinetune.motion.clip import MotionClip, resample
-from kinetune.motion.io.formats import ReadOptions, read_motion
+from kinetune.motion.io.formats import ReadOptions, read_motion_file
 from kinetune.motion.kinematics import joint_positions, joint_speeds
 from kinetune.serve.schemas import EditJob, FilmJob, GenerateJob, JobRequest
 from kinetune.serve.store import Store, Work
@@ -23,8 +22,9 @@ from kinetune.serve.work_files import POSITIONS, SKELETON, file_names, without_f
 from kinetune.tasks.edit import EditRequest, edit
 from kinetune.tasks.film import FilmRequest, film
 from kinetune.tasks.generate import GenerateRequest, generate
-from kinetune.tasks.inspect import InspectRequest, inspect
+from kinetune.tasks.inspect import describe_motion
 from kinetune.tasks.lazy_pipeline import LazyPipeline
+from kinetune.tasks.recipe import find_music_recipe, sidecar_path
 from kinetune.tasks.requests.output_paths import FilmOptions
 from kinetune.tasks.requests.progress import Progress
 from kinetune.tasks.requests.serialisation import to_json
@@ -82,13 +82,14 @@ def _read_motion(work: Work, workshop: Workshop) -> Any:  # noqa: ANN401 - JSON
     folder = workshop.store.folder_of("motion", work.id)
     read = _read_options(work.request)
     path = folder / work.request["name"]
-    result = to_json(inspect(InspectRequest(path, read)))
-    if result["duration_s"] > workshop.max_motion_s:
+    file = read_motion_file(path, read)
+    if file.clip.duration_s > workshop.max_motion_s:
         raise MotionError(
-            f"{path.name}: lasts {result['duration_s']:.1f} s; this server takes up to "
+            f"{path.name}: lasts {file.clip.duration_s:.1f} s; this server takes up to "
             f"{workshop.max_motion_s:g} s"
         )
-    _write_skeleton(folder, read_motion(path, read))
+    result = to_json(describe_motion(path, file))
+    _write_skeleton(folder, file.clip)
     return without_folder(result, folder)
 
 
@@ -98,9 +99,8 @@ def _write_skeleton(folder: Path, clip: MotionClip) -> None:
     # The floor is where the lowest joint mostly is; a few frames may lie below.
     positions[..., 1] -= np.percentile(positions[..., 1].min(axis=1), _FLOOR_PERCENTILE)
     speeds = joint_speeds(slow).mean(axis=1)
-    partial = folder / f".{POSITIONS}"
-    partial.write_bytes(positions.tobytes())
-    os.replace(partial, folder / POSITIONS)
+    with atomic_file(folder / POSITIONS) as partial:
+        partial.write_bytes(positions.tobytes())
     table = {
         "joints": list(skeleton.JOINT_NAMES),
         "parents": list(skeleton.PARENTS),
@@ -156,7 +156,7 @@ def _await_motion(motion_id: str, store: Store, progress: Progress) -> Work:
 
 
 def _edit(job: EditJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
-    music = _copy_music(job.job, job.file, folder, workshop.store)
+    music, _, model = _copy_music(job.job, job.file, folder, workshop.store)
     output = _free_name(folder / f"{music.stem}-edit{music.suffix}")
     request = EditRequest(
         music=music,
@@ -170,47 +170,37 @@ def _edit(job: EditJob, folder: Path, workshop: Workshop, progress: Progress) ->
         plot=job.plot,
         film=_film_options(output.with_suffix(".mp4"), job.film),
     )
-    return edit(request, progress=progress, pipeline=workshop.pipeline_of(_model_of(music)))
+    return edit(request, progress=progress, pipeline=workshop.pipeline_of(model))
 
 
 def _film(job: FilmJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
-    music = _copy_music(job.job, job.file, folder, workshop.store)
-    motion = _motion_of(music)
+    music, motion, _ = _copy_music(job.job, job.file, folder, workshop.store)
     path = _free_name(music.with_suffix(".mp4"))
     return film(FilmRequest(motion, music, FilmOptions(path)), progress=progress)
 
 
-def _copy_music(job_id: str, name: str, folder: Path, store: Store) -> Path:
-    """Put a sound of another job, its recipe and its motion into a folder; return the sound."""
+def _copy_music(job_id: str, name: str, folder: Path, store: Store) -> tuple[Path, Path, str]:
+    """Copy a sound of another job, its recipe and its motion into a folder.
+
+    Returns:
+        The sound, the motion, and the name of the model that made the sound.
+    """
     work = store.find("job", job_id)
     source = store.folder_of("job", job_id)
     if work is None or work.status != "done" or name not in file_names(source):
         raise ConfigError(f"{name}: no such file in that job")
     sound = _put(source / name, folder)
-    recipe = source / f"{Path(name).stem}.json"
-    if recipe.is_file():
-        _put(recipe, folder)
-    _put(_motion_of(source / name), folder)
-    return sound
-
-
-def _motion_of(music: Path) -> Path:
-    from kinetune.tasks.recipe import find_music_recipe
-
-    recipe = find_music_recipe(music)
+    sidecar = sidecar_path(source / name)
+    if sidecar.is_file():
+        _put(sidecar, folder)
+    recipe = find_music_recipe(sound)
     if recipe is None:
-        raise ConfigError(f"{music.name}: expected a sound made by a job, found no recipe")
+        raise ConfigError(f"{name}: expected a sound made by a job, found no recipe")
     request = recipe.request
     named = request["motions"][0] if recipe.task == "generate" else request["motion"]
     # A file of the same folder, whatever the recipe says.
-    return music.parent / Path(str(named)).name
-
-
-def _model_of(music: Path) -> str:
-    from kinetune.tasks.recipe import find_music_recipe
-
-    recipe = find_music_recipe(music)
-    return "default" if recipe is None else str(recipe.request.get("model") or "default")
+    motion = _put(source / Path(str(named)).name, folder)
+    return sound, motion, str(request.get("model") or "default")
 
 
 def _read_options(request: dict[str, Any]) -> ReadOptions:

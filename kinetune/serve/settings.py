@@ -50,10 +50,10 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
             raise ConfigError(f"the port must be 0 to 65535, found {self.port}")
-        for name in ("max_queue", "max_streams", "max_upload_mb", "max_motion_s"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be above 0, found {getattr(self, name):g}")
-        for name in ("job_timeout_s", "keep_days", "stall_s"):
+        for name in (
+            "max_queue", "max_streams", "max_upload_mb", "max_motion_s", "job_timeout_s",
+            "keep_days", "stall_s",
+        ):  # fmt: skip
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be above 0, found {getattr(self, name):g}")
         if self.token and len(self.token) < MIN_TOKEN:

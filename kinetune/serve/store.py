@@ -124,19 +124,19 @@ class Store:
         work_id = work_id or new_id()
         with self._connect() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            waiting = connection.execute(
-                "SELECT count(*) FROM work WHERE kind = ? AND status = 'queued'", (kind,)
-            ).fetchone()[0]
-            if waiting >= limit:
+            if _count_queued(connection, kind) >= limit:
                 raise QueueFullError
-            connection.execute(
-                "INSERT INTO work (id, kind, request, status, created) VALUES (?, ?, ?, ?, ?)",
+            row = connection.execute(
+                "INSERT INTO work (id, kind, request, status, created) VALUES (?, ?, ?, ?, ?) "
+                "RETURNING *",
                 (work_id, kind, json.dumps(request), "queued", time.time()),
-            )
-        work = self.find(kind, work_id)
-        if work is None:
-            raise QueueFullError
-        return work
+            ).fetchone()
+        return _work(row)
+
+    def queued(self, kind: Kind) -> int:
+        """Return how much work of a kind waits."""
+        with self._connect() as connection:
+            return _count_queued(connection, kind)
 
     def find(self, kind: Kind, work_id: str) -> Work | None:
         """Return work by its id, or None."""
@@ -267,6 +267,13 @@ class Store:
                 yield connection
         finally:
             connection.close()
+
+
+def _count_queued(connection: sqlite3.Connection, kind: Kind) -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM work WHERE kind = ? AND status = 'queued'", (kind,)
+    ).fetchone()
+    return int(row[0])
 
 
 def new_id() -> str:

@@ -1,6 +1,6 @@
 """Format, length, tempo and beats of a motion file."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,16 +113,28 @@ def inspect(request: InspectRequest) -> InspectResult:
     Raises:
         KinetuneError: It can't be read, or the picture can't be written.
     """
-    from kinetune.motion.beats.beat_grid import beat_grid, motion_beats
-
     if request.picture is not None and not request.force:
         check_absent([request.picture])
     file = read_motion_file(request.motion, request.read)
+    result = describe_motion(request.motion, file)
+    if request.picture is None:
+        return result
+    _draw(request.picture, file.clip)
+    return replace(result, picture=str(request.picture))
+
+
+def describe_motion(path: Path, file: MotionFile) -> InspectResult:
+    """Find the beats of a motion file that was read.
+
+    Args:
+        path: The file.
+        file: What it holds.
+    """
+    from kinetune.motion.beats.beat_grid import beat_grid, motion_beats
+
     clip, grid = file.clip, beat_grid(file.clip)
-    if request.picture is not None:
-        _draw(request.picture, clip)
     return InspectResult(
-        motion=str(request.motion),
+        motion=str(path),
         format=file.format,
         fps=clip.fps,
         frames=clip.frame_count,
@@ -141,7 +153,6 @@ def inspect(request: InspectRequest) -> InspectResult:
             TempoCandidate(tempo.bpm, tempo.first_beat_s, tempo.score)
             for tempo in grid.alternatives
         ),
-        picture=None if request.picture is None else str(request.picture),
     )
 
 

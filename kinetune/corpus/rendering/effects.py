@@ -10,6 +10,19 @@ from kinetune import timebase
 from kinetune.corpus.composition.music_score import Mix
 from kinetune.corpus.rendering import synthesis
 from kinetune.corpus.rendering.mastering import Bus, map_channels
+from kinetune.corpus.rendering.synthesis import Wave
+
+
+def pan_gains(pan: float, channels: int) -> Wave:
+    """Return the gains of a part on the channels by constant power, (channels,).
+
+    Args:
+        pan: -1 for left to 1 for right; in the middle both are 1.
+        channels: 1, the mean of both, or 2.
+    """
+    angle = 0.25 * np.pi * (1.0 + pan)
+    gains = np.array([np.cos(angle), np.sin(angle)]) * np.sqrt(2.0)
+    return gains.mean(keepdims=True) if channels == 1 else gains
 
 
 def widen(bus: Bus, mix: Mix, rate_hz: int) -> Bus:

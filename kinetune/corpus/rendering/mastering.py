@@ -17,10 +17,15 @@ from kinetune.corpus.rendering.synthesis import Wave
 PEAK = 0.97
 # Loudness of the loudest passages, root mean square: that at which a mix meets compressor and
 # limiter, so that its crest factor is that of records, and that to which it is attenuated again.
-_DRIVEN_RMS, _TARGET_RMS = 0.24, 0.16
-_BLOCK_S = 0.004
+DRIVEN_RMS, TARGET_RMS = 0.24, 0.16
+# Gain is computed for blocks of this length.
+BLOCK_S = 0.004
 # Gain from energy 0 to energy 1: of everything, and of the treble on top of that.
-_ENERGY_GAIN_DB, _ENERGY_TREBLE_DB = 3.5, 12.0
+ENERGY_GAIN_DB, ENERGY_TREBLE_DB = 3.5, 12.0
+# The energy that changes nothing, and where its treble begins.
+MIDDLE_ENERGY, SHELF_HZ = 0.6, 1800.0
+# Rumble filter and the corner of the tilt.
+RUMBLE_HZ, TILT_HZ = 28.0, 900.0
 # Where a mix's tone is given, and the mean of popular music there: five decibels an octave down
 # from 100 Hz to 4 kHz (Pestana, Ma, Reiss, Barbosa, Black, AES 135, 2013), more above.
 TONE_HZ = (60.0, 160.0, 450.0, 1300.0, 3800.0, 9500.0)
@@ -43,25 +48,27 @@ def follow_energy(bus: Bus, score: Score, lead_in: int, rate_hz: int) -> Bus:
     points = score.beats_s * rate_hz + lead_in
     energy = ndimage.gaussian_filter1d(score.energy, 0.5, mode="nearest")
     at = np.interp(np.arange(len(bus)), points, energy)[:, None]
-    gain, bright = (10.0 ** (db * (at - 0.6) / 20.0) for db in (_ENERGY_GAIN_DB, _ENERGY_TREBLE_DB))
-    low = map_channels(bus, lambda x: synthesis.lowpass(x, 1800, rate_hz, 1))
+    gain, bright = (
+        10.0 ** (db * (at - MIDDLE_ENERGY) / 20.0) for db in (ENERGY_GAIN_DB, ENERGY_TREBLE_DB)
+    )
+    low = map_channels(bus, lambda x: synthesis.lowpass(x, SHELF_HZ, rate_hz, 1))
     return gain * (low + bright * (bus - low))
 
 
 def master(bus: Bus, mix: Mix, rate_hz: int) -> Bus:
     """Return the bus with the mix's tone, vinyl noise, saturation, compression and level."""
-    out = map_channels(bus, lambda x: synthesis.highpass(x, 28, rate_hz))
+    out = map_channels(bus, lambda x: synthesis.highpass(x, RUMBLE_HZ, rate_hz))
     out = _match_tone(out, mix, rate_hz)
-    low = map_channels(out, lambda x: synthesis.lowpass(x, 900, rate_hz, 1))
+    low = map_channels(out, lambda x: synthesis.lowpass(x, TILT_HZ, rate_hz, 1))
     tilt = 10.0 ** (mix.tilt_db / 40.0)
     out = low / tilt + (out - low) * tilt
-    out *= _TARGET_RMS / max(_loud_rms(out, rate_hz), 1e-6)
+    out *= TARGET_RMS / max(_loud_rms(out, rate_hz), 1e-6)
     out += _vinyl_noise(out.shape, mix, rate_hz)
     drive = 1.0 + 2.0 * mix.saturation
     out = np.tanh(drive * out) / drive**0.7
     out = _compress(out, rate_hz)
-    out = _limit(out * _DRIVEN_RMS / max(_loud_rms(out, rate_hz), 1e-6), rate_hz)
-    out *= _TARGET_RMS * 10.0 ** (mix.loudness_db / 20.0) / max(_loud_rms(out, rate_hz), 1e-6)
+    out = _limit(out * DRIVEN_RMS / max(_loud_rms(out, rate_hz), 1e-6), rate_hz)
+    out *= TARGET_RMS * 10.0 ** (mix.loudness_db / 20.0) / max(_loud_rms(out, rate_hz), 1e-6)
     # A quiet piece's lone hit may have come above the ceiling again.
     return _scale_to_peak(out - out.mean(axis=0))
 
@@ -119,7 +126,7 @@ def _vinyl_noise(shape: tuple[int, ...], mix: Mix, rate_hz: int) -> Bus:
 
 
 def _blocks(bus: Bus, rate_hz: int) -> tuple[Wave, int]:
-    size = timebase.samples_in(_BLOCK_S, rate_hz)
+    size = timebase.samples_in(BLOCK_S, rate_hz)
     starts = np.arange(0, len(bus), size)
     return np.max([np.maximum.reduceat(np.abs(x), starts) for x in bus.T], axis=0), size
 
@@ -131,7 +138,7 @@ def _interpolate_gain(gain: Wave, n: int, size: int) -> Wave:
 def _compress(bus: Bus, rate_hz: int) -> Bus:
     """Compress by a ratio of 1.8 above 0.15 of full scale, smoothed over 60 ms to keep attacks."""
     level, size = _blocks(bus, rate_hz)
-    level = ndimage.gaussian_filter1d(level, 0.06 / _BLOCK_S, mode="nearest")
+    level = ndimage.gaussian_filter1d(level, 0.06 / BLOCK_S, mode="nearest")
     gain = np.minimum(1.0, (0.15 / np.maximum(level, 1e-6)) ** 0.45)
     return bus * _interpolate_gain(gain, len(bus), size)[:, None]
 

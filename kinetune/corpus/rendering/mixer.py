@@ -21,7 +21,7 @@ from kinetune.corpus.rendering.synthesis import Wave
 from kinetune.errors import ConfigError
 
 # High-pass of the music bus, and its low-pass on a record without noise.
-_MUSIC_FROM_HZ = 130.0
+MUSIC_FROM_HZ = 130.0
 _CLEAN_TOP_HZ = 12_000.0
 
 
@@ -92,10 +92,7 @@ def _route(stems: Iterable[tuple[Part, Wave]], duck: Wave, channels: int) -> _Bu
         stem = part.level * wave
         if part.ducked:
             stem *= duck
-        angle = 0.25 * np.pi * (1.0 + part.pan)
-        gains = np.array([np.cos(angle), np.sin(angle)]) * np.sqrt(2.0)
-        if channels == 1:
-            gains = gains.mean(keepdims=True)
+        gains = effects.pan_gains(part.pan, channels)
         sends = (
             (getattr(buses, part.bus), 1.0), (buses.reverb, part.reverb_send),
             (buses.echo, part.echo_send),
@@ -109,7 +106,7 @@ def _route(stems: Iterable[tuple[Part, Wave]], duck: Wave, channels: int) -> _Bu
 def _sum_buses(buses: _Buses, mix: Mix, rate_hz: int) -> Bus:
     """The buses processed and summed."""
     # The bass range belongs to kick and bass; an old record has no treble.
-    music = map_channels(buses.music, lambda x: synthesis.highpass(x, _MUSIC_FROM_HZ, rate_hz))
+    music = map_channels(buses.music, lambda x: synthesis.highpass(x, MUSIC_FROM_HZ, rate_hz))
     if mix.vinyl_noise > 0.0:
         dull = _CLEAN_TOP_HZ * (1.0 - 0.75 * mix.vinyl_noise)
         music = map_channels(music, lambda x: synthesis.lowpass(x, dull, rate_hz))
