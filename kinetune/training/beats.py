@@ -1,7 +1,7 @@
-"""Trains the beat network, on real dances whose beats are known and on made-up ones.
+"""Trains the beat network, on real dances whose beats are known and on synthetic ones.
 
 The real dances are the bundled labelled ones (``corpus/choreography/labelled_dances.py``); dancers
-can be left out, for cross-validation. The made-up ones are choreographed, or keyed from pose to
+can be left out, for cross-validation. The synthetic ones are choreographed, or keyed from pose to
 pose. A window is cut anywhere in a dance, mirrored, played at another pace, and may take its legs,
 trunk and arms from two dances aligned at the bar; joints are damped, displaced and lost, so that
 little can be learned by heart. The target at each frame is the phasor exp(i h φ) of the beat's
@@ -49,7 +49,7 @@ from kinetune.training.run import STATE, Run, RunOptions, TrainingResult, open_r
 
 Array = NDArray[np.float32]
 
-# One made-up dance in so many is keyed from pose to pose.
+# One synthetic dance in so many is keyed from pose to pose.
 _KEYED_EVERY = 6
 # Joints, in the order they are read, that a window takes together from one dance.
 _PARTS = ((0, 3, 4, 5, 6, 7, 8), (1, 2, 9, 10), (11, 12, 13, 14))
@@ -94,32 +94,32 @@ class BeatDances:
     """The dances it learns from.
 
     Attributes:
-        made_up: Number of made-up dances.
+        synthetic: Number of synthetic dances.
         seed: Of the first.
-        duration_s: Length of a made-up dance, seconds.
+        duration_s: Length of a synthetic dance, seconds.
         shortest_s: Training windows last from this ...
         longest_s: ... to this, seconds.
-        made_up_share: Share of windows that are made up.
+        synthetic_share: Share of windows that are synthetic.
         left_out: Dancers that are never seen, such as ``d04``.
     """
 
-    made_up: int = 1200
+    synthetic: int = 1200
     seed: int = 44_000_000
     duration_s: float = 13.0
     shortest_s: float = 5.0
     longest_s: float = 10.0
-    made_up_share: float = 0.5
+    synthetic_share: float = 0.5
     left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.made_up < 1 or not 1.0 < self.shortest_s < self.longest_s < self.duration_s:
+        if self.synthetic < 1 or not 1.0 < self.shortest_s < self.longest_s < self.duration_s:
             raise ConfigError(
-                "expected one made-up dance or more and windows shorter than the dances, found "
-                f"{self.made_up} and {self.shortest_s:g} to {self.longest_s:g} of "
+                "expected one synthetic dance or more and windows shorter than the dances, found "
+                f"{self.synthetic} and {self.shortest_s:g} to {self.longest_s:g} of "
                 f"{self.duration_s:g} s"
             )
-        if not 0.0 <= self.made_up_share < 1.0:
-            raise ConfigError(f"made_up_share must be 0 to below 1, found {self.made_up_share}")
+        if not 0.0 <= self.synthetic_share < 1.0:
+            raise ConfigError(f"synthetic_share must be 0 to below 1, found {self.synthetic_share}")
         known = {dance.dancer for dance in labelled_dances()}
         for dancer in self.left_out:
             if dancer not in known:
@@ -130,16 +130,16 @@ class BeatDances:
 
 @dataclass(frozen=True)
 class SpecialistTraining:
-    """How a specialist of made-up movement is trained; of real dances it learns to say nothing.
+    """How a specialist of synthetic movement is trained; on real dances it predicts nothing.
 
     Attributes:
         steps: Of the loop.
-        made_up_share: Share of windows that are made up.
+        synthetic_share: Share of windows that are synthetic.
         augment: How windows are changed; less than others', since nothing can be learned by heart.
     """
 
     steps: int = 700
-    made_up_share: float = 0.75
+    synthetic_share: float = 0.75
     augment: BeatAugmentation = field(
         default_factory=lambda: BeatAugmentation(
             mix=0.0, gain=0.1, drop_joint=0.1, offset=0.05, noise=0.1
@@ -172,7 +172,7 @@ class BeatTraining:
         special = self.specialist
         return replace(
             self,
-            dances=replace(self.dances, made_up_share=special.made_up_share),
+            dances=replace(self.dances, synthetic_share=special.synthetic_share),
             augment=special.augment,
             loop=replace(self.loop, steps=special.steps),
         )
@@ -195,17 +195,17 @@ class TimedMotion:
 
 @dataclass(frozen=True, eq=False)
 class TrainingDances:
-    """Real and made-up dances.
+    """Real and synthetic dances.
 
     Attributes:
         real: Real dances.
-        made_up: Made-up ones.
+        synthetic: Synthetic ones.
         shares: How often each real one is drawn, sums to 1.
         real_weight: What the target phasors of real dances are multiplied with; 0 to teach silence.
     """
 
     real: tuple[TimedMotion, ...]
-    made_up: tuple[TimedMotion, ...]
+    synthetic: tuple[TimedMotion, ...]
     shares: NDArray[np.float64]
     real_weight: float = 1.0
 
@@ -237,7 +237,7 @@ def train_beats(training: BeatTraining, out: Path, **options: Unpack[RunOptions]
 
     Args:
         training: The run.
-        out: Folder of the run; the made-up dances are kept there too.
+        out: Folder of the run; the synthetic dances are kept there too.
         **options: See :class:`kinetune.training.run.RunOptions`; minutes are each member's.
 
     Raises:
@@ -338,16 +338,16 @@ def sample_batch(dances: TrainingDances, training: BeatTraining, index: int) -> 
     count = int(rng.integers(shortest // 2, longest // 2 + 1)) * 2
     values, partners, phasors = [], [], []
     for _ in range(training.loop.batch_size):
-        made_up = rng.random() < figures.made_up_share
-        pool = dances.made_up if made_up else dances.real
-        shares = None if made_up else dances.shares
+        synthetic = rng.random() < figures.synthetic_share
+        pool = dances.synthetic if synthetic else dances.real
+        shares = None if synthetic else dances.shares
         dance = pool[int(rng.choice(len(pool), p=shares))]
         window, period_s, downbeat_s = _draw_window(rng, dance, count, training.augment)
         partner = window
-        if not made_up and rng.random() < training.augment.mix:
+        if not synthetic and rng.random() < training.augment.mix:
             partner = _aligned_window(rng, dances, count, period_s, downbeat_s, otherwise=window)
         times_s = timebase.frame_times(count // 2, OUTPUT_FPS) + 0.25 / OUTPUT_FPS
-        weight = np.float32(1.0 if made_up else dances.real_weight)
+        weight = np.float32(1.0 if synthetic else dances.real_weight)
         phasors.append(weight * phasors_of((times_s - downbeat_s) / period_s))
         size = math.exp(rng.normal() * training.augment.size)
         values.append(_values(size * window))
@@ -382,11 +382,11 @@ def augment_values(
 def open_dances(
     dances: BeatDances, out: Path, *, on_dance: Callable[[int, int], None] | None = None
 ) -> TrainingDances:
-    """Return the dances of a run; the made-up ones from its folder, or made anew.
+    """Return the dances of a run; the synthetic ones from its folder, or generated.
 
     Args:
         dances: Which.
-        out: Where the made-up ones are kept, by what made them.
+        out: Where the synthetic ones are kept, by what made them.
         on_dance: Called with the number made and the number in all.
     """
     real = [
@@ -397,12 +397,12 @@ def open_dances(
     dancers = [dancer for dancer, _ in real]
     # Dancers with many dances count for more, but not in proportion.
     shares = np.array([dancers.count(dancer) ** -0.5 for dancer in dancers])
-    made_up = _made_up(dances, out, on_dance)
-    return TrainingDances(tuple(each for _, each in real), made_up, shares / shares.sum())
+    synthetic = _synthetic_dances(dances, out, on_dance)
+    return TrainingDances(tuple(each for _, each in real), synthetic, shares / shares.sum())
 
 
-def made_up_dance(dances: BeatDances, number: int) -> Dance:
-    """Return the made-up dance of a number."""
+def synthetic_dance(dances: BeatDances, number: int) -> Dance:
+    """Return the synthetic dance of a number."""
     rng = np.random.default_rng([dances.seed, number])
     bpm = float(2.0 ** rng.uniform(np.log2(65.0), np.log2(165.0)))
     request = DanceRequest(
@@ -417,19 +417,19 @@ def made_up_dance(dances: BeatDances, number: int) -> Dance:
     return choreograph(dances.seed + number, request)
 
 
-def _made_up(
+def _synthetic_dances(
     dances: BeatDances, out: Path, on_dance: Callable[[int, int], None] | None
 ) -> tuple[TimedMotion, ...]:
     kept = out / f"dances-{_digest(dances)}"
     if not kept.is_dir():
         with atomic_folder(kept) as aside:
             made, times = [], []
-            for number in range(dances.made_up):
-                dance = made_up_dance(dances, number)
+            for number in range(dances.synthetic):
+                dance = synthetic_dance(dances, number)
                 made.append(kinematics.joint_positions(dance.clip).astype(np.float16))
                 times.append((timebase.beat_period_s(dance.bpm), float(dance.downbeats_s[0])))
                 if on_dance is not None:
-                    on_dance(number + 1, dances.made_up)
+                    on_dance(number + 1, dances.synthetic)
             np.save(aside / "positions.npy", np.stack(made))
             np.save(aside / "times.npy", np.array(times))
             files.write_json(aside / "dances.json", config.as_table(dances))
@@ -509,7 +509,7 @@ def _values(positions_m: Array) -> Array:
 
 
 def _digest(dances: BeatDances) -> str:
-    """Name of what makes the made-up dances; who is left out and the shares don't."""
-    apart = ("left_out", "made_up_share")
+    """Name of what makes the synthetic dances; who is left out and the shares don't."""
+    apart = ("left_out", "synthetic_share")
     table = {key: value for key, value in config.as_table(dances).items() if key not in apart}
     return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:16]

@@ -25,12 +25,12 @@ from kinetune.training.beats import (
     TimedMotion,
     TrainingDances,
     augment_values,
-    made_up_dance,
     open_dances,
     phasor_loss,
     phasors_of,
     read_beat_config,
     sample_batch,
+    synthetic_dance,
     train_beats,
 )
 from kinetune.training.config import LoopConfig
@@ -39,7 +39,7 @@ from tests.conftest import REPOSITORY
 NOTHING = BeatAugmentation(
     mix=0.0, pace=0.0, size=0.0, gain=0.0, drop_joint=0.0, offset=0.0, noise=0.0
 )
-DANCES = BeatDances(made_up=6, seed=77, duration_s=6.0, shortest_s=2.0, longest_s=3.0)
+DANCES = BeatDances(synthetic=6, seed=77, duration_s=6.0, shortest_s=2.0, longest_s=3.0)
 LOOP = LoopConfig(
     steps=4, batch_size=4, warmup_steps=1, learning_rate=1e-2, mixed_precision="no", ema_decay=0.9
 )
@@ -77,16 +77,16 @@ def test_phasors_are_at_angle_zero_on_a_downbeat_and_half_way_between_beats_are_
 
 def test_a_specialist_for_synthetic_dances_is_silent_on_real_ones(out, training):
     dances = open_dances(DANCES, out)
-    real_only = replace(training, dances=replace(DANCES, made_up_share=0.0))
+    real_only = replace(training, dances=replace(DANCES, synthetic_share=0.0))
     assert float(sample_batch(dances, real_only, 0).phasors.abs().max()) > 0.9
     assert float(sample_batch(dances.silent(), real_only, 0).phasors.abs().max()) == 0.0
-    made_up_only = replace(training, dances=replace(DANCES, made_up_share=0.99))
-    spoken = sample_batch(dances, made_up_only, 0).phasors
-    torch.testing.assert_close(sample_batch(dances.silent(), made_up_only, 0).phasors, spoken)
+    synthetic_only = replace(training, dances=replace(DANCES, synthetic_share=0.99))
+    spoken = sample_batch(dances, synthetic_only, 0).phasors
+    torch.testing.assert_close(sample_batch(dances.silent(), synthetic_only, 0).phasors, spoken)
 
 
 def test_specialists_are_trained_by_their_own_figures(out, training, tmp_path):
-    special = SpecialistTraining(steps=2, made_up_share=0.75, augment=NOTHING)
+    special = SpecialistTraining(steps=2, synthetic_share=0.75, augment=NOTHING)
     network = replace(SMALL, members=1, specialists=1)
     training = replace(training, network=network, specialist=special)
     folder = linked(out, tmp_path / "run")
@@ -176,11 +176,11 @@ def test_dances_are_made_once_and_dancers_left_out(out):
 
 def test_synthetic_dances_keep_their_beats(out):
     dances = open_dances(DANCES, out)
-    for number, timed in enumerate(dances.made_up):
-        dance = made_up_dance(DANCES, number)
+    for number, timed in enumerate(dances.synthetic):
+        dance = synthetic_dance(DANCES, number)
         assert timed.period_s == pytest.approx(timebase.beat_period_s(dance.bpm))
         assert timed.downbeat_s == pytest.approx(dance.downbeats_s[0])
-    assert made_up_dance(DANCES, 5).clip.source == "keyed"
+    assert synthetic_dance(DANCES, 5).clip.source == "keyed"
 
 
 def test_it_learns_and_leaves_a_network(training, out, tmp_path):
@@ -236,15 +236,15 @@ def test_the_shipped_config_reads():
 
 
 def test_one_synthetic_dance_is_enough():
-    assert BeatDances(made_up=1).made_up == 1
+    assert BeatDances(synthetic=1).synthetic == 1
 
 
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"made_up": 0}, "one made-up dance or more"),
+        ({"synthetic": 0}, "one synthetic dance or more"),
         ({"longest_s": 20.0}, "windows shorter than the dances"),
-        ({"made_up_share": 1.0}, "made_up_share"),
+        ({"synthetic_share": 1.0}, "synthetic_share"),
         ({"left_out": ("d99",)}, "no dancer 'd99' to leave out; there are d01"),
     ],
 )

@@ -121,7 +121,7 @@ PARTS = (
 
 
 def random_target(generator):
-    """A made-up target of 2 pieces, 8 frames, 12 bins."""
+    """A synthetic target of 2 pieces, 8 frames, 12 bins."""
 
     def units(bins):
         angle = 6.0 * torch.rand((2, 8, bins), generator=generator)

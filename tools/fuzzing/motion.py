@@ -27,7 +27,7 @@ from kinetune.motion.kinematics import joint_positions
 from kinetune.motion.retargeting.joint_mapping import read_mapping
 
 
-def made_up_dance(frame_count: int = 12) -> MotionClip:
+def synthetic_dance(frame_count: int = 12) -> MotionClip:
     """Return a body that sways while it walks, at 30 frames a second."""
     rng = np.random.default_rng(3)
     time_s = np.arange(frame_count) / 30.0
@@ -38,12 +38,12 @@ def made_up_dance(frame_count: int = 12) -> MotionClip:
 
 def _written(folder: Path, suffix: str) -> list[bytes]:
     path = folder / f"seed{suffix}"
-    write_motion(path, made_up_dance())
+    write_motion(path, synthetic_dance())
     return [path.read_bytes()]
 
 
 def _pickles(folder: Path) -> list[bytes]:
-    clip = made_up_dance()
+    clip = synthetic_dance()
     pose = clip.axis_angle.reshape(-1, 72)
     aist = {"smpl_poses": pose, "smpl_trans": clip.root_m, "smpl_scaling": np.ones(1)}
     edge = {"pos": clip.root_m.astype(np.float32), "q": pose.astype(np.float32), "scale": 2.0}
@@ -53,7 +53,7 @@ def _pickles(folder: Path) -> list[bytes]:
 
 def _gltf_document() -> tuple[dict[str, object], bytes]:
     """Return the JSON and the buffer of a dance: joints, a skin without matrices, animation."""
-    clip = made_up_dance()
+    clip = synthetic_dance()
     times = (np.arange(clip.frame_count) / clip.fps).astype("<f4")
     arrays = [times.reshape(-1, 1), clip.root_m.astype("<f4")]
     arrays += [np.roll(clip.rotations[:, j], -1, axis=-1).astype("<f4") for j in range(24)]
@@ -97,7 +97,7 @@ def _gltf(folder: Path) -> list[bytes]:
 
 def _positions(folder: Path) -> list[bytes]:
     out = io.BytesIO()
-    np.save(out, joint_positions(made_up_dance()))
+    np.save(out, joint_positions(synthetic_dance()))
     return [out.getvalue()]
 
 

@@ -1,7 +1,7 @@
 """The beat network: from a dancer's movement to the phase of beat and bar, run with NumPy alone.
 
 Several small temporal convolutional networks, trained from different seeds, are averaged; others
-are specialists of made-up movement, silent on people, and where they speak they are believed. Each
+are specialists of synthetic movement: near zero on people, and trusted where they are not. Each
 reads position relative to its mean, velocity and speed of 15 joints in the body's own frame, and
 gives at 15 frames a second the expected phasors E[exp(i h φ)] of the beat's phase φ for
 ``HARMONICS`` h: the beat and its overtones (1, 2, 3) and the bar of four (1/4, 1/2, 3/4). A phasor
@@ -71,7 +71,7 @@ class BeatNetworkConfig:
         channels: Width C.
         dilations: Dilation of each block's convolution of three taps, in output frames.
         members: Number of networks that are averaged.
-        specialists: Number of further networks that know made-up movement alone, averaged too.
+        specialists: Number of further networks that know synthetic movement alone, averaged too.
 
     Raises:
         ConfigError: A size is out of range.

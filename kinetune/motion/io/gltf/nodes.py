@@ -18,7 +18,7 @@ from kinetune.motion.io.gltf.json_values import readable_name, valid_index
 Array = NDArray[np.float64]
 
 # A bone this much longer or shorter in the bind pose than between the nodes means that the bind
-# matrices are made up (all the same, or of another body).
+# matrices are invented (all the same, or of another body).
 _BIND_RATIO = 2.0
 # Beyond any unit a body is measured in.
 _MAX_VALUE = 1e9
