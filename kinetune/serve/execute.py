@@ -2,29 +2,40 @@
 
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
+from kinetune.audio.beat_map import beat_map, write_beat_map
 from kinetune.errors import ConfigError, KinetuneError, MotionError
 from kinetune.files import atomic_file, atomic_folder, write_json
 from kinetune.motion import skeleton
 from kinetune.motion.clip import MotionClip, resample
 from kinetune.motion.io.formats import ReadOptions, read_motion_file
 from kinetune.motion.kinematics import joint_positions, joint_speeds
-from kinetune.serve.schemas import EditJob, FilmJob, GenerateJob, JobRequest
+from kinetune.serve.schemas import EditJob, ExportJob, FilmJob, GenerateJob, JobRequest, Task
 from kinetune.serve.store import Store, Work
-from kinetune.serve.work_files import POSITIONS, SKELETON, file_names, without_folder
-from kinetune.tasks.edit import EditRequest, edit
+from kinetune.serve.work_files import (
+    POSITIONS,
+    SKELETON,
+    file_names,
+    without_folder,
+    zip_folder,
+)
+from kinetune.tasks.again import AgainRequest, make_again
+from kinetune.tasks.composing.outputs import ComposedFiles
+from kinetune.tasks.edit import EditRequest, edit, recorded_request
 from kinetune.tasks.film import FilmRequest, film
-from kinetune.tasks.generate import GenerateRequest, generate
+from kinetune.tasks.generate import BEAT_MAPS, GenerateRequest, GenerateResult, generate
 from kinetune.tasks.inspect import describe_motion
 from kinetune.tasks.lazy_pipeline import LazyPipeline
-from kinetune.tasks.recipe import find_music_recipe, sidecar_path
+from kinetune.tasks.recipe import Recipe, find_music_recipe, sidecar_path
+from kinetune.tasks.requests.composer_outputs import ComposerOutputs
+from kinetune.tasks.requests.music_options import Engine
 from kinetune.tasks.requests.output_paths import FilmOptions
 from kinetune.tasks.requests.progress import Progress
 from kinetune.tasks.requests.serialisation import to_json
@@ -33,7 +44,7 @@ from kinetune.tasks.requests.serialisation import to_json
 SKELETON_FPS = 30.0
 _POLL_S = 0.1
 _FLOOR_PERCENTILE = 5.0
-_JOB = TypeAdapter[GenerateJob | EditJob | FilmJob](JobRequest)
+_JOB = TypeAdapter[Task](JobRequest)
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class Workshop:
     pipeline_of: Callable[[str], LazyPipeline]
 
 
-def parse_job(request: dict[str, Any]) -> GenerateJob | EditJob | FilmJob:
+def parse_job(request: dict[str, Any]) -> Task:
     """Return the job of a stored request."""
     return _JOB.validate_python(request)
 
@@ -69,13 +80,18 @@ def execute(work: Work, workshop: Workshop, progress: Progress) -> Any:  # noqa:
     # Left by a worker that was killed before it could note that it had finished.
     shutil.rmtree(final, ignore_errors=True)
     with atomic_folder(final, markers=()) as folder:
-        if isinstance(job, GenerateJob):
-            result = _generate(job, folder, workshop, progress)
-        elif isinstance(job, EditJob):
-            result = _edit(job, folder, workshop, progress)
-        else:
-            result = _film(job, folder, workshop, progress)
+        result = _make(job, folder, workshop, progress)
         return without_folder(to_json(result), folder)
+
+
+def _make(job: Task, folder: Path, workshop: Workshop, progress: Progress) -> object:
+    if isinstance(job, GenerateJob):
+        return _generate(job, folder, workshop, progress)
+    if isinstance(job, EditJob):
+        return _edit(job, folder, workshop, progress)
+    if isinstance(job, ExportJob):
+        return _export(job, folder, workshop, progress)
+    return _film(job, folder, workshop, progress)
 
 
 def _read_motion(work: Work, workshop: Workshop) -> Any:  # noqa: ANN401 - JSON
@@ -133,12 +149,36 @@ def _generate(job: GenerateJob, folder: Path, workshop: Workshop, progress: Prog
         beat_maps=tuple(dict.fromkeys(job.beat_maps)),
         plot=job.plot,
         film=_film_options(folder / f"{dance.stem}.mp4", job.film),
+        composed=job.composed,
         model=job.model,
     )
-    result = generate(request, progress=progress, pipeline=workshop.pipeline_of(job.model))
+    return _generated(request, workshop, progress)
+
+
+def _generated(request: GenerateRequest, workshop: Workshop, progress: Progress) -> GenerateResult:
+    """Return what became of a request for one dance, with an archive for each folder."""
+    pipeline = _pipeline(request.options.engine, request.model, workshop)
+    result = generate(request, progress=progress, pipeline=pipeline)
     if result.failures:
         raise KinetuneError(result.failures[0].error)
-    return result
+    pieces = [replace(piece, composed=_zipped(piece.composed)) for piece in result.pieces]
+    return replace(result, pieces=tuple(pieces))
+
+
+def _pipeline(engine: Engine, model: str | None, workshop: Workshop) -> LazyPipeline | None:
+    """Return the model of an engine; None for the composer, which has none to load."""
+    return None if engine == "composer" else workshop.pipeline_of(model or "default")
+
+
+def _zipped(files: ComposedFiles | None) -> ComposedFiles | None:
+    """Return composed files with an archive in the place of each folder."""
+    if files is None:
+        return None
+    stems, layers = (
+        None if folder is None else str(zip_folder(Path(folder)))
+        for folder in (files.stems, files.layers)
+    )
+    return replace(files, stems=stems, layers=layers)
 
 
 def _await_motion(motion_id: str, store: Store, progress: Progress) -> Work:
@@ -156,7 +196,7 @@ def _await_motion(motion_id: str, store: Store, progress: Progress) -> Work:
 
 
 def _edit(job: EditJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
-    music, _, model = _copy_music(job.job, job.file, folder, workshop.store)
+    music, _, recipe = _copy_music(job.job, job.file, folder, workshop.store)
     output = _free_name(folder / f"{music.stem}-edit{music.suffix}")
     request = EditRequest(
         music=music,
@@ -170,7 +210,39 @@ def _edit(job: EditJob, folder: Path, workshop: Workshop, progress: Progress) ->
         plot=job.plot,
         film=_film_options(output.with_suffix(".mp4"), job.film),
     )
-    return edit(request, progress=progress, pipeline=workshop.pipeline_of(model))
+    made = recorded_request(recipe, music)
+    pipeline = _pipeline(made.options.engine, made.model, workshop)
+    return edit(request, progress=progress, pipeline=pipeline)
+
+
+def _export(job: ExportJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
+    source = workshop.store.folder_of("job", job.job) / job.file
+    music, motion, recipe = _copy_music(job.job, job.file, folder, workshop.store)
+    made = recorded_request(recipe, source)
+    output = music.with_suffix(f".{job.format}")
+    if isinstance(made, GenerateRequest):
+        again = replace(
+            made, motions=(motion,), output=output, existing="replace",
+            beat_maps=tuple(dict.fromkeys(job.beat_maps)), composed=job.composed,
+        )  # fmt: skip
+        return _generated(again, workshop, progress)
+    if job.composed != ComposerOutputs():
+        raise ConfigError(f"{job.file}: was not composed, so it has no stems, notes or layers")
+    _put(source.parent / made.music.name, folder)
+    request = AgainRequest(music, output, existing="replace")
+    pipeline = _pipeline(made.options.engine, made.model, workshop)
+    result = make_again(request, progress=progress, pipeline=pipeline)
+    _write_beats(recipe, output, job.beat_maps)
+    return result
+
+
+def _write_beats(recipe: Recipe, sound: Path, names: Sequence[str]) -> None:
+    grid = recipe.grid
+    beats = beat_map(
+        grid.bpm, np.array(grid.beats_s), grid.bar_start_s, recipe.duration_s, metre=grid.metre
+    )  # fmt: skip
+    for name in dict.fromkeys(names):
+        write_beat_map(sound.with_suffix(BEAT_MAPS[name]), beats)
 
 
 def _film(job: FilmJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
@@ -179,11 +251,11 @@ def _film(job: FilmJob, folder: Path, workshop: Workshop, progress: Progress) ->
     return film(FilmRequest(motion, music, FilmOptions(path)), progress=progress)
 
 
-def _copy_music(job_id: str, name: str, folder: Path, store: Store) -> tuple[Path, Path, str]:
+def _copy_music(job_id: str, name: str, folder: Path, store: Store) -> tuple[Path, Path, Recipe]:
     """Copy a sound of another job, its recipe and its motion into a folder.
 
     Returns:
-        The sound, the motion, and the name of the model that made the sound.
+        The sound, the motion, and how the sound was made.
     """
     work = store.find("job", job_id)
     source = store.folder_of("job", job_id)
@@ -200,7 +272,7 @@ def _copy_music(job_id: str, name: str, folder: Path, store: Store) -> tuple[Pat
     named = request["motions"][0] if recipe.task == "generate" else request["motion"]
     # A file of the same folder, whatever the recipe says.
     motion = _put(source / Path(str(named)).name, folder)
-    return sound, motion, str(request.get("model") or "default")
+    return sound, motion, recipe
 
 
 def _read_options(request: dict[str, Any]) -> ReadOptions:

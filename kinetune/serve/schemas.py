@@ -1,19 +1,28 @@
 """Request and response schemas of the API."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from kinetune.audio.export import ExportFormat
 from kinetune.errors import KinetuneError
 from kinetune.tasks.generate import BEAT_MAPS
 from kinetune.tasks.inspect import BeatReading
+from kinetune.tasks.requests.composer_outputs import ComposerOutputs
 from kinetune.tasks.requests.music_options import MusicOptions
 from kinetune.tasks.requests.serialisation import from_json, to_json
 
 Data = TypeVar("Data")
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits.")]
-MAX_VARIATIONS = 8
+MAX_VARIATIONS, MAX_PRACTICE = 8, 8
 
 
 def _strict(cls: type[Data]) -> WrapValidator:
@@ -30,8 +39,21 @@ def _strict(cls: type[Data]) -> WrapValidator:
     return WrapValidator(check)
 
 
+def _few_tempi(outputs: ComposerOutputs) -> ComposerOutputs:
+    if len(outputs.practice) > MAX_PRACTICE:
+        raise ValueError(f"expected up to {MAX_PRACTICE} practice tempi")
+    return outputs
+
+
 Options = Annotated[MusicOptions, _strict(MusicOptions)]
 Export = Annotated[ExportFormat, _strict(ExportFormat)]
+Composed = Annotated[ComposerOutputs, _strict(ComposerOutputs), AfterValidator(_few_tempi)]
+Format = Literal["wav", "flac", "ogg", "mp3"]
+BeatMaps = list[Literal["json", "csv", "labels", "midi"]]
+_COMPOSED: Any = Field(
+    ComposerOutputs(),
+    description="What else the composer writes; folders come as one .zip file each.",
+)
 
 
 class _Body(BaseModel):
@@ -46,13 +68,18 @@ class GenerateJob(_Body):
     options: Options = MusicOptions()
     variations: int = Field(1, ge=1, le=MAX_VARIATIONS, description="Pieces, best first.")
     export: Export = ExportFormat()
-    format: Literal["wav", "flac", "ogg", "mp3"] = "wav"
-    beat_maps: list[Literal["json", "csv", "labels", "midi"]] = Field(
-        default_factory=list, max_length=len(BEAT_MAPS)
-    )
+    format: Format = "wav"
+    beat_maps: BeatMaps = Field(default_factory=list, max_length=len(BEAT_MAPS))
     plot: bool = Field(False, description="Also draw a picture.")
     film: bool = Field(False, description="Also film the dancer.")
+    composed: Composed = _COMPOSED
     model: str = Field("default", max_length=200)
+
+    @model_validator(mode="after")
+    def _check_composed(self) -> Self:
+        if self.options.engine != "composer" and self.composed != ComposerOutputs():
+            raise ValueError("stems, notes, layers and practice tempi need the engine composer")
+        return self
 
 
 class EditJob(_Body):
@@ -71,6 +98,20 @@ class EditJob(_Body):
     film: bool = False
 
 
+class ExportJob(_Body):
+    """A sound of a job that is done in another format, with its stems, notes, layers and beats.
+
+    Made again from its recipe, so that the sound is that of ``kinetune again``.
+    """
+
+    task: Literal["export"]
+    job: Id
+    file: str = Field(max_length=255, description="A sound file of that job.")
+    format: Format = "wav"
+    beat_maps: BeatMaps = Field(default_factory=list, max_length=len(BEAT_MAPS))
+    composed: Composed = _COMPOSED
+
+
 class FilmJob(_Body):
     """A film of the dance with a sound of a job that is done."""
 
@@ -79,7 +120,8 @@ class FilmJob(_Body):
     file: str = Field(max_length=255, description="A sound file of that job.")
 
 
-JobRequest = Annotated[GenerateJob | EditJob | FilmJob, Field(discriminator="task")]
+Task = GenerateJob | EditJob | FilmJob | ExportJob
+JobRequest = Annotated[Task, Field(discriminator="task")]
 
 
 class Inspection(BaseModel):
