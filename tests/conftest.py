@@ -61,7 +61,7 @@ def _settled_terminal():
     os.environ["HF_HUB_OFFLINE"] = "1"
 
 
-# What `make quick` leaves out: files that take seconds, the slowest first.
+# What `make quick` leaves out, beside the tests marked slow: files that take seconds.
 SLOW_FILES = (
     "training/test_diffusion.py", "model/sampling/test_editing.py", "test_fuzz_readers.py",
     "motion/io/test_positions.py", "test_examples.py", "motion/beats/test_beat_grid.py",
@@ -71,6 +71,7 @@ SLOW_FILES = (
     "metrics/evaluation/test_embedding_scores.py", "metrics/evaluation/test_runner.py",
     "corpus/test_listening.py", "test_api.py", "cli/test_existing.py",
     "metrics/evaluation/test_protocol.py", "cli/test_generate.py",
+    "metrics/evaluation/test_report.py",
 )  # fmt: skip
 
 

@@ -89,17 +89,34 @@ def replace_soundtrack(path: Path, film: Path, sound: "Sound", *, offset_s: floa
         import av
 
     with _open(film) as source, atomic_file(path) as aside, av.open(str(aside), "w") as out:
-        given = _picture_stream(film, source)
-        video = _copy_stream(out, given)
-        music = audio_packets(audio_stream(out), sound, after_s=offset_s)
-        for packet in _timed_packets(source.demux(given)):
-            packet.pts -= info.start_pts
-            packet.dts -= info.start_pts
-            now_s = float(packet.dts * packet.time_base)
-            packet.stream = video
-            out.mux(packet)
-            mux_until(out, music, now_s)
-        mux_until(out, music, info.duration_s)
+        try:
+            _mux_with_music(film, source, out, info, sound, offset_s)
+        except (av.error.ArgumentError, av.error.InvalidDataError) as error:
+            raise ConfigError(
+                f"{film}: an .mp4 can't hold its pictures' times ({error.strerror}); convert it to "
+                "H.264 first"
+            ) from error
+
+
+def _mux_with_music(
+    film: Path,
+    source: Any,  # noqa: ANN401 - PyAV's own types
+    out: Any,  # noqa: ANN401
+    info: FilmInfo,
+    sound: "Sound",
+    offset_s: float,
+) -> None:
+    given = _picture_stream(film, source)
+    video = _copy_stream(out, given)
+    music = audio_packets(audio_stream(out), sound, after_s=offset_s)
+    for packet in _timed_packets(source.demux(given)):
+        packet.pts -= info.start_pts
+        packet.dts -= info.start_pts
+        now_s = float(packet.dts * packet.time_base)
+        packet.stream = video
+        out.mux(packet)
+        mux_until(out, music, now_s)
+    mux_until(out, music, info.duration_s)
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401 - PyAV's own types

@@ -61,6 +61,7 @@ def test_more_updates_come_nearer_to_the_mel_power(mel):
     assert left[1] < 0.2 * left[0]
 
 
+@pytest.mark.slow
 def test_it_converges_as_far_as_librosas(magnitude):
     ours = griffin_lim(magnitude, CONFIG)
     theirs = librosa.griffinlim(magnitude[0].numpy(), n_iter=32, random_state=0)

@@ -85,6 +85,7 @@ def test_the_genre_tag_of_music_is_used(tmp_path, suffix):
     assert read_genre(path) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["KR", "HO", "JB"])
 def test_untagged_music_is_classified(tmp_path, code):
     beats_s = timebase.beat_times(105.0, 0.0, 12.0)
@@ -113,6 +114,7 @@ def test_a_change_keeps_the_genre_of_the_music(tmp_path, tiny_model):
     assert read_genre(out) == "krump"
 
 
+@pytest.mark.slow
 def test_the_beat_may_be_the_musics_own(tmp_path, tiny_model):
     music, motion = tune(tmp_path, 8.0), dance(tmp_path)
     how = {"output": tmp_path / "a.wav", "redo": (0.4, 1.6), "model": str(tiny_model)}

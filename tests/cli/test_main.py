@@ -64,6 +64,7 @@ def test_models_are_listed_with_their_sizes():
     assert (settings["train_steps"], settings["inference_steps"]) == (1000, 50)
 
 
+@pytest.mark.slow
 def test_a_corpus_is_made_and_trained_on_from_the_shell(tmp_path):
     done = kinetune(
         "corpus", "make", "--out", "corpus", "--minutes", 0.2, "--seed", 1, cwd=tmp_path

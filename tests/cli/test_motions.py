@@ -59,6 +59,7 @@ def test_a_folder_without_motion_is_reported(tmp_path):
         find_motions([tmp_path])
 
 
+@pytest.mark.slow
 def test_a_folder_is_generated_from_with_a_report(folder, tmp_path, tiny_model):
     done = kinetune("generate", folder, "-o", tmp_path / "out", "--model", tiny_model)
     assert done.returncode == 1

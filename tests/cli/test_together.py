@@ -19,6 +19,7 @@ def couple(tmp_path):
     return dance(tmp_path, "lead.bvh"), dance(tmp_path, "follow.bvh", seed=1)
 
 
+@pytest.mark.slow
 def test_a_group_gets_one_piece_made_again_from_all_its_dancers(couple, tmp_path, tiny_model):
     done = kinetune(
         "generate", *couple, "--together", "--model", tiny_model, "--json", "--plot",

@@ -33,6 +33,7 @@ def through_mel(sound):
     return Sound(coded.numpy(), sound.rate_hz)
 
 
+@pytest.mark.slow
 def test_it_classifies_twelve_unseen_pieces(sounds):
     assert genre_accuracy(judged(sounds), CODES) >= 0.8
 

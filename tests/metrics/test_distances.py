@@ -145,6 +145,7 @@ def clips(count, frames, *, seed):
     return centres + 0.3 * normal(count * frames, 8, seed=seed + 1)
 
 
+@pytest.mark.slow
 def test_frames_of_one_clip_bias_it_unless_they_are_left_out():
     """Sets of one distribution, 31 clips of 5 frames, 100 draws."""
     clip_of = np.arange(31).repeat(5)

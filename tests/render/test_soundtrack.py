@@ -148,6 +148,18 @@ def test_what_is_no_film_is_refused_in_one_line_and_nothing_is_written(kind, tmp
     assert not (tmp_path / "o.mp4").exists()
 
 
+def test_picture_times_that_no_mp4_can_hold_are_one_line_and_nothing_is_written(tmp_path):
+    film = make_film(tmp_path / "a.mp4", "libx264", options={"bf": "2"})
+    content = film.read_bytes()
+    # The box of composition offsets: version, number of entries, count and offset of the first.
+    first_offset = content.index(b"ctts") + 16
+    lowest = (1 << 31).to_bytes(4, "big")
+    film.write_bytes(content[:first_offset] + lowest + content[first_offset + 4 :])
+    with pytest.raises(ConfigError, match=r"a\.mp4: an \.mp4 can't hold its pictures' times"):
+        replace_soundtrack(tmp_path / "o.mp4", film, tone())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
 @pytest.mark.parametrize("offset_s", [2.0, 5.0, -0.1, float("nan")])
 def test_an_offset_outside_the_film_is_refused_before_anything_is_made(film, offset_s):
     with pytest.raises(ConfigError, match=r"can't begin at .* lasts 2.0 s"):

@@ -56,6 +56,7 @@ def test_again_makes_the_same_bytes(song, source):
     assert (song.parent / "song-again.wav").read_bytes() == song.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
 def test_again_makes_the_same_bytes_in_every_format(tmp_path, tiny_model, suffix):
     done = kinetune(
@@ -70,6 +71,7 @@ def test_again_makes_the_same_bytes_in_every_format(tmp_path, tiny_model, suffix
         assert (tmp_path / f"song-again.{suffix}").read_bytes() == song
 
 
+@pytest.mark.slow
 def test_an_edit_knows_what_made_the_music_and_can_be_made_again(song):
     folder = song.parent
     done = kinetune("edit", song, "--redo", "1:1.6", "--exact", "--seed", 2, "--json", cwd=folder)
@@ -88,6 +90,7 @@ def test_an_edit_knows_what_made_the_music_and_can_be_made_again(song):
     assert json.loads(done.stdout)["bpm"] == 150.0
 
 
+@pytest.mark.slow
 def test_a_film_and_an_edit_show_the_marks_of_the_recipe(song, monkeypatch):
     """The silence from 0.5 to 0.8 s and the accent at 1.2 s, whatever beats flash."""
     filmed, drawn = [], []

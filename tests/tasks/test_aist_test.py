@@ -86,6 +86,7 @@ def done(root, tiny_model, tmp_path_factory):
     return ran, out
 
 
+@pytest.mark.slow
 def test_slices_of_dance_music_and_model_are_written_and_scored(done, root):
     _, out = done
     for folder, suffix in (("music", "wav"), ("reference", "wav"), ("motions", "npz")):

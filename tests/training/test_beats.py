@@ -183,6 +183,7 @@ def test_synthetic_dances_keep_their_beats(out):
     assert synthetic_dance(DANCES, 5).clip.source == "keyed"
 
 
+@pytest.mark.slow
 def test_it_learns_and_leaves_a_network(training, out, tmp_path):
     folder = linked(out, tmp_path)
     training = replace(training, loop=replace(LOOP, steps=40))
@@ -193,6 +194,7 @@ def test_it_learns_and_leaves_a_network(training, out, tmp_path):
     assert load_beat_network(folder / "beats" / "model").settings == SMALL
 
 
+@pytest.mark.slow
 def test_continuing_is_bit_for_bit_the_unbroken_run(training, out, tmp_path):
     training = replace(training, dropout=0.2)
     whole, broken = linked(out, tmp_path / "a"), linked(out, tmp_path / "b")

@@ -9,6 +9,7 @@ from kinetune.training.data import dataset
 from kinetune.training.vae import measure_latent_statistics, train_vae, vae_loss
 
 
+@pytest.mark.slow
 def test_the_vae_learns_and_measures_its_latents(tiny, tmp_path):
     errors = []
     for steps in (1, 60):

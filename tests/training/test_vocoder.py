@@ -215,6 +215,7 @@ def test_each_version_of_the_codec_begins_its_windows_elsewhere_after_silence(
         assert (strip[:, ahead + mel.shape[1] :] == -1.0).all()
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_leaves_a_vocoder(training, tmp_path):
     losses = []
     outcome = train_vocoder(training, tmp_path / "run", on_step=lambda r: losses.append(r.loss))

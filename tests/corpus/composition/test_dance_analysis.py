@@ -105,6 +105,7 @@ def bars_of(score, samples):
     return np.array(rows)
 
 
+@pytest.mark.slow
 def test_loudness_and_density_follow_the_body():
     loud, dense = [], []
     for seed, code in enumerate(genres.CODES):

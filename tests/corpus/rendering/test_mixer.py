@@ -218,6 +218,7 @@ def test_other_rates_hold_the_same_music(rate_hz):
     assert np.corrcoef(loud[0], loud[1])[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_another_process_renders_the_same_bytes():
     code = (
         "import hashlib; from kinetune.corpus.pairs import make_pair;"

@@ -85,6 +85,7 @@ def slowing(clip: MotionClip, share: float) -> MotionClip:
     return replace(clip, rotations=quat, root_m=root)
 
 
+@pytest.mark.slow
 def test_a_long_dance_that_gets_quiet_gets_quiet_music(default_pipeline):
     duration_s = 20.0
     grid = fixed_grid(240.0, 0.0, duration_s)

@@ -112,6 +112,7 @@ def test_a_place_that_cannot_be_written_is_an_output_error(tmp_path, dance):
         write_bvh(tmp_path / "file" / "dance.bvh", dance)
 
 
+@pytest.mark.slow
 def test_every_real_file_parses(shared_motions):
     expected = {"cmu05": (31, 120.0), "cmu85": (22, 30.0)}
     for path in sorted(shared_motions.rglob("*.bvh")):

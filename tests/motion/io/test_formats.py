@@ -120,6 +120,7 @@ def test_only_npz_and_bvh_are_written(tmp_path, dance, name):
         write_motion(tmp_path / name, dance)
 
 
+@pytest.mark.slow
 def test_every_real_file_is_read(shared_motions):
     # The robot of g1_moves has 20 joints of its own.
     files = (path for path in shared_motions.rglob("*") if "g1_moves" not in path.parts)

@@ -64,6 +64,7 @@ def pickled_key(depth):
     return dictionary_of(body + b"Ns")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "match"),
     [
@@ -83,6 +84,7 @@ def test_a_pickle_that_costs_more_than_it_holds_is_refused(refused, content, mat
     refused(content, match)
 
 
+@pytest.mark.slow
 def test_lists_that_hold_themselves_many_times_are_not_spelled_out(tmp_path):
     path = tmp_path / "a.pkl"
     path.write_bytes(pickle.dumps({"pos": doubling_lists(7), "q": doubling_lists(12)}))

@@ -244,6 +244,7 @@ def source_positions(bvh):
 REAL = ["cmu05", "cmu85", "animated_drawings"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", REAL)
 def test_real_dances_keep_every_limb_bone_in_the_world(shared_motions, folder):
     for path in sorted((shared_motions / folder).glob("*.bvh")):
@@ -259,6 +260,7 @@ def test_real_dances_keep_every_limb_bone_in_the_world(shared_motions, folder):
         assert degrees_between(directions(clip), bones).max() < 0.5, path.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", REAL)
 def test_real_dancers_are_on_the_floor_at_a_persons_height(shared_motions, folder):
     for path in sorted((shared_motions / folder).glob("*.bvh")):
@@ -269,6 +271,7 @@ def test_real_dancers_are_on_the_floor_at_a_persons_height(shared_motions, folde
         assert 1.4 < np.percentile(height_m[:, 15], 95) < 2.0, path.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", REAL)
 def test_real_knees_bend_back_and_elbows_forward(shared_motions, folder):
     for path in sorted((shared_motions / folder).glob("*.bvh")):
@@ -288,6 +291,7 @@ def test_real_knees_bend_back_and_elbows_forward(shared_motions, folder):
                 assert angle < 45.0, (path.name, skeleton.JOINT_NAMES[upper])
 
 
+@pytest.mark.slow
 def test_every_reference_pose_of_cmu_is_dropped_and_no_other_frame(shared_motions):
     for path in sorted(shared_motions.rglob("*.bvh")):
         bvh = read_bvh(path)
