@@ -121,6 +121,7 @@ def generate(  # noqa: PLR0913 - a user's options by name
     reading: int = 1,
     seed: int = 0,
     loop: bool = False,
+    loop_bars: int | None = None,
     score: ControlScore | str | Path | None = None,
     accents_s: Sequence[float] = (),
     silences_s: Sequence[Span] = (),
@@ -152,6 +153,7 @@ def generate(  # noqa: PLR0913 - a user's options by name
         reading: Which of the readings of the dance to take, 1 for the most likely.
         seed: Random seed; each seed gives another piece.
         loop: Make a seamless loop of whole bars.
+        loop_bars: Bars of that loop, from the beginning of the dance; all of it if None.
         score: Sections, accents and silences, or a TOML file of them.
         accents_s: Times of hits that stand out.
         silences_s: Start and end of silences.
@@ -183,7 +185,8 @@ def generate(  # noqa: PLR0913 - a user's options by name
         beats=BeatOptions(
             bpm, first_beat_s, None if beats_s is None else _floats(beats_s), metre, reading
         ),
-        loop=loop,
+        loop=loop or loop_bars is not None,
+        loop_bars=loop_bars,
         score=combine_score(
             score,
             accents=[Accent(at_s) for at_s in accents_s],

@@ -102,6 +102,9 @@ def command(
     loop: Annotated[
         bool, typer.Option(help="Make a seamless loop of whole bars, for games.")
     ] = False,
+    loop_bars: Annotated[
+        int | None, typer.Option(help="Bars of a loop. (default: all of the dance)")
+    ] = None,
     score: ScoreOption = None,
     accent: AccentOption = None,
     silence: SilenceOption = None,
@@ -162,7 +165,8 @@ def command(
         steps=steps,
         guidance=guidance,
         beats=beat_options(bpm, first_beat, beats, metre=metre, reading=reading),
-        loop=loop,
+        loop=loop or loop_bars is not None,
+        loop_bars=loop_bars,
         score=score_options(score, accent, silence, energy, exact=exact),
         engine=engine,  # type: ignore[arg-type]
         composer=composer_options(key, chords, [parse_take(text, seed + 1) for text in redo or []]),
@@ -253,9 +257,8 @@ def _tempo_source(request: "GenerateRequest") -> str:
         return "as requested"
     if request.together and not request.options.loop:
         return "estimated from all dancers"
-    return (
-        "fitted to whole bars of the dance" if request.options.loop else "estimated from the motion"
-    )
+    fitted = request.options.loop and request.options.loop_bars is None
+    return "fitted to whole bars of the dance" if fitted else "estimated from the motion"
 
 
 def _print_loop(piece: "GeneratedPiece", request: "GenerateRequest") -> None:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kinetune import timebase
 from kinetune.errors import ConfigError, MotionError
 from kinetune.motion import kinematics
-from kinetune.motion.clip import MotionClip, resample
+from kinetune.motion.beats.beat_grid import BeatGrid
+from kinetune.motion.clip import MotionClip, cut, resample
 from kinetune.motion.features import RHYTHM_LOG_COUNT, Features, features_named
 
 Array = NDArray[np.float64]
@@ -84,6 +86,27 @@ def dance_of(clips: Sequence[MotionClip]) -> Dancers:
         MotionError: There is none.
     """
     return clips[0] if len(clips) == 1 else DanceGroup(tuple(clips))
+
+
+def first_bars(dance: Dancers, bars: int, grid: BeatGrid) -> Dancers:
+    """Return the beginning of a dance that lasts so many bars, rounded up to whole frames.
+
+    Args:
+        dance: One dancer or a group.
+        bars: How many.
+        grid: Its beats; their mean tempo counts.
+
+    Raises:
+        MotionError: The dance is shorter.
+    """
+    bar_s = grid.metre * timebase.beat_period_s(grid.bpm)
+    wanted_s = bars * bar_s
+    if wanted_s > dance.duration_s + 1e-6:
+        raise MotionError(
+            f"{dance.name}: lasts {dance.duration_s:.2f} s, less than {bars} bars of {bar_s:.2f} s "
+            f"at {grid.bpm:.1f} bpm; take {int(dance.duration_s / bar_s)} or fewer"
+        )
+    return dance_of([cut(clip, 0.0, wanted_s + 1.0 / clip.fps) for clip in dancers_of(dance)])
 
 
 def mean_over_dancers(values: Sequence[NDArray]) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from kinetune.audio.export import ExportFormat, export
 from kinetune.errors import ConfigError
 from kinetune.files import check_writable
-from kinetune.motion.group import dance_of
+from kinetune.motion.group import dance_of, first_bars
 from kinetune.motion.io.formats import MotionFile, ReadOptions, read_motion_file
 from kinetune.render.marks import marks_of
 from kinetune.tasks import variations
@@ -298,8 +298,10 @@ def make_music(
             progress=progress,
         )
     # Without options for its beats, a loop may move the tempo.
-    if grid is None and not (options.loop and options.beats == BeatOptions()):
+    if grid is None and not _is_free(options):
         grid = options.beats.grid_for(clip)
+    if grid is not None and options.loop_bars is not None:
+        clip = first_bars(clip, options.loop_bars, grid)
     if grid is not None:
         others = ", ".join(f"{tempo.bpm:.1f}" for tempo in grid.alternatives) or "none"
         _log.info("%s: tempo %.1f bpm, others %s", clip.name, grid.bpm, others)
@@ -311,7 +313,7 @@ def make_music(
         guidance_scale=options.guidance,
         grid=grid,
         loop=options.loop,
-        hold_tempo=options.beats.sets_tempo,
+        hold_tempo=options.holds_tempo,
         score=options.score,
         progress=progress,
     )
@@ -478,8 +480,12 @@ def _grid(options: MusicOptions, clip: "Dancers") -> "BeatGrid | None":
     """The beats that all variations of a dance share; None where a loop may move the tempo."""
     if options.engine == "composer":
         return beats_for(clip, options.beats)
-    free = options.loop and options.beats == BeatOptions()
-    return None if free else options.beats.grid_for(clip)
+    return None if _is_free(options) else options.beats.grid_for(clip)
+
+
+def _is_free(options: MusicOptions) -> bool:
+    """Whether a loop may move the tempo."""
+    return options.loop and options.loop_bars is None and options.beats == BeatOptions()
 
 
 def _write(job: _Job, made: "DanceMusic", clip: "Dancers", paths: OutputPaths) -> GeneratedPiece:

@@ -232,6 +232,35 @@ def test_a_loop_keeps_the_whole_dance_unless_its_tempo_is_given(tmp_path, tiny_m
     assert held.sound.duration_s == pytest.approx(1.6, abs=1e-3)
 
 
+@pytest.mark.parametrize("engine", ["diffusion", "composer"])
+def test_a_loop_has_as_many_bars_as_asked_for(tmp_path, tiny_model, engine):
+    path = tmp_path / "sway.bvh"
+    write_motion(path, swaying_clip(duration_s=6.0))
+    model = ["--model", tiny_model, "--steps", 1] if engine == "diffusion" else []
+    done = kinetune(
+        "generate", path, "-o", tmp_path / "a.wav", "--engine", engine, *model, "--json",
+        "--loop-bars", 2, "--bpm", 120, "--beat-map", "json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (piece,) = json.loads(done.stdout)
+    assert piece["duration_s"] == pytest.approx(2 * 4 * 0.5, abs=1e-3)
+    assert piece["bpm"] == pytest.approx(120.0, abs=1e-6)
+    beats = json.loads((tmp_path / "a.beats.json").read_text())
+    assert (beats["loops"], len(beats["beats_s"])) == (True, 8)
+    again = kinetune("again", tmp_path / "a.json", "-o", tmp_path / "b.wav")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+def test_a_loop_of_more_bars_than_the_dance_has_is_refused(tmp_path, tiny_model):
+    done = kinetune(
+        "generate", dance(tmp_path), "-o", tmp_path / "a.wav", "--model", tiny_model,
+        "--loop-bars", 9, "--bpm", 120,
+    )  # fmt: skip
+    assert_one_clear_line(done)
+    assert "less than 9 bars of 2.00 s at 120.0 bpm; take 1 or fewer" in done.stderr
+
+
 def test_a_loop_as_mp3_is_refused_before_anything_is_made(tmp_path, tiny_model):
     done = kinetune(
         "generate", dance(tmp_path), "-o", tmp_path / "a.mp3", "--model", tiny_model, "--loop"

@@ -7,6 +7,7 @@ import pytest
 
 from kinetune.errors import ConfigError, MotionError
 from kinetune.motion import kinematics
+from kinetune.motion.beats.beat_grid import grid_of_beats
 from kinetune.motion.clip import cut
 from kinetune.motion.features import mean_speed, rhythm_features
 from kinetune.motion.group import (
@@ -14,6 +15,7 @@ from kinetune.motion.group import (
     dance_features,
     dance_of,
     dancers_of,
+    first_bars,
     mean_joint_speed,
     mean_over_dancers,
 )
@@ -39,6 +41,16 @@ def test_one_dancer_is_no_group():
     assert dancers_of(dance_of([one, one])) == (one, one)
     with pytest.raises(MotionError, match="two dancers or more, found 1"):
         DanceGroup((one,))
+
+
+def test_the_first_bars_of_a_group_are_those_of_each_dancer():
+    """Two bars of four at 120 bpm last 4 s; a frame more, as a dance ends with its last frame."""
+    one, two = swaying_clip(duration_s=6.0), swaying_clip(duration_s=5.0, fps=30.0)
+    grid = grid_of_beats(np.arange(0.0, 6.0, 0.5), 6.0)
+    group = first_bars(DanceGroup((one, two)), 2, grid)
+    assert [clip.frame_count for clip in dancers_of(group)] == [4 * 60 + 1, 4 * 30 + 1]
+    with pytest.raises(MotionError, match="less than 4 bars of 2.00 s at 120.0 bpm; take 3"):
+        first_bars(one, 4, grid)
 
 
 def test_the_mean_is_over_those_who_still_dance():

@@ -113,10 +113,14 @@ def piece_request(
 ) -> "PieceRequest":
     """Return what a piece is made from."""
     from kinetune.composer.piece import PieceRequest
+    from kinetune.motion.group import first_bars
 
+    grid = grid or beats_for(clip, options.beats)
+    if options.loop_bars is not None:
+        clip = first_bars(clip, options.loop_bars, grid)
     return PieceRequest(
-        clip, grid or beats_for(clip, options.beats), genre, options.seed, options.composer,
-        options.score, options.loop, options.beats.sets_tempo,
+        clip, grid, genre, options.seed, options.composer,
+        options.score, options.loop, options.holds_tempo,
     )  # fmt: skip
 
 

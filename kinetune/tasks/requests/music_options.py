@@ -27,6 +27,7 @@ class MusicOptions:
         score: Sections, accents and silences.
         engine: What makes the music: the diffusion model, or the composer.
         composer: What only the composer is told: key, chords, stretches regenerated.
+        loop_bars: Bars of a loop, from the beginning of the dance; None takes all of the dance.
 
     Raises:
         ConfigError: An unknown genre or engine, a number out of range, or an option of the other
@@ -42,6 +43,7 @@ class MusicOptions:
     score: ControlScore | None = None
     engine: Engine = "diffusion"
     composer: ComposerOptions = field(default_factory=ComposerOptions)
+    loop_bars: int | None = None
 
     def __post_init__(self) -> None:
         if self.genre is not None:
@@ -54,7 +56,16 @@ class MusicOptions:
             raise ConfigError(f"guidance must be 0 to {MAX_GUIDANCE:g}, found {self.guidance:g}")
         if self.score is not None:
             check_score(self.score)
+        if self.loop_bars is not None and not (self.loop and self.loop_bars >= 1):
+            raise ConfigError(
+                f"bars of a loop are counted from 1 and need a loop, found {self.loop_bars}"
+            )
         self._check_engine()
+
+    @property
+    def holds_tempo(self) -> bool:
+        """Whether a loop keeps the tempo of its beats instead of filling the dance."""
+        return self.beats.sets_tempo or self.loop_bars is not None
 
     def _check_engine(self) -> None:
         if self.engine not in get_args(Engine):
