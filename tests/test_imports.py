@@ -27,6 +27,7 @@ LAYERS = {
     "corpus": 4,
     "metrics": 4,
     "composer": 5,
+    "packs": 5,
     "training": 5,
     "render": 5,
     "tasks": 6,

@@ -30,6 +30,7 @@ from kinetune.cli.terminal.options import (
     ModelOption,
     OffsetOption,
     OntoOption,
+    PackOption,
     PracticeOption,
     ReadingOption,
     ScoreOption,
@@ -126,6 +127,7 @@ def command(
     midi: MidiOption = False,
     layers: LayersOption = 0,
     practice: PracticeOption = None,
+    pack: PackOption = None,
     rate: Annotated[
         int | None,
         typer.Option(help="Sample rate in Hz, 8000 to 192000. (default: the model's own)"),
@@ -185,6 +187,7 @@ def command(
         plot=plot,
         film=FilmOptions(video, onto, offset),
         composed=ComposerOutputs(stems, midi, layers, practice_tempi(practice)),  # type: ignore[arg-type]
+        packs=tuple(pack or ()),
         model=model,
         device=device,
         together=together,
@@ -232,6 +235,7 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     for path in piece.beat_maps:
         say(f"  beats: {path}")
     for title, made in (
+        *(("pack", folder) for folder in piece.packs),
         ("picture", piece.picture),
         ("video", piece.film),
         ("variations side by side", piece.variation_sheet),

@@ -13,10 +13,12 @@ from kinetune.errors import ConfigError
 from kinetune.files import check_writable
 from kinetune.motion.group import dance_of, first_bars
 from kinetune.motion.io.formats import MotionFile, ReadOptions, read_motion_file
+from kinetune.packs.writer import check_tools
 from kinetune.render.marks import marks_of
 from kinetune.tasks import variations
 from kinetune.tasks.composing.engine import ComposedMusic, beats_for, compose_music, pipeline_for
 from kinetune.tasks.composing.outputs import ComposedFiles, Source, check_layers, write_outputs
+from kinetune.tasks.composing.packs import pack_folder, write_packs
 from kinetune.tasks.film import write_film
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.music import Music, write_piece
@@ -70,6 +72,7 @@ class GenerateRequest:
         plot: Whether to draw a picture beside the sound.
         film: The film that goes with the music.
         composed: Files beside a composed sound.
+        packs: Game engines and audio middleware to write a pack for, of ``packs.writer.TOOLS``.
         together: Whether the dances are one group, which gets one piece: all begin at the same
             moment, and the first file gives the name.
         model: A bundled name, a checkpoint folder, or a hub id.
@@ -92,6 +95,7 @@ class GenerateRequest:
     plot: bool = False
     film: FilmOptions = field(default_factory=FilmOptions)
     composed: ComposerOutputs = field(default_factory=ComposerOutputs)
+    packs: tuple[str, ...] = ()
     model: str = "default"
     device: str = "auto"
     together: bool = False
@@ -107,6 +111,7 @@ class GenerateRequest:
         if self.existing not in get_args(Existing):
             known = ", ".join(get_args(Existing))
             raise ConfigError(f"existing files: expected {known}; found {self.existing!r}")
+        check_tools(self.packs)
         variations.check_range(self.variations)
         if self.options.engine != "composer" and self.composed != ComposerOutputs():
             raise ConfigError(
@@ -124,6 +129,7 @@ class GenerateRequest:
             others += [path for sound in sounds for path in self.composed.paths(sound, paths.film)]
         suffixes = [BEAT_MAPS[name] for name in self.beat_maps] + [".png"] * self.plot
         others += [sound.with_suffix(suffix) for sound in sounds for suffix in suffixes]
+        others += [pack_folder(sound, tool) for sound in sounds for tool in self.packs]
         if self.variations > 1:
             others.append(sheet_path(paths.sound))
         if paths.film is not None:
@@ -164,6 +170,7 @@ class GeneratedPiece:
         partners: The motion files of the other dancers of a group.
         note: What had to be assumed to read the motion, one line; empty if nothing.
         composed: Key, chords, form and further files of composed music; None of other.
+        packs: The folders of the packs.
     """
 
     motion: str
@@ -189,6 +196,7 @@ class GeneratedPiece:
     variation_sheet: str | None = None
     note: str = ""
     composed: ComposedFiles | None = None
+    packs: tuple[str, ...] = ()
     partners: tuple[str, ...] = ()
 
 
@@ -504,6 +512,7 @@ def _write(job: _Job, made: "DanceMusic", clip: "Dancers", paths: OutputPaths) -
                 made, target, request.composed, Source(clip, options, request.export, paths.film)
             ),
         )
+    piece = replace(piece, packs=write_packs(music, target, request.packs, piece.composed))
     if request.plot:
         picture = target.with_suffix(".png")
         music.draw(picture)

@@ -31,7 +31,9 @@ _PACKAGES = ("torch", "diffusers", "numpy", "scipy", "librosa", "soundfile")
 # Fields of requests that name input files.
 _PATHS = {"motions", "motion", "partners", "music"}
 # Fields of requests that a recipe does not decide: a stranger's would write other files.
-_NOT_RECORDED = {"film", "plot", "beat_maps", "variations", "existing", "recursive", "format"}
+_NOT_RECORDED = {
+    "film", "plot", "beat_maps", "packs", "variations", "existing", "recursive", "format",
+}  # fmt: skip
 _BLOCK_BYTES = 1 << 20
 # An hour of beats and a long score are a hundredth.
 _MAX_RECIPE_BYTES = 1 << 24

@@ -148,6 +148,13 @@ PracticeOption = Annotated[
     str | None,
     typer.Option(help="Composer: also play slower with a count-in, percent, such as 70,85,100."),
 ]
+PackOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Also write a folder for godot, unity, unreal, wwise or fmod: sounds, tempo, loop, "
+        "events and what the tool imports (with --layers the layers too); repeatable."
+    ),
+]
 GENRES = (
     "break, house, ballet-jazz, street-jazz, krump, la-hip-hop, locking, middle-hip-hop, popping, "
     "waacking"

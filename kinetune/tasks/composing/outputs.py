@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _SHOWN_CHORDS = 8
 # The file in a folder that says what the others are; a folder with it may be replaced.
-_STEMS_FILE, _LAYERS_FILE = "stems.json", "layers.json"
+_STEMS_FILE, LAYERS_FILE = "stems.json", "layers.json"
 
 
 @dataclass(frozen=True)
@@ -193,11 +193,11 @@ def _write_layers(made: ComposedMusic, target: Path, count: int, source: Source)
     groups = layer_groups(full, count)
     played = play(full, source.export, groups=groups, keep_stems=True)
     folder = layers_folder(target)
-    with atomic_folder(folder, markers=[_LAYERS_FILE]) as aside:
+    with atomic_folder(folder, markers=[LAYERS_FILE]) as aside:
         for name, layer in (played.stems or {}).items():
             sound = master_stem(full, played.master, layer)
             _write(aside / f"{name}{_lossless(target)}", sound, full)
-        write_json(aside / _LAYERS_FILE, _layers_table(made.piece, groups, target, count))
+        write_json(aside / LAYERS_FILE, _layers_table(made.piece, groups, target, count))
     return folder
 
 

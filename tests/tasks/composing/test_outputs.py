@@ -99,6 +99,7 @@ def test_nothing_that_exists_is_replaced_unasked(folder):
         (("--engine", "composer", "--layers", 20), "layers must be 2 to 9"),
         (("--engine", "composer", "--practice", "slow"), "70,85,100"),
         (("--engine", "composer", "--practice", "10"), "25 to 200"),
+        (("--pack", "gamemaker"), "one of godot, unity, unreal, wwise, fmod"),
     ],
 )
 def test_what_is_impossible_is_one_clear_line(folder, flags, says):
@@ -127,3 +128,35 @@ def test_a_full_disk_leaves_no_half_of_the_stems(folder, monkeypatch):
     assert "No space left on device" in done.stderr
     assert not (folder / "full-stems").exists()
     assert not [p for p in folder.iterdir() if p.name.startswith(".full")]
+
+
+def test_packs_hold_the_piece_its_layers_and_its_form(folder):
+    flags = ("--loop", "--layers", 2, "--accent", "2.0", "--pack", "unity", "--pack", "godot")
+    done = kinetune(
+        "generate", "dance.bvh", *FLAGS, *flags, "-o", "p.wav", "--json", "--mono", cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    (piece,) = json.loads(done.stdout)
+    assert piece["packs"] == ["p-unity", "p-godot"]
+    table = json.loads((folder / "p-unity" / "pack.json").read_text())
+    assert (table["bpm"], table["beat_count"], table["loop"]) == (120.0, 12, True)
+    assert table["layers"] == ["p_1_calm.wav", "p_2_full.wav"]
+    kinds = {row["kind"] for row in table["events"]}
+    assert kinds == {"beat", "accent", "section", "layers"}
+    whole, layer = (read_sound(folder / name).samples for name in ("p.wav", "p-layers/1-calm.wav"))
+    np.testing.assert_array_equal(read_sound(folder / "p-unity" / "p.wav").samples, whole)
+    copied = read_sound(folder / "p-unity" / "p_1_calm.wav").samples
+    np.testing.assert_allclose(copied, layer, atol=2.0**-15)
+
+
+def test_a_pack_that_exists_is_replaced_only_if_asked(folder):
+    (folder / "q-unity").mkdir()
+    (folder / "q-unity" / "mine.txt").write_text("mine")
+    wanted = ("generate", "dance.bvh", *FLAGS, "--pack", "unity", "-o", "q.wav")
+    done = kinetune(*wanted, cwd=folder)
+    assert_one_clear_line(done)
+    assert "q-unity exists already" in done.stderr
+    done = kinetune(*wanted, "--force", cwd=folder)
+    assert done.returncode == 2
+    assert "q-unity: holds other files" in done.stderr
+    assert [path.name for path in (folder / "q-unity").iterdir()] == ["mine.txt"]

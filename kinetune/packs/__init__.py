@@ -1,0 +1,1 @@
+"""Music as game engines and audio middleware import it: Godot, Unity, Unreal, Wwise, FMOD."""
