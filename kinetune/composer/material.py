@@ -44,6 +44,7 @@ def draw_material(
     *,
     key: Key | None,
     first_bar: int,
+    metre: int = 4,
     chords: Sequence[Sequence[ChordSymbol]] | None = None,
 ) -> tuple[Material, Key]:
     """Return the song of a genre, and its key.
@@ -54,11 +55,12 @@ def draw_material(
         bpm: Beats per minute.
         key: To be in; drawn if None.
         first_bar: Index of the piece's first whole bar, which opens a section.
+        metre: Beats to the bar, 3 or 4.
         chords: The chords of every bar from ``first_bar`` on, repeated; the style's own if None.
     """
     rng = np.random.default_rng([seed, _SONG_STREAM, genres.genre_index(genre)])
     style = style_of(genre) if key is None else _in_mode(style_of(genre), key)
-    song = draw_song(rng, style, bpm)
+    song = draw_song(rng, style, bpm, metre=metre)
     mix = replace(draw_mix(rng, style, bpm), vinyl_noise=0.0)
     key = key or Key(song.key, _is_minor(song))
     offset = -first_bar % _SECTION_BARS
@@ -67,9 +69,12 @@ def draw_material(
         phrase_offset=offset,
         hook_min_energy=min(song.hook_min_energy, _HOOK_MIN_ENERGY),
     )
+    first, second = song.chords
     if chords is not None:
-        cycle = _cycle(chords, key, offset + first_bar)
-        song = replace(song, chords=(cycle, cycle))
+        first = second = _cycle(chords, key, offset + first_bar)
+    if metre == 3:
+        first, second = _on_three_beats(first), _on_three_beats(second)
+    song = replace(song, chords=(first, second))
     return Material(song, mix), key
 
 
@@ -105,6 +110,11 @@ def _transposed(song: Song, key: Key) -> Song:
     shift = (key.tonic - song.key + 6) % 12 - 6
     hook = [(step, steps, pitch + shift) for step, steps, pitch in song.hook]
     return replace(song, key=key.tonic, hook=hook)
+
+
+def _on_three_beats(cycle: Sequence[list[Chord]]) -> list[list[Chord]]:
+    """Bars of two chords as two beats of the first and one of the second."""
+    return [[bar[0], bar[0], bar[1]] if len(bar) == 2 else bar for bar in cycle]
 
 
 def _cycle(chords: Sequence[Sequence[ChordSymbol]], key: Key, first: int) -> list[list[Chord]]:

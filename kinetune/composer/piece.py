@@ -197,20 +197,22 @@ class _Plan:
         self.key, self.songs = self._draw_songs()
 
     def _draw_songs(self) -> tuple[Key, dict[str, Material]]:
-        options, bpm = self.request.options, self.profile.bpm
+        options, bpm, metre = self.request.options, self.profile.bpm, self.profile.metre
         chords = _bar_chords(self)
         key = harmony.parse_key(options.key) if options.key else None
         if key is None and chords is not None:
             key = harmony.guess_key(symbol for bar in chords for symbol in bar)
         own, key = draw_material(
-            self.genre, self.request.seed, bpm, key=key, first_bar=self.first_bar, chords=chords
-        )
+            self.genre, self.request.seed, bpm, key=key, first_bar=self.first_bar,
+            metre=metre, chords=chords,
+        )  # fmt: skip
         songs = {self.genre: own}
         for code, _ in self.takes:
             if code not in songs:
                 songs[code], _ = draw_material(
-                    code, self.request.seed, bpm, key=key, first_bar=self.first_bar, chords=chords
-                )
+                    code, self.request.seed, bpm, key=key, first_bar=self.first_bar,
+                    metre=metre, chords=chords,
+                )  # fmt: skip
         return key, songs
 
     def role(self, genre: str, part: str) -> str:
@@ -247,7 +249,7 @@ def _profile(
         energy, impacts = np.full(len(beats), request.steady_energy), np.zeros(len(impacts))
     return DanceProfile(
         genres.genre_code(request.genre), times.bpm, times.duration_s, times.downbeat_s,
-        np.clip(energy, 0.0, 1.0), impacts,
+        np.clip(energy, 0.0, 1.0), impacts, request.grid.metre,
     )  # fmt: skip
 
 
@@ -279,6 +281,11 @@ def _bar_chords(plan: _Plan) -> list[list[ChordSymbol]] | None:
     options = plan.request.options
     if options.chords is not None:
         cycle = [_sounding(bar) for bar in harmony.parse_chords(options.chords)]
+        if len(longest := max(cycle, key=len)) > plan.request.grid.metre:
+            raise ConfigError(
+                f"bar {' '.join(chord.name for chord in longest)!r}: {len(longest)} chords in a "
+                f"bar of {plan.request.grid.metre} beats"
+            )
         upbeat = [cycle[0]] * plan.first_bar
         whole = len(plan.bars_s) - plan.first_bar
         return [cycle[bar % len(cycle)] for bar in range(whole)] + upbeat

@@ -16,8 +16,7 @@ from kinetune.memmap import zeros_or_memmap
 from kinetune.model.conditioning.control_score import Silence
 from kinetune.motion.clip import MotionClip
 
-# "5, 6, 7, 8": a click a beat, the first of them higher.
-COUNT_BEATS = 4
+# A bar of clicks, the first of them higher.
 _CLICK_HZ, _FIRST_CLICK_HZ, _CLICK_S, _CLICK_LEVEL = 1000.0, 1500.0, 0.06, 0.4
 _CEILING_DBTP = -1.0
 
@@ -54,13 +53,14 @@ def slowed(piece: Piece, percent: int) -> Piece:
 
 def count_in_s(piece: Piece) -> float:
     """Return how long before the piece its count-in begins, so that its clicks end in a bar."""
-    return max(0.0, COUNT_BEATS * _period_s(piece) - _first_bar_s(piece))
+    return max(0.0, piece.grid.metre * _period_s(piece) - _first_bar_s(piece))
 
 
 def count_times(piece: Piece) -> list[float]:
     """Return the times of the clicks from the beginning of the count-in."""
-    first_s = count_in_s(piece) + _first_bar_s(piece) - COUNT_BEATS * _period_s(piece)
-    return [first_s + beat * _period_s(piece) for beat in range(COUNT_BEATS)]
+    beats = piece.grid.metre
+    first_s = count_in_s(piece) + _first_bar_s(piece) - beats * _period_s(piece)
+    return [first_s + beat * _period_s(piece) for beat in range(beats)]
 
 
 def with_count_in(piece: Piece, sound: Sound) -> Sound:

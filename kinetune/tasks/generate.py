@@ -16,7 +16,7 @@ from kinetune.motion.io.formats import MotionFile, ReadOptions, read_motion_file
 from kinetune.packs.writer import check_tools
 from kinetune.render.marks import marks_of
 from kinetune.tasks import variations
-from kinetune.tasks.composing.engine import ComposedMusic, beats_for, compose_music, pipeline_for
+from kinetune.tasks.composing.engine import ComposedMusic, compose_music, pipeline_for
 from kinetune.tasks.composing.outputs import ComposedFiles, Source, check_layers, write_outputs
 from kinetune.tasks.composing.packs import pack_folder, write_packs
 from kinetune.tasks.film import write_film
@@ -486,14 +486,15 @@ def _make_variations(job: _Job, clip: "Dancers", note: str) -> list[GeneratedPie
 
 def _grid(options: MusicOptions, clip: "Dancers") -> "BeatGrid | None":
     """The beats that all variations of a dance share; None where a loop may move the tempo."""
-    if options.engine == "composer":
-        return beats_for(clip, options.beats)
     return None if _is_free(options) else options.beats.grid_for(clip)
 
 
 def _is_free(options: MusicOptions) -> bool:
     """Whether a loop may move the tempo."""
-    return options.loop and options.loop_bars is None and options.beats == BeatOptions()
+    is_model = options.engine == "diffusion"
+    return (
+        is_model and options.loop and options.loop_bars is None and options.beats == BeatOptions()
+    )
 
 
 def _write(job: _Job, made: "DanceMusic", clip: "Dancers", paths: OutputPaths) -> GeneratedPiece:

@@ -252,6 +252,7 @@ def read_style(path: Path) -> Style:
 
 
 def _check(style: Style) -> None:
+    _check_known("role", (layer.role for layer in style.layers), _ROLES)
     for metre in style.metres:
         for key, rhythms, symbols in _rhythms(style.in_metre(metre)):
             _check_rhythms(key if metre == 4 else f"waltz, {key}", rhythms, symbols, metre)
@@ -262,7 +263,6 @@ def _check(style: Style) -> None:
     _check_known("scale", style.harmony.scales, grammar.SCALES)
     _check_known("kit kind", (kit.kind for kit in style.drums.kits), _KIT_KINDS)
     _check_known("instrument", _instruments(style), INSTRUMENTS)
-    _check_known("role", (layer.role for layer in style.layers), _ROLES)
     if len(style.mix.tone_db) != len(MixSettings.tone_db):
         raise ConfigError(f"mix.tone_db: expected 6 numbers, found {len(style.mix.tone_db)}")
     for name, values in vars(style.mix).items():

@@ -13,7 +13,6 @@ from kinetune.errors import ConfigError
 from kinetune.model.results import DanceMusic, StageSeconds
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.recipe import versions
-from kinetune.tasks.requests.beat_options import BeatOptions
 from kinetune.tasks.requests.music_options import MusicOptions
 
 if TYPE_CHECKING:
@@ -115,27 +114,13 @@ def piece_request(
     from kinetune.composer.piece import PieceRequest
     from kinetune.motion.group import first_bars
 
-    grid = grid or beats_for(clip, options.beats)
+    grid = grid or options.beats.grid_for(clip)
     if options.loop_bars is not None:
         clip = first_bars(clip, options.loop_bars, grid)
     return PieceRequest(
         clip, grid, genre, options.seed, options.composer,
         options.score, options.loop, options.holds_tempo,
     )  # fmt: skip
-
-
-def beats_for(clip: "Dancers", beats: BeatOptions) -> "BeatGrid":
-    """Return the beats the composer plays to, in bars of four.
-
-    Raises:
-        KinetuneError: The beats don't fit the dance, or bars of three are asked for.
-    """
-    if beats.metre == 3:
-        raise ConfigError("the composer plays bars of four; leave --metre 3 out, or take --engine "
-                          "diffusion")  # fmt: skip
-    if beats.beats_s is None:
-        beats = replace(beats, metre=4)
-    return beats.grid_for(clip)
 
 
 def play(

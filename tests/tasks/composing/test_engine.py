@@ -123,7 +123,7 @@ def test_a_loop_plays_twice_through_without_a_jump(folder):
         (("--engine", "composer", "--steps", 5), "no denoising steps"),
         (("--engine", "pianola",), "diffusion, composer"),
         (("--chords", "Am"), "--engine composer"),
-        (("--engine", "composer", "--metre", 3), "bars of four"),
+        (("--engine", "composer", "--metre", 3, "--chords", "Am,C,F,G"), "4 chords in a bar of 3"),
     ],
 )  # fmt: skip
 def test_what_is_impossible_is_one_clear_line(folder, flags, says):
