@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 import kinetune
-from kinetune import api
+from kinetune.api.inputs import cached_pipeline
 from kinetune.model.pipeline import DanceToMusicPipeline
 from tests.conftest import EXAMPLE, REPOSITORY
 
@@ -26,9 +26,9 @@ def small_model(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr(DanceToMusicPipeline, "from_pretrained", load)
     monkeypatch.setattr(checkpoint, "resolve", lambda _: str(tiny_model))
     monkeypatch.chdir(tmp_path)
-    api._loaded.cache_clear()
+    cached_pipeline.cache_clear()
     yield tmp_path
-    api._loaded.cache_clear()
+    cached_pipeline.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,18 @@
+"""The functions of ``import kinetune``: dances and music in memory, paths where they are handy."""
+
+from kinetune.api.editing import edit
+from kinetune.api.films import film
+from kinetune.api.generation import find_beats, generate
+from kinetune.api.inputs import load_motion, load_sound
+from kinetune.api.research import evaluate, make_corpus
+
+__all__ = [
+    "edit",
+    "evaluate",
+    "film",
+    "find_beats",
+    "generate",
+    "load_motion",
+    "load_sound",
+    "make_corpus",
+]

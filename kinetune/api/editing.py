@@ -1,0 +1,149 @@
+"""Edits of music."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinetune.api.inputs import Dance, Steps, loaded_pipeline, sound_of
+from kinetune.audio.sound import Sound
+from kinetune.errors import ConfigError
+from kinetune.motion.clip import MotionClip
+from kinetune.motion.group import Dancers, dance_of
+from kinetune.motion.io.formats import read_motion
+from kinetune.tasks import edit as edit_task
+from kinetune.tasks.edit import EditRequest, Material
+from kinetune.tasks.generate import GenerateRequest
+from kinetune.tasks.music import Music
+from kinetune.tasks.recipe import find_music_recipe
+from kinetune.tasks.requests.beat_options import BeatOptions
+from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance, genre_of_music
+from kinetune.tasks.requests.music_options import MusicOptions
+
+if TYPE_CHECKING:
+    from kinetune.model.pipeline import DanceToMusicPipeline
+
+
+def edit(  # noqa: PLR0913 - a user's options by name
+    music: Music | Sound | str | Path,
+    dance: Dance | None = None,
+    *,
+    redo: tuple[float, float | None] | None = None,
+    continue_s: float | None = None,
+    strength: float | None = None,
+    genre: str | None = None,
+    keep_rhythm: bool | None = None,
+    exact: bool = False,
+    bpm: float | str = "auto",
+    first_beat_s: float | None = None,
+    seed: int = 0,
+    steps: int | None = None,
+    guidance: float | None = None,
+    model: "str | Path | DanceToMusicPipeline | None" = None,
+    device: str = "auto",
+    progress: Steps | None = None,
+) -> Music:
+    """Edit music: regenerate a span, extend it, vary it or change its genre.
+
+    Composed music is changed by the composer, unless a model is named.
+
+    Args:
+        music: What :func:`generate` returned, a sound, or a sound file.
+        dance: The dance; the music begins with it. None takes the one it was made for.
+        redo: Start and end of a span to regenerate, seconds; None as end is the end of the music.
+        continue_s: Seconds to add after the end.
+        strength: Amount of change, 0 to 1.
+        genre: Another style; the music's own if None.
+        keep_rhythm: Keep the loudness envelope; None keeps it where only the genre changes.
+        exact: Do not snap times to bar lines.
+        bpm: Beats per minute; or ``auto``, ``half`` or ``double`` of the dance's tempo.
+        first_beat_s: Time at which a bar begins.
+        seed: Random seed; each seed gives another result.
+        steps: Denoising steps; those of the music if None.
+        guidance: Classifier-free guidance scale; that of the music if None.
+        model: A bundled name, a checkpoint folder, a hub id, or a loaded pipeline; that of the
+            music if None.
+        device: ``auto`` or a torch device.
+        progress: Called with denoising steps done and in all.
+
+    Raises:
+        KinetuneError: A file can't be used, or an option is impossible.
+    """
+    is_file = isinstance(music, str | Path)
+    before = getattr(music.origin.request, "options", None) if isinstance(music, Music) else None
+    request = EditRequest(
+        music=Path(music) if isinstance(music, str | Path) else Path("music.wav"),
+        motion=None if dance is None or isinstance(dance, MotionClip) else Path(dance),
+        redo=redo,
+        continue_s=continue_s,
+        strength=strength,
+        keep_rhythm=keep_rhythm,
+        exact=exact,
+        options=MusicOptions(
+            genre=genre, seed=seed, steps=steps, guidance=guidance,
+            beats=BeatOptions(bpm, first_beat_s), score=before.score if before else None,
+        ),
+        model=model if isinstance(model, str) else None,
+    )  # fmt: skip
+    if is_file:
+        recipe = find_music_recipe(request.music)
+        if recipe is not None and not isinstance(dance, MotionClip):
+            request = edit_task.complete_request(request, recipe)
+    material = _material(music, dance, request)
+    made = _made_by_composer(music)
+    if made is not None and model is None:
+        from kinetune.tasks.composing.redo import edit_composed_in_memory
+
+        return edit_composed_in_memory(made, request, material.clip, material.genre.code)
+    pipeline = loaded_pipeline(model or request.model or _model_of(music), device)
+    request = replace(request, model=pipeline.model)
+    return edit_task.edit_in_memory(material, request, pipeline=pipeline, progress=progress)[1]
+
+
+def _material(
+    music: Music | Sound | str | Path, dance: Dance | None, request: EditRequest
+) -> Material:
+    sound = sound_of(music)
+    clip: Dancers
+    if isinstance(dance, MotionClip):
+        clip = dance
+    elif request.motion is not None:
+        motions = (request.motion, *request.partners)
+        clip = dance_of([read_motion(path, request.read) for path in motions])
+    elif isinstance(music, Music):
+        clip = music.clip
+    else:
+        raise ConfigError("which dance is the music for? Give it as the second argument")
+    if isinstance(music, Music):
+        return Material(sound, clip, music.beats, GenreChoice(music.genre, "recipe"))
+    if isinstance(music, Sound):
+        return Material(sound, clip, None, genre_for_dance(clip.name))
+    recipe = find_music_recipe(request.music)
+    if recipe is not None:
+        genre, grid = GenreChoice(recipe.genre, "recipe"), recipe.grid.beat_grid()
+    else:
+        genre, grid = genre_of_music(request.music, sound, clip.name), None
+    # A clip in memory is no file to make the music again from.
+    motions = () if request.motion is None else (request.motion, *request.partners)
+    inputs = (request.music, *motions) if motions else ()
+    return Material(sound, clip, grid, genre, inputs)
+
+
+def _made_by_composer(music: Music | Sound | str | Path) -> GenerateRequest | None:
+    """How composed music was made; None of other music."""
+    if isinstance(music, Sound):
+        return None
+    if isinstance(music, Music):
+        made: object = music.origin.request
+    else:
+        recipe = find_music_recipe(Path(music))
+        made = recipe and edit_task.recorded_request(recipe, Path(music))
+    if isinstance(made, GenerateRequest) and made.options.engine == "composer":
+        return made
+    return None
+
+
+def _model_of(music: Music | Sound | str | Path) -> "str | DanceToMusicPipeline":
+    if not isinstance(music, Music):
+        return "default"
+    model = str(getattr(music.origin.request, "model", None) or "default")
+    return "default" if model == "composer" else model

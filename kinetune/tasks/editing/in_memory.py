@@ -1,0 +1,139 @@
+"""An edit of music in memory."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinetune import genres
+from kinetune.errors import ConfigError
+from kinetune.render.marks import marks_of
+from kinetune.tasks.editing.request import EditRequest
+from kinetune.tasks.lazy_pipeline import LazyPipeline
+from kinetune.tasks.music import Music
+from kinetune.tasks.recipe import Origin
+from kinetune.tasks.requests.beat_options import BeatOptions
+from kinetune.tasks.requests.genre_choice import GenreChoice
+from kinetune.tasks.requests.output_paths import FilmOptions
+
+if TYPE_CHECKING:
+    from kinetune.audio.sound import Sound
+    from kinetune.model.sampling.edit_spec import EditSpec
+    from kinetune.model.sampling.editing import EditedMusic
+    from kinetune.motion.beats.beat_grid import BeatGrid
+    from kinetune.motion.group import Dancers
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What an edit starts from.
+
+    Attributes:
+        sound: The music.
+        clip: The dance.
+        grid: The beats of a recipe; None without one.
+        genre: The genre of the music.
+        inputs: The files both were read from; none for data in memory.
+    """
+
+    sound: "Sound"
+    clip: "Dancers"
+    grid: "BeatGrid | None"
+    genre: GenreChoice
+    inputs: tuple[Path, ...] = ()
+
+
+def edit_in_memory(
+    material: Material,
+    request: EditRequest,
+    *,
+    pipeline: LazyPipeline,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple["EditedMusic", Music]:
+    """Change music in memory.
+
+    Args:
+        material: What to start from.
+        request: What to change; its files are not looked at.
+        pipeline: The model.
+        progress: Called with denoising steps done and in all.
+
+    Returns:
+        What the model made of it, and the finished piece.
+
+    Raises:
+        KinetuneError: Something is impossible.
+    """
+    from kinetune.model.sampling.editing import edit_music
+
+    spec, options, before = edit_spec(request), request.options, material.sound
+    grid = _grid(request, material)
+    loaded = pipeline.load()
+    sampling = loaded.sampling_options(options.seed, options.steps, options.guidance, progress)
+    genre = genre_of_new(request, material)
+    edited = edit_music(
+        loaded, before, material.clip, spec, genre=genre.code, sampling=sampling, grid=grid,
+        score=options.score,
+    )  # fmt: skip
+
+    marks = marks_of(options.score, edited.grid, edited.sound.duration_s)
+
+    def draw(path: Path) -> None:
+        from kinetune.render.pictures import draw_edit
+
+        draw_edit(path, before, edited, marks=marks)
+
+    # A stretch does not change the genre of the piece.
+    code = genre.code if request.is_whole else material.genre.code
+    single = replace(request, plot=False, film=FilmOptions(), existing="refuse")
+    origin = Origin("edit", single, material.inputs, pipeline.sha256, pipeline.versions)
+    music = Music(
+        edited.sound, edited.grid, code, options.seed, material.clip, origin, draw, marks=marks
+    )
+    return edited, music
+
+
+def genre_of_new(request: EditRequest, material: Material) -> GenreChoice:
+    """Return the genre of what is new: the requested one, or that of the music."""
+    if request.options.genre is None:
+        return material.genre
+    return GenreChoice(genres.genre_code(request.options.genre), "request")
+
+
+def edit_spec(request: EditRequest) -> "EditSpec":
+    """Return what the model is to change, in its own terms."""
+    from kinetune.model.sampling.edit_spec import EditSpec
+
+    keep_rhythm = request.keep_rhythm
+    if keep_rhythm is None:
+        keep_rhythm = request.is_whole and request.options.genre is not None
+    redo = None
+    if request.redo is not None:
+        start_s, end_s = request.redo
+        redo = (start_s, math.inf if end_s is None else end_s)
+    return EditSpec(
+        redo=redo,
+        continue_s=request.continue_s,
+        strength=request.strength,
+        keep_rhythm=keep_rhythm,
+        exact=request.exact,
+    )
+
+
+def _grid(request: EditRequest, material: Material) -> "BeatGrid":
+    beats, sound, clip = request.options.beats, material.sound, material.clip
+    if beats != BeatOptions():
+        return beats.grid_for(clip)
+    if request.beats_of == "dance":
+        return material.grid or beats.grid_for(clip)
+    from kinetune.audio.beats import music_beats
+    from kinetune.motion.beats.beat_grid import grid_of_beats
+
+    music = music_beats(sound)
+    if len(music.beats_s) < 2:
+        raise ConfigError("no beat was found in the music; take the dance's, or give a tempo")
+    grid = grid_of_beats(music.beats_s, max(sound.duration_s, clip.duration_s))
+    if len(music.downbeats_s):
+        return replace(grid, bar_start_s=float(music.downbeats_s[0]))
+    return grid

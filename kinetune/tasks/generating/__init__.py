@@ -1,0 +1,1 @@
+"""Generation of music for motion files, step by step: request, jobs, music, files."""
