@@ -126,9 +126,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Edit music: regenerate a span, extend it, vary it or change its genre."""
-    from kinetune.cli.terminal.output import print_json
-    from kinetune.cli.terminal.progress import passing_bar
-    from kinetune.tasks.edit import EditRequest, edit
+    from kinetune.tasks.edit import EditRequest
     from kinetune.tasks.requests.music_options import MusicOptions
     from kinetune.tasks.requests.output_paths import FilmOptions
 
@@ -158,6 +156,15 @@ def command(
         model=model,
         device=device,
     )
+    _run(request, redo, as_json=as_json)
+
+
+def _run(request: "EditRequest", redo: str | None, *, as_json: bool) -> None:
+    """Edit, and print what was made."""
+    from kinetune.cli.terminal.output import print_json
+    from kinetune.cli.terminal.progress import passing_bar
+    from kinetune.tasks.edit import edit
+
     with passing_bar(as_json) as progress:
         result = edit(request, progress=progress)
     if as_json:

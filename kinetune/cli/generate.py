@@ -153,12 +153,11 @@ def command(
 ) -> None:
     """Generate music for a dance."""
     from kinetune.audio.export import ExportFormat
-    from kinetune.cli.terminal.output import print_json
-    from kinetune.cli.terminal.progress import passing_bar
     from kinetune.composer.options import parse_take
-    from kinetune.tasks.generate import GenerateRequest, MusicOptions, generate
+    from kinetune.tasks.generate import GenerateRequest
     from kinetune.tasks.requests.composer_options import composer_options
     from kinetune.tasks.requests.composer_outputs import ComposerOutputs, practice_tempi
+    from kinetune.tasks.requests.music_options import MusicOptions
     from kinetune.tasks.requests.output_paths import FilmOptions
 
     options = MusicOptions(
@@ -192,6 +191,15 @@ def command(
         device=device,
         together=together,
     )
+    _run(request, as_json=as_json)
+
+
+def _run(request: "GenerateRequest", *, as_json: bool) -> None:
+    """Generate, and print what was made."""
+    from kinetune.cli.terminal.output import print_json
+    from kinetune.cli.terminal.progress import passing_bar
+    from kinetune.tasks.generate import generate
+
     with passing_bar(as_json) as progress:
         result = generate(
             request,
@@ -199,8 +207,9 @@ def command(
             on_piece=None if as_json else lambda piece: _print_piece(piece, request),
         )
     failures = result.failures
-    alone = len(motion) == 1 and [failure.file for failure in failures] == [str(motion[0])]
-    if alone or (together and failures):
+    files = [failure.file for failure in failures]
+    alone = len(request.motions) == 1 and files == [str(request.motions[0])]
+    if alone or (request.together and failures):
         raise KinetuneError(failures[0].error)
     if as_json:
         print_json(result.pieces)

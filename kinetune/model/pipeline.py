@@ -17,28 +17,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinetune import genres, timebase
-from kinetune.audio.loudness import normalise_loudness
 from kinetune.audio.sound import Sound
 from kinetune.config import build
-from kinetune.errors import MotionError
 from kinetune.model import checkpoint
 from kinetune.model.condition import DanceCondition, PaperCondition
 from kinetune.model.conditioning.accents import add_accents, mute
-from kinetune.model.conditioning.bars import bar_lines
 from kinetune.model.conditioning.control_score import (
     ControlScore,
     apply_silences,
-    fit_score,
-    genre_weights,
     scale_times,
 )
 from kinetune.model.conditioning.dynamics import apply_dynamics
 from kinetune.model.conditioning.harmony import Harmony
-from kinetune.model.conditioning.window_conditions import (
-    WindowConditions,
-    dance_input,
-    genre_conditions,
-)
+from kinetune.model.conditioning.window_conditions import ConditionMaker, WindowConditions
 from kinetune.model.mel import Mel, MelVocoder, StereoMel
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.results import DanceMusic, StageSeconds
@@ -48,27 +39,20 @@ from kinetune.model.sampling.initial_noise import phrase_locked_noise
 from kinetune.model.sampling.inpainting import KnownLatents
 from kinetune.model.sampling.loops import (
     Loop,
-    crossfade_loop,
     fit_loop,
-    pad_circular,
-    tile_features,
+    score_for,
 )
 from kinetune.model.sampling.loudness_subspace import loudness_directions
-from kinetune.model.sampling.windows import WindowPlan, map_windows, plan_loop, plan_windows
-from kinetune.model.settings import PipelineSettings
-from kinetune.model.vae import (
-    decode_latents,
-    frames_per_column,
-    posterior_of,
-    scale_latents,
-)
+from kinetune.model.sampling.window_codec import decode_windows, encode_windows
+from kinetune.model.sampling.window_layout import WindowLayout
+from kinetune.model.sampling.windows import WindowPlan
+from kinetune.model.settings import PipelineSettings, check_length
+from kinetune.model.synthesis import Synthesiser
+from kinetune.model.vae import frames_per_column
 from kinetune.motion.beats.beat_grid import BeatGrid, group_beat_grid
 from kinetune.motion.group import Dancers, dancers_of
 
 _LOG = logging.getLogger(__name__)
-# A shorter dance has no step to play to; a longer one would need too much memory.
-MIN_DURATION_S = 0.5
-MAX_DURATION_S = 2 * 3600.0
 _HUB_OPTIONS = ("revision", "cache_dir", "token", "local_files_only")
 
 
@@ -194,7 +178,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         beats = group_beat_grid(dancers_of(clip)) if grid is None else grid
         hold_tempo = grid is not None if hold_tempo is None else hold_tempo
         fitted = self._fit_loop(clip, beats, hold_tempo=hold_tempo) if loop else None
-        score = _fitted_score(score, beats, clip.duration_s, fitted)
+        score = score_for(score, beats, clip.duration_s, fitted)
         # A loop is generated on whole latent columns, a little longer or shorter than its output.
         stretched = score if fitted is None else scale_times(score, fitted.stretch)
         plan = self.plan(clip.duration_s, fitted)
@@ -203,7 +187,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
                 clip, beats, genre, plan, score=score, harmony=harmony, guided=options.guided
             )
             if fitted is None
-            else self._loop_conditions(fitted, genre, plan, stretched, guided=options.guided)
+            else self._conditions.of_loop(fitted, genre, plan, stretched, guided=options.guided)
         )
         clock.append(time.perf_counter())
         latents = self.denoise(plan, conditions, options)
@@ -261,84 +245,45 @@ class DanceToMusicPipeline(DiffusionPipeline):
         score: ControlScore | None = None,
         harmony: Harmony | None = None,
     ) -> WindowConditions:
-        """Return the conditions of every window of a plan.
+        """Return the conditions of every window of a plan; see :meth:`ConditionMaker.of_dance`."""
+        return self._conditions.of_dance(
+            clip, grid, genre, plan, guided=guided, from_s=from_s, score=score, harmony=harmony
+        )
 
-        Args:
-            clip: The dance.
-            grid: Its beats.
-            genre: Name or code.
-            plan: The windows.
-            guided: Whether to add the unconditional input.
-            from_s: Time in the dance of the plan's first column.
-            score: A fitted score.
-            harmony: Key and chords; free if None.
-        """
-        score = score or ControlScore()
-        dance = dance_input(self.normaliser, clip, grid, genre, score=score, harmony=harmony)
-        weights = genre_weights(score, dance.genre, from_s + self._column_times(plan))
-        conditions, uncond = genre_conditions(
-            self.condition_encoder, dance, weights, self._starts_s(plan, from_s), guided=guided
-        )
-        bars_s = bar_lines(grid, from_s + self.seconds_of(plan.total)) - from_s
-        return WindowConditions(conditions, uncond, bars_s, dance.level)
+    @property
+    def _conditions(self) -> ConditionMaker:
+        return ConditionMaker(self.condition_encoder, self.normaliser, self.layout)
 
-    def _loop_conditions(
-        self, loop: Loop, genre: str, plan: WindowPlan, score: ControlScore, *, guided: bool
-    ) -> WindowConditions:
-        """Return the conditions of every window of a loop; the score is stretched with it."""
-        loop_s, window_s = self.seconds_of(plan.total), self.seconds_of(plan.width)
-        dance = dance_input(
-            self.normaliser, loop.clip, loop.grid, genre, score=score, loop_s=loop_s
+    @property
+    def layout(self) -> WindowLayout:
+        """Shape of the windows."""
+        settings, frames = self.settings, frames_per_column(self.vae)
+        return WindowLayout(
+            width=settings.window_frames // frames,
+            useful=settings.useful_frames // frames,
+            overlap=settings.overlap_columns,
+            column_frames=frames,
+            frame_rate_hz=self.mel.settings.frame_rate_hz,
         )
-        dance = tile_features(dance, period_s=loop_s, window_s=window_s)
-        weights = genre_weights(score, dance.genre, self._column_times(plan), loop_s=loop_s)
-        conditions, uncond = genre_conditions(
-            self.condition_encoder, dance, weights, self._starts_s(plan), guided=guided
-        )
-        return WindowConditions(conditions, uncond, np.empty(0), np.empty(0))
 
     def plan(self, duration_s: float, loop: Loop | None = None) -> WindowPlan:
         """Return the windows that cover ``duration_s`` seconds, or a loop."""
         if loop is not None:
-            return plan_loop(loop.columns, **self._window_shape())
+            return self.layout.plan_loop(loop.columns)
         frames = timebase.mel_frames_in(
             timebase.samples_in(duration_s, self.mel.settings.rate_hz), self.mel.settings.hop_length
         )
-        return self.plan_columns(-(-frames // frames_per_column(self.vae)))
-
-    def plan_columns(self, columns: int) -> WindowPlan:
-        """Return the windows that cover so many latent columns."""
-        return plan_windows(columns, **self._window_shape())
-
-    @property
-    def window_s(self) -> float:
-        """Duration of a window, seconds."""
-        return self.seconds_of(self._window_shape()["useful"])
-
-    def seconds_of(self, columns: int) -> float:
-        """Return how long so many latent columns last."""
-        rate_hz = self.mel.settings.frame_rate_hz
-        return timebase.duration_of(columns * frames_per_column(self.vae), rate_hz)
-
-    def _window_shape(self) -> dict[str, int]:
-        """Window, useful part and overlap in latent columns."""
-        settings, frames = self.settings, frames_per_column(self.vae)
-        return {
-            "width": settings.window_frames // frames,
-            "useful": settings.useful_frames // frames,
-            "overlap": settings.overlap_columns,
-        }
+        return self.layout.plan(-(-frames // frames_per_column(self.vae)))
 
     def _fit_loop(self, clip: Dancers, grid: BeatGrid, *, hold_tempo: bool) -> Loop:
-        column_s, window_s = self.seconds_of(1), self.seconds_of(self._window_shape()["width"])
-        return fit_loop(clip, grid, column_s=column_s, window_s=window_s, hold_tempo=hold_tempo)
-
-    def _starts_s(self, plan: WindowPlan, from_s: float = 0.0) -> list[float]:
-        return [from_s + self.seconds_of(start) for start in plan.starts]
-
-    def _column_times(self, plan: WindowPlan) -> NDArray[np.float64]:
-        """Middle of every column, seconds from the first column's beginning."""
-        return timebase.frame_times(plan.total, 1.0 / self.seconds_of(1)) + 0.5 * self.seconds_of(1)
+        layout = self.layout
+        return fit_loop(
+            clip,
+            grid,
+            column_s=layout.seconds_of(1),
+            window_s=layout.seconds_of(layout.width),
+            hold_tempo=hold_tempo,
+        )
 
     def denoise(
         self,
@@ -377,25 +322,13 @@ class DanceToMusicPipeline(DiffusionPipeline):
     def encode(self, plan: WindowPlan, mel: Tensor) -> Tensor:
         """Return the latent (1, C, H, total) of a spectrogram (1, M, total * frames a column).
 
-        Window by window, as long as those the codec was trained on.
+        See :func:`~kinetune.model.sampling.window_codec.encode_windows`.
         """
-        frames = frames_per_column(self.vae)
-        folded = mel.unflatten(-1, (plan.total, frames)).permute(0, 1, 3, 2)  # (1, M, f, total)
-
-        def encoded(windows: Tensor, _: slice) -> Tensor:
-            mel = windows.permute(0, 1, 3, 2).flatten(2)
-            return scale_latents(self.vae, posterior_of(self.vae, mel)[0])
-
-        return map_windows(plan, folded, encoded)
+        return encode_windows(self.vae, plan, mel)
 
     def decode(self, plan: WindowPlan, latents: Tensor, duration_s: float) -> Tensor:
         """Return the mel spectrogram (1, M, L) of a latent; a row is cut to the dance's length."""
-        mel = map_windows(
-            plan,
-            latents,
-            lambda windows, _: decode_latents(self.vae, windows),
-            per_column=frames_per_column(self.vae),
-        )
+        mel = decode_windows(self.vae, plan, latents)
         if plan.is_loop:
             return mel
         count = timebase.samples_in(duration_s, self.mel.settings.rate_hz)
@@ -404,57 +337,18 @@ class DanceToMusicPipeline(DiffusionPipeline):
     def vocode(
         self, mel: Tensor, duration_s: float, *, seed: int = 0, loop: Loop | None = None
     ) -> Sound:
-        """Return loudness-matched sound for a mel spectrogram (1, M, L)."""
-        if loop is None:
-            n_samples = timebase.samples_in(duration_s, self.output_rate_hz)
-            samples = self.synthesise(mel, n_samples, seed=seed)
-        else:
-            samples = self._synthesise_loop(mel, loop, seed=seed)
-        return normalise_loudness(Sound(samples, self.output_rate_hz))
+        """Return loudness-matched sound for a mel spectrogram; see :meth:`Synthesiser.sound`."""
+        return self.synthesiser.sound(mel, duration_s, seed=seed, loop=loop)
+
+    @property
+    def synthesiser(self) -> Synthesiser:
+        """What makes the sound."""
+        return Synthesiser(self.mel, self.vocoder)
 
     @property
     def output_rate_hz(self) -> int:
-        """Samples per second of the sound: the vocoder's, or the mel spectrogram's without one."""
-        return self.mel.settings.rate_hz if self.vocoder is None else self.vocoder.rate_hz
-
-    def synthesise(
-        self,
-        mel: Tensor,
-        n_samples: int,
-        *,
-        seed: int = 0,
-        before: NDArray[np.float32] | None = None,
-    ) -> NDArray[np.float32]:
-        """Return samples at the output's rate for a mel spectrogram (1, M, L).
-
-        Args:
-            mel: The spectrogram.
-            n_samples: How many samples.
-            seed: Of Griffin-Lim's first phases, or of the vocoder's noise.
-            before: Only with a vocoder: see :meth:`MelVocoder.decode`.
-
-        Returns:
-            (n_samples, 2) by the vocoder, (n_samples,) by Griffin-Lim.
-        """
-        if self.vocoder is None:
-            return self.mel.decode(mel, n_samples=n_samples, seed=seed)[0]
-        return self.vocoder.decode(mel, n_samples=n_samples, seed=seed, before=before)
-
-    def _synthesise_loop(self, mel: Tensor, loop: Loop, *, seed: int) -> NDArray[np.float32]:
-        """Return the samples of a loop, its end faded into its beginning."""
-        rate_hz = self.output_rate_hz
-        padded, before = pad_circular(mel)
-        padded_s, before_s, loop_s = (
-            timebase.duration_of(count, self.mel.settings.frame_rate_hz)
-            for count in (padded.shape[-1], before, mel.shape[-1])
-        )
-        return crossfade_loop(
-            self.synthesise(padded, timebase.samples_in(padded_s, rate_hz), seed=seed),
-            before=timebase.samples_in(before_s, rate_hz),
-            count=timebase.samples_in(loop_s, rate_hz),
-            rate_hz=rate_hz,
-            output=timebase.samples_in(loop.duration_s, rate_hz),
-        )
+        """Samples per second of the sound."""
+        return self.synthesiser.rate_hz
 
     @property
     def _height(self) -> int:
@@ -468,30 +362,6 @@ class DanceToMusicPipeline(DiffusionPipeline):
         generator = torch.Generator().manual_seed(seed)
         shape = (1, self.unet.config.in_channels, self._height, plan.total)
         fresh = torch.randn(shape, generator=generator)
-        column_s = self.seconds_of(1)
+        column_s = self.layout.seconds_of(1)
         noise = phrase_locked_noise(fresh, bars_s, column_s=column_s, window=plan.width, seed=seed)
         return noise.to(self.device)
-
-
-def check_length(clip: Dancers) -> None:
-    """See that a dance is neither too short nor too long.
-
-    Raises:
-        MotionError: It is.
-    """
-    if not MIN_DURATION_S <= clip.duration_s <= MAX_DURATION_S:
-        raise MotionError(
-            f"{clip.name}: {clip.frame_count} frames at {clip.fps:g} fps last "
-            f"{clip.duration_s:.2f} s; expected {MIN_DURATION_S:g} s to {MAX_DURATION_S / 3600:g} h"
-        )
-
-
-def _fitted_score(
-    score: ControlScore | None, grid: BeatGrid, duration_s: float, loop: Loop | None
-) -> ControlScore:
-    """Return the score moved to bar lines of the piece or the loop, or an empty one."""
-    if score is None:
-        return ControlScore()
-    if loop is None:
-        return fit_score(score, grid, duration_s)
-    return fit_score(score, loop.output_grid, loop.duration_s, piece="loop")

@@ -218,8 +218,22 @@ def _one_dimensional_denoiser(config: ModelConfig, columns: int) -> DanceUNet | 
 def _paper(config: ModelConfig) -> DanceToMusicPipeline:
     if config.denoiser != "unet" or config.harmony:
         raise ConfigError("preset 'paper' has the paper's UNet and no harmony as a condition")
+    vae = _paper_vae(config)
+    return DanceToMusicPipeline(
+        vae=vae,
+        unet=_paper_unet(config, frames_per_column(vae)),
+        scheduler=DDIMScheduler(num_train_timesteps=1000),
+        condition_encoder=PaperCondition(motion_frames=150, feature_count=360),
+        normaliser=FeatureNormaliser(features="paper", feature_count=360, kind="minmax"),
+        mel=Mel(n_mels=config.n_mels, reference="max"),
+        # 5 s of music in a picture of 5.94 s.
+        settings=_settings(config, useful_frames=round(config.window_frames * 216 / 256)),
+    )
+
+
+def _paper_vae(config: ModelConfig) -> AutoencoderKL:
     levels = len(config.vae.block_out_channels)
-    vae = AutoencoderKL(
+    return AutoencoderKL(
         in_channels=1,
         out_channels=1,
         latent_channels=config.vae.latent_channels,
@@ -232,11 +246,13 @@ def _paper(config: ModelConfig) -> DanceToMusicPipeline:
         sample_size=config.window_frames,
         scaling_factor=0.18215,
     )
+
+
+def _paper_unet(config: ModelConfig, frames: int) -> UNet2DConditionModel:
+    """Return the paper's denoiser; ``frames`` mel frames, and as many bands, make a column."""
     crossed = len(config.unet.block_out_channels) - 1
-    rows, columns = (
-        size // frames_per_column(vae) for size in (config.n_mels, config.window_frames)
-    )
-    unet = UNet2DConditionModel(
+    rows, columns = (size // frames for size in (config.n_mels, config.window_frames))
+    return UNet2DConditionModel(
         # The published picture is square.
         sample_size=rows if rows == columns else (rows, columns),
         in_channels=config.vae.latent_channels,
@@ -247,16 +263,6 @@ def _paper(config: ModelConfig) -> DanceToMusicPipeline:
         up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * crossed,
         cross_attention_dim=370,
         norm_num_groups=config.vae.norm_num_groups,
-    )
-    return DanceToMusicPipeline(
-        vae=vae,
-        unet=unet,
-        scheduler=DDIMScheduler(num_train_timesteps=1000),
-        condition_encoder=PaperCondition(motion_frames=150, feature_count=360),
-        normaliser=FeatureNormaliser(features="paper", feature_count=360, kind="minmax"),
-        mel=Mel(n_mels=config.n_mels, reference="max"),
-        # 5 s of music in a picture of 5.94 s.
-        settings=_settings(config, useful_frames=round(config.window_frames * 216 / 256)),
     )
 
 

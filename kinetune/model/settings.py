@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinetune.errors import ConfigError
+from kinetune.errors import ConfigError, MotionError
+from kinetune.motion.group import Dancers
+
+# A shorter dance has no step to play to; a longer one would need too much memory.
+MIN_DURATION_S = 0.5
+MAX_DURATION_S = 2 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -70,3 +75,16 @@ def check_guidance(guidance: float) -> None:
     """
     if not (np.isfinite(guidance) and 0.0 <= guidance <= 50.0):
         raise ConfigError(f"guidance must be 0 to 50, found {guidance}")
+
+
+def check_length(clip: Dancers) -> None:
+    """See that a dance is neither too short nor too long.
+
+    Raises:
+        MotionError: It is.
+    """
+    if not MIN_DURATION_S <= clip.duration_s <= MAX_DURATION_S:
+        raise MotionError(
+            f"{clip.name}: {clip.frame_count} frames at {clip.fps:g} fps last "
+            f"{clip.duration_s:.2f} s; expected {MIN_DURATION_S:g} s to {MAX_DURATION_S / 3600:g} h"
+        )

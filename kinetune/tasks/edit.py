@@ -4,6 +4,8 @@ For music with a recipe (``tasks.recipe``), dance, beats, score and genre come f
 unless the request sets them.
 """
 
+from typing import TYPE_CHECKING
+
 from kinetune.errors import ConfigError
 from kinetune.files import check_writable
 from kinetune.motion.group import dance_of
@@ -13,11 +15,14 @@ from kinetune.tasks.editing.in_memory import Material, edit_in_memory, edit_spec
 from kinetune.tasks.editing.request import BeatSource, EditRequest, EditResult
 from kinetune.tasks.film import write_film
 from kinetune.tasks.lazy_pipeline import LazyPipeline
-from kinetune.tasks.music import write_piece
+from kinetune.tasks.music import Music, write_piece
 from kinetune.tasks.recipe import Recipe, find_music_recipe, sidecar_path
 from kinetune.tasks.requests.genre_choice import GenreChoice, genre_of_music
 from kinetune.tasks.requests.output_paths import check_absent
 from kinetune.tasks.requests.progress import Progress, stage
+
+if TYPE_CHECKING:
+    from kinetune.model.sampling.editing import EditedMusic
 
 __all__ = [
     "BeatSource",
@@ -62,24 +67,38 @@ def edit(
         material, request, pipeline=pipeline,
         progress=stage(progress, f"{request.music.name}: denoising"),
     )  # fmt: skip
+    _write(request, music, progress)
+    return _result(request, material, edited, music, from_recipe=recipe is not None)
+
+
+def _write(request: EditRequest, music: Music, progress: Progress | None) -> None:
+    """Write the music and all that was requested with it."""
     write_piece(music, request.target)
-    picture = None
     if request.plot:
-        picture = request.target.with_suffix(".png")
-        music.draw(picture)
+        music.draw(request.target.with_suffix(".png"))
     if request.film.path is not None:
         write_film(
-            request.film.path, material.clip, music.beats, music.sound, title=music.title,
+            request.film.path, music.clip, music.beats, music.sound, title=music.title,
             options=request.film, marks=music.marks,
             progress=stage(progress, f"{request.music.name}: filming"),
         )  # fmt: skip
+
+
+def _result(
+    request: EditRequest,
+    material: Material,
+    edited: "EditedMusic",
+    music: Music,
+    *,
+    from_recipe: bool,
+) -> EditResult:
     genre = genre_of_new(request, material)
     return EditResult(
         music=str(request.music),
         motion=str(request.motion),
         output=str(request.target),
         recipe=str(sidecar_path(request.target)),
-        from_recipe=recipe is not None,
+        from_recipe=from_recipe,
         genre=genre.code,
         genre_source=genre.source,
         seed=request.options.seed,
@@ -90,7 +109,7 @@ def edit(
         strength=edit_spec(request).amount,
         bpm=music.bpm,
         seconds=edited.seconds,
-        picture=None if picture is None else str(picture),
+        picture=str(request.target.with_suffix(".png")) if request.plot else None,
         film=None if request.film.path is None else str(request.film.path),
     )
 

@@ -13,6 +13,8 @@ from kinetune.extras import extra
 from kinetune.motion.group import Dancers, mean_joint_speed
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from kinetune.metrics.ranking import MotionFit
     from kinetune.model.results import DanceMusic
 
@@ -76,9 +78,7 @@ def draw_variations(path: Path, clip: Dancers, variations: Sequence[Variation]) 
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-    from kinetune.audio.beats import onset_envelope
     from kinetune.files import atomic_file
-    from kinetune.render.panels import mel_of
 
     best = variations[0].music
     shown = variations[:_SHOWN_VARIATIONS]
@@ -90,22 +90,7 @@ def draw_variations(path: Path, clip: Dancers, variations: Sequence[Variation]) 
     body.set_ylabel("body\nm/s", fontsize=8)
     body.set_ylim(bottom=0.0)
     for rank, (axes, variation) in enumerate(zip(rows, shown, strict=True), start=1):
-        scores, mel = variation.scores, variation.music.mel
-        # A composed piece has no spectrogram of its own: that of its sound.
-        mel = mel if mel.size else mel_of(variation.music.sound)
-        extent = (0.0, variation.music.sound.duration_s, 0, len(mel))
-        axes.imshow(mel, origin="lower", aspect="auto", cmap="magma", extent=extent)
-        strength = onset_envelope(variation.music.sound)
-        times_s = timebase.frame_times(len(strength), timebase.mel_rate_hz())
-        height = 0.45 * len(mel) * strength / max(float(strength.max()), 1e-9)
-        axes.plot(times_s, height, color="white", linewidth=0.7)
-        axes.set_yticks([])
-        axes.set_ylabel(f"{rank}", rotation=0, fontsize=11, labelpad=10)
-        axes.set_title(
-            f"seed {variation.music.seed}: {scores.total:.2f} (beats {_text(scores.beats)}, energy "
-            f"{_text(scores.energy)}, accents {_text(scores.accents)})",
-            loc="left", fontsize=8, pad=2,
-        )  # fmt: skip
+        _draw_row(axes, variation, rank)
     for axes in (body, *rows):
         for beat in best.grid.beats_s:
             axes.axvline(beat, color="#8d99ae", linewidth=0.5, linestyle=":")
@@ -117,6 +102,29 @@ def draw_variations(path: Path, clip: Dancers, variations: Sequence[Variation]) 
     )  # fmt: skip
     with atomic_file(path) as aside:
         figure.savefig(aside, dpi=100, format="png")
+
+
+def _draw_row(axes: "Axes", variation: Variation, rank: int) -> None:
+    """Draw the spectrogram and the onsets of one variation."""
+    from kinetune.audio.beats import onset_envelope
+    from kinetune.render.panels import mel_of
+
+    scores, mel = variation.scores, variation.music.mel
+    # A composed piece has no spectrogram of its own: that of its sound.
+    mel = mel if mel.size else mel_of(variation.music.sound)
+    extent = (0.0, variation.music.sound.duration_s, 0, len(mel))
+    axes.imshow(mel, origin="lower", aspect="auto", cmap="magma", extent=extent)
+    strength = onset_envelope(variation.music.sound)
+    times_s = timebase.frame_times(len(strength), timebase.mel_rate_hz())
+    height = 0.45 * len(mel) * strength / max(float(strength.max()), 1e-9)
+    axes.plot(times_s, height, color="white", linewidth=0.7)
+    axes.set_yticks([])
+    axes.set_ylabel(f"{rank}", rotation=0, fontsize=11, labelpad=10)
+    axes.set_title(
+        f"seed {variation.music.seed}: {scores.total:.2f} (beats {_text(scores.beats)}, energy "
+        f"{_text(scores.energy)}, accents {_text(scores.accents)})",
+        loc="left", fontsize=8, pad=2,
+    )  # fmt: skip
 
 
 def _text(value: float) -> str:

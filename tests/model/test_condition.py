@@ -117,12 +117,12 @@ def test_the_unconditional_input_is_kept_once(default_pipeline, clip):
     dance = dance_input(
         default_pipeline.normaliser, clip, fixed_grid(120.0, 0.0, clip.duration_s), "HO"
     )
-    starts_s = [default_pipeline.seconds_of(start) for start in plan.starts]
+    starts_s = [default_pipeline.layout.seconds_of(start) for start in plan.starts]
     encoder = default_pipeline.condition_encoder
     encoded, uncond = encode_windows(encoder, dance, starts_s, guided=True)
     assert {len(rows) for rows in encoded.stacked.values()} == {len(plan.starts)}
     assert {len(rows) for rows in uncond.values()} == {1}
-    last_s = default_pipeline.seconds_of(plan.starts[-1])
+    last_s = default_pipeline.layout.seconds_of(plan.starts[-1])
     encoder = default_pipeline.condition_encoder
     own = encoder(encoder.gather(dance, last_s).dropped())
     for name, value in own.items():

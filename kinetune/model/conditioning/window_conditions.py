@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kinetune import genres, timebase
 from kinetune.model.condition import ConditionBatch, DanceCondition, DanceInput, PaperCondition
 from kinetune.model.conditioning.bars import bar_lines
-from kinetune.model.conditioning.control_score import ControlScore, energy_at
+from kinetune.model.conditioning.control_score import ControlScore, energy_at, genre_weights
 from kinetune.model.conditioning.dynamics import bar_dynamics
 from kinetune.model.conditioning.harmony import Harmony
 from kinetune.model.normaliser import FeatureNormaliser
@@ -20,6 +20,9 @@ from kinetune.model.sampling.genre_mixing import (
     WeightedCondition,
     stack_conditioning,
 )
+from kinetune.model.sampling.loops import Loop, tile_features
+from kinetune.model.sampling.window_layout import WindowLayout
+from kinetune.model.sampling.windows import WindowPlan
 from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.features import mean_speed, scale_effort
 from kinetune.motion.group import Dancers, dance_features
@@ -43,6 +46,78 @@ class WindowConditions:
     uncond: Conditioning | None
     bars_s: NDArray[np.float64]
     bar_level: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionMaker:
+    """What makes the conditions of windows.
+
+    Attributes:
+        encoder: Of the pipeline.
+        normaliser: Names the motion features and scales them.
+        layout: The windows' shape.
+    """
+
+    encoder: ConditionEncoder
+    normaliser: FeatureNormaliser
+    layout: WindowLayout
+
+    def of_dance(
+        self,
+        clip: Dancers,
+        grid: BeatGrid,
+        genre: str,
+        plan: WindowPlan,
+        *,
+        guided: bool,
+        from_s: float = 0.0,
+        score: ControlScore | None = None,
+        harmony: Harmony | None = None,
+    ) -> WindowConditions:
+        """Return the conditions of every window of a plan.
+
+        Args:
+            clip: The dance.
+            grid: Its beats.
+            genre: Name or code.
+            plan: The windows.
+            guided: Whether to add the unconditional input.
+            from_s: Time in the dance of the plan's first column.
+            score: A fitted score.
+            harmony: Key and chords; free if None.
+        """
+        score = score or ControlScore()
+        dance = dance_input(self.normaliser, clip, grid, genre, score=score, harmony=harmony)
+        times_s = from_s + self.layout.column_times_s(plan)
+        conditions, uncond = genre_conditions(
+            self.encoder,
+            dance,
+            genre_weights(score, dance.genre, times_s),
+            self.layout.starts_s(plan, from_s),
+            guided=guided,
+        )
+        bars_s = bar_lines(grid, from_s + self.layout.seconds_of(plan.total)) - from_s
+        return WindowConditions(conditions, uncond, bars_s, dance.level)
+
+    def of_loop(
+        self, loop: Loop, genre: str, plan: WindowPlan, score: ControlScore, *, guided: bool
+    ) -> WindowConditions:
+        """Return the conditions of every window of a loop; the score is stretched with it."""
+        loop_s = self.layout.seconds_of(plan.total)
+        window_s = self.layout.seconds_of(plan.width)
+        dance = dance_input(
+            self.normaliser, loop.clip, loop.grid, genre, score=score, loop_s=loop_s
+        )
+        dance = tile_features(dance, period_s=loop_s, window_s=window_s)
+        times_s = self.layout.column_times_s(plan)
+        conditions, uncond = genre_conditions(
+            self.encoder,
+            dance,
+            genre_weights(score, dance.genre, times_s, loop_s=loop_s),
+            self.layout.starts_s(plan),
+            guided=guided,
+        )
+        return WindowConditions(conditions, uncond, np.empty(0), np.empty(0))
 
 
 def dance_input(

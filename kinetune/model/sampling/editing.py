@@ -160,7 +160,7 @@ class _Region:
     @property
     def start_s(self) -> float:
         """Start of the region in the music."""
-        return self.pipeline.seconds_of(self.first)
+        return self.pipeline.layout.seconds_of(self.first)
 
     @property
     def gap(self) -> slice:
@@ -222,7 +222,9 @@ class _Region:
             score: Its accents are added to the new part.
             sound: The whole music at the model's level.
         """
-        mel = self.pipeline.decode(self.plan, latents, self.pipeline.seconds_of(self.columns))
+        mel = self.pipeline.decode(
+            self.plan, latents, self.pipeline.layout.seconds_of(self.columns)
+        )
         accents = [
             replace(accent, at_s=accent.at_s - self.start_s)
             for accent in score.accents
@@ -253,8 +255,8 @@ class _Region:
         )
         ahead = Sound(sound.samples[first : max(first + 1, last)], sound.rate_hz)
         before = _with_channels(resample(ahead, rate_hz).samples, 2)
-        count = timebase.samples_in(self.pipeline.seconds_of(self.columns), rate_hz)
-        made = self.pipeline.synthesise(target, count, seed=seed, before=before)
+        count = timebase.samples_in(self.pipeline.layout.seconds_of(self.columns), rate_hz)
+        made = self.pipeline.synthesiser.samples(target, count, seed=seed, before=before)
         return Sound(made, rate_hz)
 
     def _samples_of(self, columns: int) -> int:
@@ -285,14 +287,14 @@ def _region_around(
     pipeline: "DanceToMusicPipeline", new_s: tuple[float, float], music_s: float
 ) -> _Region:
     """Return the new part with context on both sides, a window long where the music allows."""
-    column_s, window_s = pipeline.seconds_of(1), pipeline.window_s
+    column_s, window_s = pipeline.layout.seconds_of(1), pipeline.layout.window_s
     ends_s = max(music_s, new_s[1])
     context_s = max(_CONTEXT_S, 0.5 * (window_s - (new_s[1] - new_s[0])))
     # Where one side is short, the other side gives more.
     first_s = max(0.0, min(new_s[0] - context_s, ends_s - window_s))
     last_s = min(ends_s, max(new_s[1] + context_s, first_s + window_s))
     first, last = int(first_s / column_s), math.ceil(last_s / column_s - 1e-6)
-    return _Region(pipeline, pipeline.plan_columns(last - first), first, last - first, new_s)
+    return _Region(pipeline, pipeline.layout.plan(last - first), first, last - first, new_s)
 
 
 def crossfade_into(

@@ -16,6 +16,7 @@ from torch import Tensor
 from kinetune import timebase
 from kinetune.errors import MotionError
 from kinetune.model.condition import DanceInput
+from kinetune.model.conditioning.control_score import ControlScore, fit_score
 from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.clip import MotionClip, cut
 from kinetune.motion.group import DanceGroup, Dancers
@@ -162,3 +163,14 @@ def crossfade_loop(
         loop[-overlap:] = (1.0 - fade) * loop[-overlap:] + fade * lead
     # By way of its spectrum, which takes what it is given to be a loop.
     return np.asarray(signal.resample(loop, output), dtype=np.float32)
+
+
+def score_for(
+    score: ControlScore | None, grid: BeatGrid, duration_s: float, loop: Loop | None
+) -> ControlScore:
+    """Return the score moved to bar lines of the piece or the loop, or an empty one."""
+    if score is None:
+        return ControlScore()
+    if loop is None:
+        return fit_score(score, grid, duration_s)
+    return fit_score(score, loop.output_grid, loop.duration_s, piece="loop")

@@ -173,7 +173,7 @@ def test_an_encoded_latent_is_the_codecs_own(default_pipeline):
     """Windows of one length, joined: in one window's reach the same as encoding it alone."""
     from kinetune.model.vae import posterior_of, scale_latents
 
-    plan = default_pipeline.plan_columns(32)
+    plan = default_pipeline.layout.plan(32)
     mel = torch.rand(1, 32, plan.total * 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
     found = default_pipeline.encode(plan, mel)
     expected = scale_latents(default_pipeline.vae, posterior_of(default_pipeline.vae, mel)[0])
@@ -250,7 +250,7 @@ def test_editing_near_the_end_of_long_music_looks_only_around_it(default_pipelin
         made = changed(default_pipeline, sound, clip, EditSpec(redo=(50.0, 52.0)), grid=grid)
     finally:
         del default_pipeline.denoise
-    assert widths[0] * default_pipeline.seconds_of(1) < 20.0
+    assert widths[0] * default_pipeline.layout.seconds_of(1) < 20.0
     first_s, last_s = span_of(made.sound, sound)
     assert 49.98 < first_s < last_s < 52.0
 

@@ -118,16 +118,16 @@ def test_a_loop_is_whole_bars_long_and_the_same_for_the_same_seed(default_pipeli
 
 
 def test_a_loop_is_synthesised_with_a_second_before_and_behind(default_pipeline, monkeypatch):
-    asked = []
+    requested = []
 
-    def synthesise(mel, n_samples, *, seed):
-        asked.append((mel.shape[-1], n_samples, seed))
+    def samples(_, mel, n_samples, *, seed):
+        requested.append((mel.shape[-1], n_samples, seed))
         return np.arange(n_samples, dtype=np.float32)
 
-    monkeypatch.setattr(default_pipeline, "synthesise", synthesise)
+    monkeypatch.setattr(Synthesiser, "samples", samples)
     loop = SimpleNamespace(duration_s=172 * 512 / 22_050)
-    samples = default_pipeline._synthesise_loop(torch.zeros(1, 32, 172), loop, seed=5)
-    assert asked == [(172 + 2 * 43, (172 + 2 * 43) * 512, 5)]
+    samples = default_pipeline.synthesiser.loop_samples(torch.zeros(1, 32, 172), loop, seed=5)
+    assert requested == [(172 + 2 * 43, (172 + 2 * 43) * 512, 5)]
     # The ramp of the loop itself begins a second in, 43 frames.
     middle = slice(20_000, 60_000)
     np.testing.assert_allclose(np.diff(samples[middle]).mean(), 1.0, atol=0.01)

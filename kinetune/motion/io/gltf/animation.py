@@ -20,7 +20,7 @@ from kinetune import timebase
 from kinetune.errors import MotionError
 from kinetune.motion.frame_rate import MAX_DURATION_S, nominal_rate_hz
 from kinetune.motion.io.gltf.curves import Curve
-from kinetune.motion.io.gltf.document import read_document
+from kinetune.motion.io.gltf.document import Document, read_document
 from kinetune.motion.io.gltf.keyframes import KeyframeAnimation, choose_animation, read_animations
 from kinetune.motion.io.gltf.nodes import Node, bind_pose, humanoid_bones, read_nodes, skin_joints
 from kinetune.motion.retargeting.joint_names import limb_joints
@@ -140,30 +140,75 @@ def read_gltf(
     Raises:
         MotionError: It isn't glTF, is damaged, or contains no animation of nodes.
     """
-    document = read_document(path, context or str(path))
-    context = document.context
+    scene = _read_scene(path, context or str(path))
+    animations = read_animations(scene.document, len(scene.nodes))
+    chosen = choose_animation(animations, scene.body_nodes, animation, scene.document.context)
+    note = _note(chosen, animations, time_factor)
+    logger.info(
+        "%s: %s", scene.document.context, note or f"animation {chosen.name!r}, the only one"
+    )
+    selected = _selected_nodes(scene, chosen)
+    return _build_animation(scene, selected, chosen.of_nodes(selected), time_factor, note)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """The nodes of a file, and which of them belong to a body.
+
+    Attributes:
+        document: The file.
+        nodes: Its nodes.
+        skins: The joints of each skin, with their bind matrices.
+        bones: Which node is which bone of a human, where the file lists them.
+    """
+
+    document: Document
+    nodes: list[Node]
+    skins: list[dict[int, Array]]
+    bones: dict[str, int]
+
+    @property
+    def skinned(self) -> set[int]:
+        """The joints of all skins."""
+        return {joint for skin in self.skins for joint in skin}
+
+    @property
+    def body_nodes(self) -> set[int]:
+        """Nodes that are named like limbs, listed as bones, or joints of a skin."""
+        limbs = limb_joints([node.name for node in self.nodes])
+        return limbs | set(self.bones.values()) | self.skinned
+
+
+def _read_scene(path: Path, context: str) -> _Scene:
+    document = read_document(path, context)
     nodes = read_nodes(document)
-    animations = read_animations(document, len(nodes))
     skins = skin_joints(document, len(nodes))
-    skinned = {joint for skin in skins for joint in skin}
-    bones = humanoid_bones(document)
-    body = limb_joints([node.name for node in nodes]) | set(bones.values()) | skinned
-    chosen = choose_animation(animations, body, animation, context)
-    selected = _skeleton_nodes(nodes, chosen.nodes, skinned)
+    return _Scene(document, nodes, skins, humanoid_bones(document))
+
+
+def _selected_nodes(scene: _Scene, animation: KeyframeAnimation) -> list[int]:
+    """Return the nodes of the skeleton, parents first; see :func:`_skeleton_nodes`."""
+    selected = _skeleton_nodes(scene.nodes, animation.nodes, scene.skinned)
     if len(selected) > _MAX_NODES:
         raise MotionError(
-            f"{context}: expected at most {_MAX_NODES} joints, found {len(selected)}; export one "
-            "dancer alone"
+            f"{scene.document.context}: expected at most {_MAX_NODES} joints, found "
+            f"{len(selected)}; export one dancer alone"
         )
-    moving = chosen.of_nodes(selected)
-    note = _note(chosen, animations, time_factor)
-    logger.info("%s: %s", context, note or f"animation {chosen.name!r}, the only one")
+    return selected
+
+
+def _build_animation(
+    scene: _Scene, selected: list[int], moving: KeyframeAnimation, time_factor: float, note: str
+) -> GltfAnimation:
+    """Return the animation of the selected nodes, which become joints in their order."""
+    nodes, context = scene.nodes, scene.document.context
     joint_of = {node: joint for joint, node in enumerate(selected)} | {-1: -1}
     parents = tuple(joint_of[nodes[node].parent] for node in selected)
     scales = _scales(nodes, selected, moving)
     inherited = _inherited_scale(parents, scales)
-    rest, offsets = bind_pose(document, nodes, selected, skins)
+    rest, offsets = bind_pose(scene.document, nodes, selected, scene.skins)
     sample_times_s, fps = _sample_times(moving, time_factor, context)
+    bones = {name: joint_of[node] for name, node in scene.bones.items() if node in joint_of}
     return GltfAnimation(
         names=tuple(nodes[node].name for node in selected),
         parents=parents,
@@ -174,7 +219,7 @@ def read_gltf(
         inherited_scale=inherited,
         rotation_curves=moving.curves_by_joint("rotation", joint_of),
         translation_curves=moving.curves_by_joint("translation", joint_of),
-        humanoid_bones={name: joint_of[node] for name, node in bones.items() if node in joint_of},
+        humanoid_bones=bones,
         fps=fps,
         sample_times_s=sample_times_s,
         context=context,
