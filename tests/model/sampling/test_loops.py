@@ -11,6 +11,7 @@ from kinetune.model.condition import DanceInput
 from kinetune.model.conditioning.control_score import Accent, ControlScore, Section, Silence
 from kinetune.model.sampling.loops import crossfade_loop, fit_loop, tile_features
 from kinetune.model.sampling.windows import map_windows, plan_loop
+from kinetune.model.synthesis import Synthesiser
 from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.conftest import swaying_clip
 

@@ -140,13 +140,12 @@ def read_gltf(
     Raises:
         MotionError: It isn't glTF, is damaged, or contains no animation of nodes.
     """
-    scene = _read_scene(path, context or str(path))
+    context = context or str(path)
+    scene = _read_scene(path, context)
     animations = read_animations(scene.document, len(scene.nodes))
-    chosen = choose_animation(animations, scene.body_nodes, animation, scene.document.context)
+    chosen = choose_animation(animations, scene.body_nodes, animation, context)
     note = _note(chosen, animations, time_factor)
-    logger.info(
-        "%s: %s", scene.document.context, note or f"animation {chosen.name!r}, the only one"
-    )
+    logger.info("%s: %s", context, note or f"animation {chosen.name!r}, the only one")
     selected = _selected_nodes(scene, chosen)
     return _build_animation(scene, selected, chosen.of_nodes(selected), time_factor, note)
 
@@ -158,13 +157,13 @@ class _Scene:
     Attributes:
         document: The file.
         nodes: Its nodes.
-        skins: The joints of each skin, with their bind matrices.
+        skins: The joints of each skin.
         bones: Which node is which bone of a human, where the file lists them.
     """
 
     document: Document
     nodes: list[Node]
-    skins: list[dict[int, Array]]
+    skins: list[list[int]]
     bones: dict[str, int]
 
     @property
