@@ -1,7 +1,7 @@
 """The table of docs/results.md: our models, the corpus and all baselines, scored in one run.
 
     python benchmarks/results.py [--pairs 40] [--models default paper=runs/paper/model]
-        [--seconds 10] [--takes 2] [--embeddings genre mfcc] [--work runs/results]
+        [--seconds 10] [--variations 2] [--embeddings genre mfcc] [--work runs/results]
         [--page docs/results.md] [--append HEADING]
 
 Dances and music are made from held-out seeds, all ten genres in turn. Every model makes several
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--takes", type=int, default=2)
+    parser.add_argument("--variations", type=int, default=2)
     parser.add_argument("--models", nargs="+", default=["default"])
     parser.add_argument("--embeddings", nargs="*", default=["genre", "mfcc"])
     parser.add_argument("--work", type=Path, default=Path("runs/results"))
@@ -63,7 +63,9 @@ def main() -> None:
             for given in (False, True) if takes_beats(model or label) else (False,):
                 row = label + (GIVEN if given else "")
                 systems[row] = work / row
-                generate_all(systems[row], model or label, pairs, given, options.takes, progress)
+                generate_all(
+                    systems[row], model or label, pairs, given, options.variations, progress
+                )
         folders = Folders(
             systems, work / "reference", work / "motions", work / "genres.csv", work / "beats"
         )
@@ -105,15 +107,15 @@ def made(work: Path, number: int, seconds: float, *, progress, total: int) -> Pa
 
 
 def generate_all(
-    folder: Path, model: str, pairs: list[Pair], given: bool, takes: int, progress,  # noqa: ANN001
+    folder: Path, model: str, pairs: list[Pair], given: bool, variations: int, progress,  # noqa: ANN001
 ) -> None:  # fmt: skip
     """Generate the requested number of variations for every dance."""
     music_of = composed if model == COMPOSER else generated(model)
-    jobs = [(pair, take) for pair in pairs for take in range(takes)]
-    for done, (pair, take) in enumerate(jobs, start=1):
-        path = folder / str(take) / f"{name_of(pair)}.wav"
+    jobs = [(pair, variation) for pair in pairs for variation in range(variations)]
+    for done, (pair, variation) in enumerate(jobs, start=1):
+        path = folder / str(variation) / f"{name_of(pair)}.wav"
         if not path.is_file():
-            seed = zlib.crc32(path.stem.encode()) % 2**31 + take
+            seed = zlib.crc32(path.stem.encode()) % 2**31 + variation
             write_sound(path, music_of(pair, seed, pair.grid if given else None))
         progress(f"music: {folder.name}", done, len(jobs))
 

@@ -7,7 +7,7 @@ quote names and values from files, so control characters are escaped, and length
 
 # Some lines of a terminal. What is longer keeps its beginning and its end.
 MAX_MESSAGE = 1500
-_KEPT_END = 300
+_END_CHARACTERS = 300
 
 
 class KinetuneError(Exception):
@@ -28,20 +28,20 @@ def printable(text: str, limit: int = MAX_MESSAGE) -> str:
         text: Anything, names from files included.
         limit: Characters kept; of longer text the middle is left out.
     """
-    text = _without_middle(text, limit)
+    text = _elide_middle(text, limit)
     if text.isprintable():
         return text
-    return _without_middle("".join(map(_escaped, text)), limit)
+    return _elide_middle("".join(map(_escape, text)), limit)
 
 
-def _without_middle(text: str, limit: int) -> str:
+def _elide_middle(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
-    end = min(_KEPT_END, limit // 3)
+    end = min(_END_CHARACTERS, limit // 3)
     return f"{text[: limit - end - 5]} ... {text[len(text) - end :]}"
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     if character in "\n\r\t\v\f":
         return " "
     if character.isprintable():

@@ -157,7 +157,9 @@ def mel_to_samples(
     search = _Search(iterations, _MOMENTUM, torch.Generator().manual_seed(seed))
     made = mel.new_zeros((len(mel), wanted)).float() if out is None else torch.from_numpy(out)
     for chunk in releasing(plan_chunks(mel.shape[-1], config, chunk_frames), mel, out):
-        _lay(chunk, mel_power(mel[:, :, chunk.first : chunk.end], config), made, config, search)
+        _invert_chunk(
+            chunk, mel_power(mel[:, :, chunk.first : chunk.end], config), made, config, search
+        )
     return made
 
 
@@ -190,7 +192,9 @@ def plan_chunks(n_frames: int, config: MelConfig, chunk_frames: int) -> list[Chu
     return chunks
 
 
-def _lay(chunk: Chunk, power: Tensor, made: Tensor, config: MelConfig, search: "_Search") -> None:
+def _invert_chunk(
+    chunk: Chunk, power: Tensor, made: Tensor, config: MelConfig, search: "_Search"
+) -> None:
     """Write one chunk's sound, mel power (B, M, L), into ``made`` (B, N)."""
     half, hop = config.n_fft // 2, config.hop_length
     start, n_samples = chunk.first * hop - half, made.shape[-1]

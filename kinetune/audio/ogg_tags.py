@@ -51,7 +51,7 @@ def finish_ogg(path: Path, comments: dict[str, str]) -> None:
     last, packets = _header_packets(path, pages)
     vendor, known = _parsed(path, packets[0])
     known += [f"{name}={value}".encode() for name, value in comments.items()]
-    header = list(_paged([_packed(vendor, known), *packets[1:]]))
+    header = list(_to_pages([_to_packet(vendor, known), *packets[1:]]))
     sound = [replace(page, number=page.number + len(header) - last) for page in pages[last + 1 :]]
     finished = [pages[0], *header, *sound]
     serial = 0
@@ -129,14 +129,14 @@ def _entry(packet: bytes, at: int) -> tuple[bytes, int]:
     return packet[at + 4 : at + 4 + size], at + 4 + size
 
 
-def _packed(vendor: bytes, comments: list[bytes]) -> bytes:
+def _to_packet(vendor: bytes, comments: list[bytes]) -> bytes:
     parts = [_COMMENT, struct.pack("<I", len(vendor)), vendor, struct.pack("<I", len(comments))]
     parts += [struct.pack("<I", len(entry)) + entry for entry in comments]
     # The framing bit.
     return b"".join(parts) + b"\x01"
 
 
-def _paged(packets: list[bytes]) -> Iterator[_Page]:
+def _to_pages(packets: list[bytes]) -> Iterator[_Page]:
     """Yield pages, numbered from 1 and without a serial number, that hold header packets."""
     segments: list[bytes] = []
     for packet in packets:

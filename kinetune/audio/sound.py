@@ -29,7 +29,7 @@ _MAX_DURATION_S = 2.5 * 3600.0
 # libsndfile's count for a stream of unknown length.
 _UNKNOWN_FRAMES = 2**63 - 1
 # Bytes of samples from which a file must not expand more than so many times: lossless silence.
-_SUSPECT_BYTES, _MAX_EXPANSION = 1 << 28, 1000
+_UNCHECKED_BYTES, _MAX_EXPANSION = 1 << 28, 1000
 # Samples of the encoder's delay and of the last frame's rest.
 _MAX_MP3_PADDING = 4 * 1152
 _MAX_COMMENT_BYTES = 1 << 24
@@ -141,7 +141,7 @@ def _check_length(path: Path, rate_hz: int, shape: tuple[int, int]) -> None:
             f"{path}: lasts {duration_s / 3600:.1f} h, at most {_MAX_DURATION_S / 3600:g} h"
         )
     size = 4 * shape[0] * shape[1]
-    if size > _SUSPECT_BYTES and size > _MAX_EXPANSION * path.stat().st_size:
+    if size > _UNCHECKED_BYTES and size > _MAX_EXPANSION * path.stat().st_size:
         raise AudioError(
             f"{path}: {path.stat().st_size / 1e6:.1f} MB would become {size / 1e6:.0f} MB of "
             "samples; no music packs that tightly"

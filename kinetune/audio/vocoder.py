@@ -126,7 +126,7 @@ class Band:
         return max(1, self.window // (4 * self.hop))
 
     @property
-    def laid_hop(self) -> int:
+    def synthesis_hop(self) -> int:
         """Samples between the frames that are turned into sound."""
         return self.hop * self.stride
 

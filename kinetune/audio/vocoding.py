@@ -23,7 +23,7 @@ from kinetune.memmap import releasing
 # Mel frames at a time: 10 s of the bundled model's.
 CHUNK_FRAMES = 430
 # From noise to tones, how sure the steps along the bins are (length of the mean unit number).
-_NOISE_SURENESS, _TONE_SURENESS = 0.5, 0.8
+_NOISE_CONCENTRATION, _TONE_CONCENTRATION = 0.5, 0.8
 # The median magnitude of noise of unit power.
 _MEDIAN_OF_NOISE = float(np.sqrt(np.log(2.0)))
 
@@ -81,7 +81,7 @@ def vocoded(
             begin = max(first * frames, synthesis.next_frame)
             kept = output[0, begin - seen.start * frames : (end - seen.start) * frames]
             if len(kept):
-                _lay(made, synthesis.spectra(kept, begin), synthesis.band, begin)
+                _add_block(made, synthesis.spectra(kept, begin), synthesis.band, begin)
     return made
 
 
@@ -109,15 +109,15 @@ class _BandSynthesis:
         band = self.band
         time, across = (torch.atan2(output[:, i + 1], output[:, i]) for i in (2, 4))
         phase = self._phases(output[:, 0], time + band.centre_steps, across + torch.pi)
-        laid = slice(-begin % band.stride, None, band.stride)
-        output, phase = output[laid], phase[laid]
+        columns = slice(-begin % band.stride, None, band.stride)
+        output, phase = output[columns], phase[columns]
         noise = self._noise(len(output))
         unit = torch.polar(torch.ones_like(phase), phase)
         if band.noise_share > 0.0:
             unit = _mixed(unit, noise[0], _noisiness(output[:, 4:6], band))
         # The side's phase is the middle's and a turn where that is sure, else its own.
         turn = torch.polar(torch.ones_like(phase), torch.atan2(output[:, 7], output[:, 6]))
-        apart = (1.0 - _sureness(output[:, 6:8])).clamp(0.0, 1.0)
+        apart = (1.0 - _concentration(output[:, 6:8])).clamp(0.0, 1.0)
         mid = output[:, 0].exp() * unit
         side = output[:, 1].exp() * _mixed(turn * unit, noise[1], apart)
         return torch.stack([mid + side, mid - side])
@@ -150,16 +150,18 @@ class _BandSynthesis:
         """Spectra of white noise for mid and side, median magnitude one, (2, T, K)."""
         band = self.band
         kept = np.empty((2, 0), np.float32) if self.noise is None else self.noise
-        count = max(0, (frames - 1) * band.laid_hop + band.window)
+        count = max(0, (frames - 1) * band.synthesis_hop + band.window)
         # Drawn sample by sample, so that the noise does not depend on the chunks.
         fresh = self.generator.standard_normal((max(0, count - kept.shape[1]), 2), dtype=np.float32)
         samples = torch.from_numpy(np.concatenate([kept, fresh.T], axis=1))
-        self.noise = samples[:, frames * band.laid_hop :].numpy()
+        self.noise = samples[:, frames * band.synthesis_hop :].numpy()
         if frames == 0:
             return torch.zeros((2, 0, band.count), dtype=torch.complex64)
         window = hann_window(band.window, samples.device)
         scale = 1.0 / (window.square().sum().sqrt() * _MEDIAN_OF_NOISE)
-        spectrum = torch.fft.rfft(samples.unfold(1, band.window, band.laid_hop) * (window * scale))
+        spectrum = torch.fft.rfft(
+            samples.unfold(1, band.window, band.synthesis_hop) * (window * scale)
+        )
         return spectrum[..., band.first : band.first + band.count]
 
 
@@ -168,18 +170,20 @@ def _mixed(one: Tensor, other: Tensor, share: Tensor) -> Tensor:
     return (1.0 - share).sqrt() * one + share.sqrt() * other
 
 
-def _sureness(steps: Tensor) -> Tensor:
+def _concentration(steps: Tensor) -> Tensor:
     """How long the mean unit numbers (T, 2, K) are, (T, K)."""
     return steps.square().sum(dim=1).sqrt()
 
 
 def _noisiness(across: Tensor, band: Band) -> Tensor:
     """Share of noise in the power of bins, from their phase differences along bins, (T, 2, K)."""
-    span = _TONE_SURENESS - _NOISE_SURENESS
-    return band.noise_share * ((_TONE_SURENESS - _sureness(across)) / span).clamp(0.0, 1.0)
+    span = _TONE_CONCENTRATION - _NOISE_CONCENTRATION
+    return band.noise_share * ((_TONE_CONCENTRATION - _concentration(across)) / span).clamp(
+        0.0, 1.0
+    )
 
 
-def _lay(made: NDArray[np.float32], spectra: Tensor, band: Band, first: int) -> None:
+def _add_block(made: NDArray[np.float32], spectra: Tensor, band: Band, first: int) -> None:
     """Add a band's spectra, (2, T', K), the first at or next after frame ``first`` of the piece."""
     if spectra.shape[1] == 0:
         return
@@ -188,8 +192,8 @@ def _lay(made: NDArray[np.float32], spectra: Tensor, band: Band, first: int) -> 
     whole[..., band.first : band.first + band.count] = spectra * band.shares
     # Levels are amplitudes of sines: half of that times the window's sum stands in a bin.
     frames = torch.fft.irfft(whole, n=band.window) * (window * (0.5 * window.sum()))
-    strip = _overlap_add(frames, band.laid_hop)
-    start = -(-first // band.stride) * band.laid_hop - band.window // 2
+    strip = _overlap_add(frames, band.synthesis_hop)
+    start = -(-first // band.stride) * band.synthesis_hop - band.window // 2
     span = slice(max(0, start), min(len(made), start + strip.shape[1]))
     if span.stop > span.start:
         part = strip[:, span.start - start : span.stop - start].T.numpy()
@@ -213,14 +217,14 @@ def _gain(span: slice, band: Band) -> NDArray[np.float32]:
     Before frame 0 there are no frames: near the beginning fewer windows lie over each other.
     """
     window = hann_window(band.window, torch.device("cpu")).double().square().numpy()
-    steady = window.reshape(-1, band.laid_hop).sum(axis=0)
+    steady = window.reshape(-1, band.synthesis_hop).sum(axis=0)
     half = band.window // 2
-    gain = 1.0 / steady[np.arange(span.start, span.stop) % band.laid_hop]
+    gain = 1.0 / steady[np.arange(span.start, span.stop) % band.synthesis_hop]
     count = min(half, span.stop) - span.start
     if count > 0:
         # A sample n lies under the windows of frames up to (n + half) // hop.
         sums = np.zeros(2 * band.window)
-        for start in range(0, band.window, band.laid_hop):
+        for start in range(0, band.window, band.synthesis_hop):
             sums[start : start + band.window] += window
         gain[:count] = 1.0 / sums[half + span.start : half + span.start + count]
     return gain.astype(np.float32)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kinetune.cli.terminal.options import BlenderOption, DeviceOption, ForceOption, JsonOption
-from kinetune.cli.terminal.output import say
+from kinetune.cli.terminal.output import print_line
 
 
 def command(
@@ -39,6 +39,6 @@ def command(
         print_json(result)
         return
     outcome = {True: "identical to the original", False: "differs from the original", None: "made"}
-    say(f"{result.output}: {outcome[result.same]}")
+    print_line(f"{result.output}: {outcome[result.same]}")
     for difference in result.differences:
-        say(f"  {difference}")
+        print_line(f"  {difference}")

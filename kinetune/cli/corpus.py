@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kinetune.cli.terminal.output import say
+from kinetune.cli.terminal.output import print_line
 
 app = typer.Typer(
     help="Make synthetic training data: dances with matching music.", no_args_is_help=True
@@ -48,4 +48,4 @@ def make(
     pairs = PairSettings(genre, length, rate or timebase.SAMPLE_RATE_HZ, 2 if stereo else 1, clips)
     with stage_bars() as progress:
         result = make_corpus(CorpusRequest(out, minutes, seed, pairs), progress=progress)
-    say(f"{result.manifest}: {result.items} pairs listed")
+    print_line(f"{result.manifest}: {result.items} pairs listed")

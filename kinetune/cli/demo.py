@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kinetune.cli.terminal.options import ForceOption
-from kinetune.cli.terminal.output import say
+from kinetune.cli.terminal.output import print_line
 
 
 def command(
@@ -27,24 +27,24 @@ def command(
     if not force:
         check_absent([sound.with_suffix(suffix) for suffix in (".wav", ".json", ".png", ".mp4")])
     with passing_bar(quiet=False) as progress:
-        say("Generating music for a break dance (AIST++, Google LLC, CC BY 4.0) ...")
+        print_line("Generating music for a break dance (AIST++, Google LLC, CC BY 4.0) ...")
         request = GenerateRequest((dance,), sound, existing="replace", plot=_can_plot())
         result = generate(request, progress=progress)
         for failure in result.failures:
             raise KinetuneError(failure.error)
         (piece,) = result.pieces
-        say(f"{piece.output}: {piece.duration_s:.1f} s at the dance's {piece.bpm:.1f} bpm")
+        print_line(f"{piece.output}: {piece.duration_s:.1f} s at the dance's {piece.bpm:.1f} bpm")
         if piece.picture is not None:
-            say(f"{piece.picture}: motion energy, spectrogram and beats")
-        say("Rendering the video ...")
+            print_line(f"{piece.picture}: motion energy, spectrogram and beats")
+        print_line("Rendering the video ...")
         options = FilmOptions(sound.with_suffix(".mp4"))
         try:
             made = film(FilmRequest(dance, sound, options, force=True), progress=progress)
-            say(f"{made.output}: the dance with its music")
+            print_line(f"{made.output}: the dance with its music")
         except MissingExtraError as error:
-            say(f"no video: {error}")
-    say("Try another genre:")
-    say(f"  kinetune generate {dance} --genre house -o {out / 'house.wav'}")
+            print_line(f"no video: {error}")
+    print_line("Try another genre:")
+    print_line(f"  kinetune generate {dance} --genre house -o {out / 'house.wav'}")
 
 
 def _can_plot() -> bool:

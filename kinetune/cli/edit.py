@@ -33,7 +33,7 @@ from kinetune.cli.terminal.options import (
     read_options,
     score_options,
 )
-from kinetune.cli.terminal.output import say
+from kinetune.cli.terminal.output import print_line
 
 if TYPE_CHECKING:
     from kinetune.tasks.edit import EditRequest, EditResult
@@ -67,7 +67,7 @@ def command(
         str | None,
         typer.Option(help="Regenerate this span, START:END in seconds, such as 12.0:16.5."),
     ] = None,
-    go_on: Annotated[
+    extend_s: Annotated[
         float | None,
         typer.Option("--continue", help="Extend the music by this many seconds; above 0."),
     ] = None,
@@ -135,7 +135,7 @@ def command(
         motion=motion,
         output=output,
         redo=None if redo is None else open_span(redo),
-        continue_s=go_on,
+        continue_s=extend_s,
         strength=strength,
         keep_rhythm=keep_rhythm,
         exact=exact,
@@ -172,7 +172,7 @@ def _run(request: "EditRequest", redo: str | None, *, as_json: bool) -> None:
     else:
         _print_result(result, request)
         if redo is not None and was_widened(result, request):
-            say(
+            print_line(
                 f"  --redo {redo} was widened to {result.start_s:.2f} to {result.end_s:.2f} s, the "
                 "bar lines; --exact takes times as they are"
             )
@@ -189,14 +189,14 @@ def was_widened(result: "EditResult", request: "EditRequest") -> bool:
 def _print_result(result: "EditResult", request: "EditRequest") -> None:
     amount = f"{result.strength:.0%} new" if request.is_whole else "new"
     genre = genres.genre_name(result.genre)
-    say(
+    print_line(
         f"{result.output}: {result.start_s:.2f} to {result.end_s:.2f} s {amount}, "
         f"{genre} at {result.bpm:.1f} bpm, seed {result.seed}, made in {result.seconds:.1f} s"
     )
     if result.from_recipe:
-        say(f"  dance, beats and score from the recipe of {result.music}")
+        print_line(f"  dance, beats and score from the recipe of {result.music}")
     if result.genre_source == "classifier":
-        say(f"  genre {genre} (detected in the audio; change it with --genre)")
+        print_line(f"  genre {genre} (detected in the audio; change it with --genre)")
     for title, made in (("picture", result.picture), ("video", result.film)):
         if made is not None:
-            say(f"  {title}: {made}")
+            print_line(f"  {title}: {made}")

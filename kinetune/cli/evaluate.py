@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from kinetune.cli.terminal.options import DeviceOption, ModelOption, labelled_folders
-from kinetune.cli.terminal.output import say
+from kinetune.cli.terminal.output import print_line
 from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def command(
     if as_json:
         print_json(result.results)
     else:
-        say(f"{result.report}\n\n{result.page}: the same report, with pictures")
+        print_line(f"{result.report}\n\n{result.page}: the same report, with pictures")
     _exit_if_unusable(result)
 
 
@@ -164,9 +164,11 @@ def aist(
     if as_json:
         print_json(result.scores.results)
     else:
-        say(f"{result.paper_table}\n")
-        say(f"{result.slices} of {result.total} slices found in {root}\n")
-        say(f"{result.scores.report}\n\n{result.scores.page}: the same report, with pictures")
+        print_line(f"{result.paper_table}\n")
+        print_line(f"{result.slices} of {result.total} slices found in {root}\n")
+        print_line(
+            f"{result.scores.report}\n\n{result.scores.page}: the same report, with pictures"
+        )
     _exit_if_unusable(result.scores)
 
 

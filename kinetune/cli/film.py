@@ -20,7 +20,7 @@ from kinetune.cli.terminal.options import (
     beat_options,
     read_options,
 )
-from kinetune.cli.terminal.output import say
+from kinetune.cli.terminal.output import print_line
 
 
 def command(
@@ -63,6 +63,6 @@ def command(
     if as_json:
         print_json(result)
     else:
-        say(f"{result.output}: {result.duration_s:.1f} s of dance at {result.bpm:.1f} bpm")
+        print_line(f"{result.output}: {result.duration_s:.1f} s of dance at {result.bpm:.1f} bpm")
         if abs(result.music_s - result.duration_s) > 1.0:
-            say(f"  the music lasts {result.music_s:.1f} s")
+            print_line(f"  the music lasts {result.music_s:.1f} s")

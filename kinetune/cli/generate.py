@@ -44,7 +44,7 @@ from kinetune.cli.terminal.options import (
     read_options,
     score_options,
 )
-from kinetune.cli.terminal.output import note, say
+from kinetune.cli.terminal.output import print_line, print_note
 from kinetune.errors import ConfigError, KinetuneError
 
 if TYPE_CHECKING:
@@ -224,25 +224,25 @@ def _existing(force: bool, skip: bool) -> "Existing":
 
 def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     if piece.note and piece.rank == 1:
-        note(piece.note)
+        print_note(piece.note)
     beats = request.options.beats
     genre = genres.genre_name(piece.genre)
     dancers = f" for {1 + len(piece.partners)} dancers" if piece.partners else ""
-    say(
+    print_line(
         f"{piece.output}: {piece.duration_s:.1f} s of {genre}{dancers} at {piece.bpm:.1f} bpm "
         f"({_tempo_source(request)}), seed {piece.seed}, made in {piece.seconds.total:.1f} s"
     )
     _print_loop(piece, request)
     if piece.genre_source in _GENRE_SOURCES and piece.rank == 1:
-        say(f"  genre {genre} ({_GENRE_SOURCES[piece.genre_source]})")
+        print_line(f"  genre {genre} ({_GENRE_SOURCES[piece.genre_source]})")
     if piece.scores is not None:
-        say(f"  {_score_line(piece.scores)}")
+        print_line(f"  {_score_line(piece.scores)}")
     others = ", ".join(f"{bpm:.1f}" for bpm in piece.other_bpm[:3])
     if not beats.sets_tempo and others:
-        say(f"  other possible tempi: {others} bpm (choose with --bpm)")
+        print_line(f"  other possible tempi: {others} bpm (choose with --bpm)")
     _print_composed(piece)
     for path in piece.beat_maps:
-        say(f"  beats: {path}")
+        print_line(f"  beats: {path}")
     for title, made in (
         *(("pack", folder) for folder in piece.packs),
         ("picture", piece.picture),
@@ -250,18 +250,18 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
         ("variations side by side", piece.variation_sheet),
     ):
         if made is not None:
-            say(f"  {title}: {made}")
+            print_line(f"  {title}: {made}")
 
 
 def _print_composed(piece: "GeneratedPiece") -> None:
     files = piece.composed
     if files is None:
         return
-    say(f"  {files.key}: {files.chords}  ({files.chords_file})")
+    print_line(f"  {files.key}: {files.chords}  ({files.chords_file})")
     named = (("stems", files.stems), ("notes", files.midi), ("layers", files.layers))
     for title, path in (*named, *(("practice", path) for path in files.practice)):
         if path is not None:
-            say(f"  {title}: {path}")
+            print_line(f"  {title}: {path}")
 
 
 def _tempo_source(request: "GenerateRequest") -> str:
@@ -276,7 +276,7 @@ def _tempo_source(request: "GenerateRequest") -> str:
 
 def _print_loop(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     if request.options.loop:
-        say(f"  loop of {piece.duration_s:.2f} s; the dance lasts {piece.motion_s:.2f} s")
+        print_line(f"  loop of {piece.duration_s:.2f} s; the dance lasts {piece.motion_s:.2f} s")
 
 
 def _score_line(scores: "Scores") -> str:
@@ -294,9 +294,9 @@ def _print_outcome(result: "GenerateResult", *, quiet: bool) -> None:
     failures = result.failures
     total = len(result.pieces) + len(failures)
     if total > 1 and not quiet:
-        say(f"{len(result.pieces)} of {total} made")
+        print_line(f"{len(result.pieces)} of {total} made")
     if result.skipped and not quiet:
-        say(f"{len(result.skipped)} skipped: their sound files exist")
+        print_line(f"{len(result.skipped)} skipped: their sound files exist")
     if failures:
         print_failures(f"{len(failures)} of {total} failed:", (f.error for f in failures))
         raise typer.Exit(1)

@@ -16,7 +16,7 @@ from kinetune.cli.terminal.options import (
     TogetherOption,
     read_options,
 )
-from kinetune.cli.terminal.output import say
+from kinetune.cli.terminal.output import print_line
 from kinetune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,48 +75,50 @@ def _draft_mapping(motion: Path, target: Path, read: "ReadOptions") -> None:
     from kinetune.tasks.inspect import DraftMappingRequest, draft_mapping
 
     result = draft_mapping(DraftMappingRequest(motion, target, read))
-    say(
+    print_line(
         f"{target}: {result.recognised} of the {result.joints} SMPL joints matched by name; edit "
         f"it, then use it with --mapping {target}"
     )
 
 
 def _print_result(result: "InspectResult") -> None:
-    say(f"{result.motion}")
-    say(f"format        {result.format}, {result.joints} joints")
-    say(f"length        {result.frames} frames at {result.fps:g} fps = {result.duration_s:.2f} s")
+    print_line(f"{result.motion}")
+    print_line(f"format        {result.format}, {result.joints} joints")
+    print_line(
+        f"length        {result.frames} frames at {result.fps:g} fps = {result.duration_s:.2f} s"
+    )
     if result.note:
-        say(f"note          {result.note}")
-    say(f"motion beats  {len(result.motion_beats_s)} (minima of the mean joint speed)")
+        print_line(f"note          {result.note}")
+    print_line(f"motion beats  {len(result.motion_beats_s)} (minima of the mean joint speed)")
     _print_beats(result)
 
 
 def _print_group(result: "InspectGroupResult") -> None:
     for dancer in result.dancers:
-        say(
+        print_line(
             f"{dancer.motion}: {dancer.format}, {dancer.frames} frames at {dancer.fps:g} fps = "
             f"{dancer.duration_s:.2f} s; alone {dancer.bpm:.1f} bpm, probability "
             f"{dancer.confidence:.0%}"
         )
         if dancer.note:
-            say(f"note          {dancer.note}")
-    say(f"together      {len(result.dancers)} dancers, {result.duration_s:.2f} s")
+            print_line(f"note          {dancer.note}")
+    print_line(f"together      {len(result.dancers)} dancers, {result.duration_s:.2f} s")
     _print_beats(result)
 
 
 def _print_beats(result: "InspectResult | InspectGroupResult") -> None:
     doubt = f" ({result.doubt})" if result.doubt else ""
-    say(
+    print_line(
         f"tempo         {result.bpm:.1f} bpm, {result.metre} beats to the bar, first beat at "
         f"{result.first_beat_s:.2f} s, bar starts at {result.bar_start_s:.2f} s, probability "
         f"{result.confidence:.0%}{doubt}"
     )
-    say("beat readings, most likely first (generate --reading N)")
+    print_line("beat readings, most likely first (generate --reading N)")
     for number, reading in enumerate(result.readings, start=1):
-        say(
+        print_line(
             f"  {number}  {reading.probability:4.0%}  {reading.bpm:6.1f} bpm, first beat at "
             f"{reading.first_beat_s:.2f} s, bar at {reading.bar_start_s:.2f} s, "
             f"{reading.metre} beats to the bar"
         )
     if result.picture is not None:
-        say(f"picture       {result.picture}")
+        print_line(f"picture       {result.picture}")

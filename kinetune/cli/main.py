@@ -26,7 +26,7 @@ from kinetune.cli import (
     serve,
     train,
 )
-from kinetune.cli.terminal.output import print_error, print_unforeseen, verbosity
+from kinetune.cli.terminal.output import print_error, print_unexpected, verbosity
 from kinetune.errors import KinetuneError
 
 _BAD_INPUT, _INTERRUPTED = 2, 130
@@ -59,7 +59,7 @@ class _Root(TyperGroup):
                 # The framework's own: exits, and wrong usage.
                 if hasattr(error, "exit_code") or isinstance(error, typer.Abort | BrokenPipeError):
                     raise
-                print_unforeseen(error)
+                print_unexpected(error)
                 raise typer.Exit(1) from error
 
 

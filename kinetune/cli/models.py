@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from kinetune.cli.terminal.options import JsonOption
-from kinetune.cli.terminal.output import say
+from kinetune.cli.terminal.output import print_line
 
 if TYPE_CHECKING:
     from kinetune.model.catalogue import ModelEntry
@@ -24,15 +24,15 @@ def command(as_json: JsonOption = False) -> None:
 
 def _print_model(model: "ModelEntry") -> None:
     kind = f"bundled, {model.bytes / 1e6:.1f} MB" if model.bundled else "untrained preset"
-    say(f"{model.name} ({kind})")
+    print_line(f"{model.name} ({kind})")
     parts = {
         "UNet": model.unet_parameters,
         "VAE": model.vae_parameters,
         "conditions": model.condition_parameters,
         "vocoder": model.vocoder_parameters,
     }
-    say(f"  {'parameters':<22} {model.total_parameters:,}")
+    print_line(f"  {'parameters':<22} {model.total_parameters:,}")
     for part, count in parts.items():
-        say(f"    {part:<20} {f'{count:,}' if count else 'none, Griffin-Lim'}")
+        print_line(f"    {part:<20} {f'{count:,}' if count else 'none, Griffin-Lim'}")
     for key, value in model.settings.items():
-        say(f"  {key:<22} {value}")
+        print_line(f"  {key:<22} {value}")

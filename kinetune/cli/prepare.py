@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kinetune.cli.terminal.output import say
+from kinetune.cli.terminal.output import print_line
 
 app = typer.Typer(help="Convert a data set for training.", no_args_is_help=True)
 
@@ -33,8 +33,10 @@ def aist(
     with item_bar("preparing") as progress:
         result = prepare_aist(root, out, features=features, progress=progress)
     held_out = sum(item.held_out for item in result.prepared.items)
-    say(
+    print_line(
         f"{out}: {len(result.prepared.items) - held_out} training and {held_out} held-out dances, "
         f"{result.slices} training slices of 5 s"
     )
-    say(f"  dropped: {result.ignored} on the ignore list, {result.without_music} without music")
+    print_line(
+        f"  dropped: {result.ignored} on the ignore list, {result.without_music} without music"
+    )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kinetune.cli.terminal.output import say
+from kinetune.cli.terminal.output import print_line
 
 _DATA = Path("kinetune-data")
 
@@ -61,7 +61,9 @@ def command(
         job_timeout_s=timeout,
         keep_days=keep,
     )
-    serve(settings, on_ready=lambda url: say(f"{url} (OpenAPI document: {url}/openapi.json)"))
+    serve(
+        settings, on_ready=lambda url: print_line(f"{url} (OpenAPI document: {url}/openapi.json)")
+    )
 
 
 def studio(
@@ -78,7 +80,7 @@ def studio(
     from kinetune.serve.settings import ServerSettings
 
     def ready(url: str) -> None:
-        say(f"{url} (Ctrl-C stops it)")
+        print_line(f"{url} (Ctrl-C stops it)")
         if browser:
             import webbrowser
 

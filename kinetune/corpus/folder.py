@@ -153,7 +153,7 @@ def make_corpus(
     settings = settings or PairSettings()
     planned = plan_pairs(settings, minutes=minutes, seed=seed)
     jobs = [_Job(Path(out), settings, pair) for pair in planned]
-    _tidy(Path(out))
+    _remove_leftovers(Path(out))
     todo = [job for job in jobs if not job.is_done()]
     done = len(jobs) - len(todo)
 
@@ -164,7 +164,7 @@ def make_corpus(
     report(0)
     _make_all(todo, workers, report)
     # Again, for workers of a killed run may have ended only now.
-    _tidy(Path(out))
+    _remove_leftovers(Path(out))
     files.write_text(Path(out) / "README.txt", _TERMS)
     lines = [job.item_path.read_text(encoding="utf-8").strip() for job in jobs]
     manifest = Path(out) / _MANIFEST
@@ -172,7 +172,7 @@ def make_corpus(
     return manifest
 
 
-def _tidy(out: Path) -> None:
+def _remove_leftovers(out: Path) -> None:
     for folder in ("", *_FOLDERS):
         files.remove_abandoned(out / folder)
 

@@ -38,12 +38,12 @@ def distance(a: Array, b: Array) -> float:
 
 
 def diversity(timbres: Sequence[Array]) -> float:
-    """Return the mean distance over all pairs of takes of one dance, dB; NaN below two takes."""
+    """Return the mean distance between variations of one dance, dB; NaN below two of them."""
     validate(timbres)
     distances = [distance(a, b) for a, b in combinations(timbres, 2)]
     return float(np.mean(distances)) if distances else float("nan")
 
 
 def evaluate(timbres: Sequence[Array]) -> dict[str, float]:
-    """Return the score of one dance's takes by name."""
+    """Return the score of one dance's variations by name."""
     return {"diversity": diversity(timbres)}

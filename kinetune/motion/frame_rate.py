@@ -102,11 +102,11 @@ def rate_from_frame_time(text: str) -> float:
         low_s, high_s = frame_time_s - below * last_digit_s, frame_time_s + above * last_digit_s
         possible = [rate for rate in NOMINAL_RATES_HZ if low_s * rate <= 1.0 <= high_s * rate]
         if possible:
-            return _likeliest(possible, rate_hz)
+            return _most_likely_rate(possible, rate_hz)
     return nominal_rate_hz(rate_hz)
 
 
-def _likeliest(possible: Sequence[float], rate_hz: float) -> float:
+def _most_likely_rate(possible: Sequence[float], rate_hz: float) -> float:
     """Return the nearest of the whole rates, or of the others where none is whole."""
     whole = [rate for rate in possible if rate == int(rate)]
     return float(min(whole or possible, key=lambda rate: abs(rate - rate_hz)))

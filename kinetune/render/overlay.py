@@ -24,7 +24,7 @@ _STRIP_PX, _BOTTOM_PX = 74, 12
 # Rows of the strip: the sections' band, the waveform, the beats.
 _BAND_PX, _TICKS_PX = 17, 7
 _PAGE_S = 30.0
-_TEXT, _FAINT = (226, 231, 240), (142, 152, 176)
+_TEXT, _GREY = (226, 231, 240), (142, 152, 176)
 _PLAYED, _AHEAD, _HEAD_LINE = (112, 202, 174), (78, 88, 116), (250, 250, 252)
 _SECTIONS: tuple[Colour, ...] = ((94, 122, 190), (160, 104, 170), (88, 146, 130), (184, 138, 82))
 _ACCENT, _SILENCE = (240, 112, 96), (20, 22, 32)
@@ -101,7 +101,7 @@ class Overlay:
         """The waveform of a page as it is ahead of the playhead, and as it is when played."""
         start_s = page * self.page_s
         return (
-            self._drawn(start_s, _AHEAD, _FAINT),
+            self._drawn(start_s, _AHEAD, _GREY),
             self._drawn(start_s, _PLAYED, _TEXT),
         )
 
@@ -127,7 +127,7 @@ class Overlay:
             box = (x(silence.start_s), top, x(silence.end_s), bottom)
             draw.rectangle(box, fill=_SILENCE, outline=text)
         for beat_s in self.timeline.beats_s:
-            draw.line([(x(beat_s), bottom + 4), (x(beat_s), size[1])], fill=_FAINT, width=_FINE)
+            draw.line([(x(beat_s), bottom + 4), (x(beat_s), size[1])], fill=_GREY, width=_FINE)
         for beat_s in self.timeline.downbeats_s:
             draw.line([(x(beat_s), top), (x(beat_s), size[1])], fill=text, width=_FINE)
         for accent_s in marks.accents_s:

@@ -71,15 +71,15 @@ class Scene:
         return poses + self._spread(poses)[:, None]
 
     @cached_property
-    def faces(self) -> Array:
+    def facings(self) -> Array:
         """Directions of the face, unit vectors (T, D, 3)."""
-        return np.stack([faces for _, faces in self._dancers], axis=1)
+        return np.stack([facings for _, facings in self._dancers], axis=1)
 
     @cached_property
     def _dancers(self) -> list[tuple[Array, Array]]:
-        """Poses (T, 24, 3) and faces (T, 3) of every dancer."""
+        """Poses (T, 24, 3) and facings (T, 3) of every dancer."""
         count = max(resampled_count(dancer, FPS) for dancer in dancers_of(self.clip))
-        return [_poses_and_faces(dancer, count) for dancer in dancers_of(self.clip)]
+        return [_poses_and_facings(dancer, count) for dancer in dancers_of(self.clip)]
 
     def _spread(self, poses: Array) -> Array:
         """How far each dancer is moved to stand beside the others, metres, (D, 3)."""
@@ -109,8 +109,8 @@ class Scene:
         It is the dancer's left: the camera sees the dancer from the front. A group is seen so that
         its dancers stand apart, from the front of most.
         """
-        lefts = _sides(self.poses)
-        return lefts if self.poses.shape[1] == 1 else _line_of_dancers(self.poses, lefts)
+        left = _sides(self.poses)
+        return left if self.poses.shape[1] == 1 else _line_of_dancers(self.poses, left)
 
     @cached_property
     def camera(self) -> Camera:
@@ -119,19 +119,19 @@ class Scene:
         return fit_camera(joints, self.aims, self.sides)
 
 
-def _poses_and_faces(clip: MotionClip, count: int) -> tuple[Array, Array]:
+def _poses_and_facings(clip: MotionClip, count: int) -> tuple[Array, Array]:
     """Joint positions (count, 24, 3) and directions of the face (count, 3) at the film's rate."""
     own = resampled_count(clip, FPS)
     poses = np.empty((count, skeleton.JOINT_COUNT, 3))
-    faces = np.empty((count, 3))
+    facings = np.empty((count, 3))
     head = skeleton.joint_index("head")
     for part in chunks(clip.rotations, size=CHUNK_SIZE, count=own):
         frames = resample(clip, FPS, frames=part)
         poses[part] = kinematics.joint_positions(frames)
         world = kinematics.global_rotations(frames.rotations)[:, head]
-        faces[part] = rotations.rotate(world, np.array([0.0, 0.0, 1.0]))
-    poses[own:], faces[own:] = poses[own - 1], faces[own - 1]
-    return poses, faces
+        facings[part] = rotations.rotate(world, np.array([0.0, 0.0, 1.0]))
+    poses[own:], facings[own:] = poses[own - 1], facings[own - 1]
+    return poses, facings
 
 
 def _sides(poses: Array) -> Array:
@@ -145,13 +145,13 @@ def _sides(poses: Array) -> Array:
     return np.where(length > 1e-3, mixed / np.maximum(length, 1e-3), [1.0, 0.0])
 
 
-def _line_of_dancers(poses: Array, lefts: Array) -> Array:
+def _line_of_dancers(poses: Array, left: Array) -> Array:
     """The direction in which the dancers stand farthest apart, the same in all pictures, (T, 2)."""
     pelvis = poses[:, :, 0][..., [0, 2]]
     from_middle = (pelvis - pelvis.mean(axis=1, keepdims=True)).reshape(-1, 2)
     line = np.linalg.svd(from_middle, full_matrices=False)[2][0]
-    line = line * (1.0 if line @ lefts.mean(axis=0) >= 0.0 else -1.0)
-    return np.broadcast_to(line, lefts.shape)
+    line = line * (1.0 if line @ left.mean(axis=0) >= 0.0 else -1.0)
+    return np.broadcast_to(line, left.shape)
 
 
 def pictures(scene: Scene, sound: Sound | None = None) -> Iterator[NDArray[np.uint8]]:
@@ -185,7 +185,7 @@ def pictures(scene: Scene, sound: Sound | None = None) -> Iterator[NDArray[np.ui
             stage.shade(picture, from_camera, pose[:, 1])
         # Those behind are drawn first.
         for index in np.argsort(-floor[:, 0, 1], kind="stable"):
-            draw_body(picture, camera, aim, side, dancers[index], scene.faces[number, index])
+            draw_body(picture, camera, aim, side, dancers[index], scene.facings[number, index])
         overlay.draw(picture, now_s)
         yield picture
 

@@ -235,10 +235,10 @@ def find_recipe(path: Path) -> Recipe | None:
     if not isinstance(table, Mapping) or "kinetune" not in table:
         return None
     recipe = from_json(Recipe, table["kinetune"], context=f"{path}: recipe")
-    return replace(recipe, request=_harmless(recipe.request))
+    return replace(recipe, request=_safe_request(recipe.request))
 
 
-def _harmless(request: Mapping[str, Any]) -> dict[str, Any]:
+def _safe_request(request: Mapping[str, Any]) -> dict[str, Any]:
     """A request without what would run a program or write further files: recipes are handed on."""
     kept = {key: value for key, value in request.items() if key not in _NOT_RECORDED}
     if isinstance(read := kept.get("read"), Mapping):

@@ -194,7 +194,7 @@ def test_a_header_that_announces_too_much_is_refused_before_decoding(tmp_path, m
     (tmp_path / "long.flac").write_bytes(content)
     with pytest.raises(AudioError, match=r"long.flac: lasts 8\d\d.* h, at most 2.5 h"):
         read_sound(tmp_path / "long.flac")
-    monkeypatch.setattr(module, "_SUSPECT_BYTES", 1_000_000)
+    monkeypatch.setattr(module, "_UNCHECKED_BYTES", 1_000_000)
     monkeypatch.setattr(module, "_MAX_EXPANSION", 50)
     for path in (
         tmp_path / "a.flac",
@@ -209,9 +209,9 @@ def test_samples_count_four_bytes_each(tmp_path, monkeypatch, channels):
     path = tmp_path / "a.flac"
     write_sound(path, Sound(np.zeros((100_000, channels), np.float32), 22_050))
     monkeypatch.setattr(module, "_MAX_EXPANSION", 1)
-    monkeypatch.setattr(module, "_SUSPECT_BYTES", 400_000 * channels)
+    monkeypatch.setattr(module, "_UNCHECKED_BYTES", 400_000 * channels)
     assert len(read_sound(path).samples) == 100_000
-    monkeypatch.setattr(module, "_SUSPECT_BYTES", 400_000 * channels - 1)
+    monkeypatch.setattr(module, "_UNCHECKED_BYTES", 400_000 * channels - 1)
     with pytest.raises(AudioError, match="would become"):
         read_sound(path)
 

@@ -113,7 +113,7 @@ def test_the_first_phases_spread_from_the_loudest_bin():
 )
 def test_four_windows_overlap_at_every_sample(window, hop, stride):
     band = Band(window, hop, 1, 0.0, 600.0, 0.0, RATE_HZ)
-    assert (band.stride, band.laid_hop) == (stride, stride * hop)
+    assert (band.stride, band.synthesis_hop) == (stride, stride * hop)
 
 
 @pytest.mark.parametrize("chunk_frames", [9, 25])

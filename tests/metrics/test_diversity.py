@@ -9,17 +9,17 @@ from tests.metrics.conftest import bursts
 
 
 def test_known_answers():
-    takes = [np.array([0.0, 0.0]), np.array([3.0, 4.0]), np.array([0.0, 4.0])]
-    assert diversity.distance(takes[0], takes[1]) == 5.0
-    assert diversity.diversity(takes) == pytest.approx((5 + 4 + 3) / 3)
-    assert diversity.evaluate(takes) == {"diversity": diversity.diversity(takes)}
+    variations = [np.array([0.0, 0.0]), np.array([3.0, 4.0]), np.array([0.0, 4.0])]
+    assert diversity.distance(variations[0], variations[1]) == 5.0
+    assert diversity.diversity(variations) == pytest.approx((5 + 4 + 3) / 3)
+    assert diversity.evaluate(variations) == {"diversity": diversity.diversity(variations)}
 
 
 def test_the_order_of_takes_does_not_matter_and_equal_takes_are_not_diverse():
     rng = np.random.default_rng(0)
-    takes = list(rng.normal(size=(4, 38)))
-    assert diversity.diversity(takes) == pytest.approx(diversity.diversity(takes[::-1]))
-    assert diversity.diversity([takes[0]] * 3) == 0.0
+    variations = list(rng.normal(size=(4, 38)))
+    assert diversity.diversity(variations) == pytest.approx(diversity.diversity(variations[::-1]))
+    assert diversity.diversity([variations[0]] * 3) == 0.0
 
 
 def test_one_take_is_undefined():

@@ -8,7 +8,7 @@ from kinetune.render.camera import HEIGHT, WIDTH, Camera
 CAMERA = Camera(4.0, 0.8)
 POSE = skeleton.rest_positions_m() + [0.0, 0.95, 0.0]
 AIM, SIDE = np.zeros(3), np.array([1.0, 0.0])
-# The camera looks along -z from z = 4: the dancer faces +z.
+# The camera looks along -z from z = 4: the dancer left_directions +z.
 FRONT = np.array([0.0, 0.0, 1.0])
 
 

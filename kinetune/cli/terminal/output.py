@@ -42,13 +42,13 @@ def is_quiet() -> bool:
     return _log.level >= logging.ERROR
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print a line of a result on stdout, unless quiet."""
     if not is_quiet():
         print(text)
 
 
-def note(text: str) -> None:
+def print_note(text: str) -> None:
     """Print a line beside the result on stderr, unless quiet."""
     if not is_quiet():
         print(printable(text), file=sys.stderr)
@@ -73,7 +73,7 @@ def print_failures(heading: str, errors: Iterable[object]) -> None:
         print(f"  {printable(str(error))}", file=sys.stderr)
 
 
-def print_unforeseen(error: Exception) -> None:
+def print_unexpected(error: Exception) -> None:
     """Print an error that is no user's fault: one line, and the traceback where logging is on."""
     if _log.level and _log.level <= logging.INFO:
         traceback.print_exception(error)

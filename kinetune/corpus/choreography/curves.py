@@ -185,10 +185,10 @@ def add_idle_motion(rng: np.random.Generator, curves: Array, looseness: float, f
         largest = next((v for key, v in _IDLE_MOTION.items() if name.startswith(key)), 0.0)
         if largest and "foot" not in name:
             pace = rng.uniform(0.08, 0.25) * fps
-            wander = gaussian_filter1d(rng.normal(0.0, 1.0, len(out)), pace, mode="nearest")
+            slow_noise = gaussian_filter1d(rng.normal(0.0, 1.0, len(out)), pace, mode="nearest")
             # A smoothed white noise keeps this share of its spread.
-            wander *= np.sqrt(2.0 * np.sqrt(np.pi) * pace)
-            out[:, column] += looseness * rng.uniform(0.2, 1.0) * largest * wander
+            slow_noise *= np.sqrt(2.0 * np.sqrt(np.pi) * pace)
+            out[:, column] += looseness * rng.uniform(0.2, 1.0) * largest * slow_noise
     return out
 
 
@@ -197,8 +197,8 @@ def add_capture_noise(rng: np.random.Generator, clip: MotionClip) -> MotionClip:
     shape = (clip.frame_count, 24, 3)
     drift = gaussian_filter1d(rng.normal(0.0, 1.0, shape), 0.12 * clip.fps, axis=0, mode="nearest")
     drift *= np.deg2rad(0.6) / max(float(drift.std()), 1e-9)
-    shaky = gaussian_filter1d(rng.normal(0.0, 0.003, shape), 1.0, axis=0, mode="nearest")
-    drift[:, _NOISELESS] = shaky[:, _NOISELESS] = 0.0
-    quat = rotations.quat_multiply(clip.rotations, rotations.quat_from_axis_angle(drift + shaky))
+    jitter = gaussian_filter1d(rng.normal(0.0, 0.003, shape), 1.0, axis=0, mode="nearest")
+    drift[:, _NOISELESS] = jitter[:, _NOISELESS] = 0.0
+    quat = rotations.quat_multiply(clip.rotations, rotations.quat_from_axis_angle(drift + jitter))
     path = gaussian_filter1d(rng.normal(0.0, 0.002, (shape[0], 3)), 3.0, axis=0, mode="nearest")
     return replace(clip, rotations=quat, root_m=clip.root_m + path)

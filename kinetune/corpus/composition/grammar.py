@@ -153,23 +153,25 @@ def draw_hook(
     metre: int = 4,
 ) -> list[tuple[int, int, int]]:
     """Return a motif of two bars as (step, steps, pitch); the second bar varies the first."""
-    ladder = [p for p in range(center - 10, center + 14) if (p - key) % 12 in SCALES[scale]]
+    scale_pitches = [p for p in range(center - 10, center + 14) if (p - key) % 12 in SCALES[scale]]
     bar_steps = STEPS_A_BEAT * metre
     steps = [step for step in (0, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14) if step < bar_steps]
     weight = np.array([3, 1.5, 1, 2, 2, 1, 2, 1.5, 1, 2, 1.5])[: len(steps)]
     count = int(np.clip(rng.poisson(2 + 5 * density), 2, 8))
     rhythm = np.sort(rng.choice(steps, count, replace=False, p=weight / weight.sum()))
-    rung = int(rng.integers(len(ladder) // 4, max(len(ladder) // 4 + 1, 3 * len(ladder) // 4)))
+    pitch_count = len(scale_pitches)
+    lowest = pitch_count // 4
+    degree = int(rng.integers(lowest, max(lowest + 1, 3 * pitch_count // 4)))
     out = []
     tune: list[int] = []
     for _ in rhythm:
-        rung = int(np.clip(rung + rng.choice([-2, -1, -1, 0, 1, 1, 2, 3]), 0, len(ladder) - 1))
-        tune.append(rung)
+        degree = int(np.clip(degree + rng.choice([-2, -1, -1, 0, 1, 1, 2, 3]), 0, pitch_count - 1))
+        tune.append(degree)
     for bar in range(2):
         ends = np.append(rhythm[1:], bar_steps)
         for index, (step, end) in enumerate(zip(rhythm, ends, strict=True)):
             shift = int(rng.integers(-2, 2)) if bar and index >= count // 2 else 0
-            pitch = ladder[int(np.clip(tune[index] + shift, 0, len(ladder) - 1))]
+            pitch = scale_pitches[int(np.clip(tune[index] + shift, 0, pitch_count - 1))]
             length = int(min(end - step, rng.choice([1, 2, 2, 3, 4, 6])))
             out.append((int(step) + bar * bar_steps, length, pitch))
     return out

@@ -39,8 +39,8 @@ def organ(note: NoteSpec) -> Wave:
     """A drawbar organ with a key click."""
     k = note.timbre
     n, rate = s.note_length(note, 0.06)
-    wobble = 0.004 * k.tune * s.sine(6.3 * s.sample_times(n, rate))
-    cycles = s.phase(note.hz, n, rate) + wobble * note.hz / 30.0
+    vibrato = 0.004 * k.tune * s.sine(6.3 * s.sample_times(n, rate))
+    cycles = s.phase(note.hz, n, rate) + vibrato * note.hz / 30.0
     wave = np.zeros(n)
     for index, (ratio, gain) in enumerate(_DRAWBARS):
         if ratio * note.hz < 0.45 * rate:
@@ -180,8 +180,8 @@ def talkbox(note: NoteSpec) -> Wave:
     buzz = s.sawtooth(s.phase(hz, n, rate), note.hz, rate)
     first, second = (_VOWELS[int(x * 4.99)] for x in (k.color, k.decay))
     mouth = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.clip(t / max(note.gate_s, 0.1), 0.0, 1.0))
-    shut, open_ = (_formants(buzz, vowel, rate) for vowel in (first, second))
-    wave = 1.3 * ((1.0 - mouth) * shut + mouth * open_) + 0.12 * buzz
+    closed, opened = (_formants(buzz, vowel, rate) for vowel in (first, second))
+    wave = 1.3 * ((1.0 - mouth) * closed + mouth * opened) + 0.12 * buzz
     return s.soft_clip(wave, 0.2) * s.envelope(n, rate, note.gate_s, (0.01, 1.0, 0.85, 0.06))
 
 
@@ -216,12 +216,12 @@ def wah_guitar(note: NoteSpec) -> Wave:
     n, rate = s.note_length(note, 0.06)
     wave = s.plucked_string(n, rate, note.hz, damp=0.15, bright=0.8, seed=k.seed)
     wave = wave + 0.3 * s.noise(n, k.seed + 1) * s.decay(n, rate, 0.01)
-    open_ = s.bandpass(wave, 1100 + 700 * k.bright, 2400, rate)
-    shut = s.bandpass(wave, 320 + 200 * k.color, 800, rate)
+    opened = s.bandpass(wave, 1100 + 700 * k.bright, 2400, rate)
+    closed = s.bandpass(wave, 320 + 200 * k.color, 800, rate)
     pedal = np.clip(s.sample_times(n, rate) / (0.05 + 0.12 * k.decay), 0.0, 1.0)
     if k.tune > 0.5:
         pedal = 1.0 - pedal
-    wave = 1.5 * (pedal * open_ + (1.0 - pedal) * shut)
+    wave = 1.5 * (pedal * opened + (1.0 - pedal) * closed)
     return s.soft_clip(wave, 0.3 * k.drive) * s.envelope(
         n, rate, note.gate_s, (0.002, 0.5, 0.6, 0.04)
     )

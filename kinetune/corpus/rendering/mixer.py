@@ -108,8 +108,8 @@ def _sum_buses(buses: _Buses, mix: Mix, rate_hz: int) -> Bus:
     # The bass range belongs to kick and bass; an old record has no treble.
     music = map_channels(buses.music, lambda x: synthesis.highpass(x, MUSIC_FROM_HZ, rate_hz))
     if mix.vinyl_noise > 0.0:
-        dull = _CLEAN_TOP_HZ * (1.0 - 0.75 * mix.vinyl_noise)
-        music = map_channels(music, lambda x: synthesis.lowpass(x, dull, rate_hz))
+        cutoff_hz = _CLEAN_TOP_HZ * (1.0 - 0.75 * mix.vinyl_noise)
+        music = map_channels(music, lambda x: synthesis.lowpass(x, cutoff_hz, rate_hz))
     drums = buses.drums
     if mix.drum_saturation > 0.0:
         drums = (

@@ -25,7 +25,7 @@ from kinetune.metrics.evaluation.runner import (
     baseline_audio,
     pad_or_crop,
 )
-from kinetune.metrics.evaluation.scores import Values, columns, mean_over_takes
+from kinetune.metrics.evaluation.scores import Values, columns, mean_over_variations
 from kinetune.motion.clip import cut
 from kinetune.motion.io.formats import read_motion
 
@@ -37,7 +37,7 @@ Indices = NDArray[np.int64]
 Embedder = Callable[[Sound], NDArray]
 # The extrapolation starts from subsets of 500 frames and needs twice as many.
 _FRAMES_FOR_INFINITY = 1000
-# Outputs of one embedder by label and dance, one array a take.
+# Outputs of one embedder by label and dance, one array a variation.
 _Outputs = dict[str, dict[str, list[NDArray]]]
 
 
@@ -215,21 +215,22 @@ def _add_genre(
     draws: int,
     seed: int,
 ) -> None:
-    references = {name: takes[0] for name, takes in by_label.get(baselines.REFERENCE, {}).items()}
+    by_name = by_label.get(baselines.REFERENCE, {})
+    references = {name: outputs[0] for name, outputs in by_name.items()}
     for label, by_name in by_label.items():
         rows = []
         for analysis in analyses:
             clip = analysis.clip
-            takes = by_name.get(clip.name, [])
+            variations = by_name.get(clip.name, [])
             if label == baselines.RANDOM and analysis.audio:
                 partners = baselines.random_partners(
                     sorted(references), clip.name, draws=draws, seed=seed
                 )
-                takes = [references[partner] for partner in partners]
+                variations = [references[partner] for partner in partners]
             reference = references.get(clip.name)
             rows.append(
-                mean_over_takes(
-                    [_score_genre(metric, take, reference, clip.genre) for take in takes]
+                mean_over_variations(
+                    [_score_genre(metric, each, reference, clip.genre) for each in variations]
                 )
             )
         scores.values.setdefault(label, {}).update(columns(rows))
@@ -238,7 +239,7 @@ def _add_genre(
 def _score_genre(
     metric: str, output: NDArray, reference: NDArray | None, genre: str | None
 ) -> dict[str, float]:
-    """Genre scores of one take: ``output`` are logits as published, probabilities else."""
+    """Genre scores of one variation: ``output`` are logits as published, probabilities else."""
     scores: dict[str, float] = {}
     if metric == "genre_kld_as_published":
         if reference is not None:

@@ -1,8 +1,8 @@
 """Folders of sounds, dances and annotations, paired by file name.
 
 Conventions: files belong together by stem: ``music/a.wav``, ``reference/a.flac``, ``dances/a.pkl``.
-Several takes of one dance (other seeds) stand in subfolders: ``music/0/a.wav``, ``music/1/a.wav``.
-A file without a partner, or one that can't be used, becomes a :class:`Problem`.
+Several variations of one dance (other seeds) stand in subfolders: ``music/0/a.wav``,
+``music/1/a.wav``. A file without a partner, or one that can't be used, becomes a :class:`Problem`.
 """
 
 import csv
@@ -48,7 +48,7 @@ class Clip:
 
     Attributes:
         name: The stem its files share.
-        takes: Sound files by label, one a seed.
+        variations: Sound files by label, one a seed.
         reference: The music it was danced to, if known.
         motion: The dance, if known.
         beats: A file of its true beats, if given.
@@ -56,7 +56,7 @@ class Clip:
     """
 
     name: str
-    takes: dict[str, tuple[Path, ...]]
+    variations: dict[str, tuple[Path, ...]]
     reference: Path | None = None
     motion: Path | None = None
     beats: Path | None = None
@@ -97,7 +97,7 @@ def pair_folders(folders: Folders) -> PairedFolders:
         ConfigError: A folder is missing or empty, two files claim one name, no names match, or the
             file of genres can't be read.
     """
-    systems = {label: takes_by_stem(folder) for label, folder in folders.systems.items()}
+    systems = {label: variations_by_stem(folder) for label, folder in folders.systems.items()}
     reference, motions, beats = (
         files_by_stem(folder, suffixes) if folder else None
         for folder, suffixes in (
@@ -149,7 +149,7 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     return named
 
 
-def takes_by_stem(folder: Path) -> dict[str, tuple[Path, ...]]:
+def variations_by_stem(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Return a folder's sounds by stem: its own, or one a subfolder where there are only those.
 
     Raises:
@@ -160,14 +160,14 @@ def takes_by_stem(folder: Path) -> dict[str, tuple[Path, ...]]:
         return {stem: (path,) for stem, path in files_by_stem(folder, SOUND_SUFFIXES).items()}
     if _holds_sounds(folder):
         raise ConfigError(
-            f"{folder}: holds sounds and subfolders of sounds ({inner[0].name}); put each take "
-            "into a subfolder, or name the subfolders as rows of their own"
+            f"{folder}: holds sounds and subfolders of sounds ({inner[0].name}); put each "
+            "variation into a subfolder, or name the subfolders as rows of their own"
         )
-    takes: dict[str, tuple[Path, ...]] = {}
-    for take in inner:
-        for stem, path in files_by_stem(take, SOUND_SUFFIXES).items():
-            takes[stem] = (*takes.get(stem, ()), path)
-    return dict(sorted(takes.items()))
+    variations: dict[str, tuple[Path, ...]] = {}
+    for variation in inner:
+        for stem, path in files_by_stem(variation, SOUND_SUFFIXES).items():
+            variations[stem] = (*variations.get(stem, ()), path)
+    return dict(sorted(variations.items()))
 
 
 def _holds_sounds(folder: Path) -> bool:
@@ -215,14 +215,14 @@ def _missing_files(
 ) -> Iterable[Problem]:
     """Files that a clip lacks and other clips have."""
     for label, files in systems.items():
-        most = max(len(takes) for takes in files.values())
+        most = max(len(variations) for variations in files.values())
         for clip in clips:
-            takes = len(clip.takes.get(label, ()))
-            if takes == 0:
+            variations = len(clip.variations.get(label, ()))
+            if variations == 0:
                 yield Problem(label, clip.name, "missing")
-            elif takes < most:
-                detail = f"{takes} of {most} takes"
-                yield Problem(label, clip.name, "fewer takes", detail, loses_value=False)
+            elif variations < most:
+                detail = f"{variations} of {most} variations"
+                yield Problem(label, clip.name, "fewer variations", detail, loses_value=False)
     for label, named in partners.items():
         for clip in clips:
             if named is not None and clip.name not in named:

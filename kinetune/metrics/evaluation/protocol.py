@@ -176,8 +176,8 @@ def _applicable(values: Values, folders: Folders) -> Values:
         "reference": folders.reference is not None,
         "motions": folders.motions is not None,
         "beats": folders.beats is not None or folders.reference is not None,
-        # These depend on the values themselves: several takes, or the genre classifier.
-        "": True, "genres": True, "takes": True,
+        # These depend on the values themselves: several variations, or the genre classifier.
+        "": True, "genres": True, "variations": True,
     }  # fmt: skip
     return {
         label: {

@@ -16,7 +16,7 @@ class Metric:
         better: ``higher``, ``lower``, or nothing where no direction is better.
         description: What it measures, in a few words.
         requires: What must be given: ``reference``, ``motions``, ``beats``, ``genres`` or
-            ``takes``.
+            ``variations``.
         title: As in a heading; the name where left out.
     """
 
@@ -57,7 +57,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("genre_kld_as_published", LOWER, "the published script's arithmetic", "reference",
            "Genre KLD"),
     Metric("genre_accuracy", HIGHER, "classified as the requested genre", "genres"),
-    Metric("diversity", HIGHER, "distance between takes of one dance, dB", "takes"),
+    Metric("diversity", HIGHER, "distance between variations of one dance, dB", "variations"),
     Metric("loudness_lufs", NEITHER, "integrated loudness, LUFS"),
     Metric("clipped_share", LOWER, "samples at full scale"),
     Metric("silent_share", LOWER, "23 ms blocks below -60 dBFS"),

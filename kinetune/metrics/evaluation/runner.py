@@ -54,7 +54,7 @@ class ClipAnalysis:
     Attributes:
         clip: Its files.
         duration_s: The span that is scored; 0 where nothing can be.
-        audio: Audio analyses by label, one a take; baselines are among the labels.
+        audio: Audio analyses by label, one a variation; baselines are among the labels.
         paths: The files that were analysed, by label.
         motion: Motion analysis of the dance.
         reference_beats_s: Its reference beats: annotated, else tracked in the reference music.
@@ -179,8 +179,10 @@ def _analyse(clip: Clip, seed: int) -> ClipAnalysis:
     if duration_s < MIN_DURATION_S:
         return ClipAnalysis(clip, 0.0, problems=tuple(files.problems))
     audio = {
-        label: tuple(_analyse_take(files, label, sound, duration_s) for sound in takes.values())
-        for label, takes in sounds.items()
+        label: tuple(
+            _analyse_variation(files, label, sound, duration_s) for sound in variations.values()
+        )
+        for label, variations in sounds.items()
     }
     motion = cut(motion, 0.0, duration_s) if motion is not None else None
     annotated_s = files.beats()
@@ -193,7 +195,7 @@ def _analyse(clip: Clip, seed: int) -> ClipAnalysis:
         clip,
         duration_s,
         audio,
-        {label: tuple(takes) for label, takes in sounds.items()},
+        {label: tuple(variations) for label, variations in sounds.items()},
         analyse_motion(motion) if motion is not None else None,
         beats_s,
         tuple(files.problems),
@@ -202,25 +204,31 @@ def _analyse(clip: Clip, seed: int) -> ClipAnalysis:
 
 def _read_sounds(files: _ClipFiles) -> dict[str, dict[Path, Sound]]:
     """The usable sounds of a clip by label and path."""
-    paths = dict(files.clip.takes)
+    paths = dict(files.clip.variations)
     if files.clip.reference is not None:
         paths[baselines.REFERENCE] = (files.clip.reference,)
     return {
-        label: {path: sound for path in takes if (sound := files.sound(label, path)) is not None}
-        for label, takes in paths.items()
+        label: {
+            path: sound for path in variations if (sound := files.sound(label, path)) is not None
+        }
+        for label, variations in paths.items()
     }
 
 
 def _span_s(sounds: dict[str, dict[Path, Sound]], motion: MotionClip | None) -> float:
     """The span to score, seconds: of reference and motion the shorter, else the shortest sound."""
-    lengths = {label: [s.duration_s for s in takes.values()] for label, takes in sounds.items()}
-    deciding = list(lengths.get(baselines.REFERENCE, []))
-    deciding += [] if motion is None else [motion.duration_s]
-    every = [length for takes in lengths.values() for length in takes]
-    return min(deciding or every, default=0.0) if every else 0.0
+    lengths = {
+        label: [s.duration_s for s in variations.values()] for label, variations in sounds.items()
+    }
+    truth = list(lengths.get(baselines.REFERENCE, []))
+    truth += [] if motion is None else [motion.duration_s]
+    every = [length for variations in lengths.values() for length in variations]
+    return min(truth or every, default=0.0) if every else 0.0
 
 
-def _analyse_take(files: _ClipFiles, label: str, sound: Sound, duration_s: float) -> AudioAnalysis:
+def _analyse_variation(
+    files: _ClipFiles, label: str, sound: Sound, duration_s: float
+) -> AudioAnalysis:
     """The analysis of a sound brought to the span; another length or silence is a problem."""
     excess_s = sound.duration_s - duration_s
     if abs(excess_s) > _LENGTH_TOLERANCE_S:

@@ -1,6 +1,6 @@
 """The scores of every row and every dance, from their analyses.
 
-Conventions: one value per dance; several takes, or several random partners, are averaged within the
+Conventions: one value per dance; variations, or random partners, are averaged within the
 dance first, so that a row's ``n`` counts dances. NaN is an undefined value.
 """
 
@@ -36,13 +36,15 @@ def clip_scores(
     for analysis in analyses:
         for label, scores in rows.items():
             if label == baselines.RANDOM:
-                takes = random_pairing_audio(analysis, by_name, draws=draws, seed=seed)
+                variations = random_pairing_audio(analysis, by_name, draws=draws, seed=seed)
                 variety = {}
             else:
-                takes = list(analysis.audio.get(label, ()))
-                variety = diversity.evaluate([take.timbre for take in takes])
+                variations = list(analysis.audio.get(label, ()))
+                variety = diversity.evaluate([variation.timbre for variation in variations])
             scores.append(
-                mean_over_takes([*(_score_take(analysis, take) for take in takes), variety])
+                mean_over_variations(
+                    [*(_score_variation(analysis, each) for each in variations), variety]
+                )
             )
     return {label: columns(scores) for label, scores in rows.items()}
 
@@ -61,42 +63,44 @@ def random_pairing_audio(
     ]
 
 
-def _score_take(analysis: ClipAnalysis, take: AudioAnalysis) -> dict[str, float]:
-    """All scores of one take that the dance's files allow."""
-    scores = sanity.scores(take.sanity)
+def _score_variation(analysis: ClipAnalysis, variation: AudioAnalysis) -> dict[str, float]:
+    """All scores of one variation that the dance's files allow."""
+    scores = sanity.scores(variation.sanity)
     reference = analysis.audio.get(baselines.REFERENCE)
     if reference:
         scores |= onsets.evaluate(
             reference[0].onsets_published_s,
-            take.onsets_published_s,
+            variation.onsets_published_s,
             reference[0].onsets_loris_s,
-            take.onsets_loris_s,
+            variation.onsets_loris_s,
             duration_s=analysis.duration_s,
         )
     if analysis.reference_beats_s is not None:
         scores |= beats.evaluate(
             analysis.reference_beats_s,
-            take.beats_s,
+            variation.beats_s,
             reference_bpm=estimate_tempo(analysis.reference_beats_s),
-            estimated_bpm=take.tempo_bpm,
+            estimated_bpm=variation.tempo_bpm,
         )
     motion = analysis.motion
     if motion is not None:
-        scores |= alignment.evaluate(motion.beats_s, take.beats_s)
+        scores |= alignment.evaluate(motion.beats_s, variation.beats_s)
         scores["bas_as_published"] = alignment.as_published(
-            motion.beat_frames_published, take.beat_frames_published
+            motion.beat_frames_published, variation.beat_frames_published
         )
         scores |= body.evaluate(
-            motion.speed, motion.accents_s, take.power, take.strength, take.onsets_s
+            motion.speed, motion.accents_s, variation.power, variation.strength, variation.onsets_s
         )
     return scores
 
 
-def mean_over_takes(takes: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return the mean of every metric over the takes that have it."""
-    names = {name: None for take in takes for name in take}
+def mean_over_variations(variations: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return the mean of every metric over the variations that have it."""
+    names = {name: None for variation in variations for name in variation}
     return {
-        name: _mean([take[name] for take in takes if np.isfinite(take.get(name, NAN))])
+        name: _mean(
+            [variation[name] for variation in variations if np.isfinite(variation.get(name, NAN))]
+        )
         for name in names
     }
 

@@ -41,7 +41,7 @@ Array = NDArray[np.float64]
 
 _LEAST_ENERGY, _MOST_ENERGY = 0.1, 3.0
 # A genre gives way to the next, and an energy to the next, over so long.
-_GIVE_WAY_S = 0.25
+_GENRE_FADE_S = 0.25
 # A silence begins with so short a fade before it and ends with one inside it.
 _FADE_OUT_S, _FADE_IN_S = 0.02, 0.005
 
@@ -276,7 +276,7 @@ def _inside(section: Section, times_s: Array, loop_s: float | None) -> Array:
 
 
 def _ramped(start_s: float, end_s: float, times_s: Array) -> Array:
-    begun, ended = (times_s - start_s) / _GIVE_WAY_S, (end_s - times_s) / _GIVE_WAY_S
+    begun, ended = (times_s - start_s) / _GENRE_FADE_S, (end_s - times_s) / _GENRE_FADE_S
     return np.clip(np.minimum(begun, ended) + 0.5, 0.0, 1.0)
 
 

@@ -116,10 +116,10 @@ class Table:
         """Raise the error of a table that didn't parse, with the line it is in."""
         rows = self._rows(text)
         for line, tokens in rows:
-            strange = next((token for token in tokens if not _is_number(token)), None)
-            if strange is not None:
+            unexpected = next((token for token in tokens if not _is_number(token)), None)
+            if unexpected is not None:
                 raise MotionError(
-                    f"{self.context}, line {line}: expected numbers, found {strange[:40]!r}"
+                    f"{self.context}, line {line}: expected numbers, found {unexpected[:40]!r}"
                 )
         for line, tokens in rows:
             if len(tokens) != self.columns:

@@ -127,7 +127,7 @@ def read_motion_file(path: str | Path, options: ReadOptions | None = None) -> Mo
             file = _retargeted(path, read_animation(path, options), kind, options)
         else:
             file = _READERS[kind](path, options)
-        _check_sane(path, file.clip)
+        _check_motion(path, file.clip)
     except KinetuneError:
         raise
     except Exception as error:
@@ -312,7 +312,7 @@ def _unreadable(path: Path, error: Exception) -> MotionError:
     )
 
 
-def _check_sane(path: Path, clip: MotionClip) -> None:
+def _check_motion(path: Path, clip: MotionClip) -> None:
     check_length(clip.frame_count, clip.fps, str(path))
     far_m = max(abs(float(clip.root_m.min())), abs(float(clip.root_m.max())))
     if far_m > MAX_DISTANCE_M:

@@ -119,7 +119,7 @@ class _Refused(Exception):
     """The pickle imports a name that isn't in the table."""
 
 
-class _StandIn:
+class _Placeholder:
     """Stands in for a class a pickle imports; by itself it accepts no state."""
 
     __slots__ = ()
@@ -128,7 +128,7 @@ class _StandIn:
         raise pickle.UnpicklingError("unexpected state")
 
 
-class _Dtype(_StandIn):
+class _Dtype(_Placeholder):
     """Stands in for ``numpy.dtype``."""
 
     __slots__ = ("order", "spec")
@@ -146,7 +146,7 @@ class _Dtype(_StandIn):
         return np.dtype(name)
 
 
-class _Array(_StandIn):
+class _Array(_Placeholder):
     """Stands in for ``numpy.ndarray`` and for the function that makes an empty one."""
 
     __slots__ = ("state",)
@@ -164,7 +164,7 @@ class _Array(_StandIn):
         return rebuilder.array(data, dtype, shape, "F" if fortran else "C")
 
 
-class _Buffer(_StandIn):
+class _Buffer(_Placeholder):
     """Stands in for the function that makes an array from a buffer (protocol 5)."""
 
     __slots__ = ("args",)
@@ -179,7 +179,7 @@ class _Buffer(_StandIn):
         return array.transpose(axes) if isinstance(axes, tuple) else array
 
 
-class _Scalar(_StandIn):
+class _Scalar(_Placeholder):
     """Stands in for the function that makes a numpy number."""
 
     __slots__ = ("data", "dtype")
@@ -191,7 +191,7 @@ class _Scalar(_StandIn):
         return rebuilder.array(self.data, self.dtype, (), "C")[()]
 
 
-class _Bytes(_StandIn):
+class _Bytes(_Placeholder):
     """Stands in for ``bytes``, ``bytearray`` and ``_codecs.encode``, which protocol 2 needs."""
 
     __slots__ = ("data",)

@@ -200,7 +200,9 @@ def _has_arms(indices: Mapping[str, int]) -> bool:
 def _trunk(parents: Sequence[int], indices: Mapping[str, int], context: str) -> dict[str, int]:
     hips = [indices["left_hip"], indices["right_hip"]]
     arms = _top_of_arms(indices)
-    body, pelvis, chest = (_meeting(parents, joints) for joints in (hips + arms, hips, arms))
+    body, pelvis, chest = (
+        _common_ancestor(parents, joints) for joints in (hips + arms, hips, arms)
+    )
     if body < 0 or pelvis in hips or chest in arms:
         raise MotionError(
             f"{context}: expected legs that meet in a pelvis and arms that meet in a chest, found "
@@ -216,7 +218,7 @@ def _trunk(parents: Sequence[int], indices: Mapping[str, int], context: str) -> 
     return joints
 
 
-def _meeting(parents: Sequence[int], joints: list[int]) -> int:
+def _common_ancestor(parents: Sequence[int], joints: list[int]) -> int:
     """Return the lowest joint that all ``joints`` hang from (or are), -1 if there is none."""
     paths = [path_to_root(parents, joint) for joint in joints]
     return next((joint for joint in paths[0] if all(joint in path for path in paths)), -1)
@@ -225,7 +227,7 @@ def _meeting(parents: Sequence[int], joints: list[int]) -> int:
 def _head_and_neck(
     keys: list[tuple[str, str]], parents: Sequence[int], limbs: Mapping[str, int]
 ) -> dict[str, int]:
-    chest = _meeting(parents, _top_of_arms(limbs))
+    chest = _common_ancestor(parents, _top_of_arms(limbs))
     if chest < 0:
         return {}
 

@@ -113,9 +113,9 @@ def _east_asian_words(word: str) -> list[str]:
 
 
 def _without_prefix(words: list[list[str]]) -> list[list[str]]:
-    firsts = [parts[0] for parts in words if len(parts) > 1]
-    for first in set(firsts) - set(_SIDES):
-        if firsts.count(first) > max(_MIN_PREFIXED, _PREFIX_SHARE * len(words)):
+    first_words = [parts[0] for parts in words if len(parts) > 1]
+    for first in set(first_words) - set(_SIDES):
+        if first_words.count(first) > max(_MIN_PREFIXED, _PREFIX_SHARE * len(words)):
             cut = [parts[1:] if parts[0:1] == [first] and parts[1:] else parts for parts in words]
             return _without_prefix(cut)
     return words

@@ -13,7 +13,7 @@ from kinetune.metrics.evaluation.pairing import (
     files_by_stem,
     pair_folders,
     read_genres,
-    takes_by_stem,
+    variations_by_stem,
 )
 from kinetune.metrics.evaluation.protocol import Settings, evaluate
 from kinetune.metrics.evaluation.runner import UNUSABLE, analyse_clips
@@ -62,7 +62,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "list_folder", [takes_by_stem, lambda path: files_by_stem(path, (".wav",))]
+    "list_folder", [variations_by_stem, lambda path: files_by_stem(path, (".wav",))]
 )
 def test_a_folder_that_is_none_or_cant_be_read_is_one_line(list_folder, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")

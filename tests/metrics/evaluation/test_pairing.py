@@ -9,7 +9,7 @@ from kinetune.metrics.evaluation.pairing import (
     count_problems,
     pair_folders,
     read_genres,
-    takes_by_stem,
+    variations_by_stem,
 )
 
 
@@ -33,7 +33,7 @@ def test_files_belong_together_by_stem_whatever_their_format(folders):
     found = pair_folders(folders)
     assert [clip.name for clip in found.clips] == ["a", "b"]
     one = found.clips[1]
-    assert one.takes["ours"][0].name == "b.flac"
+    assert one.variations["ours"][0].name == "b.flac"
     assert (one.reference.name, one.motion.name) == ("b.wav", "b.bvh")
     assert found.problems == []
 
@@ -52,18 +52,22 @@ def test_missing_files_are_reported_and_counted(folders):
 
 
 def test_subfolders_are_takes(tmp_path):
-    for take, names in (("0", ("a.wav", "b.wav")), ("1", ("a.wav",))):
-        touch(tmp_path / "ours" / take, *names)
-    takes = takes_by_stem(tmp_path / "ours")
-    assert [len(takes[name]) for name in ("a", "b")] == [2, 1]
+    for variation, names in (("0", ("a.wav", "b.wav")), ("1", ("a.wav",))):
+        touch(tmp_path / "ours" / variation, *names)
+    variations = variations_by_stem(tmp_path / "ours")
+    assert [len(variations[name]) for name in ("a", "b")] == [2, 1]
     (problem,) = pair_folders(Folders({"ours": tmp_path / "ours"})).problems
-    assert (problem.clip, problem.kind, problem.detail) == ("b", "fewer takes", "1 of 2 takes")
+    assert (problem.clip, problem.kind, problem.detail) == (
+        "b",
+        "fewer variations",
+        "1 of 2 variations",
+    )
     assert not problem.loses_value
 
 
 def test_a_subfolder_without_sounds_is_no_take(tmp_path):
     touch(tmp_path / "ours" / "pictures", "a.png")
-    assert list(takes_by_stem(touch(tmp_path / "ours", "a.wav"))) == ["a"]
+    assert list(variations_by_stem(touch(tmp_path / "ours", "a.wav"))) == ["a"]
 
 
 def test_genres_come_from_the_file_or_from_an_aist_name(tmp_path):

@@ -134,9 +134,9 @@ def test_metrics_that_do_not_apply_are_left_out(world):
 
 
 def test_takes_are_averaged_within_a_dance_and_give_diversity(world, tmp_path):
-    shutil.copytree(world.system, tmp_path / "takes" / "0")
-    shutil.copytree(world.reference, tmp_path / "takes" / "1")
-    folders = Folders({"both": tmp_path / "takes", "one": world.system}, world.reference)
+    shutil.copytree(world.system, tmp_path / "variations" / "0")
+    shutil.copytree(world.reference, tmp_path / "variations" / "1")
+    folders = Folders({"both": tmp_path / "variations", "one": world.system}, world.reference)
     found = evaluate(folders, QUICK)
     both, one = (found.values[label]["beat_f"] for label in ("both", "one"))
     np.testing.assert_allclose(both, (one + 1.0) / 2.0)

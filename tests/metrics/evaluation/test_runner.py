@@ -137,8 +137,8 @@ def test_a_sound_is_padded_or_cut():
 
 
 def test_variations_are_analysed_one_by_one(world, tmp_path):
-    for take in ("0", "1", "2"):
-        shutil.copytree(world.system, tmp_path / "takes" / take)
-    clips = pair_folders(Folders({"ours": tmp_path / "takes"})).clips
+    for variation in ("0", "1", "2"):
+        shutil.copytree(world.system, tmp_path / "variations" / variation)
+    clips = pair_folders(Folders({"ours": tmp_path / "variations"})).clips
     one = next(iter(analyse_clips(clips, seed=0, workers=1)))
     assert len(one.audio["ours"]) == len(one.paths["ours"]) == 3

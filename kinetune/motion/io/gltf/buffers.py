@@ -70,7 +70,7 @@ def buffer_bytes(entry: dict[str, Any], path: Path, binary: bytes, context: str)
     elif uri.startswith("data:"):
         data = _decoded(uri, context)
     else:
-        data = _beside(path, unquote(uri), length, context)
+        data = _read_sibling(path, unquote(uri), length, context)
     if len(data) < length:
         raise MotionError(f"{context}: expected {length} bytes, found {len(data)}; it is cut short")
     return data[:length]
@@ -86,7 +86,7 @@ def _decoded(uri: str, context: str) -> bytes:
         raise MotionError(f"{context}: its base64 is damaged ({error})") from error
 
 
-def _beside(path: Path, name: str, length: int, context: str) -> bytes:
+def _read_sibling(path: Path, name: str, length: int, context: str) -> bytes:
     folder = path.parent.resolve()
     try:
         file = (folder / name).resolve()
