@@ -44,7 +44,7 @@ LOW_M, WIDE_M = 0.025, 0.05
 
 
 @dataclass(frozen=True)
-class Judged:
+class DanceMeasures:
     """One dance: beat found, slides of its contacts (m), share of joint angles out of range."""
 
     beat_found: bool
@@ -68,12 +68,12 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|---|")
     strips = {}
-    everything: list[Judged] = []
+    everything: list[DanceMeasures] = []
     for name in (*genres.CODES, "real"):
         dances = [made(name, k, options.seconds) for k in range(options.dances)]
-        judged = [judge(dance) for dance in dances]
-        everything += judged if name != "real" else []
-        print(row(name if name == "real" else genres.genre_name(name), judged), flush=True)
+        measured = [measure(dance) for dance in dances]
+        everything += measured if name != "real" else []
+        print(row(name if name == "real" else genres.genre_name(name), measured), flush=True)
         strips[name] = dances[0]
     print(row("all ten genres", everything))
     if options.plots:
@@ -94,13 +94,13 @@ def made(name: str, number: int, duration_s: float) -> Dance:
     return choreograph(seed, DanceRequest(genre=name, bpm=bpm, duration_s=duration_s))
 
 
-def judge(dance: Dance) -> Judged:
+def measure(dance: Dance) -> DanceMeasures:
     """Measure one dance."""
     ratio = beat_grid(dance.clip).bpm / dance.bpm
     found = min(abs(ratio / octave - 1.0) for octave in (0.5, 1.0, 2.0)) < 0.04
     speed = float(kinematics.joint_speeds(dance.clip).mean())
     wide = slides_m(dance.clip, low_m=WIDE_M, turns_too=True)
-    return Judged(
+    return DanceMeasures(
         found, slides_m(dance.clip), wide, feet_low(dance.clip), out_of_range(dance.clip), speed
     )
 
@@ -139,16 +139,16 @@ def out_of_range(clip: MotionClip) -> float:
     return float(np.mean(beyond))
 
 
-def row(name: str, judged: list[Judged]) -> str:
+def row(name: str, measured: list[DanceMeasures]) -> str:
     """One line of the table."""
-    slides = np.array([slide for one in judged for slide in one.slides_m])
-    wide = np.array([slide for one in judged for slide in one.wide_slides_m])
+    slides = np.array([slide for one in measured for slide in one.slides_m])
+    wide = np.array([slide for one in measured for slide in one.wide_slides_m])
     return (
-        f"| {name} | {np.mean([one.beat_found for one in judged]):.0%} | {len(slides)} | "
+        f"| {name} | {np.mean([one.beat_found for one in measured]):.0%} | {len(slides)} | "
         f"{100 * np.median(slides):.1f} cm | {np.mean(slides < 0.02):.1%} | "
-        f"{np.mean(wide < 0.02):.1%} | {np.mean([one.feet_low for one in judged]):.0%} | "
-        f"{1.0 - np.mean([one.out_of_range for one in judged]):.1%} | "
-        f"{np.mean([one.speed_m_s for one in judged]):.2f} m/s |"
+        f"{np.mean(wide < 0.02):.1%} | {np.mean([one.feet_low for one in measured]):.0%} | "
+        f"{1.0 - np.mean([one.out_of_range for one in measured]):.1%} | "
+        f"{np.mean([one.speed_m_s for one in measured]):.2f} m/s |"
     )
 
 

@@ -126,8 +126,10 @@ def measure(job: tuple[int, str, float]) -> Measured:
     tempo, found = librosa.beat.beat_track(onset_envelope=onset, sr=RATE_HZ, hop_length=HOP)
     beats = librosa.frames_to_time(found, sr=RATE_HZ, hop_length=HOP)
     answer = answers(samples, onset, score, dance.energy)
-    stranger = choreograph(seed + 1, DanceRequest(genre=genre, bpm=dance.bpm, duration_s=seconds))
-    wrong = answers(samples, onset, score, np.resize(stranger.energy, len(dance.energy)))
+    other_dance = choreograph(
+        seed + 1, DanceRequest(genre=genre, bpm=dance.bpm, duration_s=seconds)
+    )
+    wrong = answers(samples, onset, score, np.resize(other_dance.energy, len(dance.energy)))
     return Measured(
         seed, genre, score.key, dance.bpm, beat_f(dance.beats_s, beats),
         float(np.atleast_1d(tempo)[0]) / dance.bpm, *answer, wrong[0], spectrum_slope(samples),
@@ -149,13 +151,13 @@ def beat_f(wanted: Array, found: Array) -> float:
 def answers(samples: Array, onset: Array, score: Score, energy: Array) -> list[float]:
     """Rank correlation over whole bars of energy with what the music does.
 
-    That is loudness, notes of the score, onsets heard, and the share of power above 3 kHz.
+    That is loudness, notes of the score, onsets detected, and the share of power above 3 kHz.
     """
     import librosa
     from scipy.stats import spearmanr
 
     notes = np.array([note.start_s for note in score.notes])
-    heard = librosa.onset.onset_detect(
+    onsets_s = librosa.onset.onset_detect(
         onset_envelope=onset, sr=RATE_HZ, hop_length=HOP, units="time"
     )
     rows = []
@@ -169,7 +171,8 @@ def answers(samples: Array, onset: Array, score: Score, energy: Array) -> list[f
         early, late = start - 0.03, end - 0.03
         rows.append((
             energy[inside].mean(), np.mean(bar**2), np.sum((notes >= early) & (notes < late)),
-            np.sum((heard >= early) & (heard < late)), np.sum(power[hz > 3000]) / np.sum(power),
+            np.sum((onsets_s >= early) & (onsets_s < late)),
+            np.sum(power[hz > 3000]) / np.sum(power),
         ))  # fmt: skip
     table = np.array(rows)
     columns = table[:, 1:].T
@@ -262,7 +265,7 @@ def mfcc_statistics(samples: NDArray[np.float32]) -> list[float]:
 
 
 def genre_accuracy(pieces: list[Measured]) -> tuple[list[float], Array]:
-    """Share of pieces whose genre a linear classifier tells, and the confusion matrix.
+    """Share of pieces whose genre a linear classifier finds, and the confusion matrix.
 
     Each quarter of the pieces is classified by a fit to the other three; all seeds differ.
     """
@@ -272,15 +275,15 @@ def genre_accuracy(pieces: list[Measured]) -> tuple[list[float], Array]:
     from sklearn.preprocessing import StandardScaler
 
     table, wanted = np.array([m.mfcc for m in pieces]), np.array([m.genre for m in pieces])
-    guessed = np.empty_like(wanted)
+    predicted = np.empty_like(wanted)
     quarters = np.array_split(np.arange(len(pieces)), 4)
     for quarter in quarters:
         others = np.setdiff1d(np.arange(len(pieces)), quarter)
         linear = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
         model = make_pipeline(StandardScaler(), linear).fit(table[others], wanted[others])
-        guessed[quarter] = model.predict(table[quarter])
-    right = guessed == wanted
-    matrix = confusion_matrix(wanted, guessed, labels=list(genres.CODES))
+        predicted[quarter] = model.predict(table[quarter])
+    right = predicted == wanted
+    matrix = confusion_matrix(wanted, predicted, labels=list(genres.CODES))
     return [float(right[quarter].mean()) for quarter in quarters], matrix
 
 

@@ -4,7 +4,7 @@
 
 Music for one dance is made, then varied by several strengths and turned into other styles. For
 each: correlation of onset strengths with the original's, mean distance of the mels, and distance of
-the mean spectrum from that of the style asked for, made from nothing (two seeds). Then joins of
+the mean spectrum from that of the requested style, made from nothing (two seeds). Then joins of
 stretches made anew: the share of changes of the spectrum elsewhere that are smaller. Accents: onset
 strength within 50 ms of an accent over that of the strongest onset within a second of it. Energy:
 how much louder the first half gets against the second when the score gives it so much energy.
@@ -159,7 +159,7 @@ PARTS = {"changes": changes, "accents": accents, "energy": energy, "loudness": l
 
 
 def main() -> None:
-    """Print the parts asked for."""
+    """Print the parts requested."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="default")
     parser.add_argument("--motion", type=Path, default=DANCE)

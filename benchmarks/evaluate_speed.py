@@ -26,7 +26,7 @@ PAIRS = 10
 
 
 def make_folders(root: Path, clips: int, seconds: float) -> None:
-    """Write as many clips as asked: dances and music of ten pairs, under new names."""
+    """Write as many clips as requested: dances and music of ten pairs, under new names."""
     for number in range(PAIRS):
         pair = make_pair(930_000 + number, duration_s=seconds)
         for clip in range(number, clips, PAIRS):

@@ -2,7 +2,7 @@
 
     python benchmarks/genre_classifier.py [--pairs 100] [--seconds 12] [--classifier DIR]
 
-Pairs are made from seeds 900,000 on, the genres in turn. Each piece is judged as it was made and
+Pairs are made from seeds 900,000 on, the genres in turn. Each piece is classified as made, and
 again after what may happen to it:
 
 - its first 5 s alone (the length of the published tests);
@@ -83,37 +83,37 @@ def share(right: np.ndarray) -> str:
     return f"{right.mean():.1%} ({low:.1%} to {high:.1%})"
 
 
-def report(told: dict[str, np.ndarray], wanted: np.ndarray) -> None:
+def report(predicted: dict[str, np.ndarray], wanted: np.ndarray) -> None:
     """Print the tables.
 
     Args:
-        told: Probabilities (n, 10) by treatment; the first is the music as made.
+        predicted: Probabilities (n, 10) by treatment; the first is the music as made.
         wanted: Places of the true genres, (n,).
     """
-    original, *_ = told.values()
-    print(f"| {len(wanted)} unseen pieces | told right | told right first or second | divergence |")
+    original, *_ = predicted.values()
+    print(f"| {len(wanted)} unseen pieces | right | right first or second | divergence |")
     print("|---|---|---|---|")
-    for name, values in told.items():
+    for name, values in predicted.items():
         order = values.argsort(axis=1)[:, ::-1]
         second = (order[:, :2] == wanted[:, None]).any(axis=1)
         apart = kl_divergence(original, values)
         print(f"| {name} | {share(order[:, 0] == wanted)} | {second.mean():.1%} | {apart:.3f} |")
-    names = [name for name in ("as made", "mel", "codec") if name in told]
+    names = [name for name in ("as made", "mel", "codec") if name in predicted]
     print("\n| genre | " + " | ".join(names) + " |")
     print("|---" * (1 + len(names)) + "|")
     for place, code in enumerate(genres.CODES):
         own = wanted == place
-        cells = [share(told[name][own].argmax(axis=1) == place) for name in names]
+        cells = [share(predicted[name][own].argmax(axis=1) == place) for name in names]
         print(f"| {genres.genre_name(code)} | " + " | ".join(cells) + " |")
     for name in names:
-        print(f"\n| {name}: true \\ told | " + " | ".join(genres.CODES) + " |")
+        print(f"\n| {name}: true \\ predicted | " + " | ".join(genres.CODES) + " |")
         print("|---" * 11 + "|")
         for place, code in enumerate(genres.CODES):
-            counts = np.bincount(told[name][wanted == place].argmax(axis=1), minlength=10)
+            counts = np.bincount(predicted[name][wanted == place].argmax(axis=1), minlength=10)
             print(f"| {code} | " + " | ".join(str(c) for c in counts) + " |")
 
 
-def report_no_music(judge: Callable[[Sound], np.ndarray]) -> None:
+def report_no_music(classify: Callable[[Sound], np.ndarray]) -> None:
     """Print how sure the classifier is of what is no music."""
     rate_hz = timebase.SAMPLE_RATE_HZ
     silence = np.zeros(5 * rate_hz, np.float32)
@@ -125,13 +125,13 @@ def report_no_music(judge: Callable[[Sound], np.ndarray]) -> None:
         clicks[first : first + len(t)] = 0.5 * np.sin(2 * np.pi * 1000 * t) * np.exp(-200 * t)
     print("\n| no music | most probable | its probability |\n|---|---|---|")
     for name, samples in (("silence", silence), ("white noise", noise), ("clicks", clicks)):
-        values = judge(Sound(samples, rate_hz))
+        values = classify(Sound(samples, rate_hz))
         print(f"| {name} | {genres.CODES[values.argmax()]} | {values.max():.2f} |")
 
 
 @torch.no_grad()
-def told_by(classifier: GenreNetwork, embedded: np.ndarray) -> np.ndarray:
-    """Return probabilities (10,) of embeddings (windows, D), without listening once more."""
+def predicted_by(classifier: GenreNetwork, embedded: np.ndarray) -> np.ndarray:
+    """Return probabilities (10,) of embeddings (windows, D), without embedding once more."""
     logits = classifier.logits(torch.from_numpy(embedded)).double()
     return logits.softmax(dim=1).mean(dim=0).numpy()
 
@@ -158,17 +158,17 @@ def pooled(pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(pieces), np.repeat(np.arange(len(pieces)), [len(p) for p in pieces])
 
 
-def report_generated(pipeline: DanceToMusicPipeline, pairs: list[Pair], judge: Callable) -> None:
-    """Print how often the model's own music is told as the genre it was asked for."""
+def report_generated(pipeline: DanceToMusicPipeline, pairs: list[Pair], classify: Callable) -> None:
+    """Print how often the model's own music is classified as the requested genre."""
     right = []
     for number, pair in enumerate(pairs):
         sound = pipeline(pair.clip, genre=pair.genre, seed=number, grid=pair.grid).sound
-        right.append(genres.CODES[judge(sound).argmax()] == pair.genre)
-    print(f"\nThe model's music told as the genre asked for: {share(np.array(right))}.")
+        right.append(genres.CODES[classify(sound).argmax()] == pair.genre)
+    print(f"\nThe model's music classified as the requested genre: {share(np.array(right))}.")
 
 
 def main() -> None:
-    """Make, judge, report."""
+    """Make, classify, report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=12.0)
@@ -179,7 +179,7 @@ def main() -> None:
     classifier = load_classifier(options.classifier)
     pipeline = DanceToMusicPipeline.from_pretrained(options.model)
 
-    def judge(sound: Sound) -> np.ndarray:
+    def classify(sound: Sound) -> np.ndarray:
         return genre_probabilities(sound, classifier=classifier)
 
     treatments: dict[str, Treatment] = {
@@ -190,7 +190,7 @@ def main() -> None:
         "treble cut": without_treble,
         "noise": with_noise,
     }
-    told: dict[str, list[np.ndarray]] = {name: [] for name in treatments}
+    predicted: dict[str, list[np.ndarray]] = {name: [] for name in treatments}
     embedded: dict[str, list[np.ndarray]] = {name: [] for name in treatments}
     kept, wanted = [], []
     for number in range(options.pairs):
@@ -202,12 +202,12 @@ def main() -> None:
         for name, treat in treatments.items():
             sound = treat(pair.sound)
             embedded[name].append(genre_embeddings(sound, classifier=classifier))
-            told[name].append(told_by(classifier, embedded[name][-1]))
-    report({name: np.array(values) for name, values in told.items()}, np.array(wanted))
-    report_no_music(judge)
+            predicted[name].append(predicted_by(classifier, embedded[name][-1]))
+    report({name: np.array(values) for name, values in predicted.items()}, np.array(wanted))
+    report_no_music(classify)
     report_distances(embedded)
     if kept:
-        report_generated(pipeline, kept, judge)
+        report_generated(pipeline, kept, classify)
 
 
 if __name__ == "__main__":

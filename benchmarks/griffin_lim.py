@@ -2,7 +2,7 @@
 
 Run ``python benchmarks/griffin_lim.py [SOUND]``; without a file it inverts a made-up song of the
 corpus. Both get the same mel power and the same number of rounds, turn by turn; times are medians
-of the repeats. Spectral convergence: distance of the magnitudes from those asked for, relative to
+of the repeats. Spectral convergence: distance of the magnitudes from the given ones, relative to
 them, for Griffin-Lim alone on the same magnitudes (lower is better). Log mel: mean error in dB of
 the whole way from mel back to mel.
 """

@@ -161,7 +161,7 @@ def bodies(place: Place) -> None:
 
 
 def robot(place: Place, dance: MotionClip) -> None:
-    """A rig whose names say nothing: drafted, filled in, used."""
+    """A rig with meaningless names: drafted, filled in, used."""
     from tests.motion.glb_writer import gltf_of
 
     names = [f"bone_{number:02d}" for number in range(24)]
@@ -281,13 +281,13 @@ def sound(place: Place) -> None:
     rows = []
     for row, (name, how) in zip(axes, kinds.items(), strict=True):
         place.run(*PIECE, "-o", name, *how)
-        heard = read_sound(place.work / name)
-        channels = 1 if heard.samples.ndim == 1 else heard.samples.shape[1]
-        lufs, peak = integrated_lufs(heard), true_peak_dbtp(heard)
+        sound = read_sound(place.work / name)
+        channels = 1 if sound.samples.ndim == 1 else sound.samples.shape[1]
+        lufs, peak = integrated_lufs(sound), true_peak_dbtp(sound)
         size = (place.work / name).stat().st_size / 1000
-        rows.append(f"| `{name} {' '.join(how)}` | {heard.rate_hz} | {channels} | {lufs:.1f} LUFS "
+        rows.append(f"| `{name} {' '.join(how)}` | {sound.rate_hz} | {channels} | {lufs:.1f} LUFS "
                     f"| {peak:.1f} dBTP | {size:.0f} kB |")  # fmt: skip
-        row.plot(np.arange(len(heard.samples))[::16] / heard.rate_hz, heard.mono[::16],
+        row.plot(np.arange(len(sound.samples))[::16] / sound.rate_hz, sound.mono[::16],
                  color=BODY, linewidth=0.4)  # fmt: skip
         row.set_ylim(-1.0, 1.0)
         row.set_title(f"{name} {' '.join(how)}", loc="left", fontsize=9)
@@ -305,17 +305,17 @@ def film(place: Place) -> None:
     place.run(*PIECE, "--video", "out.mp4", "--onto", "my_film.mp4", "--offset", "4")
     mine, out = packets(place.work / "my_film.mp4"), packets(place.work / "out.mp4")
     print(f"{len(mine)} coded pictures, untouched: {mine == out}")
-    heard = sound_of(place.work / "out.mp4")
+    sound = sound_of(place.work / "out.mp4")
     figure = Figure(figsize=(13, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     (top, below) = figure.subplots(2, 1, height_ratios=(2, 1))
     shown = [picture(place.work / "out.mp4", at).resize((320, 180)) for at in (1.0, 4.1, 7.0, 11.0)]
     top.imshow(np.concatenate([np.asarray(one) for one in shown], axis=1))
     top.set_axis_off()
-    below.plot(np.arange(len(heard))[::16] / 44100, heard[::16], color=BODY, linewidth=0.4)
+    below.plot(np.arange(len(sound))[::16] / 44100, sound[::16], color=BODY, linewidth=0.4)
     below.axvline(4.0, color=BEAT, linewidth=1.5)
-    below.set_xlim(0.0, len(heard) / 44100)
-    below.set_xlabel("seconds; the line: where the music was told to begin")
+    below.set_xlim(0.0, len(sound) / 44100)
+    below.set_xlabel("seconds; the line: the requested start of the music")
     figure.savefig(place.out / "onto.png", dpi=100)
 
 

@@ -32,12 +32,12 @@ RANDOM_GRIDS = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """A pair, heard and seen."""
+class Analysed:
+    """A pair with the analyses of its audio and its motion."""
 
     pair: Pair
-    heard: AudioAnalysis
-    seen: MotionAnalysis
+    audio: AudioAnalysis
+    motion: MotionAnalysis
 
 
 def main() -> None:
@@ -46,17 +46,17 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--plots", type=Path, default=Path("docs/metrics"))
     options = parser.parse_args()
-    judged = []
+    analysed = []
     for number in range(options.pairs):
         pair = make_pair(FIRST_SEED + number, genre=genres.CODES[number % 10],
                          duration_s=DURATION_S)  # fmt: skip
-        judged.append(Judged(pair, analyse_audio(pair.sound), analyse_motion(pair.clip)))
+        analysed.append(Analysed(pair, analyse_audio(pair.sound), analyse_motion(pair.clip)))
     options.plots.mkdir(parents=True, exist_ok=True)
-    saturation(judged, options.plots / "saturation.png")
-    chance(judged, options.plots / "alignment.png")
+    saturation(analysed, options.plots / "saturation.png")
+    chance(analysed, options.plots / "alignment.png")
 
 
-def saturation(judged: list[Judged], path: Path) -> None:
+def saturation(analysed: list[Analysed], path: Path) -> None:
     """Score clicks of many tempi against music they know nothing of."""
     click_track = {
         bpm: [
@@ -69,14 +69,16 @@ def saturation(judged: list[Judged], path: Path) -> None:
         for bpm in TEMPI_BPM
     }  # fmt: skip
     # Five seconds of busy music have an onset in each; sparse music has not.
-    busy = [one for one in judged if _bins(one.heard.onsets_published_s).all()]
+    busy = [one for one in analysed if _bins(one.audio.onsets_published_s).all()]
     names = ("bcs_as_published", "bhs_as_published", "loris_coverage", "loris_hit", "beat_f")
     curves = {
-        bpm: np.mean([[against(one.heard, click)[name] for name in names]
+        bpm: np.mean([[against(one.audio, click)[name] for name in names]
                       for one in busy for click in click_track[bpm]], axis=0)
         for bpm in TEMPI_BPM
     }  # fmt: skip
-    print(f"Clicks against {len(busy)} of {len(judged)} pieces, those with an onset each second:\n")
+    print(
+        f"Clicks against {len(busy)} of {len(analysed)} pieces, those with an onset each second:\n"
+    )
     print(f"| click, bpm | {' | '.join(names)} |\n|---|---|---|---|---|---|")
     for bpm, row in curves.items():
         print(f"| {bpm} | {' | '.join(f'{value:.2f}' for value in row)} |")
@@ -117,27 +119,27 @@ def draw_curves(rows: np.ndarray, names: tuple[str, ...], pieces: int, path: Pat
 CASES = ("perfect time", "true beats", "random grid")
 
 
-def chance(judged: list[Judged], path: Path) -> None:
+def chance(analysed: list[Analysed], path: Path) -> None:
     """Score perfect time, the true beats and random grids, in mixed units and in seconds."""
     rng = np.random.default_rng(0)
     scored: dict[str, dict[str, list[float]]] = {name: {k: [] for k in CASES} for name in SCORES}
-    for one in judged:
+    for one in analysed:
         grids = [
             timebase.beat_times(rng.uniform(80.0, 130.0), rng.uniform(0.0, 1.0), DURATION_S)
             for _ in range(RANDOM_GRIDS)
         ]
-        cases = {"perfect time": [one.seen.beats_s], "true beats": [one.pair.beats_s],
+        cases = {"perfect time": [one.motion.beats_s], "true beats": [one.pair.beats_s],
                  "random grid": grids}  # fmt: skip
         for name, score in SCORES.items():
             for case, lists in cases.items():
-                scored[name][case].append(np.mean([score(one.seen, times) for times in lists]))
-    print(f"\nBeat alignment of {len(judged)} dances, mean (standard deviation over dances):\n")
+                scored[name][case].append(np.mean([score(one.motion, times) for times in lists]))
+    print(f"\nBeat alignment of {len(analysed)} dances, mean (standard deviation over dances):\n")
     print(f"| score | {' | '.join(CASES)} |\n|---|---|---|---|")
     for name, cases in scored.items():
         cells = [f"{np.nanmean(v):.3f} ({np.nanstd(v):.3f})" for v in cases.values()]
         print(f"| {name} | {' | '.join(cells)} |")
     shifted = {
-        name: [np.nanmean([score(one.seen, moved(one.seen.beats_s, s)) for one in judged])
+        name: [np.nanmean([score(one.motion, moved(one.motion.beats_s, s)) for one in analysed])
                for s in SHIFTS_S]
         for name, score in SCORES.items()
     }  # fmt: skip
@@ -150,16 +152,16 @@ def moved(times_s: np.ndarray, shift_s: float) -> np.ndarray:
     return out[(out >= 0) & (out < DURATION_S)]
 
 
-def published(seen: MotionAnalysis, music_s: np.ndarray) -> float:
+def published(motion: MotionAnalysis, music_s: np.ndarray) -> float:
     """The published score of music with beats at these times."""
     frames = np.unique(np.round(music_s * timebase.mel_rate_hz()).astype(int))
-    return alignment.as_published(np.round(seen.beats_s * ANALYSIS_FPS).astype(int), frames)
+    return alignment.as_published(np.round(motion.beats_s * ANALYSIS_FPS).astype(int), frames)
 
 
 SCORES = {
     "bas_as_published": published,
-    "bas_motion_to_music": lambda seen, music: alignment.motion_to_music(seen.beats_s, music),
-    "bas_music_to_motion": lambda seen, music: alignment.music_to_motion(seen.beats_s, music),
+    "bas_motion_to_music": lambda motion, music: alignment.motion_to_music(motion.beats_s, music),
+    "bas_music_to_motion": lambda motion, music: alignment.music_to_motion(motion.beats_s, music),
 }
 
 

@@ -8,8 +8,8 @@ on its music with the grid found in the dance, on the corpus's own music (ceilin
 of another dance (random pairing), and on the codec alone (corpus music through the VAE and
 Griffin-Lim):
 
-- F: beats heard by librosa against the dance's beats, F-measure at 70 ms (mir_eval);
-- tempo: heard within 4 % of the dance's, twice and half allowed;
+- F: beats detected by librosa against the dance's beats, F-measure at 70 ms (mir_eval);
+- tempo: detected within 4 % of the dance's, twice and half allowed;
 - energy: rank correlation, over beats, of body speed and loudness.
 
 Means over dances with 95 % bootstrap intervals. Further parts:
@@ -20,7 +20,7 @@ Means over dances with 95 % bootstrap intervals. Further parts:
 - variety: mean distance of mel spectrograms (dB) between seeds, beside that of two corpus pieces of
   one genre and tempo;
 - seams: how much the spectrum changes where windows are joined, as a share of the changes elsewhere
-  that are smaller (0.5 is usual, 0.95 and more can be heard), on one minute a genre;
+  that are smaller (0.5 is usual, 0.95 and more are audible), on one minute a genre;
 - steps: F, energy and time at 8, 12, 16, 20 and 50 denoising steps;
 - genre, sound, real: see model_scores.py; copies (needs ``--corpus``, the training corpus): see
   model_copies.py.
@@ -160,25 +160,25 @@ def locked(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
 
 
 def kept(sound: Sound, grid_s: np.ndarray) -> tuple[float, float, float]:
-    """Return F, offset (s, heard minus grid) and whether the tempo is within 1 % (octaves)."""
-    heard = music_beats(sound).beats_s
-    nearest = heard - grid_s[np.abs(heard[:, None] - grid_s).argmin(axis=1)]
-    period_s = heard_period_s(heard)
+    """Return F, offset (s, detected minus grid) and whether the tempo is within 1 % (octaves)."""
+    detected_s = music_beats(sound).beats_s
+    nearest = detected_s - grid_s[np.abs(detected_s[:, None] - grid_s).argmin(axis=1)]
+    period_s = detected_period_s(detected_s)
     ratio = period_s / np.diff(grid_s)[0]
     right = min(abs(ratio / octave - 1.0) for octave in (0.5, 1.0, 2.0)) < 0.01
-    return mir_eval.beat.f_measure(grid_s, heard), float(np.median(nearest)), float(right)
+    return mir_eval.beat.f_measure(grid_s, detected_s), float(np.median(nearest)), float(right)
 
 
-def heard_period_s(heard: np.ndarray) -> float:
-    """Return the time from beat to beat of a line through heard beats; NaN for fewer than three.
+def detected_period_s(detected_s: np.ndarray) -> float:
+    """Return the time from beat to beat of a line through detected beats; NaN for fewer than three.
 
     A tracker leaves beats out and puts some between: they are counted by the median step.
     """
-    if len(heard) < 3:
+    if len(detected_s) < 3:
         return np.nan
-    steps = np.diff(heard)
+    steps = np.diff(detected_s)
     count = np.concatenate([[0.0], np.cumsum(np.round(2.0 * steps / np.median(steps)) / 2.0)])
-    return float(np.polyfit(count, heard, 1)[0])
+    return float(np.polyfit(count, detected_s, 1)[0])
 
 
 def said(values: list[tuple[float, float, float]]) -> str:
@@ -262,7 +262,7 @@ PARTS = {
 
 
 def main() -> None:
-    """Print the parts asked for."""
+    """Print the parts requested."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="default")
     parser.add_argument("--pairs", type=int, default=30)

@@ -29,9 +29,9 @@ def copies(pipeline: DanceToMusicPipeline, corpus: Path, *, pieces: int = 40) ->
         for k in range(pieces)
     ]
     made = [pipeline(p.clip, genre=p.genre, seed=p.seed, grid=p.grid).sound for p in unseen]
-    asked = {"the model": made, "unseen corpus music": [p.sound for p in unseen]}
+    compared = {"the model": made, "unseen corpus music": [p.sound for p in unseen]}
     thumbs = {name: [thumbnails(pipeline, s, step=_LONG) for s in sounds]
-              for name, sounds in asked.items()}  # fmt: skip
+              for name, sounds in compared.items()}  # fmt: skip
     nearest = {name: [np.full(len(t), np.inf) for t in rows] for name, rows in thumbs.items()}
     for item in read_manifest(corpus):
         known = thumbnails(pipeline, read_sound(corpus / item.audio), step=1)

@@ -37,7 +37,7 @@ def measure(name: str, batch: int, steps: int) -> str:
     made_mb = peak_mb()
 
     dance = dance_input(pipeline.normaliser, clip, beat_grid(clip), "house")
-    told = stack([pipeline.condition_encoder.gather(dance, 0.0)] * batch)
+    conditions = stack([pipeline.condition_encoder.gather(dance, 0.0)] * batch)
     columns = pipeline.settings.window_frames // frames_per_column(pipeline.vae)
     height = columns if name == "paper" else 1
     clean = torch.randn(batch, pipeline.unet.config.in_channels, height, columns)
@@ -47,7 +47,7 @@ def measure(name: str, batch: int, steps: int) -> str:
     for step in range(steps + 1):
         began = time.perf_counter()
         generator = torch.Generator().manual_seed(step)
-        denoiser(clean, told, torch.ones(batch, columns), generator)["loss"].backward()
+        denoiser(clean, conditions, torch.ones(batch, columns), generator)["loss"].backward()
         optimizer.step()
         optimizer.zero_grad()
         spent.append(time.perf_counter() - began)

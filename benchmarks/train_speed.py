@@ -50,25 +50,25 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="measure torch.compile too")
     parser.add_argument("--curve", type=int, default=0, help="steps of the loss curve")
     parser.add_argument("--only", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    if asked.only:
-        print(cpu_seconds(asked.only, asked.batch, asked.steps))
-    elif asked.curve:
-        print_curves(asked.curve)
+    if options.only:
+        print(cpu_seconds(options.only, options.batch, options.steps))
+    elif options.curve:
+        print_curves(options.curve)
     else:
-        print_speeds(asked)
+        print_speeds(options)
 
 
-def print_speeds(asked: argparse.Namespace) -> None:
+def print_speeds(options: argparse.Namespace) -> None:
     """Measure each format in a process of its own, round by round."""
-    names = [BEFORE, *(name for name in FORMATS if asked.compile or "compiled" not in name)]
+    names = [BEFORE, *(name for name in FORMATS if options.compile or "compiled" not in name)]
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(asked.rounds):
+    for _ in range(options.rounds):
         for name in names:
             command = [
                 sys.executable, __file__, "--only", name,
-                "--batch", str(asked.batch), "--steps", str(asked.steps),
+                "--batch", str(options.batch), "--steps", str(options.steps),
             ]  # fmt: skip
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             seconds[name].append(float(done.stdout.split()[-1]))
@@ -78,7 +78,7 @@ def print_speeds(asked: argparse.Namespace) -> None:
     for name, found in seconds.items():
         print(
             f"| {name} | {middle[name]:.3f} | {min(found):.3f} to {max(found):.3f} | "
-            f"{asked.batch / middle[name]:.1f} | {middle['float32'] / middle[name]:.2f} |"
+            f"{options.batch / middle[name]:.1f} | {middle['float32'] / middle[name]:.2f} |"
         )
 
 

@@ -1,4 +1,4 @@
-"""Redo two bars, then hear the same rhythm in another style.
+"""Redo two bars, then keep the rhythm and change the style.
 
 python examples/05_change_what_was_made.py
 """

@@ -1,7 +1,7 @@
 """Files and folders appear whole or not at all: written under a temporary name, then renamed.
 
-A temporary name holds the process that writes it, so that what a killed process left behind can be
-told from what another one is writing. Source: ``os.replace`` is atomic within a file system.
+A temporary name holds the process that writes it: what a killed process left behind differs from
+what another one is writing. Source: ``os.replace`` is atomic within a file system.
 """
 
 import contextlib

@@ -53,8 +53,8 @@ def genre_code(text: str) -> str:
         return code
     known = ", ".join(f"{name} ({code})" for code, name in zip(CODES, NAMES, strict=True))
     close = difflib.get_close_matches(_key(text), _CODE_OF, n=1)
-    guess = f"did you mean {close[0]}? " if close else ""
-    raise ConfigError(f"unknown genre {text!r}; {guess}choose one of {known}")
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise ConfigError(f"unknown genre {text!r}; {hint}choose one of {known}")
 
 
 def find_genre(text: str) -> str | None:

@@ -207,7 +207,7 @@ def outcome_of(mutation: Mutation, after: str, tests: dict[str, Test]) -> str:
         outcome = in_fork(lambda: run_pytest(files, "-x", plugin=Order(names)), cpu_s=cpu_s)
     finally:
         module.write_bytes(before)
-        # Compiled modules are told from stale ones by this time.
+        # Compiled modules are known from stale ones by this time.
         os.utime(module, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     return {"passed": "survived", "failed": "noticed"}.get(outcome, outcome)
 
@@ -248,7 +248,7 @@ def copy_to(folder: Path) -> None:
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     os.environ["PYTHONPATH"] = str(folder)
-    # Compiled once here; what is compiled later is a mutation, and is told by its time.
+    # Compiled once here; what is compiled later is a mutation, and is known by its time.
     compileall.compile_dir("kinetune", quiet=1)
     sys.dont_write_bytecode = True
 

@@ -58,7 +58,7 @@ def hash_of_files(paths: Iterable[Path]) -> str:
 class Recorder:
     """A pytest plugin that notes each test's CPU time, outcome and the functions it calls.
 
-    The calls of a shared fixture belong to every test that asks for it, whichever comes first.
+    The calls of a shared fixture belong to every test that uses it, whichever comes first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -76,7 +76,7 @@ class Recorder:
             self._current[-1].add((code.co_filename[self._length :], code.co_firstlineno))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Count calls from here on: those of loading the modules say nothing."""
+        """Count calls from here on: those of loading the modules don't count."""
         sys.settrace(self._trace)
         threading.settrace(self._trace)
 

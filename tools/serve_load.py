@@ -2,10 +2,10 @@
 
     python tools/serve_load.py [--users 50] [--kills 2] [--queue 16] [--steps 2]
 
-Starts ``kinetune serve`` on the loopback interface. Every user uploads a dance, asks for music (and
-again, if told that the queue is full), waits, and fetches the sound. Meanwhile the server is killed
-and started again. Prints Markdown: jobs done, failed and lost, refusals, damaged files, time to
-answer, and memory of the server before and after.
+Starts ``kinetune serve`` on the loopback interface. Every user uploads a dance, requests music
+(again, if the queue is full), waits, and fetches the sound. Meanwhile the server is killed and
+started again. Prints Markdown: jobs done, failed and lost, refusals, damaged files, time to answer,
+and memory of the server before and after.
 """
 
 import argparse
@@ -132,7 +132,7 @@ def ask(
     counts: Counter[str] | None = None,
     answers_s: list[float] | None = None,
 ) -> dict:
-    """Send a request until it is answered; a server that is gone or busy is asked again."""
+    """Send a request until it is answered; a server that is gone or busy gets it again."""
     data = json.dumps(body).encode() if isinstance(body, dict) else body
     request = urllib.request.Request(f"{URL}{path}", data, method=method)
     if isinstance(body, dict):

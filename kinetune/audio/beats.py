@@ -24,7 +24,7 @@ class MusicBeats:
     Attributes:
         bpm: Tempo, beats per minute; 0 without beats.
         beats_s: Beat times, seconds, ascending.
-        downbeats_s: Those that open a bar; empty where the tracker can't tell.
+        downbeats_s: Those that open a bar; empty where the tracker finds none.
     """
 
     bpm: float

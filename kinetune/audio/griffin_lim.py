@@ -47,7 +47,7 @@ def linear_magnitude(power: Tensor, config: MelConfig, *, updates: int = _UPDATE
     Args:
         power: Mel power, not negative, (B, M, L).
         config: Figures of the spectrogram.
-        updates: Rounds after the first guess, which spreads each band over its bins.
+        updates: Rounds after the initial estimate, which spreads each band over its bins.
 
     Returns:
         (B, K, L), not negative.

@@ -21,7 +21,7 @@ from kinetune.audio.mel import FrameTiming, MelConfig, filterbank, hann_window
 from kinetune.errors import AudioError, ConfigError
 
 CHANNELS = ("mid", "side")
-# Amplitude of a sine of -100 dB: nothing is heard below.
+# Amplitude of a sine of -100 dB: inaudible below.
 _SMALLEST_POWER = 1e-10
 
 

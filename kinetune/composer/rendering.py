@@ -53,7 +53,7 @@ def render_mix(
     keep_stems: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Block, dict[str, Block]]:
-    """Return the sum of groups of voices before mastering, and each of them if asked for.
+    """Return the sum of groups of voices before mastering, and each of them if requested.
 
     Args:
         piece: The piece.

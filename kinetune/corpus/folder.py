@@ -206,7 +206,7 @@ def _read_item(line: str, context: str) -> CorpusItem:
 def is_held_out(name: str, every: int) -> bool:
     """Return whether an item is kept for validation: about one in ``every``, none for 0.
 
-    Told by a digest of its name, so that a corpus that grows keeps what is held out, and every
+    Decided by a digest of its name, so that a corpus that grows keeps what is held out, and every
     network that learns from it leaves the same items out.
     """
     return every > 0 and zlib.crc32(name.encode()) % every == 0

@@ -84,7 +84,7 @@ class Pair:
         return replace(grid, metre=self.metre)
 
 
-def make_pair(  # noqa: PLR0913 - what a pair is asked to be, by name
+def make_pair(  # noqa: PLR0913 - settings of a pair, by name
     seed: int,
     *,
     genre: str | None = None,

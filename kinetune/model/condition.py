@@ -160,7 +160,7 @@ class PaperCondition(ModelMixin, ConfigMixin):
     @register_to_config
     def __init__(self, motion_frames: int = 150, feature_count: int = 360) -> None:
         super().__init__()
-        # diffusers asks a model for its dtype and device, which an empty model can't answer.
+        # diffusers reads a model's dtype and device from its parameters; an empty model has none.
         self.anchor = nn.Parameter(torch.zeros(1), requires_grad=False)
 
     def gather(self, dance: DanceInput, start_s: float) -> ConditionBatch:

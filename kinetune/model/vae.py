@@ -155,7 +155,7 @@ def unscale_latents(vae: "MelVAE | AutoencoderKL", latents: Tensor) -> Tensor:
 def channel_gains(vae: "MelVAE | AutoencoderKL") -> Tensor:
     """Return how much a unit of each scaled latent channel weighs in the spectrogram, (C,).
 
-    Told of our VAE by its linear path; the paper's has one channel, and that weighs 1.
+    Measured on our VAE by its linear path; the paper's has one channel, and that weighs 1.
     """
     if not isinstance(vae, MelVAE):
         return torch.ones(vae.config.latent_channels)

@@ -173,7 +173,7 @@ def draw_events(axes: "Axes", clip: MotionClip, page: Page) -> None:
 
 
 def draw_activation(axes: "Axes", clip: MotionClip, page: Page) -> None:
-    """Draw how much the beat network believes in a beat at each moment."""
+    """Draw the beat network's probability of a beat at each moment."""
     activation = MetricalModel(observations(clip, collect_evidence(clip))).activation
     times_s = timebase.frame_times(len(activation), ANALYSIS_FPS)
     axes.fill_between(times_s, activation, color=_SPEED, alpha=0.35, lw=0)

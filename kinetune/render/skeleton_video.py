@@ -34,7 +34,7 @@ _FOLLOW_S, _TURN_S = 0.7, 3.0
 _TURN_SHARE = 0.25
 # A glow fades to a third in so long.
 _GLOW_S = 0.16
-# Dancers whose pelvises are nearer than this on average are in no room: their files each begin
+# Dancers whose pelvises are nearer than this on average share no space: their files each begin
 # at the origin. They are put side by side, so far apart.
 _TOO_NEAR_M, _APART_M = 0.3, 1.1
 # The lowest joint stands so high above the sole.

@@ -117,7 +117,7 @@ SettingsNow = Annotated[ServerSettings, Depends(_settings)]
 
 @_router.get("/healthz")
 def health(store: StoreNow) -> Health:
-    """Tell whether the server works."""
+    """Return whether the server works."""
     return Health(status="ok", version=kinetune.__version__, queued=store.queued("job"))
 
 

@@ -17,7 +17,7 @@ class ServerSettings:
         data: Folder of the database, the motions and the files.
         host: Address to listen on.
         port: Port, 1 to 65535; 0 takes a free one.
-        token: What clients send as ``Authorization: Bearer TOKEN``; empty asks for none, which
+        token: What clients send as ``Authorization: Bearer TOKEN``; empty requires none, which
             is only allowed on the loopback interface.
         hosts: Names beside ``host`` and localhost by which clients may call the server.
         models: Models that a job may name: bundled names or checkpoint folders.

@@ -59,7 +59,7 @@ class Work:
         started: When a worker took it.
         finished: When it ended.
         attempts: How often a worker took it.
-        cancel: When it was asked to stop.
+        cancel: When it was requested to stop.
         stage: What is being done.
         done: Steps of the stage that are done.
         total: Steps of the stage.

@@ -45,7 +45,7 @@ class LazyPipeline:
 
     @property
     def output_rate_hz(self) -> int:
-        """Samples per second of the sound where nobody asks for others."""
+        """Samples per second of the sound unless the request sets another rate."""
         return self.load().output_rate_hz
 
     def load(self) -> "DanceToMusicPipeline":

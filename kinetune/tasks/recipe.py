@@ -30,14 +30,14 @@ _log = logging.getLogger("kinetune")
 _PACKAGES = ("torch", "diffusers", "numpy", "scipy", "librosa", "soundfile")
 # Fields of requests that name input files.
 _PATHS = {"motions", "motion", "partners", "music"}
-# Fields of requests that a recipe does not decide: a stranger's would write other files.
+# Fields of requests that a recipe does not decide: an untrusted one would write other files.
 _NOT_RECORDED = {
     "film", "plot", "beat_maps", "packs", "variations", "existing", "recursive", "format",
 }  # fmt: skip
 _BLOCK_BYTES = 1 << 20
 # An hour of beats and a long score are a hundredth.
 _MAX_RECIPE_BYTES = 1 << 24
-# Beats that a recipe may hold, far beyond what is asked for and what is found.
+# Beats that a recipe may hold, far beyond what is requested or detected.
 _MIN_BPM, _MAX_BPM, _MAX_BEAT_S, _MAX_METRE = 5.0, 1000.0, 3 * 3600.0, 16
 
 

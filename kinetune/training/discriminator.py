@@ -1,4 +1,4 @@
-"""Discriminators that tell a vocoder's log magnitudes from real ones, trained beside it.
+"""Discriminators between a vocoder's log magnitudes and real ones, trained beside it.
 
 A small convolutional network for each band's spectrogram of middle and side; least squares (Mao et
 al. 2017) and feature matching (Larsen et al. 2016).

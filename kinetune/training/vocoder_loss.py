@@ -39,7 +39,7 @@ class BandTarget:
     side_weight: Tensor
 
 
-# Magnitudes are those of sines of full scale; below this nothing is heard.
+# Magnitudes are those of sines of full scale; below this is inaudible.
 FLOOR = 1e-5
 
 

@@ -1,7 +1,7 @@
 """Real dances whose beats are known: 125 of AIST++ by 18 dancers.
 
 The AIST++ Dance Motion Dataset (Li, Yang, Ross, Kanazawa 2021; CC BY 4.0), retargeted by MotionMind
-and packed by ``tools/make_labelled_dances.py``. The name of a dance tells its tempo. Basic dances
+and packed by ``tools/make_labelled_dances.py``. A dance's name contains its tempo. Basic dances
 start on the first beat of a bar and last sixteen beats; of advanced ones the phase is unknown.
 Metres, y up, 24 joints, 30 fps.
 """

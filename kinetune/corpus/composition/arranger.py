@@ -70,7 +70,7 @@ class Bar:
         return bool(energy < _FREEZE_SHARE * self.energy.max())
 
     def velocity(self, step: float) -> float:
-        """Velocity that the energy asks for at a step, 0.42 to 1."""
+        """Velocity for the energy at a step, 0.42 to 1."""
         return 0.42 + 0.58 * float(
             self.energy[min(int(step) // STEPS_A_BEAT, len(self.energy) - 1)]
         )

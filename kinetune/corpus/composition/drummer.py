@@ -114,7 +114,7 @@ def write_accents(writer: NoteWriter, bar: Bar, previous_energy: float) -> None:
 
 
 def _write_crash(writer: NoteWriter, bar: Bar, step: int, *, crash: bool) -> None:
-    """A crash if asked for, a kick, and the deep drop of styles that have one."""
+    """A crash if requested, a kick, and the deep drop of styles that have one."""
     if crash:
         writer.last_crash_bar = bar.index
         writer.write("crash", bar, step, 4, _UNPITCHED, 0.9 * bar.velocity(step))

@@ -248,7 +248,7 @@ class _Region:
     def _vocoded(self, target: Tensor, sound: Sound, seed: int) -> Sound:
         """Return the region by the vocoder, continuing from the music before the new part."""
         rate_hz = self.pipeline.output_rate_hz
-        # Ahead of the join by the cross-fade, where both are heard.
+        # Ahead of the join by the cross-fade, where both sound.
         first, last = (
             timebase.samples_in(t, sound.rate_hz)
             for t in (self.start_s, self.new_s[0] - 2.0 * _CROSSFADE_S)

@@ -3,7 +3,7 @@
 In the reference pose the trunk is aligned by the axes of hips and shoulders and by the line from
 hips to shoulders, and each limb bone is rotated, without twist, to the direction of the
 source's. Limbs so keep their directions exactly whatever the rest pose. Twist is that of the rest
-pose; where no rest pose can be trusted, the bend of knees and elbows gives it.
+pose; where no rest pose is reliable, the bend of knees and elbows gives it.
 Conventions: the file's world; quaternions (w, x, y, z). Axes: T frames, K source joints.
 """
 

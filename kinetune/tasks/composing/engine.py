@@ -41,7 +41,7 @@ class ComposerPipeline(LazyPipeline):
 
     @property
     def output_rate_hz(self) -> int:
-        """Samples per second of the sound where nobody asks for others."""
+        """Samples per second of the sound unless the request sets another rate."""
         return DEFAULT_RATE_HZ
 
 

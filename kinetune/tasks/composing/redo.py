@@ -146,7 +146,7 @@ def _genre(request: EditRequest, recipe: Recipe) -> GenreChoice:
 
 
 def _draw(request: EditRequest, made: ComposedMusic, span: tuple[float, float, float]) -> None:
-    """Draw the piece before and after, beside the sound, if asked for."""
+    """Draw the piece before and after, beside the sound, if requested."""
     if not request.plot:
         return
     from kinetune.model.sampling.editing import EditedMusic

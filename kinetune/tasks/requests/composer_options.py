@@ -1,4 +1,4 @@
-"""What the composer is told, from a key, chords or a file of them, and stretches to redo."""
+"""Options of the composer, from a key, chords or a file of them, and stretches to redo."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from kinetune.composer.options import ComposerOptions, Take
 def composer_options(
     key: str | None, chords: str | Path | None, takes: Sequence[Take] = ()
 ) -> ComposerOptions:
-    """Return what the composer is told.
+    """Return the options of the composer.
 
     Args:
         key: Such as ``A minor``.

@@ -31,7 +31,7 @@ def collect_failures(path: Path, failures: list[Failure]) -> Iterator[None]:
         yield
     except KinetuneError as error:
         failures.append(Failure(str(path), str(error)))
-    except Exception as error:  # noqa: BLE001 - files of strangers may raise anything
+    except Exception as error:  # noqa: BLE001 - untrusted files may raise anything
         _log.debug("%s failed", path, exc_info=True)
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         failures.append(Failure(str(path), f"{path}: can't be used ({reason})"))

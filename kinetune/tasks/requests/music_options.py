@@ -26,7 +26,7 @@ class MusicOptions:
         loop: Make a seamless loop of whole bars.
         score: Sections, accents and silences.
         engine: What makes the music: the diffusion model, or the composer.
-        composer: What only the composer is told: key, chords, stretches regenerated.
+        composer: Options of the composer alone: key, chords, stretches regenerated.
         loop_bars: Bars of a loop, from the beginning of the dance; None takes all of the dance.
 
     Raises:

@@ -25,7 +25,7 @@ from kinetune.training.data.recordings import (
 )
 from kinetune.training.vocoder_config import VocoderTraining
 
-# What the codec may be asked at once: the windows it was trained on.
+# The codec's windows at once: as long as those it was trained on.
 _CODEC_FRAMES = 512
 
 
@@ -61,7 +61,7 @@ def spectrograms_of(sound: Sound, codec: Codec, versions: int) -> NDArray[np.flo
     Args:
         sound: The piece.
         codec: The model's codec.
-        versions: How many times the codec is asked, each time with its windows begun elsewhere.
+        versions: How many passes through the codec, each with its windows begun elsewhere.
     """
     mel = codec.mel.encode(samples_at(sound, codec.mel.settings.rate_hz, codec.mel.channels))
     column, count = frames_per_column(codec.vae), mel.shape[-1]
