@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from kinetune import genres, timebase
 from kinetune.model.conditioning.harmony import HARMONY_CHANNELS, Harmony, harmony_channels
-from kinetune.model.layers import ResBlock, TimeConv, sinusoid
+from kinetune.model.networks.layers import ResBlock, TimeConv, sinusoid
 from kinetune.motion.features import genre_one_hot
 
 # Sine and cosine of the beat's and of the bar's phase, a pulse on the beat, relative tempo.

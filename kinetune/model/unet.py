@@ -13,7 +13,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kinetune.model.layers import ResBlock, TimeAttention, TimeConv, sinusoid
+from kinetune.model.networks.layers import ResBlock, TimeAttention, TimeConv, sinusoid
 
 
 @dataclass(frozen=True)

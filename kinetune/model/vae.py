@@ -13,7 +13,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from kinetune.errors import ConfigError
-from kinetune.model.layers import ResBlock, TimeConv
+from kinetune.model.networks.layers import ResBlock, TimeConv
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinetune.errors import ConfigError
-from kinetune.model.layers import attend, sinusoid
+from kinetune.model.networks.layers import attend, sinusoid
 from kinetune.model.unet import UNetOutput
 
 # The longest rotary period is a few windows; the shortest is two columns.

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from kinetune.model.layers import TimeConv, attend
+from kinetune.model.networks.layers import TimeConv, attend
 
 
 @pytest.mark.parametrize(
