@@ -48,7 +48,7 @@ def scores_of(sums: np.ndarray, harmonics: np.ndarray) -> np.ndarray:
 
 
 class Example:
-    """What one cut tells: score tables of beat, bar and salience (K, P), and the truth."""
+    """What one cut gives: score tables of beat, bar and salience (K, P), and the truth."""
 
     def __init__(self, danced, network) -> None:  # noqa: ANN001
         seen = observations(danced.clip, collect_evidence(danced.clip), network)
@@ -67,8 +67,8 @@ class Example:
         """Log weights of the states that are right, (K, P): a bell around the truth."""
         middle_s = 0.5 * danced.clip.duration_s
         true = (middle_s - danced.bar_start_s) * danced.bpm / 60.0
-        said = middle_s * TEMPI[:, None] / 60.0 + POSITIONS
-        away_s = np.abs((said - true + 2.0) % 4.0 - 2.0) * timebase.beat_period_s(danced.bpm)
+        positions = middle_s * TEMPI[:, None] / 60.0 + POSITIONS
+        away_s = np.abs((positions - true + 2.0) % 4.0 - 2.0) * timebase.beat_period_s(danced.bpm)
         octaves = np.log2(TEMPI / danced.bpm)[:, None]
         logs = -0.5 * (away_s / 0.03) ** 2 - 0.5 * (octaves / 0.017) ** 2
         return np.exp(logs - logsumexp(logs))
@@ -134,10 +134,10 @@ def fit_weights(cuts: list[Danced], networks: dict[str, BeatNetwork]) -> None:
     def loss(numbers: np.ndarray) -> float:
         return -float(np.mean([(e.truth * e.log_posterior(numbers)).sum() for e in examples]))
 
-    found = minimize(loss, START, method="Powell", options={"maxiter": 6, "xtol": 0.02})
-    beat, bar, salience, scores, centre, width = found.x
+    fit = minimize(loss, START, method="Powell", options={"maxiter": 6, "xtol": 0.02})
+    beat, bar, salience, scores, centre, width = fit.x
     phasors = np.where(BEAT, np.exp(beat), np.exp(bar)) * SHAPE
-    print(f"{len(examples)} cuts, loss {loss(START):.3f} -> {found.fun:.3f} nats")
+    print(f"{len(examples)} cuts, loss {loss(START):.3f} -> {fit.fun:.3f} nats")
     print(f"phasors=({', '.join(f'{value:.4f}' for value in phasors)}),")
     print(f"salience=({0.1 * salience:.4f}, {0.05 * salience:.4f}, 0.0),")
     print(f"tempo_scores={np.exp(scores):.3f},")

@@ -75,9 +75,9 @@ def rests_only(clip: MotionClip, *, mean_speed: bool) -> BeatGrid:
     beats, halves = np.zeros(len(TEMPI)), np.zeros(len(TEMPI))
     pooled = np.zeros(len(TEMPI), complex)
     for column in gaussian_filter1d(speed, 2.5, axis=0).T:
-        found, about = find_peaks(-column, prominence=0.02)
+        minima, about = find_peaks(-column, prominence=0.02)
         weights = np.sqrt(about["prominences"])
-        turns = np.exp(2j * np.pi * np.outer(TEMPI / 60.0, frames[found]))
+        turns = np.exp(2j * np.pi * np.outer(TEMPI / 60.0, frames[minima]))
         pooled += turns @ weights
         beats += np.abs(turns @ weights)
         halves += np.abs(turns**2 @ weights)
@@ -96,7 +96,7 @@ ESTIMATORS: dict[str, Callable[[MotionClip], BeatGrid]] = {
 }
 
 
-def made_up(count: int, duration_s: float) -> Iterator[Danced]:
+def synthetic_dances(count: int, duration_s: float) -> Iterator[Danced]:
     """Choreographed dances of all genres in turn."""
     rng = np.random.default_rng(FIRST_SEED)
     for k in range(count):
@@ -149,7 +149,7 @@ def fold_networks(folder: Path) -> dict[str, BeatNetwork]:
 
 
 KINDS: dict[str, Callable[[int, float], Iterator[Danced]]] = {
-    "phrases": made_up,
+    "phrases": synthetic_dances,
     "unseen": lambda count, duration_s: warped(count, duration_s, known=False),
     "known": lambda count, duration_s: warped(count, duration_s, known=True),
 }
@@ -190,13 +190,13 @@ def score(grid: BeatGrid, danced: Danced) -> tuple[float, float, float, float, f
 
 
 def mean_of(values: np.ndarray) -> np.ndarray:
-    """Mean of each column over the rows that tell it; NaN where none does."""
+    """Mean of each column over the rows that have it; NaN where none does."""
     valid = np.isfinite(values)
     total = np.where(valid, values, 0.0).sum(axis=0)
     return np.where(valid.any(axis=0), total / np.maximum(valid.sum(axis=0), 1), np.nan)
 
 
-def judge_labelled(options: argparse.Namespace) -> None:
+def evaluate_labelled(options: argparse.Namespace) -> None:
     """Print the tables of the labelled dances."""
     networks = fold_networks(options.folds) if options.folds else {}
     print(f"read by {'networks that never saw the dancer' if networks else 'the bundled network'}")
@@ -290,9 +290,9 @@ def print_calibration(
     print(
         f"\nexpected calibration error {error:.3f}; perfect probabilities would show {floor:.3f}\n"
     )
-    print("| probability said | right | cuts |\n|---|---|---|")
-    for said_, found, count in rows:
-        print(f"| {100 * said_:.0f} % | {100 * found:.0f} % | {count} |")
+    print("| probability given | right | cuts |\n|---|---|---|")
+    for predicted, measured, count in rows:
+        print(f"| {100 * predicted:.0f} % | {100 * measured:.0f} % | {count} |")
     if picture is not None:
         draw_reliability(picture, rows, error)
 
@@ -306,9 +306,11 @@ def draw_reliability(picture: Path, rows: list[tuple[float, float, int]], error:
 
     figure, axes = pyplot.subplots(figsize=(5, 5))
     axes.plot([0, 1], [0, 1], color="0.7", label="perfect")
-    said_, found, counts = zip(*rows, strict=True)
-    axes.plot(said_, found, color="tab:blue")
-    axes.scatter(said_, found, s=[4 * count for count in counts], color="tab:blue", alpha=0.6)
+    predicted, measured, counts = zip(*rows, strict=True)
+    axes.plot(predicted, measured, color="tab:blue")
+    axes.scatter(
+        predicted, measured, s=[4 * count for count in counts], color="tab:blue", alpha=0.6
+    )
     axes.set(
         xlabel="probability of the reading",
         ylabel="share of readings that are right",
@@ -323,11 +325,11 @@ def print_lags() -> None:
     """Print how long after its beat each kind of event comes, by genre: circular median, ms."""
     print("| genre | " + " | ".join(EVENT_KINDS) + " |")
     print("|---" * (len(EVENT_KINDS) + 1) + "|")
-    found: dict[str, list[list[tuple[float, float, float]]]] = {}
+    lags: dict[str, list[list[tuple[float, float, float]]]] = {}
     for dance in labelled_dances():
         if dance.downbeat_s is None:
             continue
-        kinds = found.setdefault(dance.genre, [[] for _ in EVENT_KINDS])
+        kinds = lags.setdefault(dance.genre, [[] for _ in EVENT_KINDS])
         for number, events in enumerate(events_of(dance.clip)):
             frames = np.flatnonzero(events)
             period_s = timebase.beat_period_s(dance.bpm)
@@ -336,10 +338,10 @@ def print_lags() -> None:
                 (phase, weight, period_s)
                 for phase, weight in zip(phases, events[frames], strict=True)
             ]
-    together = [list(chain(*each)) for each in zip(*found.values(), strict=True)]
-    found = {"all": together, **found}
-    for genre, kinds in found.items():
-        print(f"| {genre} | " + " | ".join(lag_said(np.array(kind)) for kind in kinds) + " |")
+    together = [list(chain(*each)) for each in zip(*lags.values(), strict=True)]
+    lags = {"all": together, **lags}
+    for genre, kinds in lags.items():
+        print(f"| {genre} | " + " | ".join(lag_text(np.array(kind)) for kind in kinds) + " |")
 
 
 EVENT_KINDS = (
@@ -366,7 +368,7 @@ def events_of(clip: MotionClip) -> list[np.ndarray]:
     ]
 
 
-def lag_said(events: np.ndarray) -> str:
+def lag_text(events: np.ndarray) -> str:
     """Mean lag behind the nearest beat in ms, and how strongly it holds (0 to 1)."""
     phase, weight, period_s = events.T
     phasor = (weight * np.exp(2j * np.pi * phase)).sum() / weight.sum()
@@ -389,33 +391,33 @@ def main() -> None:
     if options.lags:
         print_lags()
     elif options.of == "aist":
-        judge_labelled(options)
+        evaluate_labelled(options)
     else:
-        judge_estimators(options)
+        evaluate_estimators(options)
 
 
-def judge_estimators(options: argparse.Namespace) -> None:
+def evaluate_estimators(options: argparse.Namespace) -> None:
     """Print the table of all estimators."""
     print("| dance | estimator | windows | tempo | same octave | phase | bar | F at 70 ms |")
     print("|---|---|---|---|---|---|---|---|")
     for duration_s in options.seconds:
-        found = (
+        dances = (
             of_aist(options.aist, duration_s)
             if options.aist
             else KINDS[options.of](options.dances, duration_s)
         )
         rows: dict[str, list[tuple[float, ...]]] = {n: [] for n in ESTIMATORS}
-        for danced in found:
+        for danced in dances:
             for name, estimate in ESTIMATORS.items():
                 rows[name].append(score(estimate(danced.clip), danced))
         for name, values in rows.items():
             loose, exact, phase, bar, f = mean_of(np.array(values, float))
-            shares = " | ".join(said(value) for value in (loose, exact, phase, bar))
+            shares = " | ".join(percent(value) for value in (loose, exact, phase, bar))
             print(f"| {duration_s:g} s | {name} | {len(values)} | {shares} | {f:.2f} |", flush=True)
 
 
-def said(share: float) -> str:
-    """A share in per cent, or a dash where nothing tells it."""
+def percent(share: float) -> str:
+    """A share in per cent, or a dash where it is undefined."""
     return f"{100 * share:.0f} %" if np.isfinite(share) else "-"
 
 

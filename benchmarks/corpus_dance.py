@@ -47,7 +47,7 @@ LOW_M, WIDE_M = 0.025, 0.05
 class DanceMeasures:
     """One dance: beat found, slides of its contacts (m), share of joint angles out of range."""
 
-    beat_found: bool
+    tempo_right: bool
     slides_m: list[float]
     wide_slides_m: list[float]
     feet_low: float
@@ -97,27 +97,32 @@ def made(name: str, number: int, duration_s: float) -> Dance:
 def measure(dance: Dance) -> DanceMeasures:
     """Measure one dance."""
     ratio = beat_grid(dance.clip).bpm / dance.bpm
-    found = min(abs(ratio / octave - 1.0) for octave in (0.5, 1.0, 2.0)) < 0.04
+    tempo_right = min(abs(ratio / octave - 1.0) for octave in (0.5, 1.0, 2.0)) < 0.04
     speed = float(kinematics.joint_speeds(dance.clip).mean())
     wide = slides_m(dance.clip, low_m=WIDE_M, turns_too=True)
     return DanceMeasures(
-        found, slides_m(dance.clip), wide, feet_low(dance.clip), out_of_range(dance.clip), speed
+        tempo_right,
+        slides_m(dance.clip),
+        wide,
+        feet_low(dance.clip),
+        out_of_range(dance.clip),
+        speed,
     )
 
 
 def slides_m(clip: MotionClip, *, low_m: float = LOW_M, turns_too: bool = False) -> list[float]:
     """How far a toe slid in each contact, metres."""
-    places = kinematics.joint_positions(clip)
-    moving = kinematics.velocity(places, clip.fps)
+    positions = kinematics.joint_positions(clip)
+    moving = kinematics.velocity(positions, clip.fps)
     turning = np.abs(kinematics.angular_velocities(clip)[:, 0, 1]) > np.deg2rad(90.0)
     out = []
     for toe in (skeleton.joint_index(name) for name in TOES):
-        height = places[:, toe, 1] - np.percentile(places[:, toe, 1], 2.0)
+        height = positions[:, toe, 1] - np.percentile(positions[:, toe, 1], 2.0)
         stands = (height < low_m) & (np.abs(moving[:, toe, 1]) < 0.15) & (~turning | turns_too)
         edges = np.flatnonzero(np.diff(np.concatenate([[0], stands.astype(int), [0]])))
         for first, end in edges.reshape(-1, 2):
             if end - first >= 0.1 * clip.fps:
-                path = places[first:end, toe][:, [0, 2]]
+                path = positions[first:end, toe][:, [0, 2]]
                 out.append(float(np.linalg.norm(path[-1] - path[0])))
     return out
 

@@ -123,8 +123,8 @@ def measure(job: tuple[int, str, float]) -> Measured:
     played = time.perf_counter()
     samples = sound.mono.astype(np.float64)
     onset = librosa.onset.onset_strength(y=sound.mono, sr=RATE_HZ, hop_length=HOP)
-    tempo, found = librosa.beat.beat_track(onset_envelope=onset, sr=RATE_HZ, hop_length=HOP)
-    beats = librosa.frames_to_time(found, sr=RATE_HZ, hop_length=HOP)
+    tempo, frames = librosa.beat.beat_track(onset_envelope=onset, sr=RATE_HZ, hop_length=HOP)
+    beats = librosa.frames_to_time(frames, sr=RATE_HZ, hop_length=HOP)
     answer = answers(samples, onset, score, dance.energy)
     other_dance = choreograph(
         seed + 1, DanceRequest(genre=genre, bpm=dance.bpm, duration_s=seconds)
@@ -141,11 +141,11 @@ def measure(job: tuple[int, str, float]) -> Measured:
     )  # fmt: skip
 
 
-def beat_f(wanted: Array, found: Array) -> float:
+def beat_f(wanted: Array, estimated: Array) -> float:
     """F-measure of beats at 70 ms."""
     import mir_eval
 
-    return float(mir_eval.beat.f_measure(wanted, found, f_measure_threshold=0.07))
+    return float(mir_eval.beat.f_measure(wanted, estimated, f_measure_threshold=0.07))
 
 
 def answers(samples: Array, onset: Array, score: Score, energy: Array) -> list[float]:
@@ -217,8 +217,8 @@ def onset_rate(onset: Array) -> float:
     """Detected onsets a second."""
     import librosa
 
-    found = librosa.onset.onset_detect(onset_envelope=onset, sr=RATE_HZ, hop_length=HOP)
-    return len(found) / (len(onset) * HOP / RATE_HZ)
+    frames = librosa.onset.onset_detect(onset_envelope=onset, sr=RATE_HZ, hop_length=HOP)
+    return len(frames) / (len(onset) * HOP / RATE_HZ)
 
 
 def levels(samples: Array) -> tuple[float, float]:
@@ -442,8 +442,8 @@ def plot_sheet(path: Path, *, seed: int = 5, seconds: float = 12.0) -> None:
     from PIL import Image
 
     figure = plt.figure(figsize=(14, 15), layout="constrained")
-    for place, code in zip(figure.subfigures(5, 2).flat, genres.CODES, strict=True):
-        top, axis = place.subplots(2, 1, sharex=True, height_ratios=(1, 5))
+    for panel, code in zip(figure.subfigures(5, 2).flat, genres.CODES, strict=True):
+        top, axis = panel.subplots(2, 1, sharex=True, height_ratios=(1, 5))
         plot_genre(top, axis, code, seed, seconds)
     figure.savefig(path, dpi=65)
     plt.close(figure)

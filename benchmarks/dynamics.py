@@ -146,9 +146,10 @@ def main() -> None:
             "corpus": render(compose(annotated, 41_000 + number), timebase.SAMPLE_RATE_HZ),
         }
         for name, sound in pieces.items():
-            found = scores(clip, grid, sound)
-            print(f"| {genres.genre_name(code)} | {name} | {found['loudness']:.2f} "
-                  f"| {found['onsets']:.2f} | {found['quiet']:.1f} dB | {found['break']:.1f} dB |",
+            measured = scores(clip, grid, sound)
+            print(f"| {genres.genre_name(code)} | {name} | {measured['loudness']:.2f} "
+                  f"| {measured['onsets']:.2f} | {measured['quiet']:.1f} dB "
+                  f"| {measured['break']:.1f} dB |",
                   flush=True)  # fmt: skip
 
 

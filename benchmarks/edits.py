@@ -31,7 +31,7 @@ from kinetune.motion.clip import MotionClip
 from kinetune.motion.io.formats import read_motion
 
 DANCE = Path(__file__).parent.parent / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
-PLACES_S = ((2.3, 5.1, 7.9), (1.4, 4.1, 6.77))
+ACCENTS_S = ((2.3, 5.1, 7.9), (1.4, 4.1, 6.77))
 SPANS_S = ((2.0, 4.0), (3.1, 6.0), (4.0, 7.7))
 
 
@@ -58,10 +58,10 @@ def changes(pipeline: DanceToMusicPipeline, clip: MotionClip, grid: BeatGrid) ->
         sampling = pipeline.sampling_options(5)
         made = edit_music(pipeline, music, clip, change, genre=code, sampling=sampling, grid=grid)
         mel = mel_db(pipeline, made.sound)
-        alike = np.corrcoef(onset_envelope(made.sound), onsets)[0, 1]
+        correlation = np.corrcoef(onset_envelope(made.sound), onsets)[0, 1]
         print(
             f"| {code} | {change.amount:g}{', rhythm kept' if change.keep_rhythm else ''} "
-            f"| {alike:.2f} | {np.abs(mel - base).mean():.1f} dB "
+            f"| {correlation:.2f} | {np.abs(mel - base).mean():.1f} dB "
             f"| {np.abs(mel.mean(axis=1) - styles[code]).mean():.1f} dB |",
             flush=True,
         )
@@ -99,13 +99,15 @@ def accents(pipeline: DanceToMusicPipeline, clip: MotionClip, grid: BeatGrid) ->
     """Print how far accents stand out."""
     print("| strength | over the strongest near it, median | least |\n|---|---|---|")
     for strength in (0.0, 0.5, 1.0):
-        found = []
+        prominences = []
         for seed in (1, 2, 3):
-            for places in PLACES_S:
-                score = ControlScore(accents=tuple(Accent(t, strength) for t in places))
+            for times_s in ACCENTS_S:
+                score = ControlScore(accents=tuple(Accent(t, strength) for t in times_s))
                 sound = pipeline(clip, genre="BR", seed=seed, score=score, grid=grid).sound
-                found += [standing(sound, t) for t in places]
-        print(f"| {strength:g} | {np.median(found):.2f} | {min(found):.2f} |", flush=True)
+                prominences += [standing(sound, t) for t in times_s]
+        print(
+            f"| {strength:g} | {np.median(prominences):.2f} | {min(prominences):.2f} |", flush=True
+        )
 
 
 def energy(pipeline: DanceToMusicPipeline, clip: MotionClip, grid: BeatGrid) -> None:

@@ -76,17 +76,17 @@ def main() -> None:
                 [sys.executable, __file__, "--score", folder, "--workers", str(options.workers)],
                 capture_output=True, text=True, check=True,
             )  # fmt: skip
-        found = json.loads(done.stdout)
-        processor = found["processor_seconds"]
+        result = json.loads(done.stdout)
+        processor = result["processor_seconds"]
         each = processor / clips
         if previous is not None:
             # What starting up costs, a larger number doesn't pay again.
             each = (processor - previous[1]) / (clips - previous[0])
         previous = (clips, processor)
         thousand = (processor + (1000 - clips) * each) / options.workers
-        main_mb, worker_mb = found["memory_mb"]
+        main_mb, worker_mb = result["memory_mb"]
         print(
-            f"| {clips} | {found['seconds']:.1f} | {processor:.1f} | "
+            f"| {clips} | {result['seconds']:.1f} | {processor:.1f} | "
             f"{thousand:.0f} s | {main_mb:.0f} MB | {worker_mb:.0f} MB |",
             flush=True,
         )

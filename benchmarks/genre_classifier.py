@@ -101,15 +101,15 @@ def report(predicted: dict[str, np.ndarray], wanted: np.ndarray) -> None:
     names = [name for name in ("as made", "mel", "codec") if name in predicted]
     print("\n| genre | " + " | ".join(names) + " |")
     print("|---" * (1 + len(names)) + "|")
-    for place, code in enumerate(genres.CODES):
-        own = wanted == place
-        cells = [share(predicted[name][own].argmax(axis=1) == place) for name in names]
+    for index, code in enumerate(genres.CODES):
+        own = wanted == index
+        cells = [share(predicted[name][own].argmax(axis=1) == index) for name in names]
         print(f"| {genres.genre_name(code)} | " + " | ".join(cells) + " |")
     for name in names:
         print(f"\n| {name}: true \\ predicted | " + " | ".join(genres.CODES) + " |")
         print("|---" * 11 + "|")
-        for place, code in enumerate(genres.CODES):
-            counts = np.bincount(predicted[name][wanted == place].argmax(axis=1), minlength=10)
+        for index, code in enumerate(genres.CODES):
+            counts = np.bincount(predicted[name][wanted == index].argmax(axis=1), minlength=10)
             print(f"| {code} | " + " | ".join(str(c) for c in counts) + " |")
 
 

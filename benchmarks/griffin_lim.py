@@ -95,14 +95,16 @@ def both_ways(
     shape = {"n_fft": config.n_fft, "hop_length": config.hop_length, "length": length}
 
     def librosa_invert() -> Tensor:
-        found = librosa.feature.inverse.mel_to_audio(
+        samples = librosa.feature.inverse.mel_to_audio(
             power, sr=config.rate_hz, n_iter=iterations, **shape
         )
-        return torch.from_numpy(found)[None]
+        return torch.from_numpy(samples)[None]
 
     def librosa_phases() -> Tensor:
-        found = librosa.griffinlim(magnitude[0].numpy(), n_iter=iterations, random_state=0, **shape)
-        return torch.from_numpy(found)[None]
+        samples = librosa.griffinlim(
+            magnitude[0].numpy(), n_iter=iterations, random_state=0, **shape
+        )
+        return torch.from_numpy(samples)[None]
 
     return [
         Way(

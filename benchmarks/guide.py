@@ -2,7 +2,7 @@
 
     python benchmarks/guide.py [--out docs/guide] [--only bodies beats ...]
 
-Every part runs what the guide shows, prints what the command said, and leaves its picture in the
+Every part runs what the guide shows, prints the command's output, and leaves its picture in the
 folder. What no command draws is drawn here from the files the commands wrote: the same dance read
 from other bodies' files, the beat maps over the sound, a tempo that drifts, deliveries, a film.
 """
@@ -60,24 +60,24 @@ end_s = 4.93
 
 
 @dataclass(frozen=True)
-class Place:
+class Folders:
     """Where the commands run, and where the pictures go."""
 
     work: Path
     out: Path
 
     def run(self, *words: str, fails: bool = False) -> str:
-        """Run a command of kinetune, show and return what it said."""
+        """Run a command of kinetune, show and return its output."""
         print("$ kinetune", " ".join(words), flush=True)
         done = subprocess.run(
             [sys.executable, "-m", "kinetune.cli.main", *words],
             cwd=self.work, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        said = done.stdout + done.stderr
-        print(said, flush=True)
+        printed = done.stdout + done.stderr
+        print(printed, flush=True)
         if (done.returncode != 0) != fails:
             raise SystemExit(f"rc {done.returncode}")
-        return said
+        return printed
 
     def keep(self, name: str, as_name: str) -> None:
         """Take a picture that a command drew."""
@@ -96,83 +96,85 @@ class Place:
         return axes, lambda: figure.savefig(self.out / name, dpi=100)
 
 
-def score(place: Place) -> None:
+def score(folders: Folders) -> None:
     """Accents, a silence, another genre and energy."""
-    (place.work / "score.toml").write_text(SCORE, encoding="utf-8")
-    place.run(*PIECE, "-o", "score.wav", "--score", "score.toml", "--plot")
-    place.keep("score.png", "score.png")
+    (folders.work / "score.toml").write_text(SCORE, encoding="utf-8")
+    folders.run(*PIECE, "-o", "score.wav", "--score", "score.toml", "--plot")
+    folders.keep("score.png", "score.png")
 
 
-def takes(place: Place) -> None:
+def takes(folders: Folders) -> None:
     """Four takes, ranked."""
-    place.run(*PIECE, "-o", "takes.wav", "--variations", "4")
-    place.keep("takes-takes.png", "takes.png")
+    folders.run(*PIECE, "-o", "takes.wav", "--variations", "4")
+    folders.keep("takes-takes.png", "takes.png")
 
 
-def loop(place: Place) -> None:
+def loop(folders: Folders) -> None:
     """A loop."""
-    place.run(*PIECE, "-o", "loop.wav", "--loop", "--plot")
-    place.keep("loop.png", "loop.png")
+    folders.run(*PIECE, "-o", "loop.wav", "--loop", "--plot")
+    folders.keep("loop.png", "loop.png")
 
 
-def edits(place: Place) -> None:
+def edits(folders: Folders) -> None:
     """A stretch anew, a variation, another style, going on."""
-    place.music()
+    folders.music()
     how = ("--motion", "dance.pkl", "--first-beat", "0.1", "--plot")
-    place.run("edit", "dance.wav", *how, "--redo", "3:5", "-o", "redo.wav")
-    place.run("edit", "dance.wav", *how, "--strength", "0.3", "-o", "varied.wav")
-    place.run("edit", "dance.wav", *how, "--genre", "house", "-o", "house.wav")
-    sound = read_sound(place.work / "dance.wav")
+    folders.run("edit", "dance.wav", *how, "--redo", "3:5", "-o", "redo.wav")
+    folders.run("edit", "dance.wav", *how, "--strength", "0.3", "-o", "varied.wav")
+    folders.run("edit", "dance.wav", *how, "--genre", "house", "-o", "house.wav")
+    sound = read_sound(folders.work / "dance.wav")
     import soundfile
 
     first = sound.samples[: round(5.3 * sound.rate_hz)]
-    soundfile.write(place.work / "short.wav", first, sound.rate_hz)
-    place.run("edit", "short.wav", *how, "--continue", "4.3", "-o", "longer.wav")
+    soundfile.write(folders.work / "short.wav", first, sound.rate_hz)
+    folders.run("edit", "short.wav", *how, "--continue", "4.3", "-o", "longer.wav")
     for name in ("redo", "varied", "house", "longer"):
-        place.keep(f"{name}.png", f"{name}.png")
+        folders.keep(f"{name}.png", f"{name}.png")
 
 
-def bodies(place: Place) -> None:
+def bodies(folders: Folders) -> None:
     """The same dance as six kinds of file."""
     sys.path.insert(0, str(ROOT))
     from tests.motion.glb_writer import gltf_of
 
-    dance = resample(read_motion(place.work / "dance.pkl"), 60.0)
+    dance = resample(read_motion(folders.work / "dance.pkl"), 60.0)
     mixamo = [f"mixamorig:{name}" for name in MIXAMO]
-    write_motion(place.work / "dance.npz", dance)
-    write_motion(place.work / "dance.bvh", dance)
-    (place.work / "mixamo.glb").write_bytes(gltf_of(dance, names=mixamo).glb())
-    (place.work / "unreal.glb").write_bytes(gltf_of(dance, names=UNREAL, unit=100.0).glb())
+    write_motion(folders.work / "dance.npz", dance)
+    write_motion(folders.work / "dance.bvh", dance)
+    (folders.work / "mixamo.glb").write_bytes(gltf_of(dance, names=mixamo).glb())
+    (folders.work / "unreal.glb").write_bytes(gltf_of(dance, names=UNREAL, unit=100.0).glb())
     points = kinematics.joint_positions(resample(dance, 20.0)).astype(np.float32)
-    np.save(place.work / "points.npy", points[:, :22])
+    np.save(folders.work / "points.npy", points[:, :22])
     files = {
         "dance.pkl": "AIST++", "dance.npz": "AMASS", "dance.bvh": "BVH",
         "mixamo.glb": "glTF, Mixamo's joints", "unreal.glb": "glTF, Unreal's joints, centimetres",
         "points.npy": "joint positions, HumanML3D's 22",
     }  # fmt: skip
-    axes, write = place.draw(len(files), "bodies.png", 1.25)
+    axes, write = folders.draw(len(files), "bodies.png", 1.25)
     for row, (name, kind) in zip(axes, files.items(), strict=True):
-        place.run("inspect", name)
-        clip = read_motion(place.work / name)
+        folders.run("inspect", name)
+        clip = read_motion(folders.work / name)
         apart = apart_mm(dance, clip)
         strip(row, clip, f"{name}: {kind}; joints {apart:.1f} mm from the original (mean)")
     write()
-    robot(place, dance)
+    robot(folders, dance)
 
 
-def robot(place: Place, dance: MotionClip) -> None:
+def robot(folders: Folders, dance: MotionClip) -> None:
     """A rig with meaningless names: drafted, filled in, used."""
     from tests.motion.glb_writer import gltf_of
 
     names = [f"bone_{number:02d}" for number in range(24)]
-    (place.work / "robot.glb").write_bytes(gltf_of(dance, names=names).glb())
-    place.run("generate", "robot.glb", fails=True)
-    place.run("inspect", "robot.glb", "--make-mapping", "robot.toml")
-    print((place.work / "robot.toml").read_text(encoding="utf-8"))
-    lines = [f'{ours} = "{theirs}"' for ours, theirs in zip(skeleton.JOINT_NAMES, names,
+    (folders.work / "robot.glb").write_bytes(gltf_of(dance, names=names).glb())
+    folders.run("generate", "robot.glb", fails=True)
+    folders.run("inspect", "robot.glb", "--make-mapping", "robot.toml")
+    print((folders.work / "robot.toml").read_text(encoding="utf-8"))
+    lines = [f'{joint} = "{name}"' for joint, name in zip(skeleton.JOINT_NAMES, names,
                                                             strict=True)]  # fmt: skip
-    (place.work / "robot.toml").write_text("[joints]\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    place.run("generate", "robot.glb", "--mapping", "robot.toml", "--genre", "break")
+    (folders.work / "robot.toml").write_text(
+        "[joints]\n" + "\n".join(lines) + "\n", encoding="utf-8"
+    )
+    folders.run("generate", "robot.glb", "--mapping", "robot.toml", "--genre", "break")
 
 
 MIXAMO = (
@@ -190,9 +192,9 @@ UNREAL = (
 
 def apart_mm(one: MotionClip, other: MotionClip) -> float:
     """Return how far the joints of two clips are apart, seen from the pelvis, mean, mm."""
-    places = [kinematics.joint_positions(resample(clip, 20.0))[:, :22] for clip in (one, other)]
-    count = min(map(len, places))
-    first, second = (p[:count] - p[:count, :1] for p in places)
+    positions = [kinematics.joint_positions(resample(clip, 20.0))[:, :22] for clip in (one, other)]
+    count = min(map(len, positions))
+    first, second = (p[:count] - p[:count, :1] for p in positions)
     return 1000.0 * float(np.linalg.norm(first - second, axis=-1).mean())
 
 
@@ -210,21 +212,21 @@ def strip(axes: Any, clip: MotionClip, title: str) -> None:  # noqa: ANN401
     axes.set_yticks([])
 
 
-def beats(place: Place) -> None:
+def beats(folders: Folders) -> None:
     """The four beat maps of one piece, drawn over its sound."""
     kinds = [word for kind in ("json", "csv", "labels", "midi") for word in ("--beat-map", kind)]
-    place.run(*PIECE, "-o", "map.wav", *kinds)
+    folders.run(*PIECE, "-o", "map.wav", *kinds)
     for name in ("map.beats.csv", "map.beats.txt"):
-        print(name, (place.work / name).read_text(encoding="utf-8").splitlines()[:4])
-    sound = read_sound(place.work / "map.wav")
-    (axes,), write = place.draw(1, "beats.png", 2.6)
+        print(name, (folders.work / name).read_text(encoding="utf-8").splitlines()[:4])
+    sound = read_sound(folders.work / "map.wav")
+    (axes,), write = folders.draw(1, "beats.png", 2.6)
     times = np.arange(len(sound.samples)) / sound.rate_hz
     axes.plot(times[::8], sound.mono[::8], color=BODY, linewidth=0.4)
-    found = {name: read_beats(place.work / name) for name in
+    beats_by_file = {name: read_beats(folders.work / name) for name in
              ("map.beats.json", "map.beats.csv", "map.beats.txt", "map.mid")}  # fmt: skip
-    for height, (name, at) in zip((0.95, 0.8, 0.65, 0.5), found.items(), strict=True):
+    for height, (name, at) in zip((0.95, 0.8, 0.65, 0.5), beats_by_file.items(), strict=True):
         axes.plot(at, np.full(len(at), height), "v", markersize=6, label=name)
-        apart_ms = 1000.0 * np.abs(at - found["map.beats.json"]).max()
+        apart_ms = 1000.0 * np.abs(at - beats_by_file["map.beats.json"]).max()
         print(f"{name}: {len(at)} beats, at most {apart_ms:.2f} ms from the JSON's")
     axes.set_ylim(-1.05, 1.05)
     axes.set_xlim(0.0, sound.duration_s)
@@ -248,14 +250,14 @@ def repeated(clip: MotionClip, times: int) -> MotionClip:
     return replace(clip, rotations=rotations.make_continuous(turns), root_m=root_m)
 
 
-def drift(place: Place) -> None:
+def drift(folders: Folders) -> None:
     """A dance that quickens: the beat map follows it."""
-    dance = repeated(read_motion(place.work / "dance.pkl"), 5)
+    dance = repeated(read_motion(folders.work / "dance.pkl"), 5)
     moved, true_s = drifting(Danced(dance, 100.0, 0.1), "quickens", DRIFT)
-    write_motion(place.work / "drift.bvh", moved)
-    place.run("generate", "drift.bvh", "--genre", "break", "--beat-map", "json")
-    at = read_beats(place.work / "drift.beats.json")
-    (axes,), write = place.draw(1, "drift.png", 2.4)
+    write_motion(folders.work / "drift.bvh", moved)
+    folders.run("generate", "drift.bvh", "--genre", "break", "--beat-map", "json")
+    at = read_beats(folders.work / "drift.beats.json")
+    (axes,), write = folders.draw(1, "drift.png", 2.4)
     axes.plot(true_s[1:], 60.0 / np.diff(true_s), color=GRID, linewidth=3.0, label="the dance")
     axes.plot(at[1:], 60.0 / np.diff(at), "o-", color=BEAT, markersize=3, linewidth=0.8,
               label="the beat map")  # fmt: skip
@@ -268,23 +270,23 @@ def drift(place: Place) -> None:
     write()
 
 
-def sound(place: Place) -> None:
+def sound(folders: Folders) -> None:
     """One piece as delivered in four ways."""
     kinds = {
         "as.wav": (), "as.flac": ("--rate", "48000", "--stereo", "--loudness", "-23"),
         "as.ogg": ("--rate", "44100", "--stereo", "--loudness", "-16"),
         "as.mp3": ("--rate", "44100", "--loudness", "-9"),
     }  # fmt: skip
-    axes, write = place.draw(len(kinds), "sound.png", 1.1)
+    axes, write = folders.draw(len(kinds), "sound.png", 1.1)
     print("| file | rate | channels | loudness | true peak | size |")
     print("|---|---|---|---|---|---|")
     rows = []
     for row, (name, how) in zip(axes, kinds.items(), strict=True):
-        place.run(*PIECE, "-o", name, *how)
-        sound = read_sound(place.work / name)
+        folders.run(*PIECE, "-o", name, *how)
+        sound = read_sound(folders.work / name)
         channels = 1 if sound.samples.ndim == 1 else sound.samples.shape[1]
         lufs, peak = integrated_lufs(sound), true_peak_dbtp(sound)
-        size = (place.work / name).stat().st_size / 1000
+        size = (folders.work / name).stat().st_size / 1000
         rows.append(f"| `{name} {' '.join(how)}` | {sound.rate_hz} | {channels} | {lufs:.1f} LUFS "
                     f"| {peak:.1f} dBTP | {size:.0f} kB |")  # fmt: skip
         row.plot(np.arange(len(sound.samples))[::16] / sound.rate_hz, sound.mono[::16],
@@ -296,27 +298,29 @@ def sound(place: Place) -> None:
     write()
 
 
-def film(place: Place) -> None:
+def film(folders: Folders) -> None:
     """The dancer on film, and the music on another's film."""
-    place.run(*PIECE, "--video", "dance.mp4")
-    picture(place.work / "dance.mp4", 4.87).save(place.out / "film.png")
+    folders.run(*PIECE, "--video", "dance.mp4")
+    picture(folders.work / "dance.mp4", 4.87).save(folders.out / "film.png")
     # Somebody's own film: here the dancer's, silent, four seconds longer at its head.
-    own_film(place.work / "dance.mp4", place.work / "my_film.mp4", 4.0)
-    place.run(*PIECE, "--video", "out.mp4", "--onto", "my_film.mp4", "--offset", "4")
-    mine, out = packets(place.work / "my_film.mp4"), packets(place.work / "out.mp4")
+    own_film(folders.work / "dance.mp4", folders.work / "my_film.mp4", 4.0)
+    folders.run(*PIECE, "--video", "out.mp4", "--onto", "my_film.mp4", "--offset", "4")
+    mine, out = packets(folders.work / "my_film.mp4"), packets(folders.work / "out.mp4")
     print(f"{len(mine)} coded pictures, untouched: {mine == out}")
-    sound = sound_of(place.work / "out.mp4")
+    sound = sound_of(folders.work / "out.mp4")
     figure = Figure(figsize=(13, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     (top, below) = figure.subplots(2, 1, height_ratios=(2, 1))
-    shown = [picture(place.work / "out.mp4", at).resize((320, 180)) for at in (1.0, 4.1, 7.0, 11.0)]
+    shown = [
+        picture(folders.work / "out.mp4", at).resize((320, 180)) for at in (1.0, 4.1, 7.0, 11.0)
+    ]
     top.imshow(np.concatenate([np.asarray(one) for one in shown], axis=1))
     top.set_axis_off()
     below.plot(np.arange(len(sound))[::16] / 44100, sound[::16], color=BODY, linewidth=0.4)
     below.axvline(4.0, color=BEAT, linewidth=1.5)
     below.set_xlim(0.0, len(sound) / 44100)
     below.set_xlabel("seconds; the line: the requested start of the music")
-    figure.savefig(place.out / "onto.png", dpi=100)
+    figure.savefig(folders.out / "onto.png", dpi=100)
 
 
 def own_film(source: Path, target: Path, head_s: float) -> None:
@@ -351,16 +355,16 @@ def sound_of(path: Path) -> np.ndarray:
         return np.concatenate([frame.to_ndarray()[0] for frame in given.decode(audio=0)])
 
 
-def refused(place: Place) -> None:
+def refused(folders: Folders) -> None:
     """What can't be done, in one line each."""
-    place.music()
-    (place.work / "late.toml").write_text("[[accents]]\nat_s = 99.0\n", encoding="utf-8")
+    folders.music()
+    (folders.work / "late.toml").write_text("[[accents]]\nat_s = 99.0\n", encoding="utf-8")
     overlap = "[[sections]]\nstart_s = 0\nend_s = 5\n[[sections]]\nstart_s = 4\nend_s = 8\n"
-    (place.work / "overlap.toml").write_text(overlap, encoding="utf-8")
-    (place.work / "backwards.txt").write_text("0.5\n1.1\n0.9\n", encoding="utf-8")
-    (place.work / "empty.gltf").write_text('{"asset": {"version": "2.0"}}', encoding="utf-8")
-    (place.work / "legless.toml").write_text('[joints]\npelvis = "Hips"\n', encoding="utf-8")
-    write_motion(place.work / "dance.bvh", read_motion(place.work / "dance.pkl"))
+    (folders.work / "overlap.toml").write_text(overlap, encoding="utf-8")
+    (folders.work / "backwards.txt").write_text("0.5\n1.1\n0.9\n", encoding="utf-8")
+    (folders.work / "empty.gltf").write_text('{"asset": {"version": "2.0"}}', encoding="utf-8")
+    (folders.work / "legless.toml").write_text('[joints]\npelvis = "Hips"\n', encoding="utf-8")
+    write_motion(folders.work / "dance.bvh", read_motion(folders.work / "dance.pkl"))
     for words in (
         ("generate", "dance.pkl", "--score", "late.toml"),
         ("generate", "dance.pkl", "--score", "overlap.toml"),
@@ -370,10 +374,10 @@ def refused(place: Place) -> None:
         ("generate", "dance.pkl", "--video", "out.mp4", "--onto", "dance.wav"),
         ("edit", "dance.wav", "--motion", "dance.pkl", "--redo", "30:40"),
     ):
-        place.run(*words, fails=True)
+        folders.run(*words, fails=True)
 
 
-PARTS: dict[str, Callable[[Place], None]] = {
+PARTS: dict[str, Callable[[Folders], None]] = {
     "score": score, "takes": takes, "loop": loop, "edits": edits, "bodies": bodies,
     "beats": beats, "drift": drift, "sound": sound, "film": film, "refused": refused,
 }  # fmt: skip
@@ -387,10 +391,10 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        place = Place(Path(folder), options.out.resolve())
-        shutil.copy(DANCE, place.work / "dance.pkl")
+        folders = Folders(Path(folder), options.out.resolve())
+        shutil.copy(DANCE, folders.work / "dance.pkl")
         for name in options.only:
-            PARTS[name](place)
+            PARTS[name](folders)
     for path in options.out.glob("*.png"):
         # A page of pictures should stay light.
         with Image.open(path) as large:

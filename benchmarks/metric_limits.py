@@ -91,11 +91,11 @@ def _bins(times_s: np.ndarray) -> np.ndarray:
 
 def against(reference: AudioAnalysis, sound: AudioAnalysis) -> dict[str, float]:
     """The scores of a sound against a reference."""
-    found = onsets.evaluate(
+    scores = onsets.evaluate(
         reference.onsets_published_s, sound.onsets_published_s,
         reference.onsets_loris_s, sound.onsets_loris_s, duration_s=DURATION_S,
     )  # fmt: skip
-    return found | {"beat_f": beats.f_measure(reference.beats_s, sound.beats_s)}
+    return scores | {"beat_f": beats.f_measure(reference.beats_s, sound.beats_s)}
 
 
 def draw_curves(rows: np.ndarray, names: tuple[str, ...], pieces: int, path: Path) -> None:
@@ -173,8 +173,8 @@ def draw_chance(
     rng = np.random.default_rng(0)
     ticks, labels = [], []
     for group, (name, cases) in enumerate(scored.items()):
-        for place, (case, values) in enumerate(cases.items()):
-            y = -(4 * group + place)
+        for row, (case, values) in enumerate(cases.items()):
+            y = -(4 * group + row)
             clean = np.array(values)[np.isfinite(values)]
             left.scatter(clean, y + rng.uniform(-0.25, 0.25, len(clean)), s=6, color=f"C{group}")
             left.vlines(clean.mean(), y - 0.4, y + 0.4, color="black", lw=2)

@@ -98,7 +98,7 @@ def through_codec(pipeline: DanceToMusicPipeline, sound: Sound) -> tuple[Sound, 
 def following(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print how well the music keeps to the dance, beside the corpus's own."""
     rows: dict[str, list[tuple[float, float, float]]] = {}
-    found, codec_db = [], []
+    right, codec_db = [], []
     for number, pair in enumerate(pairs):
         seed = zlib.crc32(pair.id.encode())
         locked = pipeline(pair.clip, genre=pair.genre, seed=seed, grid=pair.grid).sound
@@ -106,7 +106,7 @@ def following(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
         coded, error_db = through_codec(pipeline, pair.sound)
         codec_db.append(error_db)
         ratio = beat_grid(pair.clip).bpm / pair.bpm
-        found.append(float(min(abs(ratio / f - 1) for f in (0.5, 1, 2)) < 0.04))
+        right.append(float(min(abs(ratio / f - 1) for f in (0.5, 1, 2)) < 0.04))
         other = pairs[(number + 1) % len(pairs)].sound
         for name, sound in (
             ("model, beat grid given", locked),
@@ -122,20 +122,20 @@ def following(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     for name, values in rows.items():
         cells = [interval([v[k] for v in values]) for k in range(len(COLUMNS))]
         print(f"| {name} | {' | '.join(cells)} |")
-    print(f"\nTempo found in the body within 4 % (octaves allowed): {np.mean(found):.0%}.")
+    print(f"\nTempo found in the body within 4 % (octaves allowed): {np.mean(right):.0%}.")
     print(f"Codec: mean mel error {np.mean(codec_db):.2f} dB.\n")
 
 
 def unseen(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print the same for dances bent from clips that the beat network has never seen."""
-    unseen, found = unseen_clips(), []
+    unseen, paired = unseen_clips(), []
     for pair in pairs:
         dance = warp_to_beats(
             pair.seed, unseen, DanceRequest(genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S)
         )
         sound = render(compose(dance, pair.seed), pipeline.mel.settings.rate_hz, channels=1)
-        found.append(replace(pair, dance=dance, sound=sound, source="unseen"))
-    following(pipeline, found)
+        paired.append(replace(pair, dance=dance, sound=sound, source="unseen"))
+    following(pipeline, paired)
 
 
 def locked(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
@@ -155,8 +155,8 @@ def locked(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
             sound = pipeline(dance.clip, genre=code, seed=k, grid=grid).sound
             values.append(kept(sound, timebase.beat_times(bpm, 0.25, 24.0)))
         every += values
-        print(f"| {genres.genre_name(code)} | 70 to 150 | {said(values)} |", flush=True)
-    print(f"| all | 70 to 150 | {said(every)} |\n")
+        print(f"| {genres.genre_name(code)} | 70 to 150 | {summary(values)} |", flush=True)
+    print(f"| all | 70 to 150 | {summary(every)} |\n")
 
 
 def kept(sound: Sound, grid_s: np.ndarray) -> tuple[float, float, float]:
@@ -181,7 +181,7 @@ def detected_period_s(detected_s: np.ndarray) -> float:
     return float(np.polyfit(count, detected_s, 1)[0])
 
 
-def said(values: list[tuple[float, float, float]]) -> str:
+def summary(values: list[tuple[float, float, float]]) -> str:
     """Three cells of the table of :func:`locked`."""
     f, tempo = (interval([v[k] for v in values]) for k in (0, 2))
     late_ms = 1000.0 * float(np.median([v[1] for v in values]))
@@ -190,7 +190,7 @@ def said(values: list[tuple[float, float, float]]) -> str:
 
 def variety(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print how far apart music of different seeds is."""
-    ours, theirs = [], []
+    generated, composed = [], []
     for pair in pairs[:10]:
         mels = [pipeline(pair.clip, genre=pair.genre, seed=k, grid=pair.grid).mel for k in range(3)]
         others = [
@@ -201,11 +201,11 @@ def variety(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
             pipeline.mel.encode(torch.from_numpy(other.sound.mono)[None])[0].numpy()
             for other in others
         ]
-        for mine, out in ((mels, ours), (corpus, theirs)):
+        for mine, out in ((mels, generated), (corpus, composed)):
             out += [apart_db(pipeline, mine[a], mine[b]) for a, b in ((0, 1), (0, 2), (1, 2))]
     print("| mean distance of mel spectrograms, dB | |\n|---|---|")
-    print(f"| model, other seeds for one dance | {interval(ours)} |")
-    print(f"| corpus, other pieces of one genre and tempo | {interval(theirs)} |\n")
+    print(f"| model, other seeds for one dance | {interval(generated)} |")
+    print(f"| corpus, other pieces of one genre and tempo | {interval(composed)} |\n")
 
 
 def apart_db(pipeline: DanceToMusicPipeline, one: np.ndarray, two: np.ndarray) -> float:

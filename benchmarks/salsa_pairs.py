@@ -1,4 +1,4 @@
-"""Whether lead and follower of a salsa couple are read alike.
+"""Whether lead and follower of a salsa couple are read the same.
 
     python benchmarks/salsa_pairs.py SALSA
 
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    print("| take | lead | follower | together | probability | tempo alike | beats alike | steps |")
+    print("| take | lead | follower | together | probability | same tempo | same beats | steps |")
     print("|---|---|---|---|---|---|---|---|")
     rows = []
     for lead in sorted(folder.glob("60_*.bvh")):
@@ -42,8 +42,8 @@ def main() -> None:
             f"| {both.confidence:.0%} | {yes(tempo)} | {yes(phase)} | {yes(rows[-1][-1])} |",
             flush=True,
         )
-    alike, beats, *steps = np.mean(rows, axis=0)
-    print(f"\nof {len(rows)} couples: tempo alike {alike:.0%}, beats alike {beats:.0%}")
+    tempi, beats, *steps = np.mean(rows, axis=0)
+    print(f"\nof {len(rows)} couples: same tempo {tempi:.0%}, same beats {beats:.0%}")
     words = [f"{share:.0%}" for share in steps]
     print(f"tempo of the steps: lead {words[0]}, follower {words[1]}, together {words[2]}")
 

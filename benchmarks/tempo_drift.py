@@ -47,10 +47,10 @@ def drifting(danced: Danced, kind: str, drift: float) -> tuple[MotionClip, np.nd
     return moved, np.interp(own, source_s, times_s)
 
 
-def f_measure(true_s: np.ndarray, found_s: np.ndarray) -> float:
+def f_measure(true_s: np.ndarray, estimated_s: np.ndarray) -> float:
     """Return the F-measure at 70 ms, the first five seconds left out as is usual."""
     trim = mir_eval.beat.trim_beats
-    return mir_eval.beat.f_measure(trim(true_s), trim(found_s))
+    return mir_eval.beat.f_measure(trim(true_s), trim(estimated_s))
 
 
 def main() -> None:
@@ -68,11 +68,11 @@ def main() -> None:
             rows = []
             for danced in KINDS[options.of](options.dances, seconds):
                 clip, true_s = drifting(danced, kind, drift)
-                found = beat_grid(clip)
-                best = found.readings[0]
+                grid = beat_grid(clip)
+                best = grid.readings[0]
                 steady = fixed_grid(best.bpm, best.first_beat_s, clip.duration_s)
-                scores = [f_measure(true_s, beats_s) for beats_s in (found.beats_s, steady.beats_s)]
-                rows.append([*scores, not found.steady])
+                scores = [f_measure(true_s, beats_s) for beats_s in (grid.beats_s, steady.beats_s)]
+                rows.append([*scores, not grid.steady])
             one, two, chosen = np.mean(rows, axis=0)
             name = kind if kind == "steady" else f"{kind}, {abs(drift):.0%}"
             print(f"| {seconds:g} s | {name} | {one:.2f} | {two:.2f} | {chosen:.0%} |", flush=True)

@@ -74,10 +74,10 @@ def print_speeds(options: argparse.Namespace) -> None:
             seconds[name].append(float(done.stdout.split()[-1]))
     print("| format | CPU s a step, median | fastest to slowest | windows a CPU s | to float32 |")
     print("|---|---|---|---|---|")
-    middle = {name: statistics.median(found) for name, found in seconds.items()}
-    for name, found in seconds.items():
+    middle = {name: statistics.median(measured) for name, measured in seconds.items()}
+    for name, measured in seconds.items():
         print(
-            f"| {name} | {middle[name]:.3f} | {min(found):.3f} to {max(found):.3f} | "
+            f"| {name} | {middle[name]:.3f} | {min(measured):.3f} to {max(measured):.3f} | "
             f"{options.batch / middle[name]:.1f} | {middle['float32'] / middle[name]:.2f} |"
         )
 

@@ -59,11 +59,11 @@ def rises(envelope: np.ndarray) -> np.ndarray:
 def attacks_of(samples: np.ndarray) -> np.ndarray:
     """Return where a piece's attacks are, in steps of its envelope."""
     rate = RATE_HZ / ENVELOPE_HOP
-    found, _ = signal.find_peaks(
+    peaks, _ = signal.find_peaks(
         rises(log_envelope(samples)), height=ATTACK_DB, distance=round(APART_S * rate)
     )
     margin = round(0.1 * rate)
-    return found[(found > margin) & (found < len(samples) // ENVELOPE_HOP - margin)]
+    return peaks[(peaks > margin) & (peaks < len(samples) // ENVELOPE_HOP - margin)]
 
 
 def attack_figures(samples: np.ndarray, attacks: np.ndarray) -> tuple[float, float]:

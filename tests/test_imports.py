@@ -42,42 +42,42 @@ LAYERS = {
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "weights" not in path.parts)
 
 
-def room_of(path: Path) -> str:
+def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imported_rooms(path: Path) -> set[str]:
-    rooms = set()
+def imported_parts(path: Path) -> set[str]:
+    parts = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            parts = node.module.split(".")
-            if parts == ["kinetune"]:
-                rooms |= {alias.name for alias in node.names}
-            elif parts[0] == "kinetune":
-                rooms.add(parts[1])
+            names = node.module.split(".")
+            if names == ["kinetune"]:
+                parts |= {alias.name for alias in node.names}
+            elif names[0] == "kinetune":
+                parts.add(names[1])
         elif isinstance(node, ast.Import):
-            rooms |= {
+            parts |= {
                 alias.name.split(".")[1]
                 for alias in node.names
                 if alias.name.startswith("kinetune.")
             }
-    return rooms - {"__version__"}
+    return parts - {"__version__"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_imports_only_its_own_layer_and_layers_below(path):
-    room = room_of(path)
-    for other in imported_rooms(path):
-        inside = other == room or {other, room} <= GROUND
-        assert inside or LAYERS[other] < LAYERS[room], f"{room} imports {other}"
+    part = part_of(path)
+    for other in imported_parts(path):
+        inside = other == part or {other, part} <= GROUND
+        assert inside or LAYERS[other] < LAYERS[part], f"{part} imports {other}"
 
 
 def test_the_base_modules_have_no_import_cycles():
-    above = {room: imported_rooms(PACKAGE / f"{room}.py") & GROUND for room in GROUND}
+    above = {part: imported_parts(PACKAGE / f"{part}.py") & GROUND for part in GROUND}
     while above:
-        free = {room for room, needs in above.items() if not needs & set(above)}
+        free = {part for part, needs in above.items() if not needs & set(above)}
         assert free, f"these import each other: {sorted(above)}"
-        above = {room: needs for room, needs in above.items() if room not in free}
+        above = {part: needs for part, needs in above.items() if part not in free}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_base_modules_have_no_import_cycles():
 )
 def test_light_imports_do_not_load_torch(statement):
     heavy = "{'torch', 'diffusers', 'librosa', 'matplotlib'} & set(sys.modules)"
-    code = f"import sys; {statement}; found = {heavy}; assert not found, found"
+    code = f"import sys; {statement}; loaded = {heavy}; assert not loaded, loaded"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -45,7 +45,7 @@ _RESULT = "RESULT "
 _KINDS = ("read", "refused", "finding")
 _LONGEST_ERROR = 2000
 # How the door of the motion readers words what no reader foresaw: refused, but worth a better line.
-_UNFORESEEN = re.compile(r"it is damaged \((\w+: .{0,60})")
+_UNEXPECTED = re.compile(r"it is damaged \((\w+: .{0,60})")
 
 
 def try_input(
@@ -68,8 +68,8 @@ def try_input(
         line = str(error)
         if not line.isprintable() or len(line) > _LONGEST_ERROR:
             return "finding", f"an error text that isn't one line: {line[:200]!r}"
-        unforeseen = _UNFORESEEN.search(line)
-        return "refused", unforeseen[1] if unforeseen else ""
+        unexpected = _UNEXPECTED.search(line)
+        return "refused", unexpected[1] if unexpected else ""
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for.
         return "finding", f"{type(error).__name__}: {str(error)[:200]}"
     return ("finding", f"accepted with {wrong}") if wrong else ("read", "")
@@ -107,7 +107,7 @@ def run_batch(name: str, seed: int, first: int, count: int, folder: Path) -> Non
             kind, wrong = "finding", f"{peak_mb:.0f} MB of memory"
         counts[kind] += 1
         if kind == "refused" and wrong:
-            print(_RESULT + json.dumps({"index": index, "unforeseen": wrong}), flush=True)
+            print(_RESULT + json.dumps({"index": index, "unexpected": wrong}), flush=True)
         if kind == "finding":
             print(_RESULT + json.dumps({"index": index, "wrong": wrong}), flush=True)
     print(_RESULT + json.dumps(counts), flush=True)
@@ -122,7 +122,7 @@ def fuzz(
 ) -> int:
     """Run batches of every target in turn until time is up; return how many findings there are."""
     totals = {name: dict.fromkeys(_KINDS, 0) for name in names}
-    unforeseen: dict[str, str] = {}
+    unexpected: dict[str, str] = {}
     end, batch = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         name, number = names[batch % len(names)], batch // len(names)
@@ -130,15 +130,15 @@ def fuzz(
         left_s = min(_BATCH_LIMIT_S, end - time.monotonic() + 30)
         count = min(size, batch_size) if seconds > 30 else min(size, 40)
         for line in _batch_results(name, seed, number * size, count, left_s):
-            if "unforeseen" in line:
-                unforeseen.setdefault(str(line["unforeseen"]), f"{name} {seed}:{line['index']}")
+            if "unexpected" in line:
+                unexpected.setdefault(str(line["unexpected"]), f"{name} {seed}:{line['index']}")
             elif "wrong" in line:
                 print(f"{name} {seed}:{line['index']}: {line['wrong']}", flush=True)
                 _keep(keep, name, seed, line["index"])
             else:
                 totals[name] = {kind: totals[name][kind] + line[kind] for kind in _KINDS}
         batch += 1
-    for reason, example in unforeseen.items():
+    for reason, example in unexpected.items():
         print(f"refused without a line of its own: {reason} ({example})")
     return _print_totals(totals)
 

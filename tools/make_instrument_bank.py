@@ -51,7 +51,7 @@ class Pitched:
     step: int = 6
     hold_s: float = 1.6
     velocities: tuple[int, ...] = (105,)
-    held: bool = False
+    sustained: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ PITCHED = (
     Pitched("music_box", 10, 60, 96, 9, hold_s=1.0),
     Pitched("vibraphone", 11, 53, 89, hold_s=1.4),
     Pitched("marimba", 12, 45, 87, 7, hold_s=0.5),
-    Pitched("drawbar_organ", 16, 36, 84, 8, hold_s=1.5, held=True),
-    Pitched("rock_organ", 18, 36, 84, 8, hold_s=1.8, held=True),
+    Pitched("drawbar_organ", 16, 36, 84, 8, hold_s=1.5, sustained=True),
+    Pitched("rock_organ", 18, 36, 84, 8, hold_s=1.8, sustained=True),
     Pitched("nylon_guitar", 24, 40, 82, hold_s=1.3),
     Pitched("jazz_guitar", 26, 40, 82, hold_s=1.3),
     Pitched("clean_guitar", 27, 40, 82, hold_s=1.4, velocities=_TWO),
     Pitched("muted_guitar", 28, 40, 82, hold_s=0.4),
-    Pitched("drive_guitar", 29, 40, 76, hold_s=1.4, held=True),
+    Pitched("drive_guitar", 29, 40, 76, hold_s=1.4, sustained=True),
     Pitched("acoustic_bass", 32, 24, 54, 5, hold_s=1.4, velocities=_TWO),
     Pitched("fingered_bass", 33, 24, 54, 5, hold_s=1.5, velocities=_TWO),
     Pitched("picked_bass", 34, 24, 54, 5, hold_s=1.4),
@@ -100,22 +100,22 @@ PITCHED = (
     Pitched("pop_bass", 37, 24, 54, 5, hold_s=1.3, velocities=_TWO),
     Pitched("synth_bass", 38, 24, 54, 6, hold_s=1.2),
     Pitched("rubber_bass", 39, 24, 54, 6, hold_s=1.2),
-    Pitched("violin", 40, 55, 91, hold_s=2.0, held=True),
-    Pitched("cello", 42, 36, 72, hold_s=2.0, held=True),
+    Pitched("violin", 40, 55, 91, hold_s=2.0, sustained=True),
+    Pitched("cello", 42, 36, 72, hold_s=2.0, sustained=True),
     Pitched("pizzicato", 45, 43, 85, hold_s=0.5),
     Pitched("harp", 46, 40, 88, 8, hold_s=1.2),
-    Pitched("string_section", 48, 36, 96, hold_s=2.2, held=True),
-    Pitched("choir_aah", 52, 43, 85, hold_s=2.2, held=True),
-    Pitched("voice_ooh", 53, 43, 85, 7, hold_s=1.8, held=True),
+    Pitched("string_section", 48, 36, 96, hold_s=2.2, sustained=True),
+    Pitched("choir_aah", 52, 43, 85, hold_s=2.2, sustained=True),
+    Pitched("voice_ooh", 53, 43, 85, 7, hold_s=1.8, sustained=True),
     Pitched("orchestra_hit", 55, 48, 78, hold_s=0.8),
-    Pitched("trumpet", 56, 54, 84, hold_s=1.6, velocities=_TWO, held=True),
-    Pitched("trombone", 57, 38, 68, hold_s=1.6, held=True),
-    Pitched("muted_trumpet", 59, 54, 84, hold_s=1.4, held=True),
-    Pitched("french_horn", 60, 40, 70, hold_s=1.6, held=True),
-    Pitched("brass_section", 61, 42, 84, hold_s=1.6, velocities=_TWO, held=True),
-    Pitched("alto_sax", 65, 49, 79, hold_s=1.6, held=True),
-    Pitched("tenor_sax", 66, 42, 72, hold_s=1.6, held=True),
-    Pitched("silver_flute", 73, 60, 90, hold_s=1.8, held=True),
+    Pitched("trumpet", 56, 54, 84, hold_s=1.6, velocities=_TWO, sustained=True),
+    Pitched("trombone", 57, 38, 68, hold_s=1.6, sustained=True),
+    Pitched("muted_trumpet", 59, 54, 84, hold_s=1.4, sustained=True),
+    Pitched("french_horn", 60, 40, 70, hold_s=1.6, sustained=True),
+    Pitched("brass_section", 61, 42, 84, hold_s=1.6, velocities=_TWO, sustained=True),
+    Pitched("alto_sax", 65, 49, 79, hold_s=1.6, sustained=True),
+    Pitched("tenor_sax", 66, 42, 72, hold_s=1.6, sustained=True),
+    Pitched("silver_flute", 73, 60, 90, hold_s=1.8, sustained=True),
     Pitched("kalimba", 108, 55, 91, 9, hold_s=0.8),
 )
 # Kits of the soundfont: 0 standard, 8 room, 16 power, 24 electronic, 25 TR-808, 32 jazz, 40 brush.
@@ -171,7 +171,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("kinetune/corpus/data/instruments.zip"))
     options = parser.parse_args()
     free = free_files(options.root / COPYRIGHT)
-    bank = {recipe.name: (pitched_zones(options.root, recipe), recipe.held) for recipe in PITCHED}
+    bank = {
+        recipe.name: (pitched_zones(options.root, recipe), recipe.sustained) for recipe in PITCHED
+    }
     bank |= {kit.name: (kit_zones(options.root, kit, free), False) for kit in KITS}
     write_bank(options.out, bank)
     print(f"{options.out}: {len(bank)} instruments, {options.out.stat().st_size / 1e6:.2f} MB")
@@ -311,20 +313,20 @@ def write_bank(path: Path, bank: dict[str, tuple[list[Zone], bool]]) -> None:
     index: dict[str, object] = {}
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, (zones, held) in bank.items():
+        for name, (zones, sustained) in bank.items():
             rows, at = [], 0
             for zone in zones:
                 row = {
                     "pitch": zone.pitch, "force": round(zone.force, 3), "variant": zone.variant,
                     "start": at, "length": len(zone.wave), "source": zone.source,
                 }  # fmt: skip
-                if held:
+                if sustained:
                     row["loop"] = loop_of(zone.wave)
                 rows.append(row)
                 at += len(zone.wave) + len(gap)
             whole = np.concatenate([x for zone in zones for x in (zone.wave, gap)])
             _store(archive, f"{name}.ogg", _encoded(whole))
-            index[name] = {"held": held, "zones": rows}
+            index[name] = {"held": sustained, "zones": rows}
         text = json.dumps({"rate_hz": RATE_HZ, "instruments": index}, separators=(",", ":"))
         _store(archive, "index.json", text.encode())
 

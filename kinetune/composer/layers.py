@@ -58,13 +58,13 @@ def layer_groups(piece: Piece, count: int) -> dict[str, Sequence[Voice]]:
             f"layers must be {FEWEST} to {len(playing)}, the parts of this piece "
             f"({', '.join(playing)}); found {count}"
         )
-    dealt = [[name for name in names if stems[name]] for names in _FOUR]
-    if count != len(_FOUR) or not all(dealt):
-        dealt = [list(part) for part in np.array_split(np.array(playing), count)]
+    groups = [[name for name in names if stems[name]] for names in _FOUR]
+    if count != len(_FOUR) or not all(groups):
+        groups = [list(part) for part in np.array_split(np.array(playing), count)]
     names = _NAMES.get(count, tuple(f"layer-{number}" for number in range(1, count + 1)))
     return {
         f"{number}-{name}": tuple(voice for stem in part for voice in stems[stem])
-        for number, (name, part) in enumerate(zip(names, dealt, strict=True), start=1)
+        for number, (name, part) in enumerate(zip(names, groups, strict=True), start=1)
     }
 
 

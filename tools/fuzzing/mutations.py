@@ -66,10 +66,10 @@ def change_integer(data: bytes, rng: random.Random) -> bytes:
 def change_number(data: bytes, rng: random.Random) -> bytes:
     """Replace a number written as text."""
     at = _position(data, rng)
-    found = _NUMBER.search(data, at)
-    if found is None:
+    match = _NUMBER.search(data, at)
+    if match is None:
         return flip_bytes(data, rng)
-    return data[: found.start()] + rng.choice(_NUMBERS).encode() + data[found.end() :]
+    return data[: match.start()] + rng.choice(_NUMBERS).encode() + data[match.end() :]
 
 
 def change_json(data: bytes, rng: random.Random) -> bytes:
@@ -150,7 +150,7 @@ def change_npy(data: bytes, rng: random.Random) -> bytes:
 
 def change_ogg_page(data: bytes, rng: random.Random) -> bytes:
     """Change the content of a page of an OGG file, and mend the page's checksum."""
-    starts = [found.start() for found in re.finditer(b"OggS", data)]
+    starts = [match.start() for match in re.finditer(b"OggS", data)]
     start = rng.choice(starts)
     end = min((other for other in starts if other > start), default=len(data))
     page = bytearray(data[start:end])

@@ -1,4 +1,4 @@
-"""The harmony lane: what key and chord the music is in, as channels at every time.
+"""Harmony condition: key and chord of the music, as channels over time.
 
 Pitch classes count semitones over C, 0 to 11.
 """

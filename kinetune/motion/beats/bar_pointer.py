@@ -27,7 +27,7 @@ _BLOCK = int(OUTPUT_FPS)
 # Chance a second that the tempo moves by one step of 1.5 %, and the position by one bin.
 _TEMPO_CHANGE, _PHASE_CHANGE = 0.06, 0.04
 # Blocks whose sums are made at once.
-_AT_ONCE = 32
+_BLOCKS_AT_ONCE = 32
 _LEAST = 1e-300
 
 
@@ -105,21 +105,21 @@ class BarPointer:
 
     def best_path(self, log_middle: Array) -> Path:
         """Return the most likely path (Viterbi) from log weights of the middle's states, (K, P)."""
-        ahead = self._walk(log_middle, range(self.middle + 1, len(self._starts)), forward=True)
-        behind = self._walk(log_middle, range(self.middle, 0, -1), forward=False)
+        ahead = self._viterbi(log_middle, range(self.middle + 1, len(self._starts)), forward=True)
+        behind = self._viterbi(log_middle, range(self.middle, 0, -1), forward=False)
         return self._counted(np.array([*behind[:0:-1], *ahead]))
 
-    def _walk(self, start: Array, moves: range, *, forward: bool) -> list[tuple[int, int]]:
+    def _viterbi(self, start: Array, moves: range, *, forward: bool) -> list[tuple[int, int]]:
         """States from the middle block outward; move ``b`` lies between blocks b - 1 and b."""
-        best, froms = start, []
+        best, backpointers = start, []
         for move in moves:
             choices = self._choices(best, move, forward=forward)
-            froms.append(np.argmax(choices, axis=0).astype(np.uint8))
+            backpointers.append(np.argmax(choices, axis=0).astype(np.uint8))
             best = choices.max(axis=0) + self._logs(move if forward else move - 1)
         state = np.unravel_index(int(np.argmax(best)), best.shape)
         states = [(int(state[0]), int(state[1]))]
-        for move, came in zip(reversed(moves), reversed(froms), strict=True):
-            states.append(self._before(states[-1], int(came[states[-1]]), move, forward=forward))
+        for move, chosen in zip(reversed(moves), reversed(backpointers), strict=True):
+            states.append(self._before(states[-1], int(chosen[states[-1]]), move, forward=forward))
         return states[::-1]
 
     def _choices(self, best: Array, move: int, *, forward: bool) -> Array:
@@ -138,9 +138,9 @@ class BarPointer:
         return out
 
     def _before(
-        self, state: tuple[int, int], came: int, move: int, *, forward: bool
+        self, state: tuple[int, int], chosen: int, move: int, *, forward: bool
     ) -> tuple[int, int]:
-        step, shift = _MOVES[came]
+        step, shift = _MOVES[chosen]
         tempo, position = state
         jump = self._jumps(move)
         back = 0 if step == 0 else (jump[tempo - 1] if step > 0 else -jump[tempo])
@@ -162,14 +162,14 @@ class BarPointer:
     ) -> NDArray[np.float32]:
         """Fourier sums of every block at every tempo, (B, K, 2 H)."""
         parts = []
-        for first in range(0, len(self._starts), _AT_ONCE):
-            starts = self._starts[first : first + _AT_ONCE]
-            last = first + _AT_ONCE >= len(self._starts)
-            stop = len(times_s) if last else self._starts[first + _AT_ONCE]
-            turning = 2.0 * np.pi * np.outer(times_s[starts[0] : stop], self._rates_hz)
+        for first in range(0, len(self._starts), _BLOCKS_AT_ONCE):
+            starts = self._starts[first : first + _BLOCKS_AT_ONCE]
+            last = first + _BLOCKS_AT_ONCE >= len(self._starts)
+            stop = len(times_s) if last else self._starts[first + _BLOCKS_AT_ONCE]
+            angles = 2.0 * np.pi * np.outer(times_s[starts[0] : stop], self._rates_hz)
             columns = []
             for each in harmonics:
-                wave = each.phasors[starts[0] : stop, None] * np.exp(-1j * each.order * turning)
+                wave = each.phasors[starts[0] : stop, None] * np.exp(-1j * each.order * angles)
                 summed = np.add.reduceat(wave, starts - starts[0], axis=0)
                 columns += [summed.real, summed.imag]
             parts.append(scale * np.stack(columns, axis=-1))

@@ -30,7 +30,7 @@ Times = NDArray[np.float64]
 
 # Bailando's smoothing for kinematic beats: five frames at 60 fps.
 _BEAT_SIGMA_S = 5.0 / 60.0
-# What can be asked for; the search itself is narrower.
+# What can be requested; the search itself is narrower.
 SLOWEST_BPM_OPTION, FASTEST_BPM_OPTION = 30.0, 300.0
 # Below this many speed minima there is nothing to find a beat in.
 _LEAST_MINIMA = 6
@@ -69,7 +69,7 @@ class BeatGrid:
             named them.
         alternatives: Other tempi, best first; half and double time among them.
         steady: Whether one tempo is held; otherwise ``beats_s`` follow the drift.
-        bar_start_s: Time of a beat that opens a bar, as named or as the body tells it.
+        bar_start_s: Time of a beat that opens a bar, as requested, or estimated from the body.
         metre: Beats to the bar.
         readings: The ways to count this dance, most likely first.
         note: What makes the reading uncertain, in a word or two; empty where nothing does.
@@ -288,7 +288,7 @@ def _joint_observations(
 
     def mean(values: Sequence[Times]) -> Times:
         padded = [np.pad(v, [(0, frames - len(v))] + [(0, 0)] * (v.ndim - 1)) for v in values]
-        # Dancers are no independent witnesses: two tell more than one, but not twice as much.
+        # Dancers are not independent: two give more evidence than one, but not twice as much.
         return np.asarray(np.sum(padded, axis=0) / np.sqrt(len(padded)))
 
     return replace(
@@ -308,7 +308,7 @@ def _moving_joints(clip: MotionClip) -> int:
 
 
 def _reliability(clip: MotionClip) -> float:
-    """Share of the evidence to believe: less for few moving joints, few frames or few seconds."""
+    """Weight of the evidence: less for few moving joints, few frames or few seconds."""
     joints = min(1.0, _moving_joints(clip) / _ENOUGH_JOINTS)
     frames = min(1.0, clip.fps / _ENOUGH_FPS)
     return float((joints * frames * min(1.0, clip.duration_s / _ENOUGH_S)) ** 2)
@@ -340,7 +340,7 @@ def _other_tempi(chosen: Reading, readings: Sequence[Reading]) -> tuple[Tempo, .
 def _unknown_grid(
     duration_s: float, bpm: float | None, first_beat_s: float | None, metre: int | None
 ) -> BeatGrid:
-    """Return the prior's grid for a body that tells nothing."""
+    """Return the prior's grid for a body without evidence."""
     chosen = tempo.PRIOR_BPM if bpm is None else bpm
     beats = metre or BEATS_IN_BAR
     grid = fixed_grid(chosen, first_beat_s or 0.0, duration_s)

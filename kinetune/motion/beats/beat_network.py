@@ -128,7 +128,7 @@ class BeatNetwork:
         each = [self._member(features, k) for k in range(self.settings.networks)]
         phasors = np.mean(each[: self.settings.members], axis=0)
         if self.settings.specialists:
-            phasors = believed(phasors, np.mean(each[self.settings.members :], axis=0))
+            phasors = blend_specialist(phasors, np.mean(each[self.settings.members :], axis=0))
         return np.asarray(phasors, dtype=np.float32)
 
     def _member(self, features: Array, k: int) -> Array:
@@ -150,14 +150,14 @@ class BeatNetwork:
         return centred / deviation * scale + shift
 
 
-def believed(phasors: Array, specialist: Array) -> Array:
-    """Return phasors (..., 2 H) that give way to a specialist's by as much as it is sure.
+def blend_specialist(phasors: Array, specialist: Array) -> Array:
+    """Return phasors (..., 2 H) blended with a specialist's by the length of the latter.
 
     A specialist's phasor of length 1 replaces the others', one of length 0 leaves them.
     """
     pairs = specialist.reshape(*specialist.shape[:-1], -1, 2)
-    sure = np.minimum(np.linalg.norm(pairs, axis=-1), 1.0).repeat(2, axis=-1)
-    return np.asarray(specialist + (1.0 - sure) * phasors)
+    confidence = np.minimum(np.linalg.norm(pairs, axis=-1), 1.0).repeat(2, axis=-1)
+    return np.asarray(specialist + (1.0 - confidence) * phasors)
 
 
 def stack_frames(features: Array) -> Array:

@@ -19,7 +19,7 @@ from kinetune.motion.clip import MotionClip, resample
 
 Array = NDArray[np.float64]
 
-#: What is told apart: rests are minima of a joint's speed, turns reversals of its direction,
+#: The kinds of events: rests are minima of a joint's speed, turns reversals of its direction,
 #: landings feet that come to stand, sinks the lowest points of the hips.
 EVENT_KINDS = ("rests of arms", "rests of legs", "turns", "landings", "sinks")
 #: An event this near to a beat is on it, as mir_eval's F-measure counts beats.

@@ -70,7 +70,7 @@ _MOST_MOVED = 0.12
 
 @dataclass(frozen=True, eq=False)
 class _Posterior:
-    """What one metre's states tell of the middle: (K, metre, 24), and the log evidence."""
+    """Posterior of one metre's states at the middle: (K, metre, 24), and the log evidence."""
 
     metre: int
     bars: Array
@@ -154,7 +154,7 @@ class MetricalModel:
 
     @property
     def activation(self) -> Array:
-        """How much the network believes in a beat at each analysis frame (60 a second), (T,)."""
+        """The network's probability of a beat at each analysis frame (60 a second), (T,)."""
         beat = np.array([h >= 1.0 for h in HARMONICS])
         weights = np.array(self._weights.phasors)[beat]
         cosines = self._seen.phasors[:, 0::2][:, beat] @ (weights / weights.max())

@@ -15,7 +15,7 @@ from kinetune.motion.beats.beat_network import HARMONICS, OUTPUT_FPS
 Array = NDArray[np.float64]
 
 # No phasor is taken to be longer than this.
-_SUREST = 0.95
+_MAX_RESULTANT_LENGTH = 0.95
 # Beyond this length of a dance a second counts no less.
 _LONGEST_S = 60.0
 # Which harmonics are the beat's; the others are the bar's.
@@ -67,7 +67,7 @@ class Observations:
         tempi_bpm: Tempi of ``tempo_scores``, ascending, (S,).
         tempo_scores: The rules' score of each tempo, (S,).
         duration_s: Length of the dance.
-        reliability: Share of the evidence that is believed, 0 to 1.
+        reliability: Weight of the evidence, 0 to 1.
     """
 
     phasors: Array
@@ -103,7 +103,7 @@ def beat_harmonics(seen: Observations, weights: ModelWeights) -> list[Harmonic]:
 def bar_harmonics(seen: Observations, weights: ModelWeights, metre: int) -> list[Harmonic]:
     """Return the weighted evidence for the position in the bar.
 
-    A bar of three has no phasors of its own: what the network believes of a downbeat is counted in
+    A bar of three has no phasors of its own: the network's probability of a downbeat is counted in
     threes instead.
     """
     weighted = concentrations(seen.phasors) * np.array(weights.phasors)
@@ -133,10 +133,10 @@ def concentrations(phasors: Array) -> NDArray[np.complex128]:
     """Turn expected phasors into von Mises concentrations of the same angle: (T, 2 H) -> (T, H).
 
     A mean resultant length R belongs to the concentration R (2 - R^2) / (1 - R^2) (Banerjee et al.
-    2005), so that a network that is nearly sure counts for far more than one that wavers.
+    2005), so that a confident network counts for far more than an uncertain one.
     """
     phasor = phasors[:, 0::2] + 1j * phasors[:, 1::2]
-    length = np.minimum(np.abs(phasor), _SUREST)
+    length = np.minimum(np.abs(phasor), _MAX_RESULTANT_LENGTH)
     return np.asarray(
         np.exp(1j * np.angle(phasor)) * length * (2.0 - length**2) / (1.0 - length**2)
     )

@@ -65,7 +65,7 @@ def _wrapped(time_s: float, length_s: float) -> float:
 
 
 def same_reading(reading: Reading, other: Reading) -> bool:
-    """Tell whether two readings count the same beats; their bars may differ."""
+    """Return whether two readings count the same beats; their bars may differ."""
     if abs(np.log2(reading.bpm / other.bpm)) >= SAME_TEMPO:
         return False
     period_s = timebase.beat_period_s(other.bpm)

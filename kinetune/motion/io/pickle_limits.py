@@ -1,6 +1,6 @@
 """Memory and time limits of a pickle, computed from its opcodes before unpickling.
 
-A pickle is a program. Nine bytes can ask for gigabytes (a memo index), some kilobytes for lists
+A pickle is a program. Nine bytes can allocate gigabytes (a memo index), some kilobytes for lists
 that double themselves, and keys that collide for hours of hashing. The program is read once
 without being run, with a stack of labels in place of objects; what exceeds the limits is refused.
 Source: the opcode descriptions of Python's ``pickletools``.

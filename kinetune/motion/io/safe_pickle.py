@@ -1,8 +1,8 @@
 """Pickles read without running any code in them.
 
 A pickle is a program: loading one the usual way can run any code. Here every name it imports is
-looked up in a short table of stand-ins that only record their arguments; numpy arrays and numbers
-are rebuilt from those records when their key is read. Any other name is refused. Knows the names
+looked up in a short table of placeholders that only record their arguments; numpy arrays and
+numbers are rebuilt from those records when their key is read. Any other name is refused. Knows the names
 of numpy 1 and 2, protocols 0 to 5, and the byte strings of Python 2. What it may cost is limited,
 see :mod:`kinetune.motion.io.pickle_limits`.
 Source: the Python documentation of ``pickle`` ("Restricting Globals").
@@ -251,7 +251,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Rebuilder:
-    """Makes arrays and plain values of stand-ins, no more than the limits; lives for one value."""
+    """Makes arrays and plain values of placeholders, within the limits; lives for one value."""
 
     def __init__(self) -> None:
         self.bytes_left, self.elements_left = _MAX_BYTES, _MAX_ELEMENTS

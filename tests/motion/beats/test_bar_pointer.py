@@ -100,7 +100,7 @@ def test_a_long_dance_is_summed_in_parts_as_in_one(monkeypatch):
     harmonics = turning(times_s, 1.6 * times_s)
     sums = []
     for size in (7, 1000):
-        monkeypatch.setattr(bar_pointer, "_AT_ONCE", size)
+        monkeypatch.setattr(bar_pointer, "_BLOCKS_AT_ONCE", size)
         sums.append(BarPointer(harmonics, times_s, TEMPI, beats=4, scale=1.0)._sums)
     np.testing.assert_allclose(sums[0], sums[1], rtol=1e-6)
     assert len(sums[0]) == 50

@@ -18,7 +18,7 @@ from kinetune.motion.beats.beat_network import (
     BeatNetwork,
     BeatNetworkConfig,
     beat_phasors,
-    believed,
+    blend_specialist,
     body_features,
     joined_weights,
     load_beat_network,
@@ -80,10 +80,12 @@ def test_members_are_averaged():
 
 def test_a_specialist_is_weighted_by_its_confidence():
     others = np.array([[0.2, -0.4, 0.6, 0.0]], np.float32)
-    said = np.array([[0.0, 1.0, 0.3, 0.4]], np.float32)
+    specialist = np.array([[0.0, 1.0, 0.3, 0.4]], np.float32)
     # Sure of the first harmonic, half sure of the second.
-    np.testing.assert_allclose(believed(others, said), [[0.0, 1.0, 0.6, 0.4]], atol=1e-6)
-    np.testing.assert_array_equal(believed(others, 0.0 * said), others)
+    np.testing.assert_allclose(
+        blend_specialist(others, specialist), [[0.0, 1.0, 0.6, 0.4]], atol=1e-6
+    )
+    np.testing.assert_array_equal(blend_specialist(others, 0.0 * specialist), others)
 
 
 def test_specialists_come_last_and_are_averaged_apart():
@@ -91,7 +93,7 @@ def test_specialists_come_last_and_are_averaged_apart():
     one = [{k.removeprefix("0."): v for k, v in random_weights(s).items()} for s in range(3)]
     features = np.random.default_rng(3).normal(size=(1, 40, FEATURES)).astype(np.float32)
     each = [BeatNetwork(SMALL, joined_weights([weights]))(features) for weights in one]
-    expected = believed(each[0], 0.5 * (each[1] + each[2]))
+    expected = blend_specialist(each[0], 0.5 * (each[1] + each[2]))
     found = BeatNetwork(settings, joined_weights(one))(features)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
