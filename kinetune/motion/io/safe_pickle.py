@@ -2,10 +2,10 @@
 
 A pickle is a program: loading one the usual way can run any code. Here every name it imports is
 looked up in a short table of placeholders that only record their arguments; numpy arrays and
-numbers are rebuilt from those records when their key is read. Any other name is refused. Knows the names
-of numpy 1 and 2, protocols 0 to 5, and the byte strings of Python 2. What it may cost is limited,
-see :mod:`kinetune.motion.io.pickle_limits`.
-Source: the Python documentation of ``pickle`` ("Restricting Globals").
+numbers are rebuilt from those records when their key is read. Any other name is refused. Knows the
+names of numpy 1 and 2, protocols 0 to 5, and the byte strings of Python 2. What it may cost is
+limited, see :mod:`kinetune.motion.io.pickle_limits`. Source: the Python documentation of ``pickle``
+("Restricting Globals").
 """
 
 import contextlib
