@@ -56,9 +56,9 @@ class UNetConfig:
 class TransformerConfig:
     """Figures of the denoiser where it is a transformer."""
 
-    width: Count = 512
-    layers: Count = 10
-    heads: Count = 8
+    width: Count = 448
+    layers: Count = 8
+    heads: Count = 7
 
 
 @settings

@@ -3,7 +3,8 @@
 The latent (B, C, 1, W) is a row of columns, and every column is a token. What the dance and the
 harmony say of a column is added to that very token, so timing needs no attention; the diffusion
 step and the genre scale, shift and gate every block (adaLN-zero, Peebles & Xie 2023, with one
-projection for all blocks, Chen et al. 2023). Positions are rotary (Su et al. 2021): attention sees
+projection for all blocks, Chen et al. 2023). The feed-forward layers have squared ReLUs (So et al.
+2021), which cost a CPU less than GELUs. Positions are rotary (Su et al. 2021): attention sees
 the distance of two columns and not where in the window they stand. The call is that of
 :class:`~kinetune.model.unet.DanceUNet`.
 """
@@ -59,7 +60,8 @@ class DanceTransformer(ModelMixin, ConfigMixin):
         self.step_in = nn.Sequential(
             nn.Linear(condition_channels, width), nn.SiLU(), nn.Linear(width, width)
         )
-        self.vector_in = nn.Linear(condition_channels, width)
+        # The sum of both has one bias; two with the same gradient also break torch.compile (2.13).
+        self.vector_in = nn.Linear(condition_channels, width, bias=False)
         self.modulation = nn.Linear(width, 6 * width)
         self.blocks = nn.ModuleList(
             [TransformerBlock(width, heads=heads, widening=widening) for _ in range(layers)]
@@ -93,12 +95,12 @@ class DanceTransformer(ModelMixin, ConfigMixin):
         code = sinusoid(steps, self.config.condition_channels).to(sample.dtype)
         vector = functional.silu(self.step_in(code) + self.vector_in(vector))
         tokens = self.token_in(torch.cat([sample[:, :, 0], columns], dim=1).transpose(1, 2))
-        shared = self.modulation(vector)[:, None].chunk(6, dim=-1)
+        shared = self.modulation(vector).float()[:, None].chunk(6, dim=-1)
         rotation = rotary_angles(tokens.shape[1], self.config.width // self.config.heads)
         rotation = rotation.to(tokens.device)
         for block in self.blocks:
             tokens = block(tokens, shared, rotation)
-        shift, scale = self.modulation_out(vector)[:, None].chunk(2, dim=-1)
+        shift, scale = self.modulation_out(vector).float()[:, None].chunk(2, dim=-1)
         out = self.out(self.norm_out(tokens) * (1.0 + scale) + shift)
         return UNetOutput(sample=out.transpose(1, 2)[:, :, None])
 
@@ -137,7 +139,7 @@ class TransformerBlock(nn.Module):
         seen = self.norm_attention(tokens) * (1.0 + scale) + shift
         tokens = tokens + gate * self._attended(seen, rotation)
         seen = self.norm_inner(tokens) * (1.0 + inner_scale) + inner_shift
-        inner = functional.gelu(self.inner(seen), approximate="tanh")
+        inner = functional.relu(self.inner(seen)).square()
         out: Tensor = tokens + inner_gate * self.inner_out(inner)
         return out
 
