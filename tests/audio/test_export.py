@@ -30,14 +30,14 @@ def test_an_export_has_its_rate_channels_loudness_and_ceiling(
         assert np.array_equal(out.samples[:, 0], out.samples[:, 1])
 
 
-def test_two_channels_are_each_3_db_quieter_than_one_of_the_same_loudness(sound):
+def test_loudness_of_stereo_counts_3_db_per_channel(sound):
     one = export(sound, ExportFormat(22_050, 1, -23.0)).samples
     two = export(sound, ExportFormat(22_050, 2, -23.0)).samples[:, 0]
     ratio_db = 20.0 * np.log10(np.abs(one).max() / np.abs(two).max())
     assert ratio_db == pytest.approx(3.01, abs=0.1)
 
 
-def test_a_stereo_sound_stays_stereo_and_becomes_mono_as_the_mean_of_its_channels(sound):
+def test_export_mixes_stereo_to_mono_as_the_mean(sound):
     stereo = Sound(sound.samples[:, None] * np.float32([0.9, 0.3]), 22_050)
     assert export(stereo, ExportFormat()) is stereo
     quieter = export(stereo, ExportFormat(target_lufs=-23.0)).samples

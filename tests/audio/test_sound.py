@@ -187,7 +187,7 @@ def test_a_streamed_flac_of_unknown_length_is_read_whole(tmp_path, channels):
     assert np.abs(found.samples - sound.samples).max() < 1e-4
 
 
-def test_a_header_that_announces_too_much_is_refused_before_decoding(tmp_path, monkeypatch):
+def test_read_sound_rejects_oversized_headers(tmp_path, monkeypatch):
     write_sound(tmp_path / "a.flac", Sound(np.zeros(400_000, np.float32), 22_050))
     content = bytearray((tmp_path / "a.flac").read_bytes())
     content[21] |= 0x0F
@@ -273,7 +273,7 @@ for limit in (size // 2, size - 3_000, size - 200, size - 1):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX does")
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
-def test_a_disk_that_fills_even_at_the_last_byte_is_an_error_and_leaves_no_file(tmp_path, suffix):
+def test_write_sound_to_a_full_disk_leaves_no_file(tmp_path, suffix):
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(tmp_path / f"a{suffix}")],
         capture_output=True, text=True, check=False,

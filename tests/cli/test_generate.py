@@ -159,7 +159,7 @@ def test_the_sound_is_exported_as_requested(tmp_path, tiny_model, suffix):
     assert integrated_lufs(sound) == pytest.approx(-23.0, abs=0.5)
 
 
-def test_the_beats_are_written_beside_the_sound_and_can_be_given_back(tmp_path, tiny_model):
+def test_beat_map_round_trips_through_beats_option(tmp_path, tiny_model):
     clip = dance(tmp_path)
     maps = ("json", "csv", "labels", "midi")
     (piece,) = made(clip, output=tmp_path / "a.wav", beat_maps=maps, model=str(tiny_model))
@@ -270,7 +270,7 @@ def test_a_loop_as_mp3_is_refused_before_anything_is_made(tmp_path, tiny_model):
     assert [path.name for path in tmp_path.iterdir()] == ["sway.bvh"]
 
 
-def test_a_rate_that_mp3_does_not_know_is_refused_before_anything_is_made(tmp_path):
+def test_generate_rejects_an_mp3_rate_first(tmp_path):
     done = kinetune(
         "generate", dance(tmp_path), "-o", tmp_path / "a.mp3", "--rate", 96_000,
         "--model", tmp_path / "there-is-none",

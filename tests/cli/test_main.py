@@ -162,7 +162,7 @@ def test_verbose_prints_what_was_decided_and_quiet_nothing(tmp_path, tiny_model,
     assert (quiet.stdout, quiet.stderr) == ("", "")
 
 
-def test_an_unforeseen_error_is_one_line_and_its_traceback_is_verbose(tmp_path, monkeypatch):
+def test_unexpected_error_is_one_line_with_traceback_under_v(tmp_path, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError("by \x1b[31mnought")
 

@@ -45,7 +45,7 @@ def test_a_folder_means_the_motion_files_right_in_it(folder):
     assert [motion.path for motion in found] == [named, *(folder / name for name in names)]
 
 
-def test_subfolders_are_looked_into_on_request_and_kept_in_the_output(folder, tmp_path):
+def test_recursive_keeps_subfolders_in_the_output(folder, tmp_path):
     found = find_motions([folder], recursive=True)
     assert MotionPath(folder / "deeper" / "e.bvh", Path("deeper")) in found
     assert len(found) == 5

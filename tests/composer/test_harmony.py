@@ -46,7 +46,7 @@ def test_a_chord_is_written_back_as_it_was_read(text):
     assert (again.name, again.root) == (text, symbol.root)
 
 
-def test_every_chord_of_the_styles_has_a_name_that_round_trips_to_its_notes():
+def test_chord_names_of_styles_round_trip():
     key = Key(0, minor=True)
     for quality, tones in QUALITIES.items():
         symbol = harmony.symbol_of(Chord(2, tones), key)

@@ -41,7 +41,7 @@ def test_notes_are_on_the_beats_of_a_drifting_grid():
 
 
 @pytest.mark.parametrize("genre", ["house", "krump", "waacking"])
-def test_chords_of_the_user_are_what_the_chord_parts_and_the_bass_play(genre):
+def test_user_chords_sound_in_chord_parts_and_bass(genre):
     made = piece(genre, composer={"chords": "Am F C G"})
     assert made.key.name == "A minor"
     assert [c.symbol.name for c in made.chords[:5]] == ["Am", "F", "C", "G", "Am"]
@@ -122,7 +122,7 @@ def test_later_takes_override_earlier_ones():
     assert notes_of(piece(composer={"takes": both})) == notes_of(piece())
 
 
-def test_a_section_of_another_genre_is_played_by_its_own_instruments_in_the_same_key():
+def test_genre_section_keeps_key_and_changes_instruments():
     score = ControlScore((Stretch(16.4, 24.4, "krump"),))
     made = piece(score=score)
     starts = [n.start_s for v in made.voices if v.genre == "KR" for n in v.notes]

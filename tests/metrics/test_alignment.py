@@ -27,7 +27,7 @@ def test_the_directions_differ():
     assert alignment.music_to_motion(single, double) == pytest.approx(0.5, abs=0.01)
 
 
-def test_a_click_track_against_known_motion_beats_gives_what_the_formula_gives():
+def test_alignment_of_clicks_equals_the_formula():
     clip = swaying_clip(duration_s=5.0, bpm=100.0)
     seen, sound = analyse_motion(clip), baselines.click_track(np.arange(0.35, 5.0, 0.6), 5.0)
     heard = analyse_audio(sound)
@@ -39,14 +39,14 @@ def test_a_click_track_against_known_motion_beats_gives_what_the_formula_gives()
     assert by_hand == pytest.approx(ideal, abs=0.12)
 
 
-def test_a_common_shift_changes_nothing_and_a_shift_of_one_side_does():
+def test_alignment_is_invariant_to_common_shifts():
     for score in (alignment.motion_to_music, alignment.music_to_motion):
         assert score(MOTION_S + 7.0, MUSIC_S + 7.0) == pytest.approx(score(MOTION_S, MUSIC_S))
         assert score(MOTION_S, MOTION_S) == 1.0
         assert score(MOTION_S, MOTION_S + 0.05) == pytest.approx(np.exp(-0.5))
 
 
-def test_nothing_to_align_with_is_zero_and_nothing_to_count_is_undefined():
+def test_alignment_without_beats_is_zero_or_nan():
     assert alignment.evaluate(MOTION_S, NOTHING) == {
         "bas_motion_to_music": 0.0,
         "bas_music_to_motion": 0.0,

@@ -53,7 +53,7 @@ def test_a_shift_of_one_side_lowers_the_score():
     assert scores(TRUE_S, TRUE_S + 0.05)[0] == 1.0
 
 
-def test_no_detected_beats_score_zero_and_no_annotation_is_undefined():
+def test_beats_without_detections_score_zero():
     nothing = np.empty(0)
     assert scores(TRUE_S, nothing, estimated_bpm=0.0) == [0.0] * 4
     assert np.isnan(scores(nothing, TRUE_S, reference_bpm=0.0)).all()
@@ -85,7 +85,7 @@ def test_malformed_input_is_reported(bad, words):
             score(bad, TRUE_S)
 
 
-def test_a_beat_given_twice_is_refused_and_two_beats_are_enough_for_continuity():
+def test_beats_reject_duplicates_and_allow_two_beats():
     with pytest.raises(MetricError, match="reference beats: expected ascending"):
         beats.f_measure(np.array([0.5, 0.5, 1.0]), np.array([0.5]))
     two = np.array([1.0, 1.5])

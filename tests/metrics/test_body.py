@@ -15,7 +15,7 @@ def curve():
     return lambda rate_hz: np.interp(np.arange(round(12 * rate_hz)) / rate_hz, range(14), knots)
 
 
-def test_loudness_that_follows_the_body_scores_one_whatever_its_scale(curve):
+def test_body_energy_is_invariant_to_loudness_scale(curve):
     speed, power = curve(60.0), curve(RATE_HZ)
     for music in (power, 1e-6 * power, power**3):
         assert body.energy_correlation(speed, music) > 0.98
@@ -41,7 +41,7 @@ def test_onsets_that_grow_denser_with_the_body_score_high():
     assert body.density_correlation(speed, np.empty(0)) == 0.0
 
 
-def test_music_that_never_changes_follows_nothing_and_a_still_dance_cannot_be_followed(curve):
+def test_body_constant_music_is_zero_and_still_dance_nan(curve):
     speed, power = curve(60.0), curve(RATE_HZ)
     assert body.energy_correlation(speed, np.full_like(power, 0.3)) == 0.0
     assert body.energy_correlation(speed, np.full_like(power, 1e-12)) == 0.0

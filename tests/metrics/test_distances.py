@@ -65,7 +65,7 @@ def test_turning_shifting_and_reordering_everything_changes_nothing(distance):
     assert moved == pytest.approx(distance(a, b))
 
 
-def test_frechet_grows_with_the_square_of_the_scale_and_kernel_does_not():
+def test_frechet_scales_squared_and_kernel_is_invariant():
     a, b = normal(60), normal(50, seed=1, shift=1.0)
     assert frechet_distance(3 * a, 3 * b) == pytest.approx(9 * frechet_distance(a, b))
     assert kernel_distance(3 * a, 3 * b) == pytest.approx(kernel_distance(a, b))
@@ -94,7 +94,7 @@ def test_infinite_samples_take_off_the_bias():
     assert abs(frechet_distance_at_infinity(a, b)) < 0.3 * biased
 
 
-def test_infinite_samples_as_published_lead_back_to_the_plain_distance():
+def test_published_fad_inf_equals_plain_distance():
     """Drawing with replacement extrapolates to the set itself, its bias included."""
     a, b = normal(20_000, 24), normal(1_200, 24, seed=1)
     published = frechet_distance_at_infinity_as_published(a, b)
@@ -207,7 +207,7 @@ def test_a_reference_without_spread_is_reported():
         kernel_distance(np.ones((9, 4)), normal(9))
 
 
-def test_two_rows_are_enough_and_their_distance_is_that_of_the_means():
+def test_frechet_of_two_rows_is_distance_of_means():
     a = np.array([[0.0, 0.0], [2.0, 0.0]])
     with pytest.warns(SmallSampleWarning):
         assert frechet_distance(a, a + [3.0, 4.0]) == pytest.approx(25.0)

@@ -15,7 +15,7 @@ def test_known_answers():
     assert diversity.evaluate(variations) == {"diversity": diversity.diversity(variations)}
 
 
-def test_the_order_of_takes_does_not_matter_and_equal_takes_are_not_diverse():
+def test_diversity_ignores_order_and_is_zero_if_equal():
     rng = np.random.default_rng(0)
     variations = list(rng.normal(size=(4, 38)))
     assert diversity.diversity(variations) == pytest.approx(diversity.diversity(variations[::-1]))

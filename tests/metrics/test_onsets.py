@@ -61,7 +61,7 @@ def test_any_click_of_sixty_a_minute_saturates_against_busy_music():
         assert set(found.values()) == {1.0}
 
 
-def test_nothing_generated_scores_nothing_and_no_reference_is_undefined(both):
+def test_onsets_empty_is_zero_and_no_reference_nan(both):
     nothing = onsets.evaluate(both[0], EMPTY, both[0], EMPTY, duration_s=20.0)
     assert set(nothing.values()) == {0.0}
     unknown = onsets.evaluate(EMPTY, both[0], EMPTY, both[0], duration_s=20.0)

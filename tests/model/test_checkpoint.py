@@ -132,7 +132,7 @@ def test_every_setting_of_the_pipeline_is_checked(saved, key, value, said):
     assert "model_index.json" in message
 
 
-def test_a_checkpoint_of_before_the_training_loudness_was_saved_has_its_default(saved):
+def test_old_checkpoint_gets_default_training_lufs(saved):
     index = json.loads((saved / "model_index.json").read_text())
     assert index["settings"].pop("training_lufs") == -19.0
     change(saved / "model_index.json", settings=index["settings"])
@@ -160,7 +160,7 @@ def test_an_untrusted_pipeline_class_is_refused(saved, name):
         {"scheduler": ["subprocess", "Popen"]},
     ],
 )
-def test_only_classes_of_the_list_are_built_and_no_code_of_the_folder_runs(saved, index):
+def test_checkpoint_builds_only_listed_classes(saved, index):
     ran = saved / "ran"
     code = f"from pathlib import Path\nPath({str(ran)!r}).touch()\nclass Evil: pass\n"
     for folder in (saved, saved / "unet", saved / "extra"):

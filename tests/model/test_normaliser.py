@@ -5,7 +5,7 @@ from kinetune.errors import ConfigError
 from kinetune.model.normaliser import FeatureNormaliser
 
 
-def test_minmax_scales_the_training_set_to_zero_and_one_and_clips_beyond():
+def test_minmax_scales_to_unit_range_and_clips():
     rows = torch.tensor([[1.0, 5.0], [3.0, 5.0], [2.0, 5.0]])
     normaliser = FeatureNormaliser("paper", 2, "minmax")
     normaliser.fit(rows)

@@ -53,7 +53,7 @@ def test_the_default_is_small():
     assert sum(map(parameters, parts)) <= 20_000_000
 
 
-def test_the_defaults_of_the_denoiser_are_those_of_the_bundled_model():
+def test_preset_defaults_equal_the_bundled_model():
     path = Path(kinetune.__file__).parent / "weights" / "default" / "unet" / "config.json"
     bundled = json.loads(path.read_text(encoding="utf-8"))
     signature = inspect.signature(DanceUNet.__init__).parameters

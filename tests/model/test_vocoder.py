@@ -86,7 +86,7 @@ def test_a_checkpoint_without_one_makes_its_sound_by_griffin_lim(tmp_path, named
     )
 
 
-def test_music_is_stereo_at_the_vocoders_rate_and_as_long_as_the_dance(pipeline):
+def test_vocoder_music_is_stereo_and_as_long_as_the_dance(pipeline):
     clip = swaying_clip(duration_s=3.0)
     music = pipeline(clip, genre="house", seed=1)
 

@@ -35,7 +35,7 @@ def test_the_roots_orientation_is_turned_with_the_axes(clip):
     np.testing.assert_allclose(root, expected, atol=1e-5)
 
 
-def test_rhythm_features_do_not_change_when_the_dancer_turns_or_stands_elsewhere(clip):
+def test_rhythm_features_are_invariant_to_heading_and_place(clip):
     turn = rotations.quat_from_axis_angle(np.array([0.0, 1.2, 0.0]))
     quat = clip.rotations.copy()
     quat[:, 0] = rotations.quat_multiply(turn, quat[:, 0])
@@ -93,7 +93,7 @@ def test_an_effort_of_one_changes_nothing(clip, name):
 
 
 @pytest.mark.parametrize("name", ["paper", "rhythm"])
-def test_effort_is_the_mean_speed_of_the_joints_and_follows_its_factor(clip, name):
+def test_effort_is_mean_joint_speed_and_scales(clip, name):
     slow = resample(clip, 30.0)
     rows = features.features_named(name)(slow)
     speed = kinematics.joint_speeds(slow).mean(axis=1)
@@ -136,7 +136,7 @@ def test_a_lifted_foot_is_in_the_column_of_its_own_side(lifted, other):
 
 
 @pytest.mark.parametrize("joint", ["left_elbow", "right_knee", "head"])
-def test_the_angular_speed_of_an_even_turn_is_the_log_of_one_and_its_rate(joint):
+def test_angular_speed_feature_is_log1p_of_the_rate(joint):
     rate = 2.5  # rad/s
     pose = np.zeros((40, 24, 3))
     index = skeleton.joint_index(joint)
@@ -146,7 +146,7 @@ def test_the_angular_speed_of_an_even_turn_is_the_log_of_one_and_its_rate(joint)
     np.testing.assert_allclose(np.delete(rows[:, 24:48], index, axis=1), 0.0, atol=1e-6)
 
 
-def test_the_speeds_of_an_even_walk_are_the_log_of_one_and_its_speed():
+def test_speed_feature_is_log1p_of_the_speed():
     root = np.arange(40)[:, None] / 30.0 * np.array([0.9, 1.2, 0.0])  # 1.5 m/s.
     rows = features.rhythm_features(clip_from_axis_angle(np.zeros((40, 72)), root, fps=30.0))
     np.testing.assert_allclose(rows[:, :24], np.log1p(1.5), atol=1e-5)
@@ -175,7 +175,7 @@ def test_heights_and_reaches_at_rest_are_those_of_the_skeleton():
         np.testing.assert_allclose(column(clip, name), want, atol=1e-5)
 
 
-def test_a_bow_is_a_pitch_forwards_and_a_tilt_to_the_left_a_lean_to_the_left():
+def test_trunk_features_have_signs_of_pitch_and_lean():
     upright = posed({})
     # Turned about the left-to-right axis x the trunk falls forwards, to +z where the face looks.
     bow = posed({"pelvis": [np.pi / 6, 0.0, 0.0]})

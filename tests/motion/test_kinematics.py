@@ -113,7 +113,7 @@ def test_a_raised_left_arm_is_a_raised_left_hand():
     assert hands[1, 0] < -0.6
 
 
-def test_legs_are_as_long_as_thigh_and_shin_on_the_mean_of_both_sides():
+def test_leg_length_is_the_mean_thigh_and_shin():
     thighs = np.linalg.norm(skeleton.OFFSETS_M[[4, 5]], axis=1)
     shins = np.linalg.norm(skeleton.OFFSETS_M[[7, 8]], axis=1)
     assert skeleton.leg_length_m() == pytest.approx((thighs + shins).mean())

@@ -77,7 +77,7 @@ def test_sides_have_their_colours_and_parts_their_places():
     assert red > 120
 
 
-def test_the_body_has_a_head_above_its_neck_hands_beyond_wrists_and_heels_behind_ankles():
+def test_body_parts_extend_beyond_their_joints():
     capsules = body._capsules_of(POSE, FRONT)
     assert capsules.ends[..., 1].max() > POSE[skeleton.joint_index("head"), 1] + 0.09
     assert capsules.ends[..., 0].max() > POSE[skeleton.joint_index("left_hand"), 0] + 0.02

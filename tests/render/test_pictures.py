@@ -57,7 +57,7 @@ def test_pages_are_equal_and_no_longer_than_half_a_minute(duration_s, pages):
     assert [(page.start_s, page.end_s) for page in made] == pages
 
 
-def test_figures_are_to_scale_with_left_on_the_right_and_fill_the_panel(clip):
+def test_figures_are_to_scale_and_fill_the_panel(clip):
     figure = Figure(figsize=(12, 3))
     axes = figure.subplots()
     panels.draw_dancers(axes, clip, PAGE)
@@ -81,7 +81,7 @@ def test_figures_are_to_scale_with_left_on_the_right_and_fill_the_panel(clip):
     assert 0.8 * shin_m < np.hypot(*steps.T).max() < 1.001 * shin_m
 
 
-def test_the_speed_curve_is_smoothed_and_its_beats_are_the_motion_beats(clip, axes):
+def test_speed_curve_is_smoothed_with_motion_beats(clip, axes):
     grid = fixed_grid(100.0, 0.1, 6.0)
     panels.draw_speed(axes, clip, grid, PAGE)
     by_label = {line.get_label(): line for line in axes.lines}

@@ -40,7 +40,7 @@ def test_every_picture_keeps_its_order_and_time(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["a start time of 1.2 s", "VP9 without a duration"])
-def test_music_begins_at_the_offset_from_the_first_picture_and_ends_with_the_film(kind, tmp_path):
+def test_soundtrack_begins_at_the_offset_and_ends_with_the_film(kind, tmp_path):
     replace_soundtrack(tmp_path / "out.mp4", kind_of(kind, tmp_path), tone(9.0), offset_s=1.2)
     samples = heard(tmp_path / "out.mp4")
     onset_s = np.flatnonzero(np.abs(samples) > 0.1)[0] / 44_100
@@ -137,7 +137,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_no_film_is_refused_in_one_line_and_nothing_is_written(kind, tmp_path):
+def test_soundtrack_rejects_files_that_are_no_film(kind, tmp_path):
     make, name, message = REFUSED[kind]
     source = make(tmp_path / name)
     for refuse in (check_film, lambda path: replace_soundtrack(tmp_path / "o.mp4", path, tone())):
@@ -148,7 +148,7 @@ def test_what_is_no_film_is_refused_in_one_line_and_nothing_is_written(kind, tmp
     assert not (tmp_path / "o.mp4").exists()
 
 
-def test_picture_times_that_no_mp4_can_hold_are_one_line_and_nothing_is_written(tmp_path):
+def test_soundtrack_rejects_picture_times_beyond_mp4(tmp_path):
     film = make_film(tmp_path / "a.mp4", "libx264", options={"bf": "2"})
     content = film.read_bytes()
     # The box of composition offsets: version, number of entries, count and offset of the first.
@@ -161,7 +161,7 @@ def test_picture_times_that_no_mp4_can_hold_are_one_line_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("offset_s", [2.0, 5.0, -0.1, float("nan")])
-def test_an_offset_outside_the_film_is_refused_before_anything_is_made(film, offset_s):
+def test_soundtrack_rejects_an_offset_outside_the_film(film, offset_s):
     with pytest.raises(ConfigError, match=r"can't begin at .* lasts 2.0 s"):
         check_film(film, offset_s)
     assert check_film(film, 1.9).pictures == PICTURES

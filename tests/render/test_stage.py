@@ -75,7 +75,7 @@ def drawn(stage, glow=0.0, *, bar=False):
     )
 
 
-def test_the_glow_is_soft_green_on_a_beat_and_wide_and_warm_on_a_bar(stage):
+def test_glow_is_green_on_beats_and_warm_on_bars(stage):
     dark, beat, bar = drawn(stage), drawn(stage, 1.0), drawn(stage, 1.0, bar=True)
     (column, row), _ = pixel([AIM[0], 0.0, AIM[2]], side_of(0.0))
     here = int(row), int(column)
@@ -99,7 +99,7 @@ def shadowed(stage, height_m):
     return before, picture.astype(int), (int(row), int(column))
 
 
-def test_the_shadow_is_dark_at_the_feet_and_pale_and_wide_in_the_air(stage):
+def test_shadow_is_dark_at_feet_and_pale_in_the_air(stage):
     before, on_floor, here = shadowed(stage, 0.0)
     _, in_air, _ = shadowed(stage, 0.8)
     assert on_floor[here].sum() < 0.3 * before[here].sum()

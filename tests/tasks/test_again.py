@@ -175,9 +175,7 @@ def test_a_damaged_recipe_is_one_clear_line(tmp_path, text, message):
     assert message in done.stderr
 
 
-def test_a_recipe_from_an_untrusted_source_runs_no_program_and_writes_no_other_files(
-    song, tmp_path
-):
+def test_again_ignores_programs_and_files_of_a_recipe(song, tmp_path):
     marker = tmp_path / "ran"
     program = tmp_path / "program.sh"
     program.write_text(f"#!/bin/sh\ntouch {marker}\n")

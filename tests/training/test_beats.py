@@ -66,7 +66,7 @@ def linked(out, folder):
     return folder
 
 
-def test_phasors_are_at_angle_zero_on_a_downbeat_and_half_way_between_beats_are_opposed():
+def test_target_phasors_are_zero_angle_on_downbeats():
     phasors = phasors_of(np.array([0.0, 0.5, 1.0, 4.0]))
     np.testing.assert_allclose(phasors[0], [1, 0] * len(HARMONICS), atol=1e-6)
     np.testing.assert_allclose(phasors[3], phasors[0], atol=1e-5)
@@ -100,7 +100,7 @@ def test_specialists_are_trained_by_their_own_figures(out, training, tmp_path):
     assert (loaded.members, loaded.specialists) == (1, 1)
 
 
-def test_the_loss_is_one_for_a_network_that_is_uncertain_and_zero_for_the_truth():
+def test_phasor_loss_is_one_if_uncertain_and_zero_if_right():
     target = torch.from_numpy(phasors_of(np.random.default_rng(0).uniform(0, 4, (2, 30))))
     assert float(phasor_loss(torch.zeros_like(target), target)) == pytest.approx(1.0)
     assert float(phasor_loss(target, target)) == 0.0

@@ -53,7 +53,7 @@ def test_prepare_train_generate_evaluate_end_to_end(tiny, tmp_path):
     assert music.sound.duration_s == pytest.approx(3.0)
 
 
-def test_a_stereo_model_is_trained_on_its_vae_and_on_the_corpus_harmony(tiny, tmp_path):
+def test_stereo_training_uses_its_vae_and_harmony(tiny, tmp_path):
     config = replace(tiny, model=tiny_stereo_config())
     train_vae(config, tmp_path)
     assert train_diffusion(config, tmp_path).finished

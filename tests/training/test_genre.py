@@ -110,7 +110,7 @@ def test_a_batch_contains_the_music_and_its_genre(training, tmp_path):
         assert target.sum() == pytest.approx(1.0)
 
 
-def test_a_stretch_begins_up_to_a_stride_late_and_is_padded_with_silence(training, tmp_path):
+def test_genre_windows_start_within_a_stride_and_are_padded(training, tmp_path):
     prepared = open_dataset(training.data, tmp_path, features="rhythm")
     source = GenreBatches(prepared, training)
     window = source._windows[0]

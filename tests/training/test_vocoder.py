@@ -92,7 +92,7 @@ def test_the_target_of_a_tone_is_its_level_and_its_phase_steps(number, hz):
     assert target.side_phase[0, 0, 20, k] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_the_steps_along_the_bins_of_a_click_are_its_place_in_the_window():
+def test_phase_steps_of_a_click_give_its_position():
     band = NETWORK.bands[2]
     late = 40
     samples = np.zeros((2, 20 * band.hop + band.window))
@@ -170,7 +170,7 @@ def test_the_loss_is_the_documented_sum(training):
     torch.testing.assert_close(parts["loss"], total)
 
 
-def test_discriminators_see_the_levels_of_half_the_batch_and_their_weights_count(training):
+def test_discriminator_losses_use_half_the_batch(training):
     seen = {}
 
     class Discriminators:
@@ -191,9 +191,7 @@ def test_discriminators_see_the_levels_of_half_the_batch_and_their_weights_count
     torch.testing.assert_close(seen["real"][0], target_of.level[:2])
 
 
-def test_each_version_of_the_codec_begins_its_windows_elsewhere_after_silence(
-    tiny_model, monkeypatch
-):
+def test_codec_versions_shift_their_windows(tiny_model, monkeypatch):
     codec = read_codec(str(tiny_model))
     asked = []
 

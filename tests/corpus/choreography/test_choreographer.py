@@ -108,7 +108,7 @@ def test_dances_keep_the_time_of_their_genre():
         assert low_s < lags.median_s < high_s, (genre, kind, lags.median_s)
 
 
-def test_in_three_a_bar_opens_every_third_beat_and_the_body_is_lowest_there():
+def test_waltz_body_is_lowest_on_downbeats():
     low = np.zeros(3)
     for seed in range(6):
         made = dance(seed=seed, genre="JB", bpm=120.0, duration_s=12.0, metre=3)

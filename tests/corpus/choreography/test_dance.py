@@ -110,7 +110,7 @@ def test_a_segment_plays_each_of_its_beats_on_a_beat_of_the_grid():
 @pytest.mark.parametrize(
     ("spacing_s", "expected"), [(0.5, 0.5), (1.0, 0.5), (0.25, 0.5), (0.6, 0.6)]
 )
-def test_beats_are_taken_in_double_or_half_time_where_that_is_nearer(spacing_s, expected):
+def test_warp_uses_double_or_half_time_if_nearer(spacing_s, expected):
     beats = np.arange(0.0, 6.0, spacing_s)
     np.testing.assert_allclose(np.diff(time_warp._match_octave(beats, 0.5)), expected)
 

@@ -79,7 +79,7 @@ def test_a_motionless_body_is_unchanged():
     np.testing.assert_allclose(lowered, root_m, atol=0.02)
 
 
-def test_a_body_that_drifts_on_standing_feet_leaves_the_feet_where_they_stand():
+def test_foot_lock_holds_feet_under_a_drifting_body():
     quats, root_m = standing()
     root_m[:, 0] += np.linspace(0.0, 0.05, len(root_m))
     toes = kinematics.forward_kinematics(*foot_lock.lock_feet(quats, root_m, 60.0))[:, TOES]

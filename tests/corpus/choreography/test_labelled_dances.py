@@ -10,7 +10,7 @@ from kinetune.corpus.choreography.labelled_dances import (
 from kinetune.corpus.choreography.motion_library import library
 
 
-def test_there_are_125_dances_by_18_dancers_with_the_tempo_of_their_music():
+def test_labelled_dances_count_dancers_and_tempi():
     dances = labelled_dances()
     assert len(dances) == 125
     assert len({dance.dancer for dance in dances}) == 18
@@ -21,7 +21,7 @@ def test_there_are_125_dances_by_18_dancers_with_the_tempo_of_their_music():
         assert dance.clip.source == CREDIT
 
 
-def test_basic_dances_last_sixteen_beats_and_advanced_ones_have_no_phase():
+def test_labelled_basic_dances_last_sixteen_beats():
     for dance in labelled_dances():
         if "_sBM_" in dance.clip.name:
             assert dance.downbeat_s == 0.0

@@ -111,7 +111,7 @@ def test_a_build_up_grows_louder_and_denser():
     assert np.mean([n.velocity for n in halves[1]]) > np.mean([n.velocity for n in halves[0]])
 
 
-def test_a_leap_of_energy_gets_a_crash_and_a_kick_but_not_in_every_bar():
+def test_energy_leap_gets_crash_and_kick():
     made = writer()
     for index in range(3):
         write_accents(made, bar(index, energy=(0.2, 0.2, 0.9, 0.9)), 0.2)

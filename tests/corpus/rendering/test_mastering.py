@@ -95,7 +95,7 @@ def test_level_is_what_is_requested():
     assert mastering._loud_rms(plain, RATE_HZ) == pytest.approx(0.16, rel=0.02)
 
 
-def test_the_level_of_the_louder_part_is_the_80th_percentile_over_half_seconds():
+def test_part_level_is_the_80th_percentile():
     levels = np.arange(1, 11) / 10.0
     bus = np.repeat(levels, RATE_HZ // 2)[:, None] * [1.0, -1.0]
     assert mastering._loud_rms(bus, RATE_HZ) == pytest.approx(

@@ -56,7 +56,7 @@ def test_a_kicks_attack_is_on_its_beat(code, seed):
     assert all(abs(rise_ms(samples.astype(np.float64), beat)) < 2.0 for beat in beats)
 
 
-def test_a_slow_pad_starts_early_by_its_rise_time_and_a_quick_one_on_time():
+def test_pads_start_early_by_their_rise_time():
     slow = part(instrument="pad", timbre=Timbre(decay=0.4))
     quick = part(instrument="organ")
     for played, early_s in ((slow, 0.09), (quick, 0.0)):

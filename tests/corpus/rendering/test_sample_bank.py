@@ -139,7 +139,7 @@ def test_a_wrong_name_is_refused_with_the_right_ones():
         sample_bank.zones("kazoo")
 
 
-def test_reading_the_bank_needs_no_more_than_numpy_scipy_and_soundfile():
+def test_bank_imports_only_numpy_scipy_soundfile():
     code = (
         "import sys; from kinetune.corpus.rendering import sample_bank as b; b.zones('claves');"
         "print(sorted({'torch', 'librosa', 'numba', 'sklearn'} & set(sys.modules)))"

@@ -121,7 +121,7 @@ def test_a_glide_comes_from_below_and_a_kick_from_above():
     assert np.mean(periods[:3]) < 0.7 * np.mean(periods[-6:-3])
 
 
-def test_the_zone_of_a_note_is_its_variant_then_its_pitch_then_its_velocity():
+def test_zone_order_is_variant_pitch_velocity():
     zones = sample_bank.zones("real_kick")
     variants = sorted({zone.variant for zone in zones})
     for value, wanted in ((0.0, variants[0]), (0.999, variants[-1])):

@@ -88,7 +88,7 @@ def problems_of(world, **others):
     return analyses, [(p.label, p.clip, p.kind) for analysis in analyses for p in analysis.problems]
 
 
-def test_a_pipe_or_a_folder_for_a_sound_is_a_problem_and_the_rest_is_scored(world):
+def test_evaluate_reports_pipes_and_folders_as_problems(world):
     (world.system / "dance0.wav").unlink()
     os.mkfifo(world.system / "dance0.wav")
     (world.motions / "dance1.npz").unlink()
@@ -121,7 +121,7 @@ def test_damaged_beats_are_a_problem(world, tmp_path):
     assert problems == [("beats", "dance0", UNUSABLE), ("beats", "dance1", UNUSABLE)]
 
 
-def test_names_that_are_no_utf8_are_scored_or_named_and_the_rest_continues(world, tmp_path):
+def test_evaluate_survives_names_that_are_not_utf8(world, tmp_path):
     strange = os.fsdecode(b"caf\xe9 $x")
     for folder in (world.reference, world.system, world.motions):
         for path in list(folder.iterdir()):

@@ -48,7 +48,7 @@ def test_workers_and_order_change_nothing(world):
             np.testing.assert_array_equal(heard[0].strength, b.audio[label][0].strength)
 
 
-def test_a_file_that_is_no_sound_or_contains_nan_is_a_problem_and_the_rest_continues(world):
+def test_runner_reports_unreadable_and_nan_sounds(world):
     (world.system / "dance0.wav").write_bytes(b"no sound at all")
     samples = np.full(110_250, 0.1, np.float32)
     samples[5] = np.nan

@@ -58,7 +58,7 @@ def test_an_accent_is_prominent_among_hits_as_sharp_as_itself():
     assert here > 1.1 * near.max()
 
 
-def test_prominence_is_the_onset_strength_over_the_strongest_neighbours(monkeypatch):
+def test_accent_prominence_is_relative_to_neighbours(monkeypatch):
     """A centred frame shows what begins two frames later: that much is taken off."""
     strength = np.zeros(200)
     strength[[52, 55, 72, 90, 110]] = [3.0, 9.0, 2.0, 1.0, 50.0]

@@ -14,7 +14,7 @@ from kinetune.motion.beats.beat_grid import fixed_grid, grid_of_beats
 GRID = fixed_grid(120.0, 0.5, 10.0)
 
 
-def test_bars_are_four_beats_apart_and_one_begins_where_it_was_named():
+def test_bar_lines_are_four_beats_apart():
     np.testing.assert_allclose(bar_lines(GRID, 10.0), [0.5, 2.5, 4.5, 6.5, 8.5])
     np.testing.assert_allclose(bar_lines(replace(GRID, bar_start_s=1.0), 7.0), [1.0, 3.0, 5.0, 7.0])
 

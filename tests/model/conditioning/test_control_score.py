@@ -102,7 +102,7 @@ def test_sections_and_silences_move_to_bars_and_accents_do_not():
     assert fit_score(exact, GRID, 20.0) == exact
 
 
-def test_genres_share_every_moment_and_change_where_the_section_does():
+def test_genre_weights_sum_to_one_and_follow_sections():
     score = ControlScore(
         (Section(0.0, 4.0, "house"), Section(4.0, 6.0, "krump"), Section(8.0, 9.0))
     )

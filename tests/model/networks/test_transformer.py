@@ -64,7 +64,7 @@ def test_rotation_turns_pairs_by_position_times_speed():
     torch.testing.assert_close(pair, torch.tensor([expected]))
 
 
-def test_scores_of_rotated_queries_and_keys_depend_on_distance_alone():
+def test_rotary_scores_depend_on_distance_alone():
     generator = torch.Generator().manual_seed(0)
     query, key = torch.randn(2, 1, 16, generator=generator).expand(2, 20, 16)
     angles = rotary_angles(20, 16)

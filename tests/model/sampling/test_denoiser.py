@@ -49,7 +49,7 @@ def test_guidance_is_uncond_plus_w_times_the_difference(guidance, value):
     torch.testing.assert_close(found, torch.full((1, 2, 1, 8), value))
 
 
-def test_without_an_unconditional_input_the_prediction_is_the_conditional_one():
+def test_denoiser_without_uncond_is_conditional():
     found = denoiser(4.0, uncond=None).predict(torch.zeros(1, 2, 1, 8), torch.tensor(5))
     torch.testing.assert_close(found, torch.full((1, 2, 1, 8), 2.0))
 

@@ -98,9 +98,7 @@ def test_the_same_seed_gives_the_same_samples(default_pipeline, music, dance):
     np.testing.assert_array_equal(one.sound.samples, two.sound.samples)
 
 
-def test_continuing_keeps_what_is_there_and_adds_as_long_as_requested(
-    default_pipeline, music, dance
-):
+def test_continuation_keeps_music_and_adds_requested_length(default_pipeline, music, dance):
     made = changed(default_pipeline, music, dance, EditSpec(continue_s=2.5, exact=True))
     count = len(music.samples)
     assert made.sound.duration_s == pytest.approx(11.5, abs=0.01)
@@ -272,7 +270,7 @@ def test_what_is_new_is_as_loud_as_what_was_there():
 
 
 @pytest.mark.parametrize("training_lufs", [-19.0, -14.0])
-def test_the_gain_to_the_training_level_is_the_difference_in_loudness(training_lufs):
+def test_training_gain_is_the_loudness_difference(training_lufs):
     time_s = np.arange(4 * RATE_HZ) / RATE_HZ
     tone = Sound((0.1 * np.sin(2 * np.pi * 1000.0 * time_s)).astype(np.float32), RATE_HZ)
     gain = editing._training_gain(tone, training_lufs)
@@ -340,7 +338,7 @@ def test_what_was_requested_is_inside_what_is_done(dance, redo, span):
     assert exact == pytest.approx((redo[0], min(redo[1], 9.0)))
 
 
-def test_every_span_is_inside_what_is_done_and_that_ends_at_the_next_bar_lines(dance):
+def test_edit_span_widens_to_the_next_bar_lines(dance):
     """Random spans of music with random, drifting beats."""
     rng = np.random.default_rng(3)
     for _ in range(300):

@@ -11,7 +11,7 @@ CLEAN = torch.randn(1, 4, 1, 20, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("scheduler", [DDIMScheduler(), DPMSolverMultistepScheduler()])
-def test_what_is_kept_is_found_with_each_steps_noise_and_comes_out_untouched(scheduler):
+def test_inpainting_reinjects_and_returns_known_latents(scheduler):
     kept = torch.zeros(20)
     kept[:5] = 1.0
     held = KnownLatents(CLEAN, kept)
@@ -48,7 +48,7 @@ def test_an_impossible_strength_is_reported(strength):
 
 
 @pytest.mark.parametrize("design", ["default_pipeline", "paper_pipeline"])
-def test_the_directions_of_rhythm_are_few_and_orthonormal_and_move_loudness(design, request):
+def test_loudness_directions_are_orthonormal(design, request):
     pipeline = request.getfixturevalue(design)
     channels = pipeline.unet.config.in_channels
     height = 1 if design == "default_pipeline" else pipeline.unet.config.sample_size
@@ -58,7 +58,7 @@ def test_the_directions_of_rhythm_are_few_and_orthonormal_and_move_loudness(desi
 
 
 @torch.no_grad()
-def test_going_along_the_directions_changes_loudness_more_than_going_across():
+def test_loudness_directions_change_loudness_most():
     torch.manual_seed(0)
     vae = MelVAE(mel_bands=32, latent_channels=16, block_out_channels=(32, 32, 32))
     basis = loudness_directions(vae, channels=16, height=1)

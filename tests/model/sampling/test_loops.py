@@ -185,7 +185,7 @@ def test_a_section_over_the_whole_loop_is_another_genre(default_pipeline):
     np.testing.assert_allclose(one, two, atol=1e-5)
 
 
-def test_the_end_of_a_loop_is_a_straight_cross_fade_into_what_precedes_its_beginning():
+def test_crossfade_loop_is_linear_into_the_lead_in():
     """Level -1 before the loop, 1 in it: over 30 ms the end goes from 1 to just short of -1."""
     rate_hz, n = 8_000, 8_000
     samples = np.concatenate([np.full(n, -1.0), np.full(2 * n, 1.0)]).astype(np.float32)

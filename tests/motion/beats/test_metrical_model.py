@@ -54,7 +54,7 @@ def test_probabilities_are_at_most_one_in_all_and_in_order():
     assert 0.0 < sum(probabilities) <= 1.0 + 1e-6
 
 
-def test_rivals_half_a_beat_off_and_of_half_and_double_time_are_listed():
+def test_readings_include_offbeat_half_and_double_time():
     readings = MetricalModel(steady(100.0, 0.2)).readings()
     best = readings[0]
     tempi = np.array([reading.bpm for reading in readings])
@@ -79,7 +79,7 @@ def test_the_rival_half_a_beat_off_opens_its_bar_half_a_beat_later():
     assert slower.bar_start_s == pytest.approx(best.bar_start_s % (8 * period_s))
 
 
-def test_the_activation_is_the_positive_part_of_the_weighted_cosines():
+def test_activation_is_the_positive_weighted_cosine_sum():
     seen = steady(90.0, 0.0)
     model = MetricalModel(seen)
     weights = np.array(model._weights.phasors)[np.array(HARMONICS) >= 1.0]

@@ -40,7 +40,7 @@ def test_channels_turn_in_the_order_listed_as_scipy_computes(order):
     same_turn(joint_rotations(bvh, 0), oracle)
 
 
-def test_position_channels_in_any_order_and_missing_ones_keep_the_offset():
+def test_bvh_position_channels_in_any_order():
     bvh = one_joint(["Zposition", "Xrotation", "Xposition"], np.array([[1.0, 2.0, 3.0]]))
     np.testing.assert_array_equal(joint_positions(bvh, 0), [[3.0, 5.0, 1.0]])
     assert joint_positions(one_joint(["Xrotation"], np.zeros((1, 1))), 0) is None

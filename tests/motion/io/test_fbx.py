@@ -90,7 +90,7 @@ def test_an_animation_is_chosen_by_name(blender, file, dance):
     assert read_motion(file, ReadOptions(animation="short")).duration_s < 1.1
 
 
-def test_a_blender_that_crashes_while_it_is_taken_down_has_done_its_work(blender, file, dance):
+def test_fbx_accepts_a_blender_crash_at_exit(blender, file, dance):
     blender(
         export="import atexit, os; atexit.register(os.abort); open(filepath, 'wb').write(held[0])"
     )

@@ -305,7 +305,7 @@ def test_a_whole_rig_with_all_its_helpers_is_known(paths, joints):
         assert names[found[skeleton.joint_index(ours)]] == theirs, ours
 
 
-def test_the_controls_of_a_rig_are_taken_where_it_has_no_other_bones():
+def test_joint_names_use_controls_without_bones():
     names, parents = planted(RIGIFY)
     names = [name.replace("DEF-", "MCH-").replace("ORG-", "org of ") for name in names]
     found = recognise_joints(names, parents, context="a")
@@ -335,7 +335,7 @@ CESIUM_MAN = [
 ]
 
 
-def test_limbs_that_are_only_counted_are_taken_from_the_trunk_outwards():
+def test_joint_names_order_numbered_limbs_from_the_trunk():
     parents = [-1, 0, 1, 2, 3, 2, 5, 6, 2, 8, 9, 0, 11, 12, 13, 0, 15, 16, 17]
     found = dict(
         zip(

@@ -98,7 +98,7 @@ def test_the_codec_leaves_the_picture_and_not_the_samples():
     assert (coded - clean).square().mean() > 0.1 * clean.square().mean()
 
 
-def test_the_codec_blurs_by_a_drawn_weight_and_adds_noise_where_there_is_sound(monkeypatch):
+def test_codec_augmentation_blurs_and_adds_noise(monkeypatch):
     given = {}
 
     def record(mel, config, **options):

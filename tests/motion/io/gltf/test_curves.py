@@ -31,7 +31,7 @@ def test_a_cubic_spline_is_scipys_hermite_spline(rng):
         np.testing.assert_allclose(got[inside], oracle(SAMPLES_S[inside]), atol=1e-12)
 
 
-def test_a_cubic_spline_of_rotations_is_the_hermite_spline_of_its_numbers_made_unit(rng):
+def test_cubic_spline_rotation_is_normalised_hermite(rng):
     values, tangents = rng.normal(size=(2, 5, 4))
     values /= np.linalg.norm(values, axis=1, keepdims=True)
     stored = np.stack([tangents, values, tangents], axis=1).reshape(15, 4)
