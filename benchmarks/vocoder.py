@@ -27,7 +27,7 @@ from scipy import signal
 
 from kinetune.audio.griffin_lim import linear_magnitude
 from kinetune.audio.mel import MelConfig, mel_power
-from kinetune.audio.phase import integrated
+from kinetune.audio.phase import integrate_phases
 from kinetune.audio.sound import Sound, read_sound, resample, write_sound
 from kinetune.model.mel import MelVocoder
 from kinetune.training.data.codec import Codec, read_codec
@@ -120,7 +120,7 @@ def by_phase_gradient(mel: torch.Tensor, config: MelConfig, n_samples: int) -> n
     along_time[1:] = 0.5 * (along_time[1:] + along_time[:-1])
     along_bins[:, 1:] = 0.5 * (along_bins[:, 1:] + along_bins[:, :-1])
     before = torch.cat([level[:1] - 30.0, level])
-    phases = integrated(before, along_time, along_bins, np.zeros(config.n_bins))
+    phases = integrate_phases(before, along_time, along_bins, np.zeros(config.n_bins))
     spectrum = torch.polar(magnitude, torch.from_numpy(phases).float()).T[None]
     # Griffin-Lim begins at random phases; here it goes on from those found.
     window = torch.hann_window(config.n_fft)

@@ -43,7 +43,7 @@ def _sweep(before: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
     return faintest, start
 
 
-def integrated(
+def integrate_phases(
     level: Tensor, along_time: Tensor, along_bins: Tensor, first: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the phases of frames that follow one whose phases are known.

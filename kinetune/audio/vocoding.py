@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinetune.audio.mel import hann_window
-from kinetune.audio.phase import integrated
+from kinetune.audio.phase import integrate_phases
 from kinetune.audio.vocoder import Band, VocoderNetwork
 from kinetune.errors import AudioError
 from kinetune.memmap import releasing
@@ -29,7 +29,7 @@ _MEDIAN_OF_NOISE = float(np.sqrt(np.log(2.0)))
 
 
 @torch.no_grad()
-def vocoded(
+def synthesise_waveform(
     network: VocoderNetwork,
     mel: Tensor,
     *,
@@ -142,7 +142,7 @@ class _BandSynthesis:
             # Nothing sounds before the beginning: its phases come from the loudest bins.
             self.level, self.phase = level[:1] - 30.0, np.zeros(self.band.count)
         levels = torch.cat([self.level, level])
-        phases = integrated(levels, along_time, along_bins, self.phase)
+        phases = integrate_phases(levels, along_time, along_bins, self.phase)
         self.level, self.phase = level[-1:], phases[-1]
         return torch.from_numpy(phases).float()
 

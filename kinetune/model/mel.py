@@ -16,7 +16,7 @@ from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import REFERENCE_POWER, MelConfig, log_mel
 from kinetune.audio.multiresolution import MelLayer, MultiresolutionConfig, log_multiresolution
 from kinetune.audio.vocoder import VocoderConfig, VocoderNetwork
-from kinetune.audio.vocoding import vocoded
+from kinetune.audio.vocoding import synthesise_waveform
 from kinetune.errors import ConfigError, ModelError
 from kinetune.memmap import zeros_or_memmap
 
@@ -213,4 +213,6 @@ class MelVocoder(ModelMixin, ConfigMixin):
                 from its phases.
         """
         out = zeros_or_memmap((n_samples, 2))
-        return vocoded(self.network, mel[0], length=n_samples, seed=seed, before=before, out=out)
+        return synthesise_waveform(
+            self.network, mel[0], length=n_samples, seed=seed, before=before, out=out
+        )

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from kinetune.audio.phase import integrated, sources
+from kinetune.audio.phase import integrate_phases, sources
 
 
 def by_heap(level):
@@ -58,6 +58,6 @@ def test_true_steps_give_the_true_phases():
     along_time = torch.from_numpy(np.diff(true, axis=0))
     along_bins = torch.from_numpy(np.diff(true, axis=1, prepend=0.0)[1:])
 
-    found = integrated(level, along_time, along_bins, true[0])
+    found = integrate_phases(level, along_time, along_bins, true[0])
 
     np.testing.assert_allclose(np.exp(1j * found), np.exp(1j * true[1:]), atol=1e-9)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from kinetune.audio.vocoder import Band, VocoderConfig, VocoderNetwork
-from kinetune.audio.vocoding import _BandSynthesis, vocoded
+from kinetune.audio.vocoding import _BandSynthesis, synthesise_waveform
 from kinetune.errors import AudioError, ConfigError
 
 SMALL = VocoderConfig(
@@ -72,7 +72,7 @@ def test_the_head_gives_back_a_known_sound():
     sound = music(FRAMES * 1024)
     known = 6 * 1024
 
-    made = vocoded(
+    made = synthesise_waveform(
         KnownSpectra(sound, SMALL), torch.zeros(16, FRAMES), length=len(sound),
         before=sound[:known], chunk_frames=FRAMES,
     )  # fmt: skip
@@ -88,7 +88,7 @@ def test_levels_are_kept_from_the_first_sample_on():
     tone = (0.5 * np.sin(2 * np.pi * 4_000.0 * time_s)).astype(np.float32)
     sound = np.stack([tone, tone], axis=1)
 
-    made = vocoded(KnownSpectra(sound, SMALL), torch.zeros(16, FRAMES), length=len(sound),
+    made = synthesise_waveform(KnownSpectra(sound, SMALL), torch.zeros(16, FRAMES), length=len(sound),
                    chunk_frames=FRAMES)  # fmt: skip
 
     for part in (slice(0, 1024), slice(20_000, 30_000)):
@@ -120,8 +120,8 @@ def test_four_windows_overlap_at_every_sample(window, hop, stride):
 def test_chunks_give_the_same_sound_as_the_whole(network, chunk_frames):
     mel = torch.rand((16, FRAMES), generator=torch.Generator().manual_seed(3)) * 2.0 - 1.0
 
-    whole = vocoded(network, mel, length=FRAMES * 1024, chunk_frames=FRAMES)
-    parts = vocoded(network, mel, length=FRAMES * 1024, chunk_frames=chunk_frames)
+    whole = synthesise_waveform(network, mel, length=FRAMES * 1024, chunk_frames=FRAMES)
+    parts = synthesise_waveform(network, mel, length=FRAMES * 1024, chunk_frames=chunk_frames)
 
     assert np.abs(whole).max() > 0.0
     np.testing.assert_allclose(parts, whole, atol=2e-4 * np.abs(whole).max())
@@ -156,7 +156,7 @@ def test_bands_add_up_to_one_everywhere():
 
 def test_the_seed_changes_the_noise_alone(network):
     mel = torch.zeros(16, 20)
-    loud = [vocoded(network, mel, length=20 * 1024, seed=seed) for seed in (0, 0, 1)]
+    loud = [synthesise_waveform(network, mel, length=20 * 1024, seed=seed) for seed in (0, 0, 1)]
 
     np.testing.assert_array_equal(loud[0], loud[1])
     assert np.abs(loud[0] - loud[2]).max() > 0.0
@@ -164,7 +164,7 @@ def test_the_seed_changes_the_noise_alone(network):
 
 def test_another_spectrogram_is_refused(network):
     with pytest.raises(AudioError, match="16 rows"):
-        vocoded(network, torch.zeros(8, 20), length=1024)
+        synthesise_waveform(network, torch.zeros(8, 20), length=1024)
 
 
 def test_figures_that_contradict_each_other_are_refused():
