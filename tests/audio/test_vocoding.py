@@ -88,8 +88,9 @@ def test_levels_are_kept_from_the_first_sample_on():
     tone = (0.5 * np.sin(2 * np.pi * 4_000.0 * time_s)).astype(np.float32)
     sound = np.stack([tone, tone], axis=1)
 
-    made = synthesise_waveform(KnownSpectra(sound, SMALL), torch.zeros(16, FRAMES), length=len(sound),
-                   chunk_frames=FRAMES)  # fmt: skip
+    made = synthesise_waveform(
+        KnownSpectra(sound, SMALL), torch.zeros(16, FRAMES), length=len(sound), chunk_frames=FRAMES
+    )
 
     for part in (slice(0, 1024), slice(20_000, 30_000)):
         assert np.std(made[part]) == pytest.approx(0.5 / np.sqrt(2.0), rel=0.1)
