@@ -1,12 +1,19 @@
 """Edits of music."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinetune.api.inputs import Dance, Steps, loaded_pipeline, sound_of
+from kinetune.api.inputs import Dance, Span, Steps, loaded_pipeline, sound_of
 from kinetune.audio.sound import Sound
 from kinetune.errors import ConfigError
+from kinetune.model.conditioning.control_score import (
+    Accent,
+    ControlScore,
+    Silence,
+    read_control_score,
+)
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.group import Dancers, dance_of
 from kinetune.motion.io.formats import read_motion
@@ -18,6 +25,7 @@ from kinetune.tasks.recipe import find_music_recipe
 from kinetune.tasks.requests.beat_options import BeatOptions
 from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance, genre_of_music
 from kinetune.tasks.requests.music_options import MusicOptions
+from kinetune.tasks.requests.score_changes import score_changes
 
 if TYPE_CHECKING:
     from kinetune.model.pipeline import DanceToMusicPipeline
@@ -35,6 +43,10 @@ def edit(  # noqa: PLR0913 - a user's options by name
     exact: bool = False,
     bpm: float | str = "auto",
     first_beat_s: float | None = None,
+    score: ControlScore | str | Path | None = None,
+    accents_s: Sequence[float] = (),
+    silences_s: Sequence[Span] = (),
+    energy: float | None = None,
     seed: int = 0,
     steps: int | None = None,
     guidance: float | None = None,
@@ -57,6 +69,10 @@ def edit(  # noqa: PLR0913 - a user's options by name
         exact: Do not snap times to bar lines.
         bpm: Beats per minute; or ``auto``, ``half`` or ``double`` of the dance's tempo.
         first_beat_s: Time at which a bar begins.
+        score: Sections, accents and silences, or a TOML file of them, in place of the music's own.
+        accents_s: Times of accents to add; alone, with silences, their bars are regenerated.
+        silences_s: Start and end of silences to add.
+        energy: Factor on the motion energy within the new part; None leaves it.
         seed: Random seed; each seed gives another result.
         steps: Denoising steps; those of the music if None.
         guidance: Classifier-free guidance scale; that of the music if None.
@@ -68,6 +84,8 @@ def edit(  # noqa: PLR0913 - a user's options by name
     Raises:
         KinetuneError: A file can't be used, or an option is impossible.
     """
+    if isinstance(score, str | Path):
+        score = read_control_score(Path(score))
     is_file = isinstance(music, str | Path)
     before = getattr(music.origin.request, "options", None) if isinstance(music, Music) else None
     request = EditRequest(
@@ -80,7 +98,11 @@ def edit(  # noqa: PLR0913 - a user's options by name
         exact=exact,
         options=MusicOptions(
             genre=genre, seed=seed, steps=steps, guidance=guidance,
-            beats=BeatOptions(bpm, first_beat_s), score=before.score if before else None,
+            beats=BeatOptions(bpm, first_beat_s),
+            score=before.score if before and score is None else score,
+        ),
+        changes=score_changes(
+            [Accent(at_s) for at_s in accents_s], [Silence(*span) for span in silences_s], energy
         ),
         model=model if isinstance(model, str) else None,
     )  # fmt: skip
@@ -93,7 +115,7 @@ def edit(  # noqa: PLR0913 - a user's options by name
     if made is not None and model is None:
         from kinetune.tasks.composing.redo import edit_composed_in_memory
 
-        return edit_composed_in_memory(made, request, material.clip, material.genre.code)
+        return edit_composed_in_memory(made, request, material)
     pipeline = loaded_pipeline(model or request.model or _model_of(music), device)
     request = replace(request, model=pipeline.model)
     return edit_task.edit_in_memory(material, request, pipeline=pipeline, progress=progress)[1]

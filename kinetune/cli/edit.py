@@ -8,7 +8,6 @@ import typer
 
 from kinetune import genres
 from kinetune.cli.terminal.options import (
-    AccentOption,
     AnimationOption,
     BeatsOption,
     BlenderOption,
@@ -24,14 +23,13 @@ from kinetune.cli.terminal.options import (
     OffsetOption,
     OntoOption,
     ReadingOption,
-    ScoreOption,
-    SilenceOption,
     StepsOption,
     VideoOption,
     beat_options,
+    changed_score,
     open_span,
     read_options,
-    score_options,
+    score_additions,
 )
 from kinetune.cli.terminal.output import print_line
 
@@ -102,9 +100,31 @@ def command(
     metre: MetreOption = None,
     reading: ReadingOption = 1,
     beats: BeatsOption = None,
-    score: ScoreOption = None,
-    accent: AccentOption = None,
-    silence: SilenceOption = None,
+    score: Annotated[
+        Path | None,
+        typer.Option(help="Control score (.toml) in place of the music's own; see generate."),
+    ] = None,
+    accent: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Add an accent at SECONDS or SECONDS:STRENGTH (0 removes one there); repeatable. "
+            "Without --redo, its bar is regenerated."
+        ),
+    ] = None,
+    silence: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Add a silence from START:END in seconds, in place of those it overlaps; "
+            "repeatable. Without --redo, its bars are regenerated."
+        ),
+    ] = None,
+    energy: Annotated[
+        float | None,
+        typer.Option(
+            help="Energy factor of the regenerated part, 0.1 to 3. (default: as in the music's "
+            "score)"
+        ),
+    ] = None,
     engine: Annotated[
         str | None,
         typer.Option(help="diffusion or composer. (default: what made the music)"),
@@ -145,8 +165,9 @@ def command(
             steps=steps,
             guidance=guidance,
             beats=beat_options(bpm, first_beat, beats, metre=metre, reading=reading),
-            score=score_options(score, accent, silence, 1.0, exact=exact),
+            score=changed_score(score, exact=exact),
         ),
+        changes=score_additions(accent, silence, energy),
         beats_of=beat_of,  # type: ignore[arg-type]
         read=read_options(mapping, animation, fps, blender),
         plot=plot,

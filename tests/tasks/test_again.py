@@ -243,10 +243,7 @@ def test_redo_keeps_silence_and_accent_of_the_score(song):
     folder = song.parent
     command = ["edit", song, "--redo", "0.65:1.9", "--exact", "--seed", 2, "--force"]
     assert kinetune(*command, "-o", folder / "plain.wav").returncode == 0
-    done = kinetune(
-        *command, "-o", folder / "hit.wav", "--accent", "1.2:0", "--accent", "1.6:2",
-        "--silence", "0.5:0.8",
-    )  # fmt: skip
+    done = kinetune(*command, "-o", folder / "hit.wav", "--accent", "1.2:0", "--accent", "1.6:2")
     assert done.returncode == 0, done.stderr
     before, plain, hit = (
         read_sound(path).mono for path in (song, folder / "plain.wav", folder / "hit.wav")
@@ -263,3 +260,61 @@ def test_redo_keeps_silence_and_accent_of_the_score(song):
 
     assert level(hit, 1.6) > 1.2 * level(plain, 1.6)
     assert level(hit, 1.2) < level(plain, 1.2)
+    score = read_recipe(folder / "hit.wav").options.score
+    assert [accent.at_s for accent in score.accents] == [1.6]
+    assert [(part.start_s, part.end_s) for part in score.silences] == [(0.5, 0.8)]
+
+
+def test_a_silence_alone_redoes_its_bar_and_joins_what_the_piece_had(song):
+    """Bar lines at 0.1 and 1.7 s; the piece ends at 2 s."""
+    folder = song.parent
+    done = kinetune("edit", song, "--silence", "1.2:1.5", "--exact", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["start_s"], told["end_s"]) == (pytest.approx(0.1), pytest.approx(1.7))
+    edited, before = (read_sound(path) for path in (folder / "song-edit.wav", song))
+    for start_s, end_s in ((0.505, 0.79), (1.205, 1.49)):
+        assert not edited.samples[int(start_s * 44_100) : int(end_s * 44_100)].any()
+    kept = slice(int(1.71 * 44_100), None)
+    np.testing.assert_array_equal(edited.samples[kept], before.samples[kept])
+    score = read_recipe(folder / "song-edit.wav").options.score
+    assert [part.start_s for part in score.silences] == [0.5, 1.2]
+    assert [accent.at_s for accent in score.accents] == [1.2]
+    # The recipe says all of it, once.
+    assert kinetune("again", "song-edit.json", cwd=folder).returncode == 0
+    again = folder / "song-edit-again.wav"
+    assert again.read_bytes() == (folder / "song-edit.wav").read_bytes()
+
+
+def test_the_energy_of_an_edit_is_that_of_the_new_part(song):
+    done = kinetune("edit", song, "--redo", "0.5:1", "--energy", "2.5", cwd=song.parent)
+    assert done.returncode == 0, done.stderr
+    (section,) = read_recipe(song.parent / "song-edit.wav").options.score.sections
+    assert (section.start_s, section.end_s) == (pytest.approx(0.1), pytest.approx(1.7))
+    assert (section.energy, section.genre) == (2.5, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--energy", "2"], "add --redo START:END"),
+        (["--redo", "0.5:1", "--accent", "1.8"], "outside what is new, 0.10 to 1.70 s"),
+        (["--accent", "5"], "the music lasts 2.00 s"),
+        (["--energy", "7", "--redo", "0:1"], "energy must be 0.1 to 3"),
+    ],
+)
+def test_a_change_of_the_score_that_would_be_lost_is_one_clear_line(song, options, said):
+    done = kinetune("edit", song, *options, cwd=song.parent)
+    assert_one_clear_line(done)
+    assert said in done.stderr
+
+
+def test_a_score_file_takes_the_place_of_the_pieces_own(song):
+    empty = song.with_name("empty.toml")
+    empty.write_text("")
+    command = ("edit", song, "--score", empty, "--redo", "0:end", "--accent", "0.9", "--seed", 3)
+    done = kinetune(*command, cwd=song.parent)
+    assert done.returncode == 0, done.stderr
+    score = read_recipe(song.parent / "song-edit.wav").options.score
+    assert [accent.at_s for accent in score.accents] == [0.9]
+    assert score.silences == ()

@@ -1,6 +1,7 @@
 """Options shared by several subcommands, and the parsing of their values."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from kinetune.model.conditioning.control_score import ControlScore
     from kinetune.motion.io.formats import ReadOptions
     from kinetune.tasks.requests.beat_options import BeatOptions
+    from kinetune.tasks.requests.score_changes import ScoreChanges
 
 FILES = (
     "AIST++ or EDGE .pkl, AMASS .npz, BVH, .glb, .gltf or .vrm, .fbx, joint positions .npy or .npz"
@@ -226,6 +228,36 @@ def score_options(
         silences=[Silence(*time_span(text)) for text in silence or []],
         energy=energy,
         exact=exact,
+    )
+
+
+def changed_score(score: Path | None, *, exact: bool) -> "ControlScore | None":
+    """Return the control score of a file that replaces that of a piece.
+
+    Raises:
+        KinetuneError: The file can't be read, or a time or number is impossible.
+    """
+    from kinetune.model.conditioning.control_score import read_control_score
+
+    read = None if score is None else read_control_score(score)
+    return replace(read, exact=True) if read is not None and exact else read
+
+
+def score_additions(
+    accent: list[str] | None, silence: list[str] | None, energy: float | None
+) -> "ScoreChanges":
+    """Return what single options add to the control score of a piece.
+
+    Raises:
+        KinetuneError: A time or number is impossible.
+    """
+    from kinetune.model.conditioning.control_score import Accent, Silence
+    from kinetune.tasks.requests.score_changes import score_changes
+
+    return score_changes(
+        [Accent(*_accent(text)) for text in accent or []],
+        [Silence(*time_span(text)) for text in silence or []],
+        energy,
     )
 
 

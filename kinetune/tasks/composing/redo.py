@@ -7,16 +7,19 @@ from kinetune import genres
 from kinetune.audio.sound import read_sound
 from kinetune.composer.options import Take
 from kinetune.errors import ConfigError
-from kinetune.motion.group import Dancers, dance_of
+from kinetune.model.conditioning.bars import enclosing_bars
+from kinetune.motion.beats.beat_grid import BeatGrid
+from kinetune.motion.group import dance_of
 from kinetune.motion.io.formats import read_motion_file
 from kinetune.tasks.composing.engine import ComposedMusic, ComposerPipeline, compose_music
-from kinetune.tasks.edit import EditRequest, EditResult
+from kinetune.tasks.edit import EditRequest, EditResult, Material
 from kinetune.tasks.film import write_film
 from kinetune.tasks.generate import GenerateRequest, finish_music
 from kinetune.tasks.music import Music, write_piece
 from kinetune.tasks.recipe import Recipe, sidecar_path
 from kinetune.tasks.requests.genre_choice import GenreChoice
 from kinetune.tasks.requests.progress import Progress, stage
+from kinetune.tasks.requests.score_changes import ScoreChanges, apply_changes
 from kinetune.tasks.requests.serialisation import from_json
 
 
@@ -35,7 +38,10 @@ def edit_composed(
             used; nothing was written.
     """
     began = time.perf_counter()
-    changed = changed_request(request, from_json(GenerateRequest, recipe.request))
+    before = from_json(GenerateRequest, recipe.request)
+    changed = changed_request(
+        request, before, grid=recipe.grid.beat_grid(), duration_s=recipe.duration_s
+    )
     inputs = changed.motions
     clip = dance_of([read_motion_file(path, changed.read).clip for path in inputs])
     made = compose_music(
@@ -43,7 +49,7 @@ def edit_composed(
         progress=stage(progress, f"{request.music.name}: playing"),
     )  # fmt: skip
     seconds = time.perf_counter() - began
-    start_s, end_s = _changed_span(changed, made)
+    start_s, end_s = _changed_span(request, made)
     music = finish_music(made, clip, changed, inputs=inputs, pipeline=ComposerPipeline())
     write_piece(music, request.target)
     _draw(request, made, (start_s, end_s, seconds))
@@ -76,33 +82,38 @@ def edit_composed(
 
 
 def edit_composed_in_memory(
-    made: GenerateRequest, request: EditRequest, clip: Dancers, genre: str
+    made: GenerateRequest, request: EditRequest, material: Material
 ) -> Music:
     """Return a composed piece with a change in it.
 
     Args:
         made: How the piece was made.
         request: The change; its files are not looked at.
-        clip: The dance.
-        genre: The genre of the piece.
+        material: The piece and its dance.
 
     Raises:
         ConfigError: The change is one that only the diffusion model makes.
     """
     inputs = (request.motion,) if request.motion is not None else made.motions
-    changed = replace(changed_request(request, made), motions=inputs)
-    music = compose_music(
-        clip, changed.options, genre=changed.options.genre or genre, export=changed.export
+    clip, duration_s = material.clip, material.sound.duration_s
+    changed = changed_request(request, made, grid=material.grid, duration_s=duration_s)
+    genre = changed.options.genre or material.genre.code
+    music = compose_music(clip, changed.options, genre=genre, export=changed.export)
+    return finish_music(
+        music, clip, replace(changed, motions=inputs), inputs=inputs, pipeline=ComposerPipeline()
     )
-    return finish_music(music, clip, changed, inputs=inputs, pipeline=ComposerPipeline())
 
 
-def changed_request(request: EditRequest, made: GenerateRequest) -> GenerateRequest:
+def changed_request(
+    request: EditRequest, made: GenerateRequest, *, grid: BeatGrid | None, duration_s: float
+) -> GenerateRequest:
     """Return the request of a composed piece with a change in it.
 
     Args:
         request: The change.
         made: How the piece was made.
+        grid: Its beats.
+        duration_s: Its length.
 
     Raises:
         ConfigError: The change is one that only the diffusion model makes.
@@ -114,7 +125,14 @@ def changed_request(request: EditRequest, made: GenerateRequest) -> GenerateRequ
         )
     if request.exact:
         raise ConfigError("the composer redoes whole bars; leave --exact out")
-    options = replace(made.options, score=request.options.score)
+    score = request.options.score
+    if request.changes != ScoreChanges() and grid is not None:
+        start_s, end_s = request.redo or (0.0, None)
+        span_s = enclosing_bars(grid, start_s, end_s or duration_s, duration_s)
+        score = apply_changes(
+            score, request.changes, span_s=span_s, grid=grid, duration_s=duration_s
+        )
+    options = replace(made.options, score=score)
     if request.redo is not None:
         takes = options.composer.takes
         used = {options.seed, *(take.seed for take in takes)}
@@ -127,16 +145,12 @@ def changed_request(request: EditRequest, made: GenerateRequest) -> GenerateRequ
     return replace(made, motions=motions, output=None, read=request.read, options=options)
 
 
-def _changed_span(changed: GenerateRequest, made: ComposedMusic) -> tuple[float, float]:
-    """Start and end of the bars that were regenerated, seconds; all of them without a take."""
-    from kinetune.model.conditioning.bars import enclosing_bars
-
+def _changed_span(request: EditRequest, made: ComposedMusic) -> tuple[float, float]:
+    """Start and end of the bars that were regenerated, seconds; all of them without a stretch."""
     duration_s = made.sound.duration_s
-    if not changed.options.composer.takes:
-        return 0.0, duration_s
-    take = changed.options.composer.takes[-1]
-    end_s = duration_s if take.end_s is None else take.end_s
-    return enclosing_bars(made.grid, take.start_s, min(end_s, duration_s), duration_s)
+    start_s, end_s = request.redo or (0.0, None)
+    end_s = duration_s if end_s is None else min(end_s, duration_s)
+    return enclosing_bars(made.grid, start_s, end_s, duration_s)
 
 
 def _genre(request: EditRequest, recipe: Recipe) -> GenreChoice:

@@ -16,6 +16,7 @@ from kinetune.tasks.recipe import Origin
 from kinetune.tasks.requests.beat_options import BeatOptions
 from kinetune.tasks.requests.genre_choice import GenreChoice
 from kinetune.tasks.requests.output_paths import FilmOptions
+from kinetune.tasks.requests.score_changes import ScoreChanges, apply_changes, check_within
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
@@ -67,8 +68,9 @@ def edit_in_memory(
     """
     from kinetune.model.sampling.editing import edit_music
 
-    spec, options, before = edit_spec(request), request.options, material.sound
     grid = _grid(request, material)
+    request = _with_changes(request, material, grid)
+    spec, options, before = edit_spec(request), request.options, material.sound
     loaded = pipeline.load()
     sampling = loaded.sampling_options(options.seed, options.steps, options.guidance, progress)
     genre = genre_of_new(request, material)
@@ -108,7 +110,7 @@ def edit_spec(request: EditRequest) -> "EditSpec":
     keep_rhythm = request.keep_rhythm
     if keep_rhythm is None:
         keep_rhythm = request.is_whole and request.options.genre is not None
-    redo = None
+    redo = request.changes.extent_s if request.redoes_changes else None
     if request.redo is not None:
         start_s, end_s = request.redo
         redo = (start_s, math.inf if end_s is None else end_s)
@@ -119,6 +121,32 @@ def edit_spec(request: EditRequest) -> "EditSpec":
         keep_rhythm=keep_rhythm,
         exact=request.exact,
     )
+
+
+def _with_changes(request: EditRequest, material: Material, grid: "BeatGrid") -> EditRequest:
+    """Return the request with the changes of the score in the score."""
+    from kinetune.model.sampling.edit_spec import edit_span
+
+    if request.only_changes_score and not request.redoes_changes:
+        raise ConfigError(
+            "a score or an energy needs a stretch to be new: add --redo START:END, such as 0:end, "
+            "or a strength"
+        )
+    changes, clip = request.changes, material.clip
+    if changes == ScoreChanges():
+        return request
+    spec = edit_spec(request)
+    # The bars around what is named alone; exact are its own times only.
+    spec = replace(spec, exact=spec.exact and not request.redoes_changes)
+    span_s = edit_span(spec, material.sound.duration_s, clip, grid)
+    check_within(changes, span_s)
+    score = apply_changes(
+        request.options.score, changes, span_s=span_s, grid=grid, duration_s=clip.duration_s,
+        exact=request.exact,
+    )  # fmt: skip
+    options = replace(request.options, score=score)
+    redo = span_s if request.redoes_changes else request.redo
+    return replace(request, redo=redo, options=options, changes=ScoreChanges())
 
 
 def _grid(request: EditRequest, material: Material) -> "BeatGrid":

@@ -9,6 +9,7 @@ from kinetune.motion.io.formats import ReadOptions
 from kinetune.tasks.recipe import sidecar_path
 from kinetune.tasks.requests.music_options import Engine, MusicOptions
 from kinetune.tasks.requests.output_paths import Existing, FilmOptions
+from kinetune.tasks.requests.score_changes import ScoreChanges
 
 BeatSource = Literal["dance", "music"]
 
@@ -30,6 +31,8 @@ class EditRequest:
         exact: Take times as they are, not moved to bar lines.
         options: Genre, seed, steps, guidance, beats and score of what is new; what is left out is
             that of the music.
+        changes: Accents, silences and energy that are added to that score. Accents and silences
+            alone regenerate the bars they lie in.
         beats_of: Where beats are looked for if neither the options nor a recipe give them.
         read: What the motion file doesn't state itself.
         plot: Whether to draw before and after, beside the sound.
@@ -62,6 +65,7 @@ class EditRequest:
     model: str | None = None
     device: str = "auto"
     partners: tuple[Path, ...] = ()
+    changes: ScoreChanges = field(default_factory=ScoreChanges)
 
     def __post_init__(self) -> None:
         if self.beats_of not in get_args(BeatSource):
@@ -69,17 +73,30 @@ class EditRequest:
         if self.engine not in (None, *get_args(Engine)):
             known = ", ".join(get_args(Engine))
             raise ConfigError(f"the engine must be one of {known}; found {self.engine!r}")
-        options = (self.strength, self.options.genre, self.keep_rhythm)
-        if self.is_whole and options == (None, None, None):
+        changes_score = (self.changes, self.options.score) != (ScoreChanges(), None)
+        if self.only_changes_score and not changes_score:
             raise ConfigError(
-                "nothing to change: expected a stretch to redo, a continuation, a strength or a "
-                "genre"
+                "nothing to change: expected a stretch to redo, a continuation, a strength, a "
+                "genre, an accent or a silence"
             )
 
     @property
     def is_whole(self) -> bool:
         """Whether the whole piece is varied."""
-        return self.redo is None and self.continue_s is None
+        return self.redo is None and self.continue_s is None and not self.redoes_changes
+
+    @property
+    def redoes_changes(self) -> bool:
+        """Whether accents and silences alone say what is regenerated: the bars they lie in."""
+        return self.only_changes_score and self.changes.extent_s is not None
+
+    @property
+    def only_changes_score(self) -> bool:
+        """Whether neither a stretch nor a variation of the whole is named."""
+        named = (
+            self.redo, self.continue_s, self.strength, self.options.genre, self.keep_rhythm
+        )  # fmt: skip
+        return all(option is None for option in named)
 
     @property
     def target(self) -> Path:

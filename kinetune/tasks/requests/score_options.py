@@ -12,7 +12,7 @@ from kinetune.model.conditioning.control_score import (
 )
 
 # Beyond the end of any dance; sections end with the music.
-_END_S = 2 * 3600.0
+END_S = 2 * 3600.0
 
 
 def combine_score(
@@ -57,6 +57,6 @@ def _scaled(sections: Sequence[Section], energy: float) -> tuple[Section, ...]:
             scaled.append(Section(time_s, section.start_s, energy=energy))
         scaled.append(replace(section, energy=section.energy * energy))
         time_s = section.end_s
-    if time_s < _END_S:
-        scaled.append(Section(time_s, _END_S, energy=energy))
+    if time_s < END_S:
+        scaled.append(Section(time_s, END_S, energy=energy))
     return tuple(scaled)

@@ -83,6 +83,29 @@ def test_an_edit_of_an_edit_keeps_both_takes(folder):
     assert [take["seed"] for take in takes] == [1, 2]
 
 
+def test_changes_of_the_score_join_what_the_piece_has(folder):
+    for source, flags, target in (
+        ("a.wav", ("--redo", "4:6", "--accent", "4.5", "--energy", 2), "s1.wav"),
+        ("s1.wav", ("--silence", "6.5:7", "--accent", "1.5"), "s2.wav"),
+    ):
+        done = kinetune("edit", source, *flags, "-o", target, "--json", cwd=folder)
+        assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert (made["start_s"], made["end_s"]) == (0.0, 8.0), "an earlier stretch is not this one"
+    recipe = json.loads((folder / "s2.json").read_text())["kinetune"]["request"]
+    score = recipe["options"]["score"]
+    assert [accent["at_s"] for accent in score["accents"]] == [1.5, 4.5]
+    assert score["silences"] == [{"start_s": 6.5, "end_s": 7.0}]
+    assert score["sections"] == [{"start_s": 4.0, "end_s": 6.0, "genre": "", "energy": 2.0}]
+    assert len(recipe["options"]["composer"]["takes"]) == 1
+    samples = read_sound(folder / "s2.wav").samples
+    assert not samples[int(6.51 * 16_000) : int(6.99 * 16_000)].any()
+    # The same from Python.
+    edited = kt.edit(folder / "s1.wav", silences_s=[(6.5, 7.0)], accents_s=[1.5])
+    edited.save(folder / "s3.wav")
+    np.testing.assert_array_equal(read_sound(folder / "s3.wav").samples, samples)
+
+
 def test_python_makes_the_same_piece(folder):
     music = kt.generate(
         folder / "dance.bvh", engine="composer", chords="Am F C G", bpm=120, first_beat_s=0.0,
