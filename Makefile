@@ -5,6 +5,8 @@
 # make docs    the documentation as a site in out/site
 # make mutation  how many small changes of the code the tests notice (docs/tests.md); half an hour
 # make studio  the page of kinetune studio anew from studio/ (needs Node 20)
+# make blender the Blender extension as out/kinetune-blender.zip
+# make blender-test  that extension inside Blender 4.2 and 5.x, as Python modules
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +14,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DANCE := examples/gBR_sBM_cAll_d04_mBR2_ch08.pkl
 
-.PHONY: demo test quick check lint docs mutation studio clean
+.PHONY: demo test quick check lint docs mutation studio blender blender-test clean
 
 # The environment follows pyproject.toml and constraints.txt; each stamp is written last, so an
 # install that broke off is done again.
@@ -50,6 +52,12 @@ mutation: $(VENV)/.tested
 
 studio:
 	cd studio && npm ci && npm run build
+
+blender: $(VENV)/.installed
+	$(BIN)/python tools/build_blender_extension.py out/kinetune-blender.zip
+
+blender-test: $(VENV)/.tested
+	$(BIN)/python tools/blender_tests.py
 
 check: lint test docs
 

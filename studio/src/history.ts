@@ -1,13 +1,20 @@
-/** What a user has set, with undo and redo. */
+/** What a user has set, with undo and redo. Seconds. */
 
 export interface Span { start: number; end: number }
+/** A stretch whose energy is drawn: a factor on that of the body. */
+export interface Effort extends Span { energy: number }
+export type Engine = "diffusion" | "composer";
 export interface Settings {
   reading: number; bpm: number | null; first: number | null; metre: number | null;
-  genre: string; genre2: string; energy: number; accents: number[]; silences: Span[];
+  engine: Engine; genre: string; genre2: string; key: string; chords: string;
+  /** Bars of a loop; 0 is all of the dance, null no loop. */
+  loopBars: number | null;
+  energy: number; curve: Effort[]; accents: number[]; silences: Span[];
 }
 
 export const initial: Settings = {
-  reading: 1, bpm: null, first: null, metre: null, genre: "", genre2: "", energy: 1, accents: [], silences: [],
+  reading: 1, bpm: null, first: null, metre: null, engine: "diffusion", genre: "", genre2: "", key: "", chords: "",
+  loopBars: null, energy: 1, curve: [], accents: [], silences: [],
 };
 
 export class History {

@@ -1,7 +1,11 @@
 /** Plays takes in step: all run at once, one is heard, so that switching leaves no gap. Seconds. */
 
+import type { Span } from "./history";
+
 const FADE_S = 0.015;
 const LEAD_S = 0.03;
+// A region shorter than this would be a buzz.
+const LEAST_REGION_S = 0.05;
 
 interface Voice { source: AudioBufferSourceNode; gain: GainNode }
 
@@ -12,22 +16,30 @@ export class Player {
   private startedAt = 0;
   private offset = 0;
   private selected = 0;
+  /** What is played over and over; null plays to the end. */
+  private looped: Span | null = null;
   duration = 0;
   playing = false;
-  loop = false;
+
+  get region(): Span | null {
+    const { looped, duration } = this;
+    if (!looped) return null;
+    const start = Math.max(looped.start, 0), end = Math.min(looped.end, duration);
+    return end - start >= LEAST_REGION_S ? { start, end } : null;
+  }
 
   /** The audio clock leads: the position that is heard now. */
   get position(): number {
     if (!this.playing || !this.context) return this.offset;
     const late = this.context.outputLatency || this.context.baseLatency || 0;
     const heard = this.context.currentTime - late - this.startedAt;
-    const at = this.offset + Math.max(heard, 0);
-    if (this.loop && this.duration) return at % this.duration;
+    const at = this.offset + Math.max(heard, 0), region = this.region;
+    if (region && at >= region.end) return region.start + ((at - region.start) % (region.end - region.start));
     return Math.min(at, this.duration);
   }
 
   get ended(): boolean {
-    return this.playing && !this.loop && this.position >= this.duration - 1e-3;
+    return this.playing && !this.region && this.position >= this.duration - 1e-3;
   }
 
   async decode(data: ArrayBuffer): Promise<AudioBuffer> {
@@ -36,13 +48,15 @@ export class Player {
 
   /** Take other sounds; the position stays. */
   setTakes(buffers: AudioBuffer[], duration: number, selected: number): void {
-    const { playing, position } = this;
-    this.halt();
-    this.buffers = buffers;
-    this.duration = duration;
-    this.selected = selected;
-    this.offset = Math.min(position, duration);
-    if (playing) this.play();
+    this.again(() => {
+      this.buffers = buffers;
+      this.duration = duration;
+      this.selected = selected;
+    });
+  }
+
+  setLoop(region: Span | null): void {
+    this.again(() => { this.looped = region; });
   }
 
   select(index: number): void {
@@ -52,12 +66,16 @@ export class Player {
   }
 
   play(): void {
-    const context = this.audio();
+    const context = this.audio(), region = this.region;
     void context.resume();
-    if (this.offset >= this.duration - 1e-3) this.offset = 0;
+    if (region && (this.offset < region.start || this.offset >= region.end - 1e-3)) this.offset = region.start;
+    if (!region && this.offset >= this.duration - 1e-3) this.offset = 0;
     this.startedAt = context.currentTime + LEAD_S;
     this.voices = this.buffers.map((buffer, index) => {
-      const source = new AudioBufferSourceNode(context, { buffer, loop: this.loop });
+      const source = new AudioBufferSourceNode(context, { buffer });
+      if (region && region.start < buffer.duration) {
+        Object.assign(source, { loop: true, loopStart: region.start, loopEnd: Math.min(region.end, buffer.duration) });
+      }
       const gain = new GainNode(context, { gain: index === this.selected ? 1 : 0 });
       source.connect(gain).connect(context.destination);
       source.start(this.startedAt, Math.min(this.offset, buffer.duration));
@@ -76,6 +94,15 @@ export class Player {
     const { playing } = this;
     this.halt();
     this.offset = Math.min(Math.max(time, 0), this.duration);
+    if (playing) this.play();
+  }
+
+  /** Change something about what is played; it goes on from the same position. */
+  private again(change: () => void): void {
+    const { playing, position } = this;
+    this.halt();
+    change();
+    this.offset = Math.min(position, this.duration);
     if (playing) this.play();
   }
 

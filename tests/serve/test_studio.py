@@ -1,11 +1,16 @@
 """The studio in a real browser: the whole way from a dropped file to its files."""
 
+import itertools
 import shutil
+import subprocess
+import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.serve.conftest import Server
 
@@ -93,10 +98,12 @@ def wait_for_job(page) -> None:
     page.wait_for_selector("#stop", state="hidden")
 
 
-def drag(page, start: float, end: float) -> None:
-    """Drag on the time line between two shares of its length."""
+def drag(page, start: float, end: float, height: float = 0.4) -> None:
+    """Drag on the time line between two shares of its length, at a share of its height."""
+    page.locator("#line").scroll_into_view_if_needed()
     box = page.locator("#line").bounding_box()
-    width, y = box["width"] - 20, box["y"] + 80
+    # Between the lanes of the beats above and of the sections below.
+    width, y = box["width"] - 20, box["y"] + 26 + height * (box["height"] - 42)
     page.mouse.move(box["x"] + 10 + start * width, y)
     page.mouse.down()
     page.mouse.move(box["x"] + 10 + end * width, y, steps=5)
@@ -107,16 +114,37 @@ def settings(page) -> dict:
     return page.evaluate("window.kinetune.history.now")
 
 
-def test_a_dropped_dance_becomes_music_that_can_be_changed_and_taken_away(page, dance, tmp_path):
-    drop(page, dance)
-    assert "dance.bvh: BVH, 6.0 s" in page.text_content("#name")
-    assert page.locator("input[name=reading]").count() >= 1
-    page.select_option("#genre", "house")
-    page.select_option("#takes", "3")
+def make(page, **choices: str) -> None:
+    """Choose in lists and make music."""
+    for name, value in choices.items():
+        page.select_option(f"#{name}", value)
     page.click("#make")
     wait_for_job(page)
-    page.locator("input[name=take]").nth(2).wait_for()
+    page.locator("input[name=take]").first.wait_for()
+
+
+def save(page, name: str, folder: Path) -> Path:
+    """Download a file of the list."""
+    with page.expect_download() as download:
+        page.locator("#files a", has_text=name).first.click()
+    download.value.save_as(folder / name)
+    return folder / name
+
+
+def files(page) -> set[str]:
+    return set(page.locator("#files a").all_text_contents())
+
+
+def test_the_whole_way_from_a_dropped_dance_to_what_is_taken_away(page, dance, tmp_path):
+    drop(page, dance)
+    assert "dance.bvh: BVH, 6.0 s" in page.text_content("#name")
+    page.locator("input[name=reading]").last.check()
+    page.locator("input[name=reading]").first.check()
+    page.select_option("#engine", "composer")
+    page.fill("#chords", "Am F C G")
+    make(page, genre="house", genre2="krump", takes="3")
     assert page.locator("input[name=take]").count() == 3
+    assert "3 takes" in say(page)
     page.click("#play")
     until(page, "window.kinetune.player.position > 0.3")
     page.locator("input[name=take]").nth(1).check()
@@ -127,16 +155,124 @@ def test_a_dropped_dance_becomes_music_that_can_be_changed_and_taken_away(page, 
     page.click("#again")
     wait_for_job(page)
     page.locator("input[name=take]").nth(3).wait_for()
-    assert page.locator("input[name=take]").count() == 4
-    with page.expect_download() as download:
-        page.locator("#files a", has_text="edit.wav").click()
-    download.value.save_as(tmp_path / "edit.wav")
-    import soundfile
-
-    assert soundfile.info(tmp_path / "edit.wav").duration == pytest.approx(6.0, abs=0.05)
+    page.check("input[value=accent]")
+    drag(page, 0.25, 0.25)
+    assert len(settings(page)["accents"]) == 1
+    page.click("#undo")
+    assert settings(page)["accents"] == []
+    export(page, format="flac", stems="mastered", layers="2")
+    assert {"dance-2-edit.flac", "dance-2-edit-stems.zip", "dance-2-edit.mid"} <= files(page)
+    assert {"dance-2-edit-layers.zip", "dance-2-edit.beats.csv", "dance-2-edit.json"} <= files(page)
+    for name in ("dance-2-edit.wav", "dance-2-edit.flac"):
+        sound = soundfile.info(save(page, name, tmp_path))
+        assert sound.duration == pytest.approx(6.0, abs=0.05)
+    with zipfile.ZipFile(save(page, "dance-2-edit-stems.zip", tmp_path)) as archive:
+        assert "dance-2-edit-stems/kick.wav" in archive.namelist() or archive.testzip() is None
     page.click("#film")
     wait_for_job(page)
     page.locator("#files a", has_text=".mp4").wait_for()
+
+
+def export(page, **choices: str) -> None:
+    """Choose what to take away, with the notes, and wait for it."""
+    for name, value in choices.items():
+        page.select_option(f"#{name}", value)
+    if page.is_visible("#notes"):
+        page.check("#notes")
+    page.click("#export")
+    wait_for_job(page)
+
+
+def test_the_model_makes_a_take_that_is_redone_and_exported(page, dance):
+    drop(page, dance)
+    make(page, genre="house", takes="1")
+    assert not page.is_visible("#stems"), "only composed music has stems"
+    drag(page, 0.4, 0.6)
+    page.click("#again")
+    wait_for_job(page)
+    page.locator("input[name=take]").nth(1).wait_for()
+    export(page, format="ogg")
+    assert {"dance-edit.wav", "dance-edit.ogg", "dance-edit.mid"} <= files(page)
+
+
+def test_the_command_lines_make_the_same_bytes(page, dance, tmp_path):
+    drop(page, dance)
+    page.select_option("#engine", "composer")
+    page.fill("#chords", "Dm7 G7 C Am")
+    page.select_option("#key", "C major")
+    page.check("input[value=energy]")
+    drag(page, 0.1, 0.5, height=0.2)
+    page.check("input[value=accent]")
+    drag(page, 0.25, 0.25)
+    page.fill("#seed", "4")
+    make(page, genre2="locking", takes="1")
+    sound = save(page, "dance.wav", tmp_path).read_bytes()
+    recipe = save(page, "dance.json", tmp_path).read_bytes()
+    command = page.input_value("#command")
+    work = tmp_path / "again"
+    work.mkdir()
+    shutil.copy(dance, work)
+    shell = f'kinetune() {{ "{sys.executable}" -m kinetune "$@"; }}\n{command}'
+    subprocess.run(["bash", "-euc", shell], cwd=work, check=True, capture_output=True)
+    assert "--score score.toml" in command
+    assert "--key 'C major' --chords 'Dm7 G7 C Am'" in command
+    assert (work / "dance.wav").read_bytes() == sound
+    assert (work / "dance.json").read_bytes() == recipe
+    assert (work / "again-dance.wav").read_bytes() == sound
+
+
+def test_energy_is_drawn_bar_by_bar_and_undone(page, dance):
+    drop(page, dance)
+    page.fill("#bpm", "120")
+    page.fill("#first", "0")
+    page.keyboard.press("Tab")
+    page.check("input[value=energy]")
+    drag(page, 0.05, 0.4, height=0.0)
+    assert settings(page)["curve"] == [
+        {"start": 0, "end": 2, "energy": 2.5},
+        {"start": 2, "end": 4, "energy": 2.5},
+    ]
+    drag(page, 0.4, 0.4, height=0.5)
+    assert settings(page)["curve"] == [{"start": 0, "end": 2, "energy": 2.5}]
+    page.focus("#line")
+    page.keyboard.press("Home")
+    page.keyboard.press("-")
+    assert settings(page)["curve"] == [{"start": 0, "end": 2, "energy": 2}]
+    for _ in range(2):
+        page.click("#undo")
+    assert len(settings(page)["curve"]) == 2
+    command = page.input_value("#command")
+    assert "[[sections]]\nstart_s = 0\nend_s = 4\nenergy = 2.5\n" in command
+
+
+def test_a_loop_of_two_bars_plays_over_and_over(page, dance):
+    drop(page, dance)
+    page.fill("#bpm", "120")
+    page.keyboard.press("Tab")
+    page.select_option("#engine", "composer")
+    make(page, loop="2", takes="1")
+    assert page.evaluate("window.kinetune.player.duration") == pytest.approx(4.0, abs=1e-3)
+    assert "--loop-bars 2" in page.input_value("#command")
+    page.focus("#line")
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    page.click("#play")
+    until(page, "window.kinetune.player.position < 1.0")
+    assert page.evaluate("window.kinetune.player.playing")
+
+
+def test_the_selection_is_repeated(page, dance):
+    drop(page, dance)
+    drag(page, 0.5, 0.6)
+    page.click("#loop-region")
+    page.click("#play")
+    seen = []
+    for _ in range(20):
+        page.wait_for_timeout(100)
+        seen.append(page.evaluate("window.kinetune.player.position"))
+    assert min(seen) >= 3.0 - 0.05
+    assert max(seen) <= 3.6 + 0.05
+    assert any(after < before for before, after in itertools.pairwise(seen))
 
 
 def test_marks_are_set_undone_and_written_as_a_command(page, dance):
@@ -201,11 +337,27 @@ def test_the_picture_keeps_up_with_the_sound(page, dance):
     assert abs(offsets[len(offsets) // 2]) < 0.020
 
 
+def tab_to(page, name: str) -> None:
+    """Press the tabulator key until an element has the focus."""
+    for _ in range(80):
+        if page.evaluate("document.activeElement.id") == name:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the tabulator key does not reach {name}")
+
+
 def test_the_keyboard_alone_is_enough(page):
-    page.focus("#example")
+    tab_to(page, "example")
     page.keyboard.press("Enter")
     page.wait_for_selector("#make:enabled")
-    page.focus("#line")
+    tab_to(page, "engine")
+    page.keyboard.press("ArrowDown")
+    tab_to(page, "takes")
+    page.keyboard.press("ArrowUp")
+    tab_to(page, "make")
+    page.keyboard.press("Enter")
+    wait_for_job(page)
+    tab_to(page, "line")
     for _ in range(10):
         page.keyboard.press("ArrowRight")
     assert page.evaluate("window.kinetune.player.position") == pytest.approx(1.0, abs=1e-6)
@@ -218,6 +370,16 @@ def test_the_keyboard_alone_is_enough(page):
         {"start": pytest.approx(1.0), "end": pytest.approx(6.0, abs=1e-6)}
     ]
     page.keyboard.press(" ")
+    until(page, "window.kinetune.player.playing")
+    page.keyboard.press(" ")
+    tab_to(page, "again")
+    page.keyboard.press("Enter")
+    wait_for_job(page)
+    page.locator("input[name=take]").nth(1).wait_for()
+    tab_to(page, "export")
+    page.keyboard.press("Enter")
+    wait_for_job(page)
+    assert say(page).startswith("In the list of files")
 
 
 def test_a_damaged_file_is_named_in_one_line(page, tmp_path):
@@ -229,35 +391,83 @@ def test_a_damaged_file_is_named_in_one_line(page, tmp_path):
     page.wait_for_selector("#drop", state="visible")
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_text_has_enough_contrast(page, dark):
-    """WCAG AA: 4.5 to 1."""
+# Contrast of every text that is seen with what is behind it (WCAG 2.2, 1.4.3).
+CONTRASTS = """() => {
+    const number = (text) => text.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => {
+        const [x, y, z] = [r, g, b].map((v) => v / 255)
+            .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+    };
+    const behind = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+            const [r, g, b, alpha = 1] = number(getComputedStyle(at).backgroundColor);
+            if (alpha === 1) return [r, g, b];
+        }
+        return [255, 255, 255];
+    };
+    const seen = (element) => element.checkVisibility() && !element.disabled
+        && [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    return [...document.querySelectorAll("body *")].filter(seen).map((element) => {
+        const [low, high] = [light(number(getComputedStyle(element).color)), light(behind(element))]
+            .sort((x, y) => x - y);
+        return [(high + 0.05) / (low + 0.05), element.tagName + element.textContent.slice(0, 40)];
+    });
+}"""
+AXE = Path(__file__).parents[2] / "studio/node_modules/axe-core/axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def full(browser, studio):
+    """A page with a dance, a take, a selection and marks; for looking at it."""
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.set_default_timeout(120_000)
+    page.goto(studio.url)
+    page.click("#example")
+    page.wait_for_selector("#make:enabled")
+    page.select_option("#engine", "composer")
+    make(page, takes="3", genre2="house")
+    drag(page, 0.4, 0.6)
+    yield page
+    page.context.close()
+
+
+def look(page, dark: bool, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
     if dark != (page.get_attribute("#theme", "aria-pressed") == "true"):
         page.click("#theme")
-    ratios = page.evaluate(
-        """() => {
-            const style = getComputedStyle(document.documentElement);
-            const light = (name) => {
-                const hex = style.getPropertyValue("--" + name).trim().slice(1);
-                const [r, g, b] = [0, 2, 4].map((k) => parseInt(hex.slice(k, k + 2), 16) / 255)
-                    .map((c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-            };
-            const ratio = (a, b) => {
-                const [low, high] = [light(a), light(b)].sort((x, y) => x - y);
-                return (high + 0.05) / (low + 0.05);
-            };
-            return ["text", "soft", "accent", "mark"].flatMap((name) =>
-                [ratio(name, "bg"), ratio(name, "panel")]).concat(ratio("accent", "on-accent"));
-        }"""
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_has_enough_contrast(full, dark, width):
+    """WCAG AA: 4.5 to 1."""
+    look(full, dark, width)
+    found = full.evaluate(CONTRASTS)
+    assert len(found) > 60
+    assert [text for ratio, text in found if ratio < 4.5] == []
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: cd studio && npm ci")
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_against_wcag_aa(full, dark, width):
+    look(full, dark, width)
+    full.evaluate(AXE.read_text(encoding="utf-8"))
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    found = full.evaluate("(tags) => axe.run({runOnly: tags})", tags)
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
+    assert len(found["passes"]) > 15
+
+
+def test_a_phones_width_needs_no_sideways_scrolling(full):
+    look(full, False, 360)
+    assert full.evaluate("document.documentElement.scrollWidth") <= 360
+    small = full.evaluate(
+        """() => [...document.querySelectorAll("button, select, input, a, summary")]
+            .filter((element) => element.checkVisibility())
+            .map((element) => [element.closest("label") ?? element].map((e) =>
+                [e.getBoundingClientRect().height, e.outerHTML.slice(0, 60)])[0])
+            .filter(([height]) => height < 24)"""
     )
-    assert min(ratios) >= 4.5, ratios
-
-
-def test_a_phones_width_needs_no_sideways_scrolling(browser, studio):
-    context = browser.new_context(viewport={"width": 360, "height": 740})
-    page = context.new_page()
-    page.goto(studio.url)
-    page.wait_for_selector("#choose")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    context.close()
+    assert small == [], "WCAG 2.2 AA: targets of 24 pixels"

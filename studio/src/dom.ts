@@ -1,0 +1,37 @@
+/** Elements of the page by their id, and small ones made here. */
+
+export const get = <T extends HTMLElement>(id: string): T => {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`no element ${id}`);
+  return element as T;
+};
+export const input = (id: string) => get<HTMLInputElement>(id);
+export const choice = (id: string) => get<HTMLSelectElement>(id);
+export const button = (id: string) => get<HTMLButtonElement>(id);
+
+export const isPressed = (id: string) => get(id).getAttribute("aria-pressed") === "true";
+export const press = (id: string, pressed: boolean) => get(id).setAttribute("aria-pressed", String(pressed));
+
+export function hint(tag: "p" | "li", textContent: string): HTMLElement {
+  return Object.assign(document.createElement(tag), { className: "hint", textContent });
+}
+
+/** A radio button with its label and what follows it. */
+export function radio(group: string, value: number, label: string, onPick: () => void, ...rest: Node[]): HTMLLabelElement {
+  const element = document.createElement("label");
+  element.className = "choice";
+  const control = Object.assign(document.createElement("input"), { type: "radio", name: group, value: String(value) });
+  control.addEventListener("change", onPick);
+  element.append(control, label, ...rest);
+  return element;
+}
+
+export const small = (textContent: string) => Object.assign(document.createElement("small"), { textContent });
+
+/** A link that saves a file. */
+export function fileItem(name: string, bytes: number, url: string): HTMLLIElement {
+  const item = document.createElement("li"), link = document.createElement("a");
+  Object.assign(link, { href: `${url}?download=true`, textContent: name, download: name });
+  item.append(link, small(bytes < 1e5 ? ` ${(bytes / 1e3).toFixed(1)} kB` : ` ${(bytes / 1e6).toFixed(1)} MB`));
+  return item;
+}
