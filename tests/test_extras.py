@@ -1,7 +1,9 @@
 import pytest
+from packaging.requirements import Requirement
 
 from kinetune.errors import MissingExtraError
 from kinetune.extras import extra
+from tests.conftest import REPOSITORY
 
 
 def test_a_missing_package_is_named_with_the_extra_that_provides_it():
@@ -12,3 +14,11 @@ def test_a_missing_package_is_named_with_the_extra_that_provides_it():
 def test_other_errors_pass_through():
     with pytest.raises(ZeroDivisionError), extra("film"):
         1 / 0  # noqa: B018
+
+
+def test_constraints_pin_one_version_a_line():
+    lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        if not line.startswith("#"):
+            operators = [each.operator for each in Requirement(line).specifier]
+            assert operators == ["=="], line
