@@ -259,6 +259,15 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise ModelError(f"{path}: damaged weights ({error}); copy the folder again") from error
 
 
+def import_components() -> None:
+    """Import the modules of all classes that a checkpoint may name.
+
+    diffusers' own ``from_pretrained`` builds components only from modules that are imported.
+    """
+    for module in {module for classes in CLASSES.values() for module, _ in classes}:
+        importlib.import_module(module)
+
+
 def write_pipeline_file(folder: Path) -> None:
     """Write the file with which ``DiffusionPipeline.from_pretrained`` finds our class."""
     files.write_text(folder / "pipeline.py", _PIPELINE_FILE)

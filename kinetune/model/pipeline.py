@@ -54,6 +54,8 @@ from kinetune.motion.group import Dancers, dancers_of
 
 _LOG = logging.getLogger(__name__)
 _HUB_OPTIONS = ("revision", "cache_dir", "token", "local_files_only")
+# Whoever imports this module, as the file pipeline.py in a checkpoint does, can load one.
+checkpoint.import_components()
 
 
 class DanceToMusicPipeline(DiffusionPipeline):

@@ -1,6 +1,9 @@
 import json
+import math
 import re
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,6 +12,7 @@ from diffusers import DiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from kinetune.errors import ModelError, OutputError
+from kinetune.model import checkpoint
 from kinetune.model.catalogue import list_models
 from kinetune.model.checkpoint import atomic_folder, check_folder, resolve
 from kinetune.model.pipeline import DanceToMusicPipeline
@@ -181,6 +185,32 @@ def test_diffusers_loads_the_folder_by_the_file_in_it(saved, default_pipeline):
     assert type(loaded).__name__ == "DanceToMusicPipeline"
     assert loaded.settings == default_pipeline.settings
     assert list_models()[0].name == "default"
+
+
+@pytest.mark.parametrize("source", ["saved", "bundled"])
+def test_diffusers_loads_the_folder_in_a_process_that_knows_nothing_of_kinetune(saved, source):
+    folder = saved if source == "saved" else checkpoint.BUNDLED / "default"
+    script = (
+        "import sys; from diffusers import DiffusionPipeline; folder = sys.argv[1]\n"
+        "assert not any(name.startswith('kinetune') for name in sys.modules)\n"
+        "pipeline = DiffusionPipeline.from_pretrained(\n"
+        "    folder, custom_pipeline=folder, trust_remote_code=True)\n"
+        "print(type(pipeline).__name__, sum(p.numel() for p in pipeline.unet.parameters()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    count = sum(
+        math.prod(shape)
+        for shape in checkpoint.tensor_shapes(folder / "unet" / checkpoint.WEIGHTS).values()
+    )
+    assert done.stdout.split() == ["DanceToMusicPipeline", str(count)]
+
+
+def test_the_bundled_checkpoint_has_the_file_that_is_written(saved):
+    written = (saved / "pipeline.py").read_text()
+    assert (checkpoint.BUNDLED / "default" / "pipeline.py").read_text() == written
 
 
 def test_a_model_on_the_hub_is_checked_like_a_folder(saved, monkeypatch):
