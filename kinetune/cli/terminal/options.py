@@ -153,8 +153,8 @@ PracticeOption = Annotated[
 PackOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Also write a folder for godot, unity, unreal, wwise or fmod: sounds, tempo, loop, "
-        "events and what the tool imports (with --layers the layers too); repeatable."
+        help="Also write a folder for godot, unity, unreal, wwise or fmod: sounds, layers, tempo, "
+        "loop and events as the tool imports them; repeatable."
     ),
 ]
 GENRES = (
