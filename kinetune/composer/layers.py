@@ -1,19 +1,32 @@
-"""Intensity layers of a piece for vertical mixing: all in phase, each as long as the piece.
+"""Stems of a piece under the names of studios, and its intensity layers for vertical mixing.
+
+Layers are all in phase, each as long as the piece.
 
 The piece is played once at full energy, so that every part is there all the time, and its stems
 are dealt to the layers from calm to peak. What layer sounds when is left to the listener's engine;
 the body's own energy says so in the automation. Energies 0 to 1, seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kinetune.composer.piece import Piece, PieceRequest, Voice, compose_piece
-from kinetune.composer.stems import STEMS
 from kinetune.errors import ConfigError
 
+#: Roles of parts by stem, in the order in which stems are summed.
+STEMS: Mapping[str, tuple[str, ...]] = {
+    "kick": ("kick",),
+    "snare": ("snare", "layer"),
+    "hats": ("hat", "open_hat", "crash"),
+    "percussion": ("tom", "drum"),
+    "bass": ("bass",),
+    "chords": ("chord", "pad"),
+    "arpeggio": ("arp",),
+    "lead": ("hook",),
+    "fx": ("accent", "riser", "drop"),
+}
 #: Energy at which layers are played.
 LAYER_ENERGY = 0.85
 # Stems from those that always sound to those of a peak.
@@ -36,6 +49,15 @@ class LayerState:
     bar: int
     layers: int
     energy: float
+
+
+def stem_groups(piece: Piece) -> dict[str, Sequence[Voice]]:
+    """Return the voices of every stem that plays."""
+    groups = {
+        name: tuple(voice for voice in piece.voices if voice.role in roles)
+        for name, roles in STEMS.items()
+    }
+    return {name: voices for name, voices in groups.items() if voices}
 
 
 def layered_piece(request: PieceRequest) -> Piece:

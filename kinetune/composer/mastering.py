@@ -7,16 +7,17 @@ the mastered mix. Long sounds are worked through a chunk at a time. Axes: (N, ch
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import fft, ndimage, signal
 
 from kinetune import timebase
 from kinetune.audio.loudness import normalise_loudness
 from kinetune.audio.sound import Sound
 from kinetune.composer.piece import Piece
-from kinetune.composer.rendering import Block, Convolver
+from kinetune.composer.rendering import Block, Convolver, Kernel, put
 from kinetune.corpus.composition.music_score import Mix
 from kinetune.corpus.rendering.mastering import (
     BLOCK_S,
@@ -53,6 +54,15 @@ class Master:
     toned: Block
     taps: NDArray[np.float64]
     settings: dict[str, object]
+
+    @cached_property
+    def gain(self) -> Block:
+        """What each sample behind the tone filter was multiplied by, (N, channels)."""
+        final = self.sound.samples.reshape(self.toned.shape)
+        gain = zeros_or_memmap(self.toned.shape)
+        for part in chunks(gain, final, self.toned):
+            gain[part] = _gain(final[part], self.toned[part])
+        return gain
 
 
 def master_mix(piece: Piece, mix: Block, rate_hz: int, *, target_lufs: float = -14.0) -> Master:
@@ -105,9 +115,9 @@ def master_stem(piece: Piece, master: Master, stem: Block) -> Sound:
     """
     rate_hz = master.sound.rate_hz
     out = _shape(piece, _convolved(stem, master.taps, loop=piece.loop), rate_hz)
-    final = master.sound.samples.reshape(out.shape)
-    for part in chunks(out, final, master.toned):
-        out[part] *= _gain(final[part], master.toned[part])
+    gain = master.gain
+    for part in chunks(out, gain):
+        out[part] *= gain[part]
     return Sound(_squeezed(out), rate_hz)
 
 
@@ -165,28 +175,32 @@ def _tone_taps(mix: Mix, samples: Block, rate_hz: int) -> NDArray[np.float64]:
 
 def _spectrum(samples: Block, rate_hz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Frequencies and mean power (Welch), of the channels' mean."""
-    size = rate_hz // 8
-    hz, total, weight = np.zeros(0), np.zeros(size // 2 + 1), 0
+    size = fft.next_fast_len(rate_hz // 8, real=True)
+    window = signal.get_window("hann", size).astype(np.float32)
+    total, count = np.zeros(size // 2 + 1), 0
     for part in chunks(samples):
-        mono = samples[part].mean(axis=1)
+        mono = samples[part].sum(axis=1) / np.float32(samples.shape[1])
         if len(mono) < size:
             mono = np.pad(mono, (0, size - len(mono)))
-        hz, power = signal.welch(mono, rate_hz, nperseg=size)
-        total, weight = total + len(mono) * power, weight + len(mono)
-    return hz, total / weight
+        frames = np.lib.stride_tricks.sliding_window_view(mono, size)[:: size // 2]
+        spectra = fft.rfft(frames * window)
+        total += (np.square(spectra.real) + np.square(spectra.imag)).sum(axis=0)
+        count += len(frames)
+    scale = 2.0 / (rate_hz * float(np.square(window).sum()))
+    return fft.rfftfreq(size, 1.0 / rate_hz), scale * total / count
 
 
 def _convolved(samples: Block, taps: NDArray[np.float64], *, loop: bool) -> Block:
     """The samples through a filter, (N, channels); a loop goes round."""
     out = zeros_or_memmap(samples.shape)
-    convolver = Convolver(np.tile(taps, (samples.shape[1], 1)))
+    kernel = Kernel(taps[None])
+    convolver = Convolver(kernel, samples.shape[1])
     if loop:
         around = -(-len(taps) // len(samples))
         before = np.concatenate([samples] * around)[-len(taps) :]
         convolver.next_block(np.ascontiguousarray(before.T))
-    # Transforms of about this length are quickest.
-    for part in chunks(out, samples, size=(1 << 17) - len(taps) + 1):
-        out[part] = convolver.next_block(np.ascontiguousarray(samples[part].T)).T
+    for part in chunks(out, samples, size=kernel.block_size()):
+        put(out[part], convolver.next_block(samples[part].T))
     return out
 
 

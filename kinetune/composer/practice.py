@@ -6,12 +6,14 @@ Seconds.
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.audio.loudness import limit_peaks
 from kinetune.audio.sound import Sound
 from kinetune.composer.harmony import TimedChord
 from kinetune.composer.piece import Piece
+from kinetune.composer.spoken_count import spoken_count
 from kinetune.memmap import zeros_or_memmap
 from kinetune.model.conditioning.control_score import Silence
 from kinetune.motion.clip import MotionClip
@@ -64,7 +66,7 @@ def count_times(piece: Piece) -> list[float]:
 
 
 def with_count_in(piece: Piece, sound: Sound) -> Sound:
-    """Return the sound of a piece after its count-in.
+    """Return the sound of a piece after its count-in, spoken if espeak-ng is installed.
 
     Args:
         piece: The piece, at the tempo it is played at.
@@ -74,12 +76,21 @@ def with_count_in(piece: Piece, sound: Sound) -> Sound:
     before = timebase.samples_in(count_in_s(piece), rate_hz)
     samples = zeros_or_memmap((before + len(sound.samples), *sound.samples.shape[1:]))
     samples[before:] = sound.samples
+    words = spoken_count(piece.grid.metre, _period_s(piece), rate_hz)
     for number, time_s in enumerate(count_times(piece)):
-        click = _click(_CLICK_HZ if number else _FIRST_CLICK_HZ, rate_hz)
-        start = timebase.samples_in(time_s, rate_hz)
-        there = samples[start : start + len(click)]
-        there += click[: len(there)] if there.ndim == 1 else click[: len(there), None]
+        if words is None:
+            wave, early_s = _click(_CLICK_HZ if number else _FIRST_CLICK_HZ, rate_hz), 0.0
+        else:
+            wave, early_s = words[number]
+        _add(samples, wave, timebase.samples_in(time_s - early_s, rate_hz))
     return limit_peaks(Sound(samples, rate_hz), ceiling_dbtp=_CEILING_DBTP)
+
+
+def _add(samples: NDArray[np.float32], wave: NDArray[np.float32], start: int) -> None:
+    """Add a wave to samples, in place; what would begin before them is cut off."""
+    wave = wave[max(0, -start) :]
+    there = samples[max(0, start) :][: len(wave)]
+    there += wave[: len(there)] if there.ndim == 1 else wave[: len(there), None]
 
 
 def slowed_clip(piece: Piece, clip: MotionClip, percent: int) -> MotionClip:

@@ -29,8 +29,10 @@ from kinetune.corpus.rendering.note_player import MAX_LEAD_S, NotePlayer
 from kinetune.memmap import release_pages, zeros_or_memmap
 
 Block = NDArray[np.float32]
-# Samples that are rendered at once.
-BLOCK = 1 << 16
+# Samples that are rendered at once, about.
+_BLOCK = 1 << 16
+# Fourier transforms have at least so many samples, and so many times those of the filter.
+_SHORTEST_TRANSFORM, _LEAST_EFFICIENCY = 1 << 15, 1.8
 # A loop is rendered from so long before its beginning: longer than reverberation and echoes.
 _LOOP_LEAD_S = 6.0
 # Time constant of the side-chain's recovery.
@@ -74,11 +76,13 @@ def render_mix(
     stems = {name: zeros_or_memmap((count, channels)) for name in groups if keep_stems}
     first = -timebase.samples_in(_lead_in_s(piece), rate_hz)
     shared = _Shared(piece, rate_hz, first)
+    reverb = _reverb(piece.mix, rate_hz, channels)
     players = {
-        name: _Stem(piece, voices, rate_hz, channels, first) for name, voices in groups.items()
+        name: _Stem(piece, voices, rate_hz, reverb, first) for name, voices in groups.items()
     }
-    for start in range(first, count, BLOCK):
-        size = min(BLOCK, count - start)
+    step = reverb.block_size()
+    for start in range(first, count, step):
+        size = min(step, count - start)
         control = shared.next_block(size)
         skipped = min(size, max(0, -start))
         there = slice(start + skipped, start + size)
@@ -87,13 +91,20 @@ def render_mix(
             block = player.next_block(size, control)
             total += block
             if keep_stems:
-                stems[name][there] = block[:, skipped:].T
+                put(stems[name][there], block[:, skipped:])
                 release_pages(stems[name])
-        mix[there] = total[:, skipped:].T
+        put(mix[there], total[:, skipped:])
         release_pages(mix)
         if progress is not None:
             progress(max(0, start + size), count)
     return mix, stems
+
+
+def put(there: Block, block: Block) -> None:
+    """Write a block, (channels, N), to its place, (N, channels)."""
+    # A channel at a time: twice as fast as the transposed block at once.
+    for channel, wave in enumerate(block):
+        there[:, channel] = wave
 
 
 def _lead_in_s(piece: Piece) -> float:
@@ -182,13 +193,14 @@ class _Stem:
     """The sound of a few voices, block by block."""
 
     def __init__(
-        self, piece: Piece, voices: Sequence[Voice], rate_hz: int, channels: int, first: int
+        self, piece: Piece, voices: Sequence[Voice], rate_hz: int, reverb: "Kernel", first: int
     ) -> None:
-        mix = piece.mix
+        mix, channels = piece.mix, reverb.channels
         self._strips = [_Strip(piece, voice, rate_hz, channels, first) for voice in voices]
         self._channels = channels
         self._echo = _Echo(mix, rate_hz)
-        self._reverb = _reverb(mix, rate_hz, channels)
+        self._reverb = Convolver(reverb, 1)
+        self._is_music = any(strip.part.bus == "music" for strip in self._strips)
         self._width = _WIDTH * mix.stereo_width if channels == 2 else 0.0
         self._side = _Filter("highpass", 2, _SIDE_FROM_HZ, rate_hz)
         self._side_delay = _Delay(timebase.samples_in(_SIDE_DELAY_S, rate_hz))
@@ -211,11 +223,11 @@ class _Stem:
         echoes = self._echo.next_block(echo)
         middle += echoes
         dry += echoes
-        if self._width > 0.0 and any(strip.part.bus == "music" for strip in self._strips):
+        if self._width > 0.0 and self._is_music:
             side = self._width * self._side_delay.next_block(self._side.next_block(middle))
             dry[0] += side
             dry[1] -= side
-        dry += self._reverb.next_block(reverb + _ECHO_TO_REVERB * echoes)
+        dry += self._reverb.next_block((reverb + _ECHO_TO_REVERB * echoes)[None])
         return dry
 
 
@@ -257,14 +269,16 @@ class _Strip:
 
 
 class _Filter:
-    """A Butterworth filter whose state continues from block to block."""
+    """A Butterworth filter of order 1 or 2 whose state continues from block to block."""
 
     def __init__(self, kind: str, order: int, hz: float, rate_hz: int) -> None:
-        self._sos = signal.butter(order, hz, kind, fs=rate_hz, output="sos").astype(np.float32)
-        self._state = np.zeros((len(self._sos), 2), np.float32)
+        numerator, denominator = signal.butter(order, hz, kind, fs=rate_hz)
+        self._numerator = numerator.astype(np.float32)
+        self._denominator = denominator.astype(np.float32)
+        self._state = np.zeros(order, np.float32)
 
     def next_block(self, wave: Block) -> Block:
-        out, self._state = signal.sosfilt(self._sos, wave, zi=self._state)
+        out, self._state = signal.lfilter(self._numerator, self._denominator, wave, zi=self._state)
         self._state[np.abs(self._state) < _SILENT] = 0.0
         return np.asarray(out, dtype=np.float32)
 
@@ -303,35 +317,62 @@ class _Echo:
         return out
 
 
-class Convolver:
-    """Convolution of one or several channels with filters, block by block.
+class Kernel:
+    """Filters and their spectrum.
 
     Args:
-        taps: Filters, (channels, taps).
+        taps: Filters, (channels, taps); one for all channels has one row.
     """
 
     def __init__(self, taps: NDArray[np.floating]) -> None:
-        self._taps = np.asarray(taps, dtype=np.float32)
-        self._spectra: dict[int, NDArray[np.complex64]] = {}
-        self._tail = np.zeros((len(taps), taps.shape[1] - 1), np.float32)
+        self.channels, self.taps = taps.shape
+        size = _SHORTEST_TRANSFORM
+        while size < _LEAST_EFFICIENCY * self.taps:
+            size *= 2
+        #: Samples that a transform yields.
+        self.step = size - self.taps + 1
+        self.size = size
+        self.spectrum = fft.rfft(np.asarray(taps, dtype=np.float32), size)
+
+    def block_size(self) -> int:
+        """Return a number of samples whose transforms are whole, about ``_BLOCK``."""
+        return self.step * max(1, _BLOCK // self.step)
+
+
+class Convolver:
+    """Convolution of one or several channels with filters, block by block: overlap-save.
+
+    Several stretches of a block are transformed at once, which SciPy does side by side.
+
+    Args:
+        kernel: The filters.
+        channels: How many channels go in.
+    """
+
+    def __init__(self, kernel: Kernel, channels: int) -> None:
+        self._kernel = kernel
+        self._past = np.zeros((channels, kernel.taps - 1), np.float32)
 
     def next_block(self, block: Block) -> Block:
-        """Return the next samples, (channels, n), of (n,) or (channels, n)."""
-        count, tail = block.shape[-1], self._tail
-        if not block.any() and not tail.any():
-            return np.zeros((len(tail), count), np.float32)
-        size = fft.next_fast_len(count + tail.shape[1], real=True)
-        if size not in self._spectra:
-            self._spectra = {size: fft.rfft(self._taps, size)}
-        whole = fft.irfft(fft.rfft(block, size) * self._spectra[size], size)
-        whole = whole[:, : count + tail.shape[1]]
-        whole[:, : tail.shape[1]] += tail
-        self._tail = whole[:, count:].copy()
-        return np.asarray(whole[:, :count], dtype=np.float32)
+        """Return the next samples, (channels, n), of (channels, n)."""
+        kernel, count, past = self._kernel, block.shape[1], self._past
+        before = kernel.taps - 1
+        frames = -(-count // kernel.step)
+        whole = np.zeros((len(past), frames * kernel.step + before), np.float32)
+        for channel, wave in enumerate(block):
+            whole[channel, :before] = past[channel]
+            whole[channel, before : before + count] = wave
+        if not whole.any():
+            return np.zeros((max(kernel.channels, len(past)), count), np.float32)
+        self._past = whole[:, count : count + before].copy()
+        views = np.lib.stride_tricks.sliding_window_view(whole, kernel.size, axis=1)
+        spectra = fft.rfft(views[:, :: kernel.step]) * kernel.spectrum[:, None]
+        made = fft.irfft(spectra, kernel.size)[:, :, before:]
+        return np.asarray(made.reshape(len(made), -1)[:, :count], dtype=np.float32)
 
 
-def _reverb(mix: Mix, rate_hz: int, channels: int) -> Convolver:
+def _reverb(mix: Mix, rate_hz: int, channels: int) -> Kernel:
     """The mix's reverberation of a mono send: what it makes of one sample."""
     impulse = np.zeros((timebase.samples_in(mix.reverb_s, rate_hz), channels))
     impulse[0] = 1.0
-    return Convolver(effects.reverb(impulse, mix, rate_hz).T)
+    return Kernel(effects.reverb(impulse, mix, rate_hz).T)

@@ -1,6 +1,7 @@
 """Practice: the same notes at a slower tempo, counted in to the first bar line."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -36,6 +37,11 @@ def test_four_clicks_lead_to_the_first_bar(percent):
     assert count_in_s(slow) == pytest.approx(4 * period_s - first_s)
     downbeat_s = count_in_s(slow) + first_s
     assert count_times(slow) == pytest.approx([downbeat_s - k * period_s for k in (4, 3, 2, 1)])
+
+
+@pytest.fixture(autouse=True)
+def no_voice(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
 
 
 def test_clicks_sound_at_their_times_and_the_music_follows():

@@ -8,10 +8,9 @@ import pytest
 from scipy import signal
 
 from kinetune.audio.loudness import integrated_lufs, true_peak_dbtp
-from kinetune.composer import rendering
+from kinetune.composer.layers import STEMS, stem_groups
 from kinetune.composer.mastering import master_mix, master_stem, unmastered
-from kinetune.composer.rendering import BLOCK, Convolver, render_mix
-from kinetune.composer.stems import STEMS, stem_groups
+from kinetune.composer.rendering import Convolver, Kernel, render_mix
 from kinetune.model.conditioning.control_score import ControlScore, Silence
 from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.composer.conftest import RATE_HZ, piece
@@ -67,7 +66,7 @@ def test_stems_kept_or_not_the_mix_is_the_same():
 
 def test_blocks_do_not_matter(monkeypatch):
     made, mix, _ = played()
-    monkeypatch.setattr(rendering, "BLOCK", BLOCK // 8)
+    monkeypatch.setattr(Kernel, "block_size", lambda kernel: 8000)
     short, _ = render_mix(made, stem_groups(made), RATE_HZ, 2)
     assert db(short - mix, mix) < -100.0
 
@@ -139,8 +138,18 @@ def test_a_silence_is_exactly_silent_in_mix_and_stems():
 def test_the_convolver_is_a_convolution_whatever_the_blocks():
     rng = np.random.default_rng(0)
     taps, wave = rng.normal(size=(2, 300)), rng.normal(size=1000).astype(np.float32)
-    convolver = Convolver(taps)
-    blocks = [convolver.next_block(part) for part in np.split(wave, [100, 350, 990])]
+    convolver = Convolver(Kernel(taps), 1)
+    blocks = [convolver.next_block(part[None]) for part in np.split(wave, [100, 350, 990])]
     for channel in range(2):
         wanted = signal.convolve(wave, taps[channel])[:1000]
         np.testing.assert_allclose(np.hstack(blocks)[channel], wanted, atol=1e-4)
+
+
+def test_blocks_longer_than_a_transform_are_convolved_whole():
+    rng = np.random.default_rng(0)
+    taps, wave = rng.normal(size=(1, 301)), rng.normal(size=(2, 100_000)).astype(np.float32)
+    convolver = Convolver(Kernel(taps), 2)
+    made = np.hstack([convolver.next_block(part) for part in np.split(wave, [70_000], axis=1)])
+    for channel in range(2):
+        wanted = signal.oaconvolve(wave[channel], taps[0])[:100_000]
+        np.testing.assert_allclose(made[channel], wanted, atol=1e-3)

@@ -136,16 +136,16 @@ def play(
     Args:
         piece: The notes.
         export: Rate, channels and loudness.
-        groups: Its voices by stem; those of composer/stems.py if None.
+        groups: Its voices by stem; those of composer/layers.py if None.
         keep_stems: Whether to keep the stems.
         progress: Called with samples done and in all.
 
     Raises:
         OutputError: The disk has no room for what is long.
     """
+    from kinetune.composer.layers import stem_groups
     from kinetune.composer.mastering import master_mix
     from kinetune.composer.rendering import render_mix
-    from kinetune.composer.stems import stem_groups
 
     export = export or ExportFormat()
     rate_hz = export.rate_hz or DEFAULT_RATE_HZ
