@@ -1,14 +1,17 @@
 """Many users at once against a server, which is killed in between: is anything lost?
 
-    python tools/serve_load.py [--users 50] [--kills 2] [--queue 16] [--steps 2]
+    python tools/serve_load.py [--users 50] [--kills 2] [--queue 16] [--seconds 3]
+                               [--engine composer]
 
-Starts ``kinetune serve`` on the loopback interface. Every user uploads a dance, requests music
-(again, if the queue is full), waits, and fetches the sound. Meanwhile the server is killed and
-started again. Prints Markdown: jobs done, failed and lost, refusals, damaged files, time to answer,
-and memory of the server before and after.
+Starts ``kinetune serve`` on the loopback interface. Every user uploads the beginning of a dance,
+requests music (again, if the queue is full), waits, and fetches the sound. Meanwhile the server is
+killed (SIGKILL), whenever another share of the jobs is done, and started again. Prints Markdown:
+jobs done, failed and lost, refusals, damaged files, time to answer, and memory and open files of
+the server after its last start and at the end.
 """
 
 import argparse
+import http.client
 import io
 import json
 import os
@@ -27,6 +30,8 @@ import psutil
 import soundfile
 
 from kinetune.example import example_dance
+from kinetune.motion.clip import cut
+from kinetune.motion.io.formats import read_motion, write_motion
 
 PORT = 8477
 URL = f"http://127.0.0.1:{PORT}"
@@ -41,35 +46,39 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--kills", type=int, default=2)
     parser.add_argument("--queue", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--engine", choices=["composer", "diffusion"], default="composer")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        run(options, Path(folder))
+        dance = Path(folder) / "dance.bvh"
+        write_motion(dance, cut(read_motion(example_dance()), 0.0, options.seconds))
+        run(options, Path(folder) / "data", dance.read_bytes())
 
 
-def run(options: argparse.Namespace, data: Path) -> None:
+def run(options: argparse.Namespace, data: Path, dance: bytes) -> None:
     """Let the users loose on a server in a folder."""
     server = start(data, options.queue)
-    memory_before = memory_mb(server)
+    before = held(server)
     counts: Counter[str] = Counter()
     answers_s: list[float] = []
     users = [
-        threading.Thread(target=user, args=(number, options.steps, counts, answers_s))
+        threading.Thread(target=user, args=(number, options, dance, counts, answers_s))
         for number in range(options.users)
     ]
     began = time.monotonic()
     for thread in users:
         thread.start()
-    for _ in range(options.kills):
-        time.sleep(20.0)
-        if any(thread.is_alive() for thread in users):
-            server.kill()
-            server.wait()
-            counts["kills"] += 1
-            server = start(data, options.queue)
+    for number in range(options.kills):
+        while counts["done"] < (number + 1) * options.users // (options.kills + 1):
+            time.sleep(0.1)
+        server.kill()
+        server.wait()
+        counts["kills"] += 1
+        server = start(data, options.queue)
+        before = held(server)
     for thread in users:
         thread.join()
-    memory_after = memory_mb(server)
+    after = held(server)
     states = Counter(job["status"] for job in ask("GET", "/v1/jobs"))
     partial = [path for path in (data / "jobs").iterdir() if path.name.startswith(".")]
     server.kill()
@@ -84,8 +93,9 @@ def run(options: argparse.Namespace, data: Path) -> None:
         ("seconds in all", f"{time.monotonic() - began:.0f}"),
         ("time to answer, median and 95 %",
          f"{np.median(answers_s) * 1e3:.0f} ms, {np.percentile(answers_s, 95) * 1e3:.0f} ms"),
-        ("memory of the server, before and after",
-         f"{memory_before:.0f} MB, {memory_after:.0f} MB"),
+        ("memory of the server, after its last start and at the end",
+         f"{before[0]:.0f} MB, {after[0]:.0f} MB"),
+        ("open files of the server, the same", f"{before[1]}, {after[1]}"),
         ("latest jobs by status", dict(states)),
     ]  # fmt: skip
     print("| | |\n|---|---|")
@@ -93,16 +103,16 @@ def run(options: argparse.Namespace, data: Path) -> None:
         print(f"| {name} | {value} |")
 
 
-def user(number: int, steps: int, counts: Counter[str], answers_s: list[float]) -> None:
-    """Upload, ask, wait and fetch."""
-    dance = example_dance()
-    motion = ask("POST", f"/v1/motions?name={number}.pkl", dance.read_bytes(), counts, answers_s)[
-        "id"
-    ]
-    body = {
-        "task": "generate", "motion": motion,
-        "options": {"genre": "house", "seed": number, "steps": steps},
-    }  # fmt: skip
+def user(
+    number: int, asked: argparse.Namespace, dance: bytes, counts: Counter[str],
+    answers_s: list[float],
+) -> None:  # fmt: skip
+    """Upload, request, wait and fetch."""
+    uploaded = ask("POST", f"/v1/motions?name={number}.bvh", dance, counts, answers_s)
+    options = {"genre": "house", "seed": number, "engine": asked.engine}
+    if asked.engine == "diffusion":
+        options["steps"] = 2
+    body = {"task": "generate", "motion": uploaded["id"], "options": options}
     job = ask("POST", "/v1/jobs", body, counts, answers_s)["id"]
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
@@ -110,18 +120,28 @@ def user(number: int, steps: int, counts: Counter[str], answers_s: list[float]) 
         if state["status"] in ("done", "failed", "cancelled"):
             counts[state["status"]] += 1
             if state["status"] == "done":
-                check_sound(job, number, counts)
+                check_sound(job, number, asked.seconds, counts)
             else:
                 print(state["error"], file=sys.stderr)
             return
         time.sleep(0.5)
 
 
-def check_sound(job: str, number: int, counts: Counter[str]) -> None:
+def check_sound(job: str, number: int, seconds: float, counts: Counter[str]) -> None:
     """Fetch the sound and see that it is whole."""
-    with urllib.request.urlopen(f"{URL}/v1/jobs/{job}/files/{number}.wav", timeout=60) as reply:
-        data = reply.read()
-    if abs(soundfile.info(io.BytesIO(data)).duration - 9.6) > 0.1:
+    while True:
+        try:
+            url = f"{URL}/v1/jobs/{job}/files/{number}.wav"
+            with urllib.request.urlopen(url, timeout=60) as reply:
+                data = reply.read()
+            break
+        except urllib.error.HTTPError:
+            counts["damaged"] += 1
+            return
+        except (OSError, http.client.HTTPException):
+            # Killed; it comes back.
+            time.sleep(0.5)
+    if abs(soundfile.info(io.BytesIO(data)).duration - seconds) > 0.1:
         counts["damaged"] += 1
 
 
@@ -151,7 +171,7 @@ def ask(
             if counts is not None:
                 counts[str(error.code)] += 1
             time.sleep(float(error.headers.get("Retry-After") or 1.0))
-        except OSError:
+        except (OSError, http.client.HTTPException):
             # Killed; it comes back.
             time.sleep(0.5)
 
@@ -168,9 +188,10 @@ def start(data: Path, queue: int) -> subprocess.Popen[str]:
     return server
 
 
-def memory_mb(server: subprocess.Popen[str]) -> float:
-    """Return the memory of the server itself, without its workers."""
-    return psutil.Process(server.pid).memory_info().rss / 1e6
+def held(server: subprocess.Popen[str]) -> tuple[float, int]:
+    """Return memory, MB, and open files of the server itself, without its workers."""
+    process = psutil.Process(server.pid)
+    return process.memory_info().rss / 1e6, process.num_fds()
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ def serve(settings: ServerSettings, *, on_ready: Callable[[str], None] | None = 
         from filelock import FileLock, Timeout
 
         from kinetune.serve.app import create_app
+        from kinetune.serve.protocol import BoundedProtocol
 
     check_writable(settings.data)
     lock = FileLock(settings.data / LOCK, timeout=0)
@@ -43,6 +44,7 @@ def serve(settings: ServerSettings, *, on_ready: Callable[[str], None] | None = 
         with closing(_open_socket(settings)) as listener:
             config = uvicorn.Config(
                 create_app(settings),
+                http=BoundedProtocol,
                 log_level="warning",
                 access_log=False,
                 server_header=False,

@@ -41,7 +41,7 @@ type About = Pick<Take, "label" | "note" | "composed" | "loops" | "form">;
 
 async function takeOf(job: api.Job, sound: string, about: About, duration: number, decode: Decode): Promise<Take> {
   const buffer = await decode(await api.fetchSound(job, sound));
-  const motion = /\.(bvh|glb|gltf|fbx|vrm|pkl|npz|npy)$/i;
+  const motion = /\.(bvh|glb|gltf|fbx|vrma?|pkl|npz|npy)$/i;
   const files = job.files.filter(({ name }) => name.startsWith(`${stemOf(sound)}.`) || motion.test(name)).map((file) => ({ ...file, job }));
   return { ...about, job, sound, buffer, peaks: peaksOf(buffer, duration), files };
 }

@@ -108,6 +108,42 @@ def test_an_upload_above_the_limit_is_refused_and_leaves_nothing(app, settings):
     assert not list((settings.data / "motions").glob("*"))
 
 
+def test_an_upload_that_stops_in_the_middle_is_given_up(tmp_path):
+    """A client that sends a part and then nothing, for longer than the server waits."""
+    app = create_app(ServerSettings(data=tmp_path, stall_s=0.2))
+    sent, replies = [], []
+
+    async def receive():
+        if not sent:
+            sent.append(1)
+            return {"type": "http.request", "body": b"x" * 100, "more_body": True}
+        await asyncio.sleep(30.0)
+        raise AssertionError("the server still waits")
+
+    async def send(message):
+        replies.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/motions", "raw_path": b"/v1/motions",
+        "query_string": b"name=a.bvh", "headers": [(b"host", b"localhost")], "http_version": "1.1",
+        "scheme": "http", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+        "asgi": {"version": "3.0"}, "root_path": "",
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+    assert replies[0]["status"] == 408
+    assert not list((tmp_path / "motions").glob("*"))
+
+
+@pytest.mark.parametrize(("length", "status"), [("-1", 400), ("1e3", 400), ("99999999999", 413)])
+def test_a_length_that_lies_is_refused(app, settings, length, status):
+    reply = ask(
+        app, "POST", "/v1/motions", params={"name": "a.bvh"}, content=b"x",
+        headers={"Content-Length": length},
+    )  # fmt: skip
+    assert reply.status_code == status
+    assert not list((settings.data / "motions").glob("*"))
+
+
 def test_an_empty_upload_is_refused(app, settings):
     assert ask(app, "POST", "/v1/motions", params={"name": "a.bvh"}).status_code == 422
     assert not list((settings.data / "motions").glob("*"))
@@ -137,6 +173,17 @@ def test_a_full_queue_sends_retry_after(app, motion):
         ({"task": "generate", "motion": NOBODY, "variations": 9}, "variations"),
         ({"task": "edit", "job": NOBODY, "file": "a.wav"}, "no such id"),
         ({"task": "delete"}, "task"),
+        ({"task": "export", "job": NOBODY, "file": "../a.wav"}, "no such id"),
+        ({"task": "generate", "motion": NOBODY, "composed": {"midi": True}}, "composer"),
+        (
+            {
+                "task": "generate",
+                "motion": NOBODY,
+                "options": {"engine": "composer"},
+                "composed": {"practice": list(range(50, 60))},
+            },
+            "up to 8",
+        ),
         ([], "object"),
     ],
 )

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import time
 
 import numpy as np
@@ -61,6 +62,71 @@ def test_a_damaged_motion_fails_in_one_line_and_jobs_for_it_are_refused(server, 
     assert str(server.data) not in json.dumps(state)
     reply = server.call("POST", "/v1/jobs", {"task": "generate", "motion": motion})
     assert reply.status == 409
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("picture.bvh", b"\x89PNG\r\n" + bytes(1000)),
+        ("archive.npz", b"PK\x03\x04" + bytes(1000)),
+        ("code.pkl", b"cposix\nsystem\n(S'touch {marker}'\ntR."),
+        ("model.glb", b"glTF" + (2).to_bytes(4, "little") + (2**31).to_bytes(4, "little")),
+        (
+            "array.npy",
+            b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, "
+            b"'shape': (999999999, 24, 3), }" + b" " * 40 + b"\n",
+        ),
+    ],
+)
+def test_an_upload_that_lies_about_what_it_is_fails_in_one_line(server, tmp_path, name, data):
+    """A picture, an archive, code in a pickle, and headers that promise gigabytes."""
+    marker = tmp_path / "ran"
+    path = tmp_path / name
+    path.write_bytes(data.replace(b"{marker}", str(marker).encode()))
+    state = server.wait(f"/v1/motions/{server.upload(path)}")
+    assert (state["status"], "\n" in state["error"]) == ("failed", False)
+    assert state["error"].startswith(name)
+    assert not marker.exists(), "code of the upload ran"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../kinetune.sqlite",
+        "/..%2fkinetune.sqlite",
+        "/%2e%2e/kinetune.sqlite",
+        "//etc/passwd",
+        "/v1/jobs/../../etc/passwd",
+        "/index.html/../../app.py",
+    ],
+)
+def test_no_path_leads_out_of_what_is_served(server, path):
+    """Sent as it is: no client library in between that would tidy it up."""
+    head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with connection(server) as client:
+        client.sendall(head.encode())
+        reply = b"".join(iter(lambda: client.recv(65536), b""))
+    assert reply.split()[1] in (b"400", b"404", b"405")
+    assert b"SQLite" not in reply
+    assert b"root:" not in reply
+
+
+def connection(server):
+    host, port = server.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+def test_clients_that_never_finish_their_request_are_cut_off(server):
+    """As many as the server takes connections; another client is answered afterwards."""
+    clients = [connection(server) for _ in range(200)]
+    for client in clients:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+    began = time.monotonic()
+    assert all(client.recv(10) == b"" for client in clients)
+    assert time.monotonic() - began < 30.0
+    for client in clients:
+        client.close()
+    assert server.call("GET", "/healthz").status == 200
 
 
 def test_music_is_made_changed_and_filmed(server, dance, tiny_model):
