@@ -55,7 +55,7 @@ def mel_of(
 ) -> np.ndarray:  # fmt: skip
     """Return the spectrogram (M, L) of a piece."""
     plan = pipeline.plan(clip.duration_s)
-    conditions = pipeline.prepare_conditions(clip, grid, genre, plan, guided=True)
+    conditions = pipeline.conditions.of_dance(clip, grid, genre, plan, guided=True)
     if not phrased:
         conditions = replace(conditions, bars_s=np.empty(0))
     with contextlib.ExitStack() as stack:

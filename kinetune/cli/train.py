@@ -1,13 +1,13 @@
 """``kinetune train``: train the networks, one subcommand each."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kinetune.training.run import StepReport, TrainingResult
 
 app = typer.Typer(
@@ -40,108 +40,102 @@ def _group() -> None:
     """Train the VAE, diffusion model, genre classifier, beat network or vocoder."""
 
 
-@app.command("vae")
-def vae(
-    config: _CONFIG,
-    out: _OUT,
-    set_: _SET = None,
-    minutes: _MINUTES = None,
-    resume: _RESUME = False,
-    restart: _RESTART = False,
-) -> None:
+@dataclass(frozen=True)
+class _Run:
+    """The options that all subcommands have.
+
+    Attributes:
+        config: The settings file.
+        out: Folder of the run.
+        overrides: Settings as KEY=VALUE.
+        options: Fields of ``training.run.RunOptions``, whose module loads torch.
+    """
+
+    config: Path
+    out: Path
+    overrides: Sequence[str]
+    options: dict[str, Any]
+
+
+def _subcommand(train: Callable[[_Run], None]) -> Callable[[_Run], None]:
+    """Make a function a subcommand by its name; all have the same options."""
+
+    def command(
+        config: _CONFIG,
+        out: _OUT,
+        set_: _SET = None,
+        minutes: _MINUTES = None,
+        resume: _RESUME = False,
+        restart: _RESTART = False,
+    ) -> None:
+        options = {"minutes": minutes, "resume": resume, "restart": restart}
+        train(_Run(config, out, set_ or (), options))
+
+    app.command(train.__name__, help=train.__doc__)(command)
+    return train
+
+
+@_subcommand
+def vae(run: _Run) -> None:
     """Train the VAE; writes OUT/vae/model."""
     from kinetune.training.config import read_train_config
     from kinetune.training.vae import train_vae
 
-    settings = read_train_config(config, set_ or ())
-    with _Bar("vae", settings.vae.loop.steps) as bar:
-        result = train_vae(settings, out, **_options(minutes, resume, restart, bar))
-    _print_result(result, out / "vae" / "model")
+    settings = read_train_config(run.config, run.overrides)
+    with _Bar("vae", settings.vae.loop.steps) as on_step:
+        result = train_vae(settings, run.out, **run.options, on_step=on_step)
+    _print_result(result, run.out / "vae" / "model")
 
 
-@app.command("diffusion")
-def diffusion(
-    config: _CONFIG,
-    out: _OUT,
-    set_: _SET = None,
-    minutes: _MINUTES = None,
-    resume: _RESUME = False,
-    restart: _RESTART = False,
-) -> None:
+@_subcommand
+def diffusion(run: _Run) -> None:
     """Train the diffusion model on the VAE's latents; writes the pipeline to OUT/model."""
     from kinetune.training.config import read_train_config
     from kinetune.training.diffusion import train_diffusion
 
-    settings = read_train_config(config, set_ or ())
-    with _Bar("diffusion", settings.diffusion.loop.steps) as bar:
-        result = train_diffusion(settings, out, **_options(minutes, resume, restart, bar))
-    _print_result(result, out / "model")
+    settings = read_train_config(run.config, run.overrides)
+    with _Bar("diffusion", settings.diffusion.loop.steps) as on_step:
+        result = train_diffusion(settings, run.out, **run.options, on_step=on_step)
+    _print_result(result, run.out / "model")
 
 
-@app.command("genre")
-def genre(
-    config: _CONFIG,
-    out: _OUT,
-    set_: _SET = None,
-    minutes: _MINUTES = None,
-    resume: _RESUME = False,
-    restart: _RESTART = False,
-) -> None:
+@_subcommand
+def genre(run: _Run) -> None:
     """Train the genre classifier on a corpus; writes OUT/genre/model."""
     from kinetune.training.genre import read_genre_config, train_genre
 
-    settings = read_genre_config(config, set_ or ())
-    with _Bar("genre", settings.loop.steps) as bar:
-        trained = train_genre(settings, out, **_options(minutes, resume, restart, bar))
-    _print_result(trained.training, out / "genre" / "model")
+    settings = read_genre_config(run.config, run.overrides)
+    with _Bar("genre", settings.loop.steps) as on_step:
+        trained = train_genre(settings, run.out, **run.options, on_step=on_step)
+    _print_result(trained.training, run.out / "genre" / "model")
     if trained.held_out:
         print(f"accuracy: {trained.accuracy:.1%} of {trained.held_out} held-out pieces")
 
 
-@app.command("beats")
-def beats(
-    config: _CONFIG,
-    out: _OUT,
-    set_: _SET = None,
-    minutes: _MINUTES = None,
-    resume: _RESUME = False,
-    restart: _RESTART = False,
-) -> None:
+@_subcommand
+def beats(run: _Run) -> None:
     """Train the network that detects beats in motion; writes OUT/beats/model."""
     from kinetune.cli.terminal.progress import item_bar
     from kinetune.training.beats import open_dances, read_beat_config, train_beats
 
-    settings = read_beat_config(config, set_ or ())
+    settings = read_beat_config(run.config, run.overrides)
     with item_bar("dances") as on_dance:
-        open_dances(settings.dances, out, on_dance=on_dance)
-    with _Bar("beats", settings.loop.steps) as bar:
-        result = train_beats(settings, out, **_options(minutes, resume, restart, bar))
-    _print_result(result, out / "beats" / "model")
+        open_dances(settings.dances, run.out, on_dance=on_dance)
+    with _Bar("beats", settings.loop.steps) as on_step:
+        result = train_beats(settings, run.out, **run.options, on_step=on_step)
+    _print_result(result, run.out / "beats" / "model")
 
 
-@app.command("vocoder")
-def vocoder(
-    config: _CONFIG,
-    out: _OUT,
-    set_: _SET = None,
-    minutes: _MINUTES = None,
-    resume: _RESUME = False,
-    restart: _RESTART = False,
-) -> None:
+@_subcommand
+def vocoder(run: _Run) -> None:
     """Train the vocoder (mel spectrogram to waveform); writes OUT/vocoder/model."""
     from kinetune.training.vocoder import train_vocoder
     from kinetune.training.vocoder_config import read_vocoder_config
 
-    settings = read_vocoder_config(config, set_ or ())
-    with _Bar("vocoder", settings.loop.steps) as bar:
-        result = train_vocoder(settings, out, **_options(minutes, resume, restart, bar))
-    _print_result(result, out / "vocoder" / "model")
-
-
-def _options(
-    minutes: float | None, resume: bool, restart: bool, on_step: "Callable[[StepReport], None]"
-) -> Any:  # noqa: ANN401 - RunOptions, whose module loads torch
-    return {"minutes": minutes, "resume": resume, "restart": restart, "on_step": on_step}
+    settings = read_vocoder_config(run.config, run.overrides)
+    with _Bar("vocoder", settings.loop.steps) as on_step:
+        result = train_vocoder(settings, run.out, **run.options, on_step=on_step)
+    _print_result(result, run.out / "vocoder" / "model")
 
 
 def _print_result(result: "TrainingResult", folder: Path) -> None:

@@ -185,11 +185,11 @@ class DanceToMusicPipeline(DiffusionPipeline):
         stretched = score if fitted is None else scale_times(score, fitted.stretch)
         plan = self.plan(clip.duration_s, fitted)
         conditions = (
-            self.prepare_conditions(
+            self.conditions.of_dance(
                 clip, beats, genre, plan, score=score, harmony=harmony, guided=options.guided
             )
             if fitted is None
-            else self._conditions.of_loop(fitted, genre, plan, stretched, guided=options.guided)
+            else self.conditions.of_loop(fitted, genre, plan, stretched, guided=options.guided)
         )
         clock.append(time.perf_counter())
         latents = self.denoise(plan, conditions, options)
@@ -235,25 +235,9 @@ class DanceToMusicPipeline(DiffusionPipeline):
             progress,
         )
 
-    def prepare_conditions(
-        self,
-        clip: Dancers,
-        grid: BeatGrid,
-        genre: str,
-        plan: WindowPlan,
-        *,
-        guided: bool,
-        from_s: float = 0.0,
-        score: ControlScore | None = None,
-        harmony: Harmony | None = None,
-    ) -> WindowConditions:
-        """Return the conditions of every window of a plan; see :meth:`ConditionMaker.of_dance`."""
-        return self._conditions.of_dance(
-            clip, grid, genre, plan, guided=guided, from_s=from_s, score=score, harmony=harmony
-        )
-
     @property
-    def _conditions(self) -> ConditionMaker:
+    def conditions(self) -> ConditionMaker:
+        """What makes the conditions of windows."""
         return ConditionMaker(self.condition_encoder, self.normaliser, self.layout)
 
     @property

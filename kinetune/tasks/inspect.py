@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kinetune.errors import ConfigError
 from kinetune.motion.io.formats import MotionFile, ReadOptions, read_motion_file
@@ -142,18 +142,25 @@ def describe_motion(path: Path, file: MotionFile) -> InspectResult:
         joints=file.joints,
         note=file.note,
         motion_beats_s=tuple(round(float(beat), 4) for beat in motion_beats(clip)),
-        bpm=grid.bpm,
-        first_beat_s=grid.first_beat_s,
-        bar_start_s=round(grid.bar_start_s, 6),
-        confidence=grid.confidence,
-        metre=grid.metre,
-        doubt=grid.note,
-        readings=_readings(grid),
+        **_describe_grid(grid),
         alternatives=tuple(
             TempoCandidate(tempo.bpm, tempo.first_beat_s, tempo.score)
             for tempo in grid.alternatives
         ),
     )
+
+
+def _describe_grid(grid: "BeatGrid") -> dict[str, Any]:
+    """The fields that a dance and a group have in common."""
+    return {
+        "bpm": grid.bpm,
+        "first_beat_s": grid.first_beat_s,
+        "bar_start_s": round(grid.bar_start_s, 6),
+        "confidence": grid.confidence,
+        "metre": grid.metre,
+        "doubt": grid.note,
+        "readings": _readings(grid),
+    }
 
 
 def _readings(grid: "BeatGrid") -> tuple[BeatReading, ...]:
@@ -268,13 +275,7 @@ def inspect_group(request: InspectGroupRequest) -> InspectGroupResult:
             _dancer(path, file) for path, file in zip(request.motions, files, strict=True)
         ),
         duration_s=group.duration_s,
-        bpm=grid.bpm,
-        first_beat_s=grid.first_beat_s,
-        bar_start_s=round(grid.bar_start_s, 6),
-        confidence=grid.confidence,
-        metre=grid.metre,
-        doubt=grid.note,
-        readings=_readings(grid),
+        **_describe_grid(grid),
         picture=None if request.picture is None else str(request.picture),
     )
 

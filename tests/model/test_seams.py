@@ -48,7 +48,7 @@ def pieces():
 
     def made(plan, places):
         with torch.no_grad():
-            conditions = pipeline.prepare_conditions(dance.clip, grid, "HO", plan, guided=True)
+            conditions = pipeline.conditions.of_dance(dance.clip, grid, "HO", plan, guided=True)
             latents = pipeline.denoise(plan, conditions, pipeline.sampling_options(5, steps=4))
             mel = pipeline.decode(plan, latents, DURATION_S)[0].numpy()
         starts = np.add.outer(plan.starts[1:], places).ravel() * frames_per_column(pipeline.vae)

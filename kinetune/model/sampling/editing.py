@@ -105,7 +105,7 @@ def edit_music(
     samples = _samples_for_model(sound, pipeline) * gain
     fitted = ControlScore() if score is None else fit_score(score, beats, clip.duration_s)
     region = _region_around(pipeline, (start_s, end_s), sound.duration_s)
-    conditions = pipeline.prepare_conditions(
+    conditions = pipeline.conditions.of_dance(
         clip, beats, genre, region.plan, guided=sampling.guided, from_s=region.start_s,
         score=fitted,
     )  # fmt: skip

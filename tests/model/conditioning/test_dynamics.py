@@ -92,7 +92,7 @@ def test_a_long_dance_that_gets_quiet_gets_quiet_music(default_pipeline):
     clip = slowing(swaying_clip(duration_s=duration_s, fps=30.0), 0.25)
     ways = {"genre": "HO", "grid": grid, "num_inference_steps": 1}
     music = default_pipeline(clip, **ways)
-    conditions = default_pipeline.prepare_conditions(
+    conditions = default_pipeline.conditions.of_dance(
         clip, grid, "HO", default_pipeline.plan(duration_s), guided=False
     )
     assert conditions.bar_level[100] > 0.95

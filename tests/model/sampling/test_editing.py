@@ -131,7 +131,7 @@ def test_a_weak_change_of_a_latent_hardly_moves_it(default_pipeline, dance):
     from kinetune.model.sampling.inpainting import KnownLatents
 
     plan = default_pipeline.plan(9.0)
-    conditions = default_pipeline.prepare_conditions(dance, GRID, "HO", plan, guided=False)
+    conditions = default_pipeline.conditions.of_dance(dance, GRID, "HO", plan, guided=False)
     clean = torch.randn(1, 4, 1, plan.total, generator=torch.Generator().manual_seed(3))
     moved = []
     for strength in (0.02, 0.3, 1.0):
