@@ -1,6 +1,7 @@
 import pytest
 from packaging.requirements import Requirement
 
+import kinetune
 from kinetune.errors import MissingExtraError
 from kinetune.extras import extra
 from tests.conftest import REPOSITORY
@@ -14,6 +15,11 @@ def test_a_missing_package_is_named_with_the_extra_that_provides_it():
 def test_other_errors_pass_through():
     with pytest.raises(ZeroDivisionError), extra("film"):
         1 / 0  # noqa: B018
+
+
+def test_the_citation_has_the_version_of_the_package():
+    citation = (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {kinetune.__version__}\n" in citation
 
 
 def test_constraints_pin_one_version_a_line():

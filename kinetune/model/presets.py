@@ -26,6 +26,7 @@ from kinetune.model.mel import Mel, StereoMel
 from kinetune.model.networks.transformer import DanceTransformer
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.pipeline import DanceToMusicPipeline
+from kinetune.model.settings import PipelineSettings
 from kinetune.model.unet import DanceUNet
 from kinetune.model.vae import MelVAE, frames_per_column
 
@@ -86,7 +87,7 @@ class ModelConfig:
     overlap_columns: CountOrZero = 32
     inference_steps: Count = 16
     guidance_scale: NonNegative = 2.0
-    training_lufs: float = -19.0
+    training_lufs: float = PipelineSettings.training_lufs
     vae: VaeConfig = field(default_factory=VaeConfig)
     denoiser: Literal["unet", "transformer"] = "unet"
     unet: UNetConfig = field(default_factory=UNetConfig)
