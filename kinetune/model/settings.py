@@ -5,11 +5,14 @@ checkpoints were trained with, and are defined only here.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kinetune.errors import ConfigError, MotionError
-from kinetune.motion.group import Dancers
+
+if TYPE_CHECKING:
+    from kinetune.motion.group import Dancers
 
 # A shorter dance has no step to play to; a longer one would need too much memory.
 MIN_DURATION_S = 0.5
@@ -77,7 +80,7 @@ def check_guidance(guidance: float) -> None:
         raise ConfigError(f"guidance must be 0 to 50, found {guidance}")
 
 
-def check_length(clip: Dancers) -> None:
+def check_length(clip: "Dancers") -> None:
     """See that a dance is neither too short nor too long.
 
     Raises:
