@@ -2,7 +2,7 @@
 FROM python:3.12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
+COPY pyproject.toml setup.py MANIFEST.in constraints.txt README.md LICENSE NOTICE ./
 COPY kinetune kinetune
 COPY configs configs
 COPY examples examples

@@ -102,9 +102,10 @@ def zxy_degrees(m: Matrix) -> Vector:
 
 def transposed_times(a: Matrix, b: Matrix) -> Matrix:
     """Return the product of the transpose of ``a`` and ``b``."""
+    # Written out: a rig has hundreds of joints, a dance thousands of frames.
+    columns = tuple(zip(*b, strict=True))
     return tuple(  # type: ignore[return-value]
-        tuple(sum(a[k][row] * b[k][column] for k in range(3)) for column in range(3))
-        for row in range(3)
+        tuple(p * x + q * y + r * z for x, y, z in columns) for p, q, r in zip(*a, strict=True)
     )
 
 
@@ -115,8 +116,9 @@ def _local_m(joints: Sequence[Joint], pose: Pose, index: int) -> Vector:
         return pose.heads[index]
     away = _minus(pose.heads[index], pose.heads[parent])
     turn = pose.turns[parent]
+    x, y, z = away
     return tuple(  # type: ignore[return-value]
-        sum(turn[k][row] * away[k] for k in range(3)) for row in range(3)
+        p * x + q * y + r * z for p, q, r in zip(*turn, strict=True)
     )
 
 
