@@ -31,6 +31,8 @@ from tests.motion.glb_writer import gltf_of  # noqa: E402
 
 GUIDE = ROOT / "docs" / "guide"
 SECONDS = 6.5
+# Commands that run until Ctrl-C.
+ENDLESS = ("serve", "studio")
 # Read from the page itself, so that the guide can't promise what is never run.
 _BLOCK = re.compile(r"^```(sh|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -68,7 +70,7 @@ def run_page(page: Path, clip: MotionClip, folder: Path) -> int:
             continue
         for line in text.splitlines():
             words = shlex.split(line, comments=True)
-            if words[:1] != ["kinetune"] or "ROOT" in words:
+            if words[:1] != ["kinetune"] or "ROOT" in words or words[1] in ENDLESS:
                 continue
             if "long.bvh" in words:
                 write_motion(folder / "long.bvh", longer(clip))

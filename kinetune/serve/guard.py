@@ -9,6 +9,7 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import parse_qs, quote, unquote
 
 from kinetune.serve.settings import ServerSettings
 
@@ -42,11 +43,14 @@ class _Refused(Exception):
     Args:
         status: HTTP status.
         detail: Why, one line.
+        headers: Headers of the answer.
     """
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(
+        self, status: int, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
         super().__init__(detail)
-        self.status, self.detail = status, detail
+        self.status, self.detail, self.headers = status, detail, headers
 
 
 class Guard:
@@ -95,8 +99,16 @@ class Guard:
             raise _Refused(403, "requests from other sites are refused")
         if scope["path"] in _OPEN_PATHS or not settings.token:
             return
-        if not hmac.compare_digest(_token_of(headers).encode(), settings.token.encode()):
-            raise _Refused(401, "expected the header Authorization: Bearer TOKEN")
+        if scope["path"] == "/" and self._is_token(_token_in(scope)):
+            raise _signed_in(settings.token)
+        if not self._is_token(_token_of(headers)):
+            raise _Refused(
+                401,
+                "expected the header Authorization: Bearer TOKEN; a browser opens /?token=TOKEN",
+            )
+
+    def _is_token(self, text: str) -> bool:
+        return hmac.compare_digest(text.encode(), self._settings.token.encode())
 
     def _is_own(self, origin: str) -> bool:
         scheme, _, rest = origin.partition("://")
@@ -155,8 +167,20 @@ def _token_of(headers: dict[str, str]) -> str:
     for part in headers.get("cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
         if name == COOKIE:
-            return value
+            return unquote(value)
     return ""
+
+
+def _token_in(scope: MutableMapping[str, Any]) -> str:
+    """Return the token in the query of a request, or nothing."""
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    return query.get("token", [""])[0]
+
+
+def _signed_in(token: str) -> _Refused:
+    """Return the answer that lets a browser in: a cookie, and the page without the token."""
+    cookie = f"{COOKIE}={quote(token)}; HttpOnly; SameSite=Strict; Path=/"
+    return _Refused(303, "see /", ((b"location", b"/"), (b"set-cookie", cookie.encode())))
 
 
 async def _answer(send: Send, refused: _Refused) -> None:
@@ -165,6 +189,7 @@ async def _answer(send: Send, refused: _Refused) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
+        *refused.headers,
     ]
     if refused.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))

@@ -327,6 +327,8 @@ async function makeFilm(): Promise<void> {
 async function copyCommand(): Promise<void> {
   const area = get<HTMLTextAreaElement>("command");
   area.select();
+  // Not there on a page that comes over plain HTTP from another machine: the text is selected.
+  if (!navigator.clipboard) { say("The command is selected: copy it with Ctrl+C."); return; }
   await navigator.clipboard.writeText(area.value);
   say("Copied.");
 }

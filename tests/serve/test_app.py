@@ -65,6 +65,22 @@ def test_a_token_opens_the_api(tmp_path, headers, status):
     assert ask(app, "GET", "/v1/jobs", headers=headers).status_code == status
 
 
+def test_a_browser_signs_in_once_with_the_token_in_the_address(tmp_path):
+    """A token may hold any sign; the page that is shown then has no token in its address."""
+    token = "tok%en with; signs+1"
+    app = create_app(ServerSettings(data=tmp_path, token=token))
+    assert ask(app, "GET", "/", params={"token": "t" * 16}).status_code == 401
+    reply = ask(app, "GET", "/", params={"token": token})
+    assert (reply.status_code, reply.headers["location"]) == (303, "/")
+    cookie = reply.headers["set-cookie"]
+    assert "HttpOnly; SameSite=Strict" in cookie
+    headers = {"Cookie": cookie.split(";")[0]}
+    assert ask(app, "GET", "/v1/jobs", headers=headers).status_code == 200
+    assert ask(app, "GET", "/v1/jobs", params={"token": token}).status_code == 401
+    stranger = {**headers, "Origin": "https://evil.example"}
+    assert ask(app, "POST", "/v1/jobs", headers=stranger).status_code == 403
+
+
 def test_a_server_that_others_reach_needs_a_long_token(tmp_path):
     for token in ("", "short"):
         with pytest.raises(ConfigError, match="token"):
