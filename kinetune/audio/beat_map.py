@@ -86,10 +86,11 @@ def write_beat_map(path: Path, made: BeatMap) -> None:
 def read_beats(path: Path) -> Times:
     """Return beat times, seconds, ascending, from a list, a label file, a beat map or a MIDI file.
 
-    A text file (UTF-8 or UTF-16) has one beat a line, its time first (CSV, Audacity labels, or bare
-    numbers; one heading line is passed over). Decimal commas are understood where tabs, semicolons
-    or spaces separate the columns, or there is one column. JSON is a list of times or a beat map. A
-    MIDI file's beats are its quarter notes, to its end and at least one beat at the last tempo.
+    A text file (UTF-8, UTF-16 or Latin-1) has one beat a line, its time first (CSV, Audacity
+    labels, or bare numbers; one heading line is passed over). Decimal commas are understood where
+    tabs, semicolons or spaces separate the columns, or there is one column. JSON is a list of times
+    or a beat map. A MIDI file's beats are its quarter notes, to its end and at least one beat at
+    the last tempo.
 
     Raises:
         AudioError: The file is missing, too large, contains no two beats, or its times are not
@@ -292,17 +293,22 @@ def _has_decimal_commas(lines: Sequence[str], path: Path) -> bool:
 
 
 def _text(path: Path) -> str:
-    """Return a file's text, UTF-8 or UTF-16, without its byte order mark.
+    """Return a file's text, UTF-8, UTF-16 or Latin-1, without its byte order mark.
 
     Raises:
-        AudioError: It is neither.
+        AudioError: It is none of them.
     """
     content = path.read_bytes()
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return content.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise AudioError(f"{path}: neither text, JSON nor MIDI; expected a beat a line") from error
+        # Labels with accents from an older Windows: every byte is a letter, but for controls.
+        text = content.decode("latin1")
+        if is_utf16 or not "".join(text.split()).replace("\xa0", "").isprintable():
+            message = f"{path}: neither text, JSON nor MIDI; expected a beat a line"
+            raise AudioError(message) from error
+        return text
 
 
 _WRITERS: dict[str, Callable[[Path, BeatMap], None]] = {

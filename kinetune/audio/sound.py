@@ -5,8 +5,10 @@ through soundfile (libsndfile): WAV, FLAC, OGG Vorbis and MP3. Sizes are checked
 decoding. A written file is read back before it replaces its target.
 """
 
+import errno
 import math
 import os
+import shutil
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,8 @@ from kinetune.memmap import chunks, zeros_or_memmap
 
 _SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 _BLOCK = 1 << 16
+# Less than a block of samples: what was to be written did not fit.
+_FULL_DISK_BYTES = 4 * _BLOCK
 # What is read: rates of sound cards, and the longest dance with some room.
 _MIN_RATE_HZ, _MAX_RATE_HZ, _MAX_CHANNELS = 4_000, 384_000, 32
 _MAX_DURATION_S = 2.5 * 3600.0
@@ -95,7 +99,7 @@ def read_sound(path: Path) -> Sound:
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
     try:
-        with _SoundStream(path) as file:
+        with _SoundStream(_encoded(path)) as file:
             rate_hz, shape = file.samplerate, (file.frames, file.channels)
         _check_header(path, rate_hz, shape[1])
         if shape[0] >= _UNKNOWN_FRAMES:
@@ -122,6 +126,11 @@ class _SoundStream(soundfile.SoundFile):
 
     def seekable(self) -> bool:
         return False
+
+
+def _encoded(path: Path) -> str | bytes:
+    """Return a path as libsndfile takes it, also where its name isn't UTF-8."""
+    return str(path) if os.name == "nt" else os.fsencode(path)
 
 
 def _check_header(path: Path, rate_hz: int, channels: int) -> None:
@@ -151,7 +160,7 @@ def _check_length(path: Path, rate_hz: int, shape: tuple[int, int]) -> None:
 def _count_frames(path: Path) -> int:
     """Return the frames of a file that doesn't know its own length, by decoding it."""
     count = 0
-    with _SoundStream(path) as file:
+    with _SoundStream(_encoded(path)) as file:
         block = np.empty((_BLOCK, file.channels), np.float32)
         while (read := file.buffer_read_into(block, "float32")) > 0:
             count += read
@@ -162,7 +171,7 @@ def _count_frames(path: Path) -> int:
 def _read_samples(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Return the samples, (N,) or (N, channels); fewer than the header says if the file ends."""
     samples = zeros_or_memmap(shape[:1] if shape[1] == 1 else shape)
-    with _SoundStream(path) as file:
+    with _SoundStream(_encoded(path)) as file:
         for part in chunks(samples, size=_BLOCK):
             read = file.buffer_read_into(samples[part], "float32")
             if read < part.stop - part.start:
@@ -202,7 +211,7 @@ def check_suffix(path: Path, *, loops: bool = False, rate_hz: int | None = None)
 def read_genre(path: Path) -> str:
     """Return the genre tag of a sound file as written; empty if there is none."""
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(_encoded(path)) as file:
             return str(file.genre or "").strip()
     except soundfile.LibsndfileError:
         return ""
@@ -213,7 +222,7 @@ def read_comment(path: Path) -> str:
     try:
         if Path(path).suffix.lower() == ".wav" and (comment := _wav_comment(path)):
             return comment
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(_encoded(path)) as file:
             return str(file.comment or "").strip("\0 ")
     except (soundfile.LibsndfileError, OSError):
         return ""
@@ -261,7 +270,15 @@ def write_sound(
                 _append_comment(aside, comment)
             _check_written(aside, len(sound.samples))
         except (soundfile.LibsndfileError, AudioError) as error:
-            raise OSError(str(error)) from error
+            raise OSError(_reason(aside, error)) from error
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Say why a sound was not written: libsndfile says "System error" whatever it was."""
+    if shutil.disk_usage(path.parent).free < _FULL_DISK_BYTES:
+        return os.strerror(errno.ENOSPC)
+    said = str(error)
+    return "the disk or the longest file allowed is full" if "System error" in said else said
 
 
 def _check_written(path: Path, n_samples: int) -> None:
@@ -272,7 +289,7 @@ def _check_written(path: Path, n_samples: int) -> None:
     """
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
-    with soundfile.SoundFile(path) as written:
+    with soundfile.SoundFile(_encoded(path)) as written:
         # An MP3 file may keep its encoder's padding.
         extra = written.frames - n_samples
         if not 0 <= extra <= (_MAX_MP3_PADDING if path.suffix.lower() == ".mp3" else 0):
@@ -286,7 +303,7 @@ def _check_written(path: Path, n_samples: int) -> None:
 def _write_blocks(path: Path, sound: Sound, subtype: str, genre: str, comment: str) -> None:
     """Block by block: libsndfile's Vorbis encoder overflows its stack on one long write."""
     channels = 1 if sound.samples.ndim == 1 else sound.samples.shape[1]
-    with soundfile.SoundFile(path, "w", sound.rate_hz, channels, subtype) as out:
+    with soundfile.SoundFile(_encoded(path), "w", sound.rate_hz, channels, subtype) as out:
         if genre:
             out.genre = genre
         if comment:

@@ -230,7 +230,7 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     dancers = f" for {1 + len(piece.partners)} dancers" if piece.partners else ""
     print_line(
         f"{piece.output}: {piece.duration_s:.1f} s of {genre}{dancers} at {piece.bpm:.1f} bpm "
-        f"({_tempo_source(request)}), seed {piece.seed}, made in {piece.seconds.total:.1f} s"
+        f"({_tempo_source(piece, request)}), seed {piece.seed}, made in {piece.seconds.total:.1f} s"
     )
     _print_loop(piece, request)
     if piece.genre_source in _GENRE_SOURCES and piece.rank == 1:
@@ -238,7 +238,7 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     if piece.scores is not None:
         print_line(f"  {_score_line(piece.scores)}")
     others = ", ".join(f"{bpm:.1f}" for bpm in piece.other_bpm[:3])
-    if not beats.sets_tempo and others:
+    if others and not (beats.sets_tempo or _hardly_moves(piece)):
         print_line(f"  other possible tempi: {others} bpm (choose with --bpm)")
     _print_composed(piece)
     for path in piece.beat_maps:
@@ -264,14 +264,22 @@ def _print_composed(piece: "GeneratedPiece") -> None:
             print_line(f"  {title}: {path}")
 
 
-def _tempo_source(request: "GenerateRequest") -> str:
+def _tempo_source(piece: "GeneratedPiece", request: "GenerateRequest") -> str:
     """Where the tempo comes from."""
     if request.options.beats.sets_tempo:
         return "as requested"
+    if _hardly_moves(piece):
+        return "the default: the body hardly moves"
     if request.together and not request.options.loop:
         return "estimated from all dancers"
     fitted = request.options.loop and request.options.loop_bars is None
     return "fitted to whole bars of the dance" if fitted else "estimated from the motion"
+
+
+def _hardly_moves(piece: "GeneratedPiece") -> bool:
+    from kinetune.motion.beats.beat_grid import HARDLY_MOVES
+
+    return piece.doubt == HARDLY_MOVES
 
 
 def _print_loop(piece: "GeneratedPiece", request: "GenerateRequest") -> None:

@@ -107,6 +107,20 @@ def _print_group(result: "InspectGroupResult") -> None:
 
 
 def _print_beats(result: "InspectResult | InspectGroupResult") -> None:
+    from kinetune.motion.beats.beat_grid import HARDLY_MOVES
+
+    if result.doubt == HARDLY_MOVES:
+        print_line(
+            f"tempo         unknown: the body hardly moves; generate takes {result.bpm:.1f} bpm, "
+            "set another with --bpm"
+        )
+    else:
+        _print_readings(result)
+    if result.picture is not None:
+        print_line(f"picture       {result.picture}")
+
+
+def _print_readings(result: "InspectResult | InspectGroupResult") -> None:
     doubt = f" ({result.doubt})" if result.doubt else ""
     print_line(
         f"tempo         {result.bpm:.1f} bpm, {result.metre} beats to the bar, first beat at "
@@ -120,5 +134,3 @@ def _print_beats(result: "InspectResult | InspectGroupResult") -> None:
             f"{reading.first_beat_s:.2f} s, bar at {reading.bar_start_s:.2f} s, "
             f"{reading.metre} beats to the bar"
         )
-    if result.picture is not None:
-        print_line(f"picture       {result.picture}")

@@ -1,5 +1,6 @@
 """``kinetune train``: train the networks, one subcommand each."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,10 +141,9 @@ def vocoder(run: _Run) -> None:
 
 def _print_result(result: "TrainingResult", folder: Path) -> None:
     state = "finished" if result.finished else "stopped, --resume continues"
-    print(
-        f"{folder}: {result.step} steps ({state}), loss {result.loss:.4f}, "
-        f"{result.windows_per_s:.1f} windows/s"
-    )
+    # Without a step in this call there is no pace.
+    pace = "" if math.isnan(result.windows_per_s) else f", {result.windows_per_s:.1f} windows/s"
+    print(f"{folder}: {result.step} steps ({state}), loss {result.loss:.4f}{pace}")
 
 
 class _Bar:

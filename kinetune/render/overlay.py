@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from kinetune.audio.sound import Sound
+from kinetune.errors import printable
 from kinetune.render.camera import HEIGHT, WIDTH
 from kinetune.render.marks import Marks
 from kinetune.timebase import BEATS_IN_BAR
@@ -24,6 +25,7 @@ _STRIP_PX, _BOTTOM_PX = 74, 12
 # Rows of the strip: the sections' band, the waveform, the beats.
 _BAND_PX, _TICKS_PX = 17, 7
 _PAGE_S = 30.0
+_LONGEST_TITLE = 90
 _TEXT, _GREY = (226, 231, 240), (142, 152, 176)
 _PLAYED, _AHEAD, _HEAD_LINE = (112, 202, 174), (78, 88, 116), (250, 250, 252)
 _SECTIONS: tuple[Colour, ...] = ((94, 122, 190), (160, 104, 170), (88, 146, 130), (184, 138, 82))
@@ -75,7 +77,7 @@ class Overlay:
         self.timeline = timeline
         self.pages = max(1, int(np.ceil(timeline.duration_s / _PAGE_S - 0.1)))
         self.page_s = timeline.duration_s / self.pages
-        self.title = _text(timeline.title, 21, _TEXT)
+        self.title = _text(printable(timeline.title, _LONGEST_TITLE), 21, _TEXT)
         self.strip = lru_cache(maxsize=2)(self._strip)
 
     def draw(self, picture: NDArray[np.uint8], now_s: float) -> None:

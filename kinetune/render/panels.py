@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from kinetune import timebase
+from kinetune.errors import printable
 from kinetune.model.conditioning.bars import bar_lines
 from kinetune.motion import kinematics, skeleton
 from kinetune.motion.beats.beat_grid import BeatGrid, motion_beats, observations
@@ -36,6 +37,7 @@ LEFT, RIGHT, TRUNK = "#2f86d6", "#e8813a", "#3a4256"
 _SPEED, _BEAT, _GRID, _BAR = "#2a6f97", "#d1495b", "#b9c2d0", "#6c788f"
 _SECTIONS = ("#5e7abe", "#a068aa", "#58927f", "#b88a52")
 _ACCENT = "#ff6b57"
+_LONGEST_CAPTION = 120
 _MIN_FIGURES, _MAX_FIGURES = 5, 14
 # Poses from which the width of a figure is taken.
 _SAMPLED_POSES = 40
@@ -68,6 +70,11 @@ def pages_of(duration_s: float, page_s: float, most: int) -> list[Page]:
     return [Page(k * length_s, (k + 1) * length_s) for k in range(min(count, most))]
 
 
+def caption(text: str) -> str:
+    """Return text with the names of files as matplotlib draws it: one line, and no formula."""
+    return printable(text, _LONGEST_CAPTION).replace("$", r"\$")
+
+
 def draw_dancers(axes: "Axes", clip: MotionClip, page: Page, *, title: str = "dance") -> None:
     """Draw a row of figures seen from the dancer's front, each above its moment."""
     from matplotlib.collections import LineCollection
@@ -92,7 +99,7 @@ def draw_dancers(axes: "Axes", clip: MotionClip, page: Page, *, title: str = "da
     axes.set_xlim(page.start_s, page.end_s)
     axes.axhline(0.0, color=_GRID, lw=0.8, zorder=0)
     axes.set_ylabel("metres")
-    axes.set_title(f"{title}: left blue, right orange", loc="left", fontsize=9)
+    axes.set_title(caption(f"{title}: left blue, right orange"), loc="left", fontsize=9)
 
 
 def _middles(page: Page, count: int) -> Array:

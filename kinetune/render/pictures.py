@@ -216,10 +216,11 @@ def _draw(path: Path, title: str, duration_s: float, rows: Sequence[Panel]) -> N
 
 
 def _draw_pages(path: Path, title: str, pages: Sequence["Page"], rows: Sequence[Panel]) -> None:
+    from kinetune.render.panels import caption
+
     heights = [height for height, _ in rows]
     figure = _figure(len(pages) * (sum(heights) + 0.35) + 0.4)
-    # A dollar sign would begin a formula.
-    figure.suptitle(title.replace("$", r"\$"), fontsize=12)
+    figure.suptitle(caption(title), fontsize=12)
     for page, part in zip(
         pages, figure.subfigures(len(pages), 1, squeeze=False)[:, 0], strict=True
     ):

@@ -79,6 +79,7 @@ def draw_variations(path: Path, clip: Dancers, variations: Sequence[Variation]) 
         from matplotlib.figure import Figure
 
     from kinetune.files import atomic_file
+    from kinetune.render.panels import caption
 
     best = variations[0].music
     shown = variations[:_SHOWN_VARIATIONS]
@@ -96,10 +97,11 @@ def draw_variations(path: Path, clip: Dancers, variations: Sequence[Variation]) 
             axes.axvline(beat, color="#8d99ae", linewidth=0.5, linestyle=":")
     body.set_xlim(0.0, min(_SHOWN_S, clip.duration_s))
     rows[-1].set_xlabel("seconds; dots: the beat, white: onsets", fontsize=8)
-    figure.suptitle(
+    title = (
         f"{clip.name}: {len(variations)} variations, {genres.genre_name(best.genre)} at "
-        f"{best.grid.bpm:.1f} bpm, best first", fontsize=10,
-    )  # fmt: skip
+        f"{best.grid.bpm:.1f} bpm, best first"
+    )
+    figure.suptitle(caption(title), fontsize=10)
     with atomic_file(path) as aside:
         figure.savefig(aside, dpi=100, format="png")
 

@@ -138,6 +138,14 @@ def test_decimal_commas_are_distinguished_from_separators(tmp_path, text, beats,
     np.testing.assert_allclose(read_beats(tmp_path / "beats.txt"), beats)
 
 
+def test_labels_of_an_older_encoding_are_read(tmp_path):
+    (tmp_path / "b.txt").write_bytes(b"1.0\t1.0\td\xe9but\xa0\n1.5\t1.5\tfin\n")
+    np.testing.assert_allclose(read_beats(tmp_path / "b.txt"), [1.0, 1.5])
+    (tmp_path / "b.txt").write_bytes(b"1.0\n1.5\xe9\x00\x07\n")
+    with pytest.raises(AudioError, match="neither text, JSON nor MIDI"):
+        read_beats(tmp_path / "b.txt")
+
+
 def test_json_with_a_byte_order_mark_is_read(tmp_path):
     (tmp_path / "b.json").write_bytes(b"\xef\xbb\xbf[0.1, 0.7]")
     np.testing.assert_allclose(read_beats(tmp_path / "b.json"), [0.1, 0.7])

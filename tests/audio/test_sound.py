@@ -1,6 +1,7 @@
 import contextlib
 import subprocess
 import sys
+from collections import namedtuple
 from dataclasses import replace
 
 import numpy as np
@@ -282,6 +283,19 @@ def test_write_sound_to_a_full_disk_leaves_no_file(tmp_path, suffix):
     lines = done.stdout.splitlines()
     assert len(lines) == 4
     assert all("can't be written" in line for line in lines)
+    assert all("full" in line or "not a whole" in line for line in lines)
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("kinetune.audio.sound.shutil.disk_usage", lambda _: usage(9, 9, 4096))
+
+    def fail(*_):
+        raise soundfile.LibsndfileError(2)
+
+    monkeypatch.setattr("kinetune.audio.sound._write_blocks", fail)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_sound(tmp_path / "a.wav", Sound(np.zeros(9, np.float32), 8_000))
 
 
 @pytest.mark.parametrize("comment", ["", "{}", "x" * 70_000])

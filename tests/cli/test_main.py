@@ -80,6 +80,8 @@ def test_a_corpus_is_made_and_trained_on_from_the_shell(tmp_path):
         "train", "vae", "--config", "run.toml", "--out", "run", "--resume", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
+    assert "4 steps (finished), loss" in done.stdout
+    assert "windows/s" not in done.stdout, "nothing was trained, so it had no pace"
     again = ("train", "vae", "--config", "run.toml", "--out", "run")
     done = kinetune(*again, cwd=tmp_path)
     assert done.returncode == 2

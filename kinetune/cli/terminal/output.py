@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 
 from kinetune.errors import printable
 
+# Of results; a table of many systems is wide.
+_LONGEST_LINE = 10_000
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 _log = logging.getLogger("kinetune")
 
@@ -43,9 +45,9 @@ def is_quiet() -> bool:
 
 
 def print_line(text: str) -> None:
-    """Print a line of a result on stdout, unless quiet."""
+    """Print a result on stdout, unless quiet: its names may be of files by strangers."""
     if not is_quiet():
-        print(text)
+        print("\n".join(printable(line, _LONGEST_LINE) for line in text.split("\n")))
 
 
 def print_note(text: str) -> None:

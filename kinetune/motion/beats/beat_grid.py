@@ -34,6 +34,8 @@ _BEAT_SIGMA_S = 5.0 / 60.0
 SLOWEST_BPM_OPTION, FASTEST_BPM_OPTION = 30.0, 300.0
 # Below this many speed minima there is nothing to find a beat in.
 _LEAST_MINIMA = 6
+#: The note of a grid that is the prior's, for want of movement.
+HARDLY_MOVES = "hardly moves"
 # A joint that is slower than this on average stands still, metres a second.
 _MOVING_M_S = 0.05
 # With fewer moving joints, fewer frames a second or fewer seconds, the evidence counts for less.
@@ -354,7 +356,7 @@ def _unknown_grid(
         alternatives=tuple(Tempo(each, grid.first_beat_s, 0.0) for each in tempi[1:]),
         metre=beats,
         readings=readings,
-        note="hardly moves",
+        note=HARDLY_MOVES,
     )
 
 

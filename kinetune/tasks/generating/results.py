@@ -39,6 +39,7 @@ class GeneratedPiece:
         variation_sheet: Picture of all variations of the dance, with the first only.
         partners: The motion files of the other dancers of a group.
         note: What had to be assumed to read the motion, one line; empty if nothing.
+        doubt: What makes the beats uncertain, in a few words; empty if nothing does.
         composed: Key, chords, form and further files of composed music; None of other.
         packs: The folders of the packs.
     """
@@ -65,6 +66,7 @@ class GeneratedPiece:
     film: str | None = None
     variation_sheet: str | None = None
     note: str = ""
+    doubt: str = ""
     composed: ComposedFiles | None = None
     packs: tuple[str, ...] = ()
     partners: tuple[str, ...] = ()

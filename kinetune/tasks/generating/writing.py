@@ -124,6 +124,7 @@ def _describe(
         real_time_factor=spent.total / music.duration_s,
         peak_memory_mb=peak_memory_mb(),
         partners=tuple(map(str, job.motions[1:])),
+        doubt=music.beats.note,
     )
 
 

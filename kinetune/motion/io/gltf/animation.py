@@ -244,8 +244,8 @@ def _sample_times(
     length_s = animation.length_s * time_factor
     if not 0.0 < length_s <= MAX_DURATION_S:
         raise MotionError(
-            f"{context}: expected an animation of up to {MAX_DURATION_S:g} s, found "
-            f"{length_s:g} s from its first key to its last"
+            f"{context}: expected an animation of more than 0 and up to {MAX_DURATION_S:g} s, "
+            f"found {length_s:g} s from its first key to its last"
         )
     fps = _rate_hz(animation, time_factor)
     count = timebase.frames_in(length_s, fps) + 1
