@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fuzzing.motion import made_up_dance
+from fuzzing.motion import synthetic_dance
 from fuzzing.mutations import change_integer, change_json, change_npy, change_number
 from fuzzing.target import Target, folder_target
 from kinetune import files
@@ -86,7 +86,7 @@ def _build_prepared(folder: Path) -> list[str]:
     from kinetune.audio.sound import Sound
     from kinetune.training.data.prepare import TrainingPair, write_prepared
 
-    clip = made_up_dance(30)
+    clip = synthetic_dance(30)
     sound = Sound(np.zeros(22_050, np.float32), 22_050)
     pair = TrainingPair("a", "HO", clip, sound, (0.0, 0.5), 0.0, held_out=False)
     write_prepared([lambda: pair], folder, features="rhythm")
