@@ -155,6 +155,11 @@ def test_soundtrack_rejects_picture_times_beyond_mp4(tmp_path):
     first_offset = content.index(b"ctts") + 16
     lowest = (1 << 31).to_bytes(4, "big")
     film.write_bytes(content[:first_offset] + lowest + content[first_offset + 4 :])
+    if av.library_versions["libavformat"] < (62, 0, 0):
+        # Older releases of FFmpeg drop such a table when they read it.
+        replace_soundtrack(tmp_path / "o.mp4", film, tone())
+        assert len(shown(tmp_path / "o.mp4")[0]) == PICTURES
+        return
     with pytest.raises(ConfigError, match=r"a\.mp4: an \.mp4 can't hold its pictures' times"):
         replace_soundtrack(tmp_path / "o.mp4", film, tone())
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
