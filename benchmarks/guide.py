@@ -106,7 +106,7 @@ def score(folders: Folders) -> None:
 def takes(folders: Folders) -> None:
     """Four takes, ranked."""
     folders.run(*PIECE, "-o", "takes.wav", "--variations", "4")
-    folders.keep("takes-takes.png", "takes.png")
+    folders.keep("takes-variations.png", "takes.png")
 
 
 def loop(folders: Folders) -> None:

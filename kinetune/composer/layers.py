@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kinetune.composer.piece import Piece, PieceRequest, Voice, compose_piece
 from kinetune.errors import ConfigError
@@ -38,6 +39,8 @@ _NAMES = {
 }
 # Stems of the four layers that have names.
 _FOUR = (("chords",), ("bass", "kick", "hats"), ("snare", "percussion"), ("arpeggio", "lead", "fx"))
+# Energies that differ by less are the same.
+_LEAST_SPREAD = 0.06
 FEWEST, MOST = 2, len(_ORDER)
 
 
@@ -93,7 +96,8 @@ def layer_groups(piece: Piece, count: int) -> dict[str, Sequence[Voice]]:
 def automation(piece: Piece, count: int) -> tuple[LayerState, ...]:
     """Return how many layers the body's energy calls for, from which bar on.
 
-    Bars are ranked by their energy: the calmest share has one layer, the next two, and so on.
+    Bars are ranked by their energy: the calmest share has one layer, the next two, and so on. Where
+    all have nearly the same energy, it says how many layers they have.
 
     Args:
         piece: The piece as the dance has it, not the one at full energy.
@@ -107,11 +111,22 @@ def automation(piece: Piece, count: int) -> tuple[LayerState, ...]:
             for start in beats
         ]
     )  # fmt: skip
-    edges = np.quantile(energies, np.arange(1, count) / count)
+    wanted = _layers_at(energies, count)
     states: list[LayerState] = []
-    for bar, (start_s, energy) in enumerate(zip(piece.bars_s, energies, strict=True)):
-        layers = 1 + int((energy > edges).sum())
+    for bar, start_s in enumerate(piece.bars_s):
+        layers, energy = int(wanted[bar]), float(energies[bar])
         if not states or states[-1].layers != layers:
             at_s = round(max(0.0, float(start_s)), 6)
-            states.append(LayerState(at_s, bar, layers, round(float(energy), 4)))
+            states.append(LayerState(at_s, bar, layers, round(energy, 4)))
     return tuple(states)
+
+
+def _layers_at(energies: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """How many of ``count`` layers sound in each bar, (bars,)."""
+    if np.ptp(energies) < _LEAST_SPREAD:
+        shares = np.floor(count * energies).astype(np.int64)
+        return np.asarray(np.clip(1 + shares, 1, count))
+    edges = np.quantile(energies, np.arange(1, count) / count)
+    # Equal bars belong together: the strongest to the peak, the calmest to the calm.
+    above = (energies[:, None] > edges) | ((energies[:, None] == edges) & (edges > energies.min()))
+    return np.asarray(1 + above.sum(axis=1))

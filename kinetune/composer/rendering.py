@@ -238,7 +238,7 @@ class _Strip:
         self.part = voice.part
         notes, turns = _played(voice.notes, piece)
         self._player = NotePlayer(
-            voice.part, notes, rate_hz, first=first, dtype=np.float32, turns=turns
+            voice.part, notes, rate_hz, first=first, dtype=np.float32, turns=turns, vary_bass=True
         )
         self.gains = effects.pan_gains(voice.part.pan, channels).astype(np.float32)
         self._drive = piece.mix.drum_saturation if voice.part.bus == "drums" else 0.0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kinetune.composer.layers import automation, layer_groups, layered_piece
+from kinetune.composer.layers import _layers_at, automation, layer_groups, layered_piece
 from kinetune.composer.options import ComposerOptions
 from kinetune.composer.piece import PieceRequest
 from kinetune.errors import ConfigError
@@ -66,3 +66,17 @@ def test_more_energy_calls_more_layers():
     assert np.bincount(layers)[1:].max() <= len(layers) / 4 + 1
     for state in states:
         assert state.start_s == pytest.approx(max(0.0, made.bars_s[state.bar]), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("energies", "layers"),
+    [
+        ([1.0, 1.0, 1.0, 1.0], [4, 4, 4, 4]),
+        ([0.1, 0.1, 0.1], [1, 1, 1]),
+        ([0.2, 0.4, 0.6, 0.8], [1, 2, 3, 4]),
+        ([0.3, 1.0, 1.0, 1.0], [1, 4, 4, 4]),
+        ([0.2, 0.2, 0.2, 0.9], [1, 1, 1, 4]),
+    ],
+)
+def test_equal_bars_have_equally_many_layers(energies, layers):
+    assert _layers_at(np.array(energies), 4).tolist() == layers

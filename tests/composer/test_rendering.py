@@ -11,6 +11,7 @@ from kinetune.audio.loudness import integrated_lufs, true_peak_dbtp
 from kinetune.composer.layers import STEMS, stem_groups
 from kinetune.composer.mastering import master_mix, master_stem, unmastered
 from kinetune.composer.rendering import Convolver, Kernel, render_mix
+from kinetune.corpus.rendering.note_player import NotePlayer
 from kinetune.model.conditioning.control_score import ControlScore, Silence
 from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.composer.conftest import RATE_HZ, piece
@@ -153,3 +154,19 @@ def test_blocks_longer_than_a_transform_are_convolved_whole():
     for channel in range(2):
         wanted = signal.oaconvolve(wave[channel], taps[0])[:100_000]
         np.testing.assert_allclose(made[channel], wanted, atol=1e-3)
+
+
+def test_equal_bass_notes_take_turns_in_brightness():
+    made = piece(seconds=SECONDS)
+    voice = next(voice for voice in made.voices if voice.role == "bass")
+    note = dataclasses.replace(voice.notes[0], start_s=0.0, duration_s=0.2)
+    notes = [dataclasses.replace(note, start_s=float(k)) for k in range(4)]
+    player = NotePlayer(voice.part, notes, RATE_HZ, vary_bass=True)
+    waves = player.next_block(4 * RATE_HZ).reshape(4, RATE_HZ)
+    np.testing.assert_allclose(waves[3], waves[0])
+    power = np.square(np.abs(np.fft.rfft(waves)))
+    hz = np.fft.rfftfreq(RATE_HZ, 1.0 / RATE_HZ)
+    centroid = (power * hz).sum(axis=1) / power.sum(axis=1)
+    assert centroid[2] < centroid[0] < centroid[1]
+    levels = np.sqrt(np.square(waves).mean(axis=1))
+    assert levels.max() < 1.3 * levels.min()

@@ -26,6 +26,8 @@ _VELOCITY_CURVE = 1.35
 _LENGTH_GRID = 1.2
 # Offsets of tuning and brightness from hit to hit of a drum.
 _ROUND_ROBIN = (0.0, 0.03, -0.03)
+# Offsets of brightness from note to note of a bass.
+_BASS_ROUND_ROBIN = (0.0, 0.05, -0.05)
 # Other notes start early by their rise time, if that is not short, and by this much at most.
 _FAST_ATTACK_S, MAX_LEAD_S = 0.015, 0.2
 # Struck parts outside the drum bus; parts whose rise is their purpose.
@@ -67,6 +69,7 @@ class NotePlayer:
             earlier start there.
         dtype: Of the samples.
         turns: Which of a drum's sounds each note plays, counted round; in order of notes if None.
+        vary_bass: Whether the bass takes turns among sounds of other brightness, as drums do.
     """
 
     def __init__(
@@ -78,12 +81,13 @@ class NotePlayer:
         first: int = 0,
         dtype: type[np.floating] = np.float64,
         turns: Sequence[int] | None = None,
+        vary_bass: bool = False,
     ) -> None:
         self._part, self._notes, self._rate_hz = part, notes, rate_hz
         self._first = self._position = first
         self._dtype = dtype
         self._turns = turns if turns is not None else range(len(notes))
-        self._timbres = _round_robin(part)
+        self._timbres = _round_robin(part, vary_bass=vary_bass)
         self._cache: dict[_Key, _Rendered] = {}
         self._count = 0
         self._sounding: list[_Sounding] = []
@@ -128,11 +132,13 @@ class NotePlayer:
         return self._cache[key]
 
 
-def _round_robin(part: Part) -> list[Timbre]:
+def _round_robin(part: Part, *, vary_bass: bool) -> list[Timbre]:
     """The timbres a part uses in turn: no two hits of a drum are the same."""
-    if part.bus != "drums":
-        return [part.timbre]
     k = part.timbre
+    if vary_bass and part.name == "bass":
+        return [replace(k, bright=k.bright + offset) for offset in _BASS_ROUND_ROBIN]
+    if part.bus != "drums":
+        return [k]
     return [
         replace(k, tune=k.tune + offset, bright=k.bright - offset, seed=k.seed + index)
         for index, offset in enumerate(_ROUND_ROBIN)
