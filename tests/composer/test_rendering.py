@@ -11,6 +11,7 @@ from kinetune.audio.loudness import integrated_lufs, true_peak_dbtp
 from kinetune.composer.layers import STEMS, stem_groups
 from kinetune.composer.mastering import master_mix, master_stem, unmastered
 from kinetune.composer.rendering import Convolver, Kernel, render_mix
+from kinetune.corpus.rendering import note_player
 from kinetune.corpus.rendering.note_player import NotePlayer
 from kinetune.model.conditioning.control_score import ControlScore, Silence
 from kinetune.motion.beats.beat_grid import fixed_grid
@@ -170,3 +171,14 @@ def test_equal_bass_notes_take_turns_in_brightness():
     assert centroid[2] < centroid[0] < centroid[1]
     levels = np.sqrt(np.square(waves).mean(axis=1))
     assert levels.max() < 1.3 * levels.min()
+
+
+def test_a_part_keeps_a_bounded_number_of_renderings_and_sounds_the_same(monkeypatch):
+    made = piece(seconds=SECONDS)
+    voice = next(voice for voice in made.voices if voice.role == "bass")
+    whole = NotePlayer(voice.part, voice.notes, RATE_HZ).next_block(round(SECONDS * RATE_HZ))
+    monkeypatch.setattr(note_player, "_CACHE_BYTES", 200_000)
+    player = NotePlayer(voice.part, voice.notes, RATE_HZ)
+    short = player.next_block(round(SECONDS * RATE_HZ))
+    np.testing.assert_array_equal(short, whole)
+    assert sum(each.samples.nbytes for each in player._cache.values()) <= 200_000

@@ -4,6 +4,7 @@ Notes of nearly the same length and force share a rendering; hits of a drum take
 A note that rises slowly starts early, so that it has risen on its beat. Samples (N,), seconds, Hz.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ _REFERENCE_RMS = 0.5
 _VELOCITY_LAYERS = 4
 # Exponent from velocity to amplitude: steep enough for accents, flat enough for soft chords.
 _VELOCITY_CURVE = 1.35
+# Renderings that a part keeps: a few bars of chords at 44.1 kHz.
+_CACHE_BYTES = 16_000_000
 # Lengths are rounded to powers of this, so that notes of nearly equal length share one rendering.
 _LENGTH_GRID = 1.2
 # Offsets of tuning and brightness from hit to hit of a drum.
@@ -88,7 +91,8 @@ class NotePlayer:
         self._dtype = dtype
         self._turns = turns if turns is not None else range(len(notes))
         self._timbres = _round_robin(part, vary_bass=vary_bass)
-        self._cache: dict[_Key, _Rendered] = {}
+        self._cache: OrderedDict[_Key, _Rendered] = OrderedDict()
+        self._cached_bytes = 0
         self._count = 0
         self._sounding: list[_Sounding] = []
         self._level = _level_gain(part, notes, rate_hz) if notes else 0.0
@@ -125,11 +129,19 @@ class NotePlayer:
 
     def _render(self, timbre: Timbre, note: Note) -> _Rendered:
         key = _key_of(timbre, note)
-        if key not in self._cache:
-            samples = _render_note(self._part.instrument, key, self._rate_hz)
-            lead_s = _lead_s(self._part, samples, self._rate_hz)
-            self._cache[key] = _Rendered(samples.astype(self._dtype, copy=False), lead_s)
-        return self._cache[key]
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        samples = _render_note(self._part.instrument, key, self._rate_hz)
+        lead_s = _lead_s(self._part, samples, self._rate_hz)
+        made = _Rendered(samples.astype(self._dtype, copy=False), lead_s)
+        self._cache[key] = made
+        self._cached_bytes += made.samples.nbytes
+        # What was not played for longest goes first.
+        while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
+            _, oldest = self._cache.popitem(last=False)
+            self._cached_bytes -= oldest.samples.nbytes
+        return made
 
 
 def _round_robin(part: Part, *, vary_bass: bool) -> list[Timbre]:
