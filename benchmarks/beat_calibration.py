@@ -1,13 +1,14 @@
 """Fits the weights of the metrical model on held-out dancers.
 
-    python benchmarks/beat_calibration.py runs/beat-folds [--cuts 1]
+    python benchmarks/beat_calibration.py runs/beat-folds [--cuts 1] [--probabilities]
 
 Needs the folds of ``benchmarks/beat_folds.py``. Random cuts of 7 to 12 s of the labelled dances are
 read by the network that left their dancer out; eight numbers (how much phasors, salience and tempo
 scores count, and the prior over tempi) are fitted by maximum likelihood of the true tempo and place
-in the bar. Then the probability p of the best reading is made calibrated by Platt scaling,
-p' = expit(slope logit(p) + offset), fitted likewise. Prints all as they stand in
-``motion/beats/metrical_model.py``; with ``--platt`` fits only the scaling, of the weights there.
+in the bar. Prints them as they stand in ``motion/beats/observations.py``. With ``--probabilities``
+fits only what makes the probability p of the likeliest reading calibrated, of the weights there:
+its odds are exp(offset) p^slope. Also prints the calibration error with every dancer left out of
+that fit.
 """
 
 import argparse
@@ -87,44 +88,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folds", type=Path)
     parser.add_argument("--cuts", type=int, default=1)
-    parser.add_argument("--platt", action="store_true")
+    parser.add_argument("--probabilities", action="store_true")
     options = parser.parse_args()
     networks = fold_networks(options.folds)
     cuts = [each for each in labelled_cuts(options.cuts, seed=1) if each.bar_start_s is not None]
-    if options.platt:
-        fit_platt(cuts, networks)
+    if options.probabilities:
+        fit_probabilities(cuts, networks)
     else:
         fit_weights(cuts, networks)
 
 
-def fit_platt(cuts: list[Danced], networks: dict[str, BeatNetwork]) -> None:
+def fit_probabilities(cuts: list[Danced], networks: dict[str, BeatNetwork]) -> None:
     """Fit slope and offset; print them, and the calibration error with dancers left out of them."""
     grids = [beat_grid(each.clip, network=networks[each.dancer]) for each in cuts]
     right = np.array([score(*pair)[2] == 1.0 for pair in zip(grids, cuts, strict=True)], float)
-    logits = np.array(
-        [
-            uncalibrated(float(np.clip(g.confidence, 1e-4, 0.9999)), BUNDLED_WEIGHTS.platt)
-            for g in grids
-        ]
-    )
-    dancers = np.array([each.dancer for each in cuts])
+    scaling = BUNDLED_WEIGHTS.calibration
+    logs = np.array([np.log(uncalibrated(max(g.confidence, 1e-6), scaling)) for g in grids])
     # A dance's cuts follow one another and have its name.
-    dances = np.array([each.clip.name for each in cuts])
+    groups = {
+        "dance": np.array([each.clip.name for each in cuts]),
+        "dancer": np.array([each.dancer for each in cuts]),
+    }
 
     def fitted(chosen: np.ndarray) -> np.ndarray:
         def loss(numbers: np.ndarray) -> float:
-            z = numbers[0] * logits[chosen] + numbers[1]
+            z = numbers[0] * logs[chosen] + numbers[1]
             return float(np.mean(np.logaddexp(0.0, z) - right[chosen] * z))
 
         return minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x
 
     slope, offset = fitted(np.ones(len(cuts), dtype=bool))
-    print(f"{len(cuts)} cuts\nplatt=({slope:.3f}, {offset:.3f}),")
+    print(f"{len(cuts)} cuts\ncalibration=({slope:.2f}, {offset:.2f}),")
     apart = np.zeros(len(cuts))
-    for dancer in sorted(set(dancers)):
-        slope, offset = fitted(dancers != dancer)
-        apart[dancers == dancer] = expit(slope * logits[dancers == dancer] + offset)
-    print_calibration(apart, right, dances, None)
+    for dancer in sorted(set(groups["dancer"])):
+        out = groups["dancer"] == dancer
+        slope, offset = fitted(~out)
+        apart[out] = expit(slope * logs[out] + offset)
+    print_calibration(apart, right, groups, None)
 
 
 def fit_weights(cuts: list[Danced], networks: dict[str, BeatNetwork]) -> None:

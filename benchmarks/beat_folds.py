@@ -69,7 +69,12 @@ def main() -> None:
 
 
 def trained(
-    training: BeatTraining, left_out: tuple[str, ...], out: Path, numbers: range
+    training: BeatTraining,
+    left_out: tuple[str, ...],
+    out: Path,
+    numbers: range,
+    *,
+    quiet: bool = False,
 ) -> list[BeatModule]:
     """Train members without some dancers; specialists are those above the first fold's members."""
     # The made-up dances are the same for all folds.
@@ -80,7 +85,8 @@ def trained(
     dances = open_dances(replace(training.dances, left_out=left_out), out)
     dances = dances.silent() if numbers.start else dances
     modules, result = train_members(training, dances, out, numbers, restart=True)
-    print(f"{out.name}: loss {result.loss:.3f}", flush=True)
+    if not quiet:
+        print(f"{out.name}: loss {result.loss:.3f}", flush=True)
     return modules
 
 

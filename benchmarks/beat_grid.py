@@ -217,7 +217,8 @@ def evaluate_labelled(options: argparse.Namespace) -> None:
     known = np.isfinite(scores[:, 4])
     probabilities = np.array([grid.confidence for grid in grids])
     dances = np.arange(len(cuts)) // options.cuts
-    print_calibration(probabilities[known], right[known], dances[known], options.picture)
+    groups = {"dance": dances[known], "dancer": dancers[known]}
+    print_calibration(probabilities[known], right[known], groups, options.picture)
 
 
 def labelled_row(name: str, scores: np.ndarray, dancers: np.ndarray) -> str:
@@ -253,11 +254,11 @@ def calibration_error(probabilities: np.ndarray, right: np.ndarray, bins: int = 
 
 
 def chance_calibration_error(
-    probabilities: np.ndarray, dances: np.ndarray, bins: int = 10, draws: int = 300
+    probabilities: np.ndarray, groups: np.ndarray, bins: int = 10, draws: int = 300
 ) -> float:
-    """Mean error that perfect probabilities show by chance, cuts of a dance right together."""
+    """Mean error that perfect probabilities show by chance, cuts of a group right together."""
     rng = np.random.default_rng(0)
-    numbers = np.unique(dances, return_inverse=True)[1]
+    numbers = np.unique(groups, return_inverse=True)[1]
     drawn = rng.random((draws, numbers.max() + 1))
     errors = [calibration_error(probabilities, row[numbers] < probabilities, bins) for row in drawn]
     return float(np.mean(errors))
@@ -266,7 +267,7 @@ def chance_calibration_error(
 def print_calibration(
     probabilities: np.ndarray,
     right: np.ndarray,
-    dances: np.ndarray,
+    groups: dict[str, np.ndarray],
     picture: Path | None,
     bins: int = 10,
 ) -> None:
@@ -275,7 +276,7 @@ def print_calibration(
     Args:
         probabilities: Of the best reading of each cut.
         right: Whether it was right.
-        dances: Number of the dance that each cut is from.
+        groups: By a word, what each cut is from, such as its dance: right or wrong together.
         picture: Where to draw it.
         bins: Number of bins.
     """
@@ -286,10 +287,11 @@ def print_calibration(
         if (index == k).any()
     ]
     error = calibration_error(probabilities, right, bins)
-    floor = chance_calibration_error(probabilities, dances, bins)
-    print(
-        f"\nexpected calibration error {error:.3f}; perfect probabilities would show {floor:.3f}\n"
-    )
+    print(f"\nexpected calibration error {error:.3f}; perfect probabilities would show")
+    for word, names in groups.items():
+        floor = chance_calibration_error(probabilities, names, bins)
+        print(f"{floor:.3f} where the cuts of a {word} are right or wrong together")
+    print()
     print("| probability given | right | cuts |\n|---|---|---|")
     for predicted, measured, count in rows:
         print(f"| {100 * predicted:.0f} % | {100 * measured:.0f} % | {count} |")

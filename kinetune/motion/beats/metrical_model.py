@@ -129,7 +129,7 @@ class MetricalModel:
         for rival in self._rivals(best):
             if not any(same_reading(rival, known) for known in readings):
                 readings.append(rival)
-        readings = calibrated(readings, self._weights.platt)
+        readings = calibrated(readings, self._weights.calibration)
         return tuple(sorted(readings, key=lambda reading: -reading.probability))
 
     def beats(self, reading: Reading) -> tuple[Array, bool]:

@@ -74,21 +74,32 @@ def same_reading(reading: Reading, other: Reading) -> bool:
 
 
 def calibrated(readings: list[Reading], scaling: tuple[float, float]) -> list[Reading]:
-    """Scale the log odds of each reading by slope and offset; together they stay at most 1."""
+    """Make the probabilities of readings those that were found on dancers left out.
+
+    The odds of a reading become exp(offset) p^slope (beta calibration without its second slope,
+    Kull et al. 2017), so that little stays little, and nothing is surer than exp(offset) to one.
+    The likeliest reading keeps that; the others are scaled down until all are at most 1.
+
+    Args:
+        readings: With the probabilities of the posterior.
+        scaling: Slope and offset.
+    """
     slope, offset = scaling
-    odds = np.clip([reading.probability for reading in readings], 1e-9, 1.0 - 1e-9)
-    scaled = expit(slope * logit(odds) + offset)
-    scaled = scaled / max(1.0, float(scaled.sum()))
+    logs = np.log(np.clip([reading.probability for reading in readings], 1e-12, 1.0))
+    scaled = expit(slope * logs + offset)
+    best = int(np.argmax(scaled))
+    others = float(scaled.sum() - scaled[best])
+    share = min(1.0, float(1.0 - scaled[best]) / max(others, 1e-12))
     return [
-        replace(reading, probability=float(value))
-        for reading, value in zip(readings, scaled, strict=True)
+        replace(reading, probability=float(value if number == best else share * value))
+        for number, (reading, value) in enumerate(zip(readings, scaled, strict=True))
     ]
 
 
 def uncalibrated(probability: float, scaling: tuple[float, float]) -> float:
-    """Return the log odds that a reading had before the scaling."""
+    """Return the probability that the likeliest reading had before :func:`calibrated`."""
     slope, offset = scaling
-    return float((logit(probability) - offset) / slope)
+    return float(np.exp((logit(probability) - offset) / slope))
 
 
 def pooled(beats: Array) -> Array:

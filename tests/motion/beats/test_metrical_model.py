@@ -6,8 +6,8 @@ import pytest
 from kinetune import timebase
 from kinetune.motion.beats.beat_network import HARMONICS
 from kinetune.motion.beats.metrical_model import MetricalModel
-from kinetune.motion.beats.observations import Observations
-from kinetune.motion.beats.readings import Constraints
+from kinetune.motion.beats.observations import BUNDLED_WEIGHTS, Observations
+from kinetune.motion.beats.readings import Constraints, calibrated, reading_at, uncalibrated
 
 FLAT_TEMPI = np.geomspace(60.0, 180.0, 50)
 
@@ -52,6 +52,25 @@ def test_probabilities_are_at_most_one_in_all_and_in_order():
     probabilities = [reading.probability for reading in readings]
     assert probabilities == sorted(probabilities, reverse=True)
     assert 0.0 < sum(probabilities) <= 1.0 + 1e-6
+
+
+def test_the_odds_of_the_best_reading_follow_its_posterior_and_the_others_share_the_rest():
+    plain = [reading_at(bpm, 0.0, 4, p) for bpm, p in ((100.0, 0.5), (80.0, 0.3), (60.0, 0.1))]
+    slope, offset = 1.5, np.log(4.0)
+    found = [reading.probability for reading in calibrated(plain, (slope, offset))]
+    odds = 4.0 * np.array([0.5, 0.3, 0.1]) ** 1.5
+    alone = odds / (1.0 + odds)
+    assert found[0] == pytest.approx(alone[0])
+    share = (1.0 - alone[0]) / (alone[1] + alone[2])
+    assert share < 1.0
+    np.testing.assert_allclose(found[1:], share * alone[1:])
+    assert uncalibrated(found[0], (slope, offset)) == pytest.approx(0.5)
+
+
+def test_a_posterior_of_nearly_nothing_stays_nearly_nothing():
+    plain = [reading_at(bpm, 0.0, 4, 0.01) for bpm in (100.0, 80.0)]
+    found = calibrated(plain, BUNDLED_WEIGHTS.calibration)
+    assert max(reading.probability for reading in found) < 0.05
 
 
 def test_readings_include_offbeat_half_and_double_time():
