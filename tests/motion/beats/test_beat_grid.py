@@ -51,7 +51,8 @@ def test_the_tempo_and_phase_of_a_clear_dance_are_found(bpm):
     ratio = grid.bpm / bpm
     assert min(abs(ratio / factor - 1) for factor in (0.5, 1.0, 2.0)) < 0.02
     # This body rests on the beat itself; people rest a moment after it, and so it is taken to.
-    assert phase_error_s(grid, beats) < 0.11 or ratio < 0.9
+    most_s = max(0.09, 0.14 * timebase.beat_period_s(bpm))
+    assert phase_error_s(grid, beats) < most_s or ratio < 0.9
     assert grid.steady
 
 
@@ -218,7 +219,7 @@ def test_a_drifting_tempo_is_followed():
     grid = beat_grid(clip)
     assert not grid.steady
     # This body rests on the beat itself, see above.
-    assert phase_error_s(grid, beats) < 0.09
+    assert phase_error_s(grid, beats) < 0.08
     assert np.diff(grid.beats_s)[-10:].mean() < 0.95 * np.diff(grid.beats_s)[:10].mean()
 
 

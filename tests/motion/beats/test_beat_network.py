@@ -179,6 +179,5 @@ def test_the_bundled_network_finds_the_phase_of_an_unseen_dance():
         found = phasors[:, 2 * beat] + 1j * phasors[:, 2 * beat + 1]
         true = np.exp(2j * np.pi * (times_s - dance.beats_s[0]) * 2.0)
         errors.append(np.angle((found * true.conj()).sum()) / (2 * np.pi) * 0.5)
-    # The tolerance of the F-measure; bodies move after the beat by genre, see event-lags.md.
-    assert np.median(np.abs(errors)) < 0.07
+    assert np.median(np.abs(errors)) < 0.05
     assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < 4e6
