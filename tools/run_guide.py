@@ -2,10 +2,11 @@
 
     python tools/run_guide.py [--pages games films] [--keep FOLDER] [DANCE ...]
 
-A page's ``sh`` blocks are run from top to bottom in a folder of their own. The files that the page
-names (``dance.bvh``, ``dance.glb``, ``takes/``, ``long.bvh``, ``my_film.mp4``, ``beats.txt``) are
-made from the dance; ``toml`` blocks become ``score.toml``. Without a dance, the bundled one and a
-choreographed one are taken. Stops at the first command that fails.
+A page's ``sh`` and ``python`` blocks are run from top to bottom in a folder of their own. The files
+that the page names (``dance.bvh``, ``dance.glb``, ``takes/``, ``long.bvh``, ``my_film.mp4``,
+``beats.txt``) are made from the dance; a BVH file keeps its own skeleton. ``runs/mine/model`` is
+the bundled checkpoint; ``toml`` blocks become ``score.toml``. Without a dance, the bundled one and
+a choreographed one are taken. Stops at the first command that fails.
 """
 
 import argparse
@@ -24,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from kinetune.corpus.choreography.choreographer import choreograph  # noqa: E402
 from kinetune.corpus.choreography.dance import DanceRequest  # noqa: E402
+from kinetune.files import WEIGHTS  # noqa: E402
 from kinetune.motion.beats.beat_grid import beat_grid  # noqa: E402
 from kinetune.motion.clip import MotionClip, cut, resample  # noqa: E402
 from kinetune.motion.io.formats import read_motion, write_motion  # noqa: E402
@@ -34,20 +36,31 @@ SECONDS = 6.5
 # Commands that run until Ctrl-C.
 ENDLESS = ("serve", "studio")
 # Read from the page itself, so that the guide can't promise what is never run.
-_BLOCK = re.compile(r"^```(sh|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(sh|toml|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks_of(page: Path) -> list[tuple[str, str]]:
-    """Return (language, text) of the ``sh`` and ``toml`` blocks of a page, in order."""
+    """Return (language, text) of the ``sh``, ``toml`` and ``python`` blocks of a page, in order."""
     return _BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
-def prepare(folder: Path, clip: MotionClip) -> None:
+def first_frames(bvh: bytes, count: int) -> bytes:
+    """Return a BVH file with its first frames only."""
+    head, rate, frames = re.split(rb"(?m)^(\s*Frame Time:.*)$", bvh, maxsplit=1)
+    head = re.sub(rb"(?m)^(\s*Frames:).*$", rb"\1 %d" % count, head)
+    return head + rate + b"\n" + b"\n".join(frames.split(b"\n")[1 : count + 1]) + b"\n"
+
+
+def prepare(folder: Path, clip: MotionClip, own: Path | None) -> None:
     """Write what the pages name."""
     from kinetune.audio.sound import Sound
     from kinetune.render import mux, skeleton_video
 
-    write_motion(folder / "dance.bvh", clip)
+    if own is not None and own.suffix.lower() == ".bvh":
+        (folder / "dance.bvh").write_bytes(first_frames(own.read_bytes(), clip.frame_count))
+    else:
+        write_motion(folder / "dance.bvh", clip)
+    shutil.copytree(WEIGHTS / "default", folder / "runs" / "mine" / "model")
     (folder / "dance.glb").write_bytes(gltf_of(resample(clip, 30.0)).glb())
     for number in (1, 2):
         write_motion(folder / "takes" / f"take{number}.bvh", cut(clip, 0.0, 3.0 + number))
@@ -58,15 +71,20 @@ def prepare(folder: Path, clip: MotionClip) -> None:
     mux.write_film(folder / "my_film.mp4", scene, silence)
 
 
-def run_page(page: Path, clip: MotionClip, folder: Path) -> int:
+def run_page(page: Path, clip: MotionClip, folder: Path, own: Path | None = None) -> int:
     """Run a page's commands and return how many there were."""
     folder.mkdir(parents=True)
     (folder / "takes").mkdir()
-    prepare(folder, clip)
+    prepare(folder, clip, own)
     count = 0
     for language, text in blocks_of(page):
         if language == "toml":
             (folder / "score.toml").write_text(text, encoding="utf-8")
+            continue
+        if language == "python":
+            print(f"python:\n{text}", end="", flush=True)
+            run(page, [sys.executable, "-c", text], text, folder)
+            count += 1
             continue
         for line in text.splitlines():
             words = shlex.split(line, comments=True)
@@ -74,17 +92,21 @@ def run_page(page: Path, clip: MotionClip, folder: Path) -> int:
                 continue
             if "long.bvh" in words:
                 write_motion(folder / "long.bvh", longer(clip))
-            before = set(folder.rglob("*"))
             print(f"$ {line}", flush=True)
-            command = [sys.executable, "-m", "kinetune", *words[1:]]
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-            print(done.stdout + (done.stderr if done.returncode else ""), end="")
-            if done.returncode:
-                sys.exit(f"{page.name}: exit code {done.returncode}: {line}")
-            made = sorted(str(p.relative_to(folder)) for p in set(folder.rglob("*")) - before)
-            print(f"  -> {', '.join(made[:12])}", flush=True)
+            run(page, [sys.executable, "-m", "kinetune", *words[1:]], line, folder)
             count += 1
     return count
+
+
+def run(page: Path, command: list[str], text: str, folder: Path) -> None:
+    """Run one command of a page, print what it prints and makes, and exit if it fails."""
+    before = set(folder.rglob("*"))
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    print(done.stdout + (done.stderr if done.returncode else ""), end="")
+    if done.returncode:
+        sys.exit(f"{page.name}: exit code {done.returncode}: {text}")
+    made = sorted(str(path.relative_to(folder)) for path in set(folder.rglob("*")) - before)
+    print(f"  -> {', '.join(made[:12])}", flush=True)
 
 
 def longer(clip: MotionClip) -> MotionClip:
@@ -94,12 +116,13 @@ def longer(clip: MotionClip) -> MotionClip:
     return MotionClip(turns, path, clip.fps, clip.name, clip.source)
 
 
-def dances(paths: list[Path]) -> list[MotionClip]:
-    """Return the dances to run the guide on."""
+def dances(paths: list[Path]) -> list[tuple[MotionClip, Path | None]]:
+    """Return the dances to run the guide on, and the files they are from."""
     if paths:
-        return [cut(read_motion(path), 0.0, SECONDS) for path in paths]
+        return [(cut(read_motion(path), 0.0, SECONDS), path) for path in paths]
     bundled = read_motion(next((ROOT / "examples").glob("*.pkl")))
-    return [cut(bundled, 0.0, SECONDS), choreograph(5, DanceRequest("HO", 118.0, 8.0)).clip]
+    made = choreograph(5, DanceRequest("HO", 118.0, 8.0)).clip
+    return [(cut(bundled, 0.0, SECONDS), None), (made, None)]
 
 
 def main() -> None:
@@ -114,10 +137,10 @@ def main() -> None:
     )
     work = options.keep or Path(tempfile.mkdtemp(prefix="kinetune-guide-"))
     total = 0
-    for clip in dances(options.dances):
+    for clip, own in dances(options.dances):
         for page in pages:
             print(f"== {page.name}, {clip.name}, {clip.duration_s:.1f} s", flush=True)
-            total += run_page(page, clip, work / clip.name / page.stem)
+            total += run_page(page, clip, work / clip.name / page.stem, own)
     print(f"{total} commands ran")
     if options.keep is None:
         shutil.rmtree(work)

@@ -9,6 +9,7 @@ from torch import Tensor
 from kinetune import timebase
 from kinetune.audio.loudness import normalise_loudness
 from kinetune.audio.sound import Sound
+from kinetune.errors import AudioError, ModelError
 from kinetune.model.mel import Mel, MelVocoder, StereoMel
 from kinetune.model.sampling.loops import Loop, crossfade_loop, pad_circular
 
@@ -40,12 +41,22 @@ class Synthesiser:
             duration_s: Length of the sound; that of a loop is its own.
             seed: Of Griffin-Lim's first phases, or of the vocoder's noise.
             loop: The loop that the spectrogram is of.
+
+        Raises:
+            ModelError: The model's weights hold NaN.
         """
         if loop is None:
             samples = self.samples(mel, timebase.samples_in(duration_s, self.rate_hz), seed=seed)
         else:
             samples = self.loop_samples(mel, loop, seed=seed)
-        return normalise_loudness(Sound(samples, self.rate_hz))
+        try:
+            made = Sound(samples, self.rate_hz)
+        except AudioError as error:
+            raise ModelError(
+                f"the model made no sound ({error}): its weights are damaged; copy the whole "
+                "checkpoint again"
+            ) from error
+        return normalise_loudness(made)
 
     def samples(
         self,

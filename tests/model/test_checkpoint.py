@@ -178,6 +178,16 @@ def test_checkpoint_builds_only_listed_classes(saved, index):
     assert not ran.exists()
 
 
+@pytest.mark.parametrize("network", ["unet", "vae"])
+def test_weights_of_nan_make_one_line_and_no_sound(saved, network, clip):
+    path = saved / network / checkpoint.WEIGHTS
+    tensors = {name: torch.full_like(value, torch.nan) for name, value in load_file(path).items()}
+    save_file(tensors, path)
+    pipeline = DanceToMusicPipeline.from_pretrained(saved)
+    with pytest.raises(ModelError, match="made no sound .*NaN.*weights are damaged"):
+        pipeline(clip, genre="house", num_inference_steps=1)
+
+
 def test_diffusers_loads_the_folder_by_the_file_in_it(saved, default_pipeline):
     loaded = DiffusionPipeline.from_pretrained(
         saved, custom_pipeline=str(saved), trust_remote_code=True

@@ -16,9 +16,9 @@ start_s = 30.0
 end_s = 31.0
 ```
 
-Sections and silences snap to the nearest bar lines; accents keep their times. ``exact = true`` at
-the top turns snapping off. In a loop, times are relative to its start, and its end cross-fades into
-its beginning. Seconds.
+Sections and silences of half a bar or more snap to the nearest bar lines; shorter ones and accents
+keep their times. ``exact = true`` at the top turns snapping off. In a loop, times are relative to
+its start, and its end cross-fades into its beginning. Seconds.
 """
 
 from collections.abc import Sequence
@@ -204,7 +204,11 @@ def fit_score(
     if score.exact:
         return score
 
+    half_bar_s = 0.5 * grid.metre * timebase.beat_period_s(grid.bpm)
+
     def moved(stretch: Section | Silence) -> Section | Silence:
+        if stretch.end_s - stretch.start_s < half_bar_s:
+            return stretch
         start, end = (nearest_bar(grid, t, duration_s) for t in (stretch.start_s, stretch.end_s))
         return replace(stretch, start_s=start, end_s=end) if end > start else stretch
 

@@ -102,6 +102,13 @@ def test_sections_and_silences_move_to_bars_and_accents_do_not():
     assert fit_score(exact, GRID, 20.0) == exact
 
 
+@pytest.mark.parametrize(("start_s", "end_s"), [(2.7, 3.3), (1.9, 2.2), (0.1, 0.9)])
+def test_a_silence_shorter_than_half_a_bar_stays_where_it_is(start_s, end_s):
+    """Bars of 2 s: the middle of one is nearest to two lines, 2 s apart."""
+    score = ControlScore(silences=(Silence(start_s, end_s),))
+    assert fit_score(score, fixed_grid(120.0, 0.0, 20.0), 20.0) == score
+
+
 def test_genre_weights_sum_to_one_and_follow_sections():
     score = ControlScore(
         (Section(0.0, 4.0, "house"), Section(4.0, 6.0, "krump"), Section(8.0, 9.0))
