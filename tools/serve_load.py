@@ -58,7 +58,7 @@ def main() -> None:
 def run(options: argparse.Namespace, data: Path, dance: bytes) -> None:
     """Let the users loose on a server in a folder."""
     server = start(data, options.queue)
-    before = held(server)
+    before = resources(server)
     counts: Counter[str] = Counter()
     answers_s: list[float] = []
     users = [
@@ -75,10 +75,10 @@ def run(options: argparse.Namespace, data: Path, dance: bytes) -> None:
         server.wait()
         counts["kills"] += 1
         server = start(data, options.queue)
-        before = held(server)
+        before = resources(server)
     for thread in users:
         thread.join()
-    after = held(server)
+    after = resources(server)
     states = Counter(job["status"] for job in ask("GET", "/v1/jobs"))
     partial = [path for path in (data / "jobs").iterdir() if path.name.startswith(".")]
     server.kill()
@@ -104,13 +104,13 @@ def run(options: argparse.Namespace, data: Path, dance: bytes) -> None:
 
 
 def user(
-    number: int, asked: argparse.Namespace, dance: bytes, counts: Counter[str],
+    number: int, arguments: argparse.Namespace, dance: bytes, counts: Counter[str],
     answers_s: list[float],
 ) -> None:  # fmt: skip
     """Upload, request, wait and fetch."""
     uploaded = ask("POST", f"/v1/motions?name={number}.bvh", dance, counts, answers_s)
-    options = {"genre": "house", "seed": number, "engine": asked.engine}
-    if asked.engine == "diffusion":
+    options = {"genre": "house", "seed": number, "engine": arguments.engine}
+    if arguments.engine == "diffusion":
         options["steps"] = 2
     body = {"task": "generate", "motion": uploaded["id"], "options": options}
     job = ask("POST", "/v1/jobs", body, counts, answers_s)["id"]
@@ -120,7 +120,7 @@ def user(
         if state["status"] in ("done", "failed", "cancelled"):
             counts[state["status"]] += 1
             if state["status"] == "done":
-                check_sound(job, number, asked.seconds, counts)
+                check_sound(job, number, arguments.seconds, counts)
             else:
                 print(state["error"], file=sys.stderr)
             return
@@ -188,7 +188,7 @@ def start(data: Path, queue: int) -> subprocess.Popen[str]:
     return server
 
 
-def held(server: subprocess.Popen[str]) -> tuple[float, int]:
+def resources(server: subprocess.Popen[str]) -> tuple[float, int]:
     """Return memory, MB, and open files of the server itself, without its workers."""
     process = psutil.Process(server.pid)
     return process.memory_info().rss / 1e6, process.num_fds()

@@ -93,7 +93,7 @@ def in_browser(url: str, dance: Path, engines: list[str], began: float) -> list[
         for engine in engines:
             page.select_option("#engine", engine)
             waited = time.monotonic()
-            heard(page)
+            wait_for_sound(page)
             rows.append(
                 (f"music by the {engine} is heard, from the click on", time.monotonic() - waited)
             )
@@ -105,7 +105,7 @@ def in_browser(url: str, dance: Path, engines: list[str], began: float) -> list[
     return rows
 
 
-def heard(page: Page) -> None:
+def wait_for_sound(page: Page) -> None:
     """Make a take and play it."""
     page.click("#make")
     page.wait_for_selector("#stop", state="visible")

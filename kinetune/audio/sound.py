@@ -277,8 +277,8 @@ def _reason(path: Path, error: Exception) -> str:
     """Say why a sound was not written: libsndfile says "System error" whatever it was."""
     if shutil.disk_usage(path.parent).free < _FULL_DISK_BYTES:
         return os.strerror(errno.ENOSPC)
-    said = str(error)
-    return "the disk or the longest file allowed is full" if "System error" in said else said
+    message = str(error)
+    return "the disk or the longest file allowed is full" if "System error" in message else message
 
 
 def _check_written(path: Path, n_samples: int) -> None:

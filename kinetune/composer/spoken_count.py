@@ -46,7 +46,7 @@ def spoken_count(metre: int, beat_s: float, rate_hz: int) -> list[tuple[Wave, fl
         return None
     try:
         for speed in _SPEEDS:
-            words = [_trimmed(_speak(program, word, speed, rate_hz)) for word in WORDS[metre]]
+            words = [_trimmed(_word(program, word, speed, rate_hz)) for word in WORDS[metre]]
             if max(map(len, words)) <= beat_s * rate_hz:
                 break
     except (OSError, subprocess.SubprocessError, AudioError):
@@ -54,7 +54,7 @@ def spoken_count(metre: int, beat_s: float, rate_hz: int) -> list[tuple[Wave, fl
     return [_on_beat(word[: timebase.samples_in(beat_s, rate_hz)], rate_hz) for word in words]
 
 
-def _speak(program: str, word: str, speed: int, rate_hz: int) -> Wave:
+def _word(program: str, word: str, speed: int, rate_hz: int) -> Wave:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "word.wav"
         subprocess.run(

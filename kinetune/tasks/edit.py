@@ -13,7 +13,7 @@ from kinetune.motion.io.formats import read_motion_file
 from kinetune.tasks.editing.completion import complete_request, recorded_request
 from kinetune.tasks.editing.in_memory import Material, edit_in_memory, edit_spec, genre_of_new
 from kinetune.tasks.editing.request import BeatSource, EditRequest, EditResult
-from kinetune.tasks.film import write_film
+from kinetune.tasks.editing.writing import write_edit_film
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.music import Music, write_piece
 from kinetune.tasks.recipe import Recipe, find_music_recipe, sidecar_path
@@ -76,12 +76,7 @@ def _write(request: EditRequest, music: Music, progress: Progress | None) -> Non
     write_piece(music, request.target)
     if request.plot:
         music.draw(request.target.with_suffix(".png"))
-    if request.film.path is not None:
-        write_film(
-            request.film.path, music.clip, music.beats, music.sound, title=music.title,
-            options=request.film, marks=music.marks,
-            progress=stage(progress, f"{request.music.name}: filming"),
-        )  # fmt: skip
+    write_edit_film(request, music, progress)
 
 
 def _result(

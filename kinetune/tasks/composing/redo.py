@@ -13,7 +13,7 @@ from kinetune.motion.group import dance_of
 from kinetune.motion.io.formats import read_motion_file
 from kinetune.tasks.composing.engine import ComposedMusic, ComposerPipeline, compose_music
 from kinetune.tasks.edit import EditRequest, EditResult, Material
-from kinetune.tasks.film import write_film
+from kinetune.tasks.editing.writing import write_edit_film
 from kinetune.tasks.generate import GenerateRequest, finish_music
 from kinetune.tasks.music import Music, write_piece
 from kinetune.tasks.recipe import Recipe, sidecar_path
@@ -53,12 +53,7 @@ def edit_composed(
     music = finish_music(made, clip, changed, inputs=inputs, pipeline=ComposerPipeline())
     write_piece(music, request.target)
     _draw(request, made, (start_s, end_s, seconds))
-    if request.film.path is not None:
-        write_film(
-            request.film.path, clip, music.beats, music.sound, title=music.title,
-            options=request.film, marks=music.marks,
-            progress=stage(progress, f"{request.music.name}: filming"),
-        )  # fmt: skip
+    write_edit_film(request, music, progress)
     genre = _genre(request, recipe)
     return EditResult(
         music=str(request.music),
