@@ -6,7 +6,7 @@ For every fold of ``benchmarks/beat_folds.py`` (the dancers of the fold are left
 trained on so many of the other dancers, drawn at random; the draws are nested, so that more dancers
 always include the fewer ones. Steps, synthetic dances and all other settings stay the same. Judged
 on whole labelled dances of the dancers left out, with their true tempo given, so that only the
-network is judged and not the model of tempo and bar:
+network is evaluated and not the model of tempo and bar:
 
 - error: the training loss on their own (1 for a network that is never sure);
 - phase: share of dances whose summed phasor lies within 70 ms of the beat (chance: about 25 %);
@@ -33,19 +33,19 @@ from kinetune.training.beats import phasor_loss, phasors_of, read_beat_config
 COLUMNS = ("error", "phase within 70 ms", "clear")
 
 
-def judged(module: BeatModule, dance: LabelledDance) -> tuple[float, float, float]:
+def evaluated(module: BeatModule, dance: LabelledDance) -> tuple[float, float, float]:
     """Error, phase and clearness of a network on a dance of known beats."""
     features = torch.from_numpy(body_features(dance.clip))[None]
     with torch.inference_mode():
-        said = module.eval()(features)
-    times_s = timebase.frame_times(said.shape[1], OUTPUT_FPS) + 0.25 / OUTPUT_FPS
+        output = module.eval()(features)
+    times_s = timebase.frame_times(output.shape[1], OUTPUT_FPS) + 0.25 / OUTPUT_FPS
     period_s = timebase.beat_period_s(dance.bpm)
     true = torch.from_numpy(phasors_of((times_s - dance.downbeat_s) / period_s))[None]
     column = 2 * HARMONICS.index(1.0)
-    beat, right = (each[0, :, column : column + 2].numpy() @ [1.0, 1.0j] for each in (said, true))
+    beat, right = (each[0, :, column : column + 2].numpy() @ [1.0, 1.0j] for each in (output, true))
     turned = (beat * right.conj()).mean()
     away_s = abs(float(np.angle(turned))) / (2.0 * np.pi) * period_s
-    return float(phasor_loss(said, true)), float(away_s < 0.07), float(turned.real)
+    return float(phasor_loss(output, true)), float(away_s < 0.07), float(turned.real)
 
 
 def main() -> None:
@@ -73,7 +73,7 @@ def main() -> None:
             sizes.append(sum(dance.dancer in seen for dance in dances))
             for dance in dances:
                 if dance.dancer in fold:
-                    scores.append(judged(module, dance))
+                    scores.append(evaluated(module, dance))
                     dancers.append(dance.dancer)
         means = np.array(scores).mean(axis=0)
         low, high = intervals(np.array(scores), np.array(dancers))

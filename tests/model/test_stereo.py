@@ -39,7 +39,7 @@ def pipeline():
 def test_a_column_of_the_latent_lasts_as_long_as_the_defaults():
     with torch.device("meta"):
         stereo, default = (build_pipeline(preset_config(n)) for n in ("stereo", "default"))
-    assert stereo.seconds_of(1) == pytest.approx(default.seconds_of(1), abs=1e-12)
+    assert stereo.layout.seconds_of(1) == pytest.approx(default.layout.seconds_of(1), abs=1e-12)
     assert stereo.condition_encoder.mel_rate_hz == pytest.approx(44_100 / 1024)
     assert stereo.mel.settings.n_mels == stereo.vae.config.mel_bands == 320
 

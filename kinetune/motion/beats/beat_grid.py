@@ -39,7 +39,7 @@ HARDLY_MOVES = "hardly moves"
 # A joint that is slower than this on average stands still, metres a second.
 _MOVING_M_S = 0.05
 # With fewer moving joints, fewer frames a second or fewer seconds, the evidence counts for less.
-_ENOUGH_JOINTS, _ENOUGH_FPS, _ENOUGH_S = 6, 15.0, 5.0
+_ENOUGH_JOINTS, _ENOUGH_FPS, _ENOUGH_S = 6, 15.0, 6.0
 # Below these probabilities a reading is called a guess, or unsure.
 _GUESS, _UNSURE = 0.3, 0.6
 
