@@ -10,6 +10,7 @@ some Python versions only.
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,10 @@ ENVIRONMENT_VARIABLE = "KINETUNE_BLENDER"
 NO_BLENDER, NOT_READ = 3, 4
 # Long captures with meshes take a minute; what takes longer than this has hung.
 TIMEOUT_S = 600.0
+# As Python ends a traceback: "ValueError: a bug".
+_ERROR = re.compile(r"\w+Error: ")
+# Blender's glTF exporter needs NumPy, which Debian's package of Blender only recommends.
+_NO_NUMPY = "No module named 'numpy'"
 _CONVERTER = Path(__file__).with_name("fbx_to_glb.py")
 _INSTALL = (
     "install Blender from blender.org, or with your system's packages (apt install blender, brew "
@@ -118,11 +123,23 @@ def _convert(path: Path, converted: Path, blender: Path | None, timeout_s: float
     if done.returncode == NO_BLENDER:
         raise MotionError(f"{path}: FBX is read by Blender, and none was found; {_INSTALL}")
     if done.returncode or not converted.is_file():
-        lines = (done.stderr.strip() or done.stdout.strip() or "it printed nothing").splitlines()
+        reason = _reason(done.stderr) or _reason(done.stdout) or "it printed nothing"
+        if _NO_NUMPY in reason:
+            raise MotionError(
+                f"{path}: this Blender writes no .glb without NumPy; install it for Blender's "
+                "Python (apt install python3-numpy), or take Blender from blender.org"
+            )
         raise MotionError(
-            f"{path}: Blender can't read it ({lines[-1][:200]}, exit {done.returncode}); export it "
+            f"{path}: Blender can't read it ({reason[:200]}, exit {done.returncode}); export it "
             "as .glb or .bvh"
         )
+
+
+def _reason(printed: str) -> str:
+    """Return the last line that names an error, or else the last line."""
+    lines = printed.strip().splitlines()
+    errors = [line for line in lines if _ERROR.match(line)]
+    return (errors or lines or [""])[-1].strip()
 
 
 def _time_factor(converted: Path) -> float:

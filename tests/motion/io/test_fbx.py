@@ -1,9 +1,11 @@
 """FBX is read through Blender in a separate process; a fake Blender is on the path."""
 
 import os
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from kinetune.motion.io import fbx, fbx_to_glb
 from kinetune.motion.io.formats import ReadOptions, read_motion, read_motion_file
 from tests.motion.glb_writer import add_animation, gltf_of
 
+INSTALLED = shutil.which("blender")
 HEAD = b"Kaydara FBX Binary  \x00\x1a\x00"
 # Imports "FBX" by remembering where it is, and exports by copying the .glb that follows the head.
 BLENDER = """
@@ -41,9 +44,8 @@ ops = S(
 EXPORT = """
 import os, sys, bpy
 bpy.ops.wm.read_factory_settings(use_empty=True)
-bpy.ops.import_anim.bvh(filepath=sys.argv[1], global_scale=0.01, update_scene_fps=True,
-                        update_scene_duration=True)
-bpy.ops.export_scene.fbx(filepath=sys.argv[2], add_leaf_bones=False, bake_anim=True)
+bpy.ops.import_scene.gltf(filepath=sys.argv[-2])
+bpy.ops.export_scene.fbx(filepath=sys.argv[-1], add_leaf_bones=False, bake_anim=True)
 os._exit(0)
 """
 
@@ -158,13 +160,21 @@ def test_a_blender_that_is_not_there_is_named(file, tmp_path, monkeypatch, way):
         read_motion(file, ReadOptions(blender=missing if way == "option" else None))
 
 
-@pytest.mark.skipif(find_spec("bpy") is None, reason="needs kinetune[fbx]")
-def test_blender_itself_round_trips_the_dance(tmp_path, shared_motions):
-    bvh, path = shared_motions / "animated_drawings" / "dab.bvh", tmp_path / "dab.fbx"
-    exported = [sys.executable, "-P", "-c", EXPORT, str(bvh), str(path)]
+@pytest.mark.parametrize("way", ["module", "program"])
+def test_blender_itself_round_trips_the_dance(tmp_path, dance, way):
+    if (find_spec("bpy") if way == "module" else INSTALLED) is None:
+        pytest.skip("needs kinetune[fbx]" if way == "module" else "no Blender is installed")
+    program = Path(INSTALLED) if way == "program" else None
+    glb, path = tmp_path / "dance.glb", tmp_path / "dance.fbx"
+    glb.write_bytes(gltf_of(dance).glb())
+    script = tmp_path / "export.py"
+    script.write_text(EXPORT)
+    command = [INSTALLED, "-b", "--python"] if program else [sys.executable, "-P"]
+    exported = [*command, str(script), "--", str(glb), str(path)]
     subprocess.run(exported, check=False, capture_output=True, timeout=300)
     ours, theirs = (
-        kinematics.joint_positions(resample(read_motion(each), 30.0)) for each in (bvh, path)
+        kinematics.joint_positions(resample(read_motion(each, ReadOptions(blender=program)), 30.0))
+        for each in (glb, path)
     )
     count = min(len(ours), len(theirs))
     assert abs(len(ours) - len(theirs)) <= 1
@@ -187,6 +197,14 @@ def test_without_blender_a_one_line_error_explains_what_to_install(tmp_path, fil
     [
         ('raise RuntimeError("version 6100 unsupported")', "version 6100 unsupported, exit 4"),
         ('raise ValueError("a bug")', "a bug, exit 1"),
+        (
+            """import os; os.write(2, b"ImportError: it\\nLocation: ops.py"); os._exit(4)""",
+            "ImportError: it, exit 4",
+        ),
+        (
+            """raise ImportError("No module named 'numpy'")""",
+            "this Blender writes no .glb without NumPy; install it",
+        ),
         ("import os; os.abort()", "exit -6"),
         ("pass", "Blender can't read it .*exit 0"),
         ("open(filepath, 'wb').write(b'glTF')", "dance.fbx: the .glb is cut short"),
