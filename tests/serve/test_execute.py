@@ -114,9 +114,14 @@ def test_bars_of_a_composed_piece_are_redone_and_the_others_stay(workshop, compo
     after, _ = samples((edited / result["output"]).read_bytes())
     # Fills and pick-ups of the new bars begin in the beat before them.
     start = round((result["start_s"] - 0.5) * rate_hz)
-    # The master's gain follows the whole mix, so that what stays may differ by a little level.
+    # The master's gain and limiter follow the whole mix: what stays may differ by a little level.
     gain = np.sum(before[:start] * after[:start]) / np.sum(before[:start] ** 2)
-    np.testing.assert_allclose(after[:start], gain * before[:start], atol=0.02)
+    assert gain == pytest.approx(1.0, abs=0.1)
+    apart = np.linalg.norm(after[:start] - gain * before[:start])
+    assert apart < 0.05 * np.linalg.norm(gain * before[:start])
+    own = slice(start, start + round(2.0 * rate_hz))
+    changed = np.linalg.norm(after[own] - gain * before[own])
+    assert changed > 0.2 * np.linalg.norm(gain * before[own])
     assert np.abs(after[start:] - gain * before[start:]).max() > 0.05
     recipe = json.loads((edited / "dance-edit.json").read_text())["kinetune"]
     assert recipe["request"]["model"] == "composer"
