@@ -71,7 +71,11 @@ SLOW_FILES = (
     "metrics/evaluation/test_embedding_scores.py", "metrics/evaluation/test_runner.py",
     "corpus/test_listening.py", "test_api.py", "cli/test_existing.py",
     "metrics/evaluation/test_protocol.py", "cli/test_generate.py",
-    "metrics/evaluation/test_report.py",
+    "metrics/evaluation/test_report.py", "training/data/test_dataset.py", "tasks/test_again.py",
+    "cli/test_together.py", "training/test_vocoder.py", "cli/test_inspect.py",
+    "metrics/evaluation/test_hostile_files.py", "corpus/choreography/test_choreographer.py",
+    "model/conditioning/test_accents.py", "tasks/composing/test_engine.py",
+    "model/sampling/test_loops.py", "metrics/test_bundled_genre.py", "composer/test_rendering.py",
 )  # fmt: skip
 
 
