@@ -7,6 +7,7 @@ a fixed list are built.
 
 import logging
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -117,6 +118,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
         folder = checkpoint.resolve(name_or_path, **hub)
         checkpoint.check_weights(folder)
         with checkpoint.loading_errors(str(folder)):
+            # diffusers would warn if it had to find out for itself.
+            options.setdefault("low_cpu_mem_usage", find_spec("accelerate") is not None)
             pipeline = super().from_pretrained(folder, use_safetensors=True, **options)
             for name in (*checkpoint.NETWORKS, *checkpoint.OPTIONAL_NETWORKS):
                 network = getattr(pipeline, name)

@@ -1,4 +1,5 @@
 import json
+import logging
 import math
 import re
 import shutil
@@ -12,7 +13,7 @@ from diffusers import DiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from kinetune.errors import ModelError, OutputError
-from kinetune.model import checkpoint
+from kinetune.model import checkpoint, pipeline
 from kinetune.model.catalogue import list_models
 from kinetune.model.checkpoint import atomic_folder, check_folder, resolve
 from kinetune.model.pipeline import DanceToMusicPipeline
@@ -31,6 +32,21 @@ def test_the_networks_keep_their_own_weights_when_saved(default_pipeline, tmp_pa
     for name, value in default_pipeline.unet.state_dict().items():
         assert value.dtype == torch.float32
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_loading_warns_of_nothing_where_accelerate_is_not_installed(saved, monkeypatch):
+    monkeypatch.setattr(pipeline, "find_spec", lambda name: None)
+    for module in ("pipelines.pipeline_utils", "models.modeling_utils"):
+        monkeypatch.setattr(f"diffusers.{module}.is_accelerate_available", lambda: False)
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logging.getLogger("diffusers").addHandler(handler)
+    try:
+        DanceToMusicPipeline.from_pretrained(saved)
+    finally:
+        logging.getLogger("diffusers").removeHandler(handler)
+    assert not [record.getMessage() for record in records]
 
 
 @pytest.mark.parametrize(
