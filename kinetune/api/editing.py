@@ -21,7 +21,7 @@ from kinetune.tasks import edit as edit_task
 from kinetune.tasks.edit import EditRequest, Material
 from kinetune.tasks.generate import GenerateRequest
 from kinetune.tasks.music import Music
-from kinetune.tasks.recipe import find_music_recipe
+from kinetune.tasks.recipe import Recipe, find_music_recipe
 from kinetune.tasks.requests.beat_options import BeatOptions
 from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance, genre_of_music
 from kinetune.tasks.requests.music_options import MusicOptions
@@ -86,7 +86,6 @@ def edit(  # noqa: PLR0913 - a user's options by name
     """
     if isinstance(score, str | Path):
         score = read_control_score(Path(score))
-    is_file = isinstance(music, str | Path)
     before = getattr(music.origin.request, "options", None) if isinstance(music, Music) else None
     request = EditRequest(
         music=Path(music) if isinstance(music, str | Path) else Path("music.wav"),
@@ -106,12 +105,11 @@ def edit(  # noqa: PLR0913 - a user's options by name
         ),
         model=model if isinstance(model, str) else None,
     )  # fmt: skip
-    if is_file:
-        recipe = find_music_recipe(request.music)
-        if recipe is not None and not isinstance(dance, MotionClip):
-            request = edit_task.complete_request(request, recipe)
-    material = _material(music, dance, request)
-    made = _made_by_composer(music)
+    recipe = find_music_recipe(request.music) if isinstance(music, str | Path) else None
+    if recipe is not None and not isinstance(dance, MotionClip):
+        request = edit_task.complete_request(request, recipe)
+    material = _material(music, dance, request, recipe)
+    made = _made_by_composer(music, recipe, request.music)
     if made is not None and model is None:
         from kinetune.tasks.composing.redo import edit_composed_in_memory
 
@@ -122,7 +120,10 @@ def edit(  # noqa: PLR0913 - a user's options by name
 
 
 def _material(
-    music: Music | Sound | str | Path, dance: Dance | None, request: EditRequest
+    music: Music | Sound | str | Path,
+    dance: Dance | None,
+    request: EditRequest,
+    recipe: Recipe | None,
 ) -> Material:
     sound = sound_of(music)
     clip: Dancers
@@ -139,7 +140,6 @@ def _material(
         return Material(sound, clip, music.beats, GenreChoice(music.genre, "recipe"))
     if isinstance(music, Sound):
         return Material(sound, clip, None, genre_for_dance(clip.name))
-    recipe = find_music_recipe(request.music)
     if recipe is not None:
         genre, grid = GenreChoice(recipe.genre, "recipe"), recipe.grid.beat_grid()
     else:
@@ -150,15 +150,15 @@ def _material(
     return Material(sound, clip, grid, genre, inputs)
 
 
-def _made_by_composer(music: Music | Sound | str | Path) -> GenerateRequest | None:
+def _made_by_composer(
+    music: Music | Sound | str | Path, recipe: Recipe | None, path: Path
+) -> GenerateRequest | None:
     """How composed music was made; None of other music."""
-    if isinstance(music, Sound):
-        return None
+    made: object = None
     if isinstance(music, Music):
-        made: object = music.origin.request
-    else:
-        recipe = find_music_recipe(Path(music))
-        made = recipe and edit_task.recorded_request(recipe, Path(music))
+        made = music.origin.request
+    elif recipe is not None:
+        made = edit_task.recorded_request(recipe, path)
     if isinstance(made, GenerateRequest) and made.options.engine == "composer":
         return made
     return None

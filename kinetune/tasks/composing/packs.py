@@ -37,14 +37,13 @@ def write_packs(
     if not tools:
         return ()
     marks = music.marks
-    sections = [(span.start_s, span.label) for span in marks.sections]
+    requested = tuple((span.start_s, span.label) for span in marks.sections)
+    sections = requested if composed is None else composed.form
     silences = tuple((span.start_s, span.end_s) for span in marks.silences)
     called, layers = _layers(composed)
-    if composed is not None:
-        sections = list(composed.form)
     material = Material(
         target.stem, music.sound, music.beats,
-        Marked(tuple(sections), marks.accents_s, silences, called),
+        Marked(sections, marks.accents_s, silences, called),
         music.loops, layers, genres.genre_name(music.genre),
     )  # fmt: skip
     folders = [pack_folder(target, tool) for tool in tools]
