@@ -35,7 +35,7 @@ test: $(VENV)/.tested
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 quick: $(VENV)/.tested
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not processes"
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff format --check .

@@ -38,14 +38,39 @@ def make(
             help="Folder of motion clips to time-warp to the beat. (default: the bundled clips)"
         ),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N", help="Make only part I of N; 'kinetune corpus merge' joins the parts."
+        ),
+    ] = None,
 ) -> None:
     """Make a corpus of synthetic dances and music; an interrupted run resumes."""
     from kinetune import timebase
     from kinetune.cli.terminal.progress import stage_bars
     from kinetune.corpus.folder import PairSettings
+    from kinetune.corpus.shards import parse_shard
     from kinetune.tasks.corpus import CorpusRequest, make_corpus
 
     pairs = PairSettings(genre, length, rate or timebase.SAMPLE_RATE_HZ, 2 if stereo else 1, clips)
+    part = None if shard is None else parse_shard(shard)
     with stage_bars() as progress:
-        result = make_corpus(CorpusRequest(out, minutes, seed, pairs), progress=progress)
+        result = make_corpus(
+            CorpusRequest(out, minutes, seed, pairs, shard=part), progress=progress
+        )
+    print_line(f"{result.manifest}: {result.items} pairs listed")
+
+
+@app.command("merge")
+def merge(
+    out: Annotated[Path, typer.Argument(help="Folder of the whole corpus.")],
+    parts: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of the parts. (default: all are in OUT)"),
+    ] = None,
+) -> None:
+    """Join the parts made with --shard; the manifest is that of a corpus made at once."""
+    from kinetune.tasks.corpus import merge_corpus
+
+    result = merge_corpus(out, parts or ())
     print_line(f"{result.manifest}: {result.items} pairs listed")

@@ -104,12 +104,13 @@ def diffusion(run: _Run) -> None:
 def genre(run: _Run) -> None:
     """Train the genre classifier on a corpus; writes OUT/genre/model."""
     from kinetune.training.genre import read_genre_config, train_genre
+    from kinetune.training.parallel import is_main
 
     settings = read_genre_config(run.config, run.overrides)
     with _Bar("genre", settings.loop.steps) as on_step:
         trained = train_genre(settings, run.out, **run.options, on_step=on_step)
     _print_result(trained.training, run.out / "genre" / "model")
-    if trained.held_out:
+    if trained.held_out and is_main():
         print(f"accuracy: {trained.accuracy:.1%} of {trained.held_out} held-out pieces")
 
 
@@ -140,6 +141,10 @@ def vocoder(run: _Run) -> None:
 
 
 def _print_result(result: "TrainingResult", folder: Path) -> None:
+    from kinetune.training.parallel import is_main
+
+    if not is_main():
+        return
     state = "finished" if result.finished else "stopped, --resume continues"
     # Without a step in this call there is no pace.
     pace = "" if math.isnan(result.windows_per_s) else f", {result.windows_per_s:.1f} windows/s"

@@ -22,11 +22,11 @@ from kinetune.audio.export import ExportFormat
 from kinetune.audio.sound import write_sound
 from kinetune.corpus.choreography import motion_library as motions
 from kinetune.corpus.pairs import EDITION, PHRASES, Pair, make_pair
+from kinetune.corpus.shards import MANIFEST, Shard, write_shard
 from kinetune.errors import ConfigError
 from kinetune.motion.io.amass import write_amass
 from kinetune.processes import process_pool
 
-_MANIFEST = "manifest.jsonl"
 _FOLDERS = ("motion", "audio", "items")
 _TERMS = """A corpus of paired dances and music, made by kinetune.
 
@@ -129,10 +129,11 @@ def make_corpus(
     minutes: float,
     seed: int,
     settings: PairSettings | None = None,
+    shard: Shard | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Make a corpus on disk and return the path of its manifest.
+    """Make a corpus on disk and return the path of its manifest, or of a part's list.
 
     Items that are complete from an earlier call with the same seed and settings are kept; temporary
     files that an earlier call left when it was killed are removed.
@@ -142,6 +143,7 @@ def make_corpus(
         minutes: How much music, at least; positive.
         seed: Of the corpus.
         settings: Settings of its pairs.
+        shard: Make only this part, for :func:`~kinetune.corpus.shards.merge_corpus`.
         workers: Processes; as many as there are cores when None.
         progress: Called with (items done, items in all), first before the work.
 
@@ -152,7 +154,8 @@ def make_corpus(
     """
     settings = settings or PairSettings()
     planned = plan_pairs(settings, minutes=minutes, seed=seed)
-    jobs = [_Job(Path(out), settings, pair) for pair in planned]
+    chosen = planned if shard is None else shard.of(planned)
+    jobs = [_Job(Path(out), settings, pair) for pair in chosen]
     _remove_leftovers(Path(out))
     todo = [job for job in jobs if not job.is_done()]
     done = len(jobs) - len(todo)
@@ -166,8 +169,11 @@ def make_corpus(
     # Again, for workers of a killed run may have ended only now.
     _remove_leftovers(Path(out))
     files.write_text(Path(out) / "README.txt", _TERMS)
+    if shard is not None:
+        corpus = hashlib.sha256(repr([pair.name for pair in planned]).encode()).hexdigest()
+        return write_shard(Path(out), shard, corpus, [pair.name for pair in chosen])
     lines = [job.item_path.read_text(encoding="utf-8").strip() for job in jobs]
-    manifest = Path(out) / _MANIFEST
+    manifest = Path(out) / MANIFEST
     files.write_text(manifest, "\n".join(lines) + "\n")
     return manifest
 
@@ -183,7 +189,7 @@ def read_manifest(folder: Path) -> list[CorpusItem]:
     Raises:
         ConfigError: The folder contains no manifest, or a line of it is damaged.
     """
-    path = Path(folder) / _MANIFEST
+    path = Path(folder) / MANIFEST
     if not path.is_file():
         raise ConfigError(f"{path}: no such manifest; make a corpus there first")
     try:

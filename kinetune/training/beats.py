@@ -42,6 +42,7 @@ from kinetune.motion.beats.beat_network import (
 )
 from kinetune.motion.clip import MotionClip
 from kinetune.timebase import BEATS_IN_BAR
+from kinetune.training import parallel
 from kinetune.training.beat_module import BeatModule, save_beat_modules
 from kinetune.training.config import LoopConfig
 from kinetune.training.loop import TrainingLoop
@@ -251,8 +252,9 @@ def train_beats(training: BeatTraining, out: Path, **options: Unpack[RunOptions]
         special = training.of_specialists()
         more, result = train_members(special, dances.silent(), out, numbers, **options)
         modules += more
-    with atomic_folder(out / "beats" / "model") as temporary:
-        save_beat_modules(modules, temporary, specialists=training.network.specialists)
+    if parallel.is_main():
+        with atomic_folder(out / "beats" / "model") as temporary:
+            save_beat_modules(modules, temporary, specialists=training.network.specialists)
     return result
 
 
@@ -305,8 +307,9 @@ def _train_member(
         batch = sample_batch(dances, training, index)
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + index)
         values = augment_values(batch.values, batch.partner, training.augment, generator)
-        phasors = loop.forward_seeded(values.flatten(2), settings.seed + index)
-        return {"loss": phasor_loss(phasors, batch.phasors.to(device))}
+        rows = slice(loop.rows.start, loop.rows.stop)
+        phasors = loop.forward_seeded(values[rows].flatten(2), settings.seed + index)
+        return {"loss": phasor_loss(phasors, batch.phasors[rows].to(device))}
 
     result = loop.run(loss)
     loop.copy_ema_to_model()
@@ -397,7 +400,8 @@ def open_dances(
     dancers = [dancer for dancer, _ in real]
     # Dancers with many dances count for more, but not in proportion.
     shares = np.array([dancers.count(dancer) ** -0.5 for dancer in dancers])
-    synthetic = _synthetic_dances(dances, out, on_dance)
+    with parallel.main_first():
+        synthetic = _synthetic_dances(dances, out, on_dance)
     return TrainingDances(tuple(each for _, each in real), synthetic, shares / shares.sum())
 
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler
+from diffusers.utils.torch_utils import randn_tensor
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -15,10 +17,11 @@ from torch import Tensor, nn
 from kinetune import files
 from kinetune.errors import ModelError
 from kinetune.model import checkpoint
-from kinetune.model.condition import ConditionBatch
+from kinetune.model.condition import ConditionBatch, stack
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import build_pipeline, load_paper_vae
 from kinetune.model.vae import MelVAE, channel_gains
+from kinetune.training import parallel
 from kinetune.training.config import DiffusionTraining, TrainConfig
 from kinetune.training.data import dataset
 from kinetune.training.data.feature_augment import augment_features
@@ -59,17 +62,22 @@ def _train(config: TrainConfig, out: Path, run: Run) -> TrainingResult:
     objective = DenoisingObjective(pipeline, settings)
     loop = TrainingLoop(objective, settings.loop, run)
     pipeline.to(loop.accelerator.device)
-    latents = cached_latents(prepared, windows, pipeline, out)
+    with parallel.main_first():
+        latents = cached_latents(prepared, windows, pipeline, out)
     conditions = dataset.Conditions(prepared, pipeline)
     sampler = BatchSampler(windows, latents, conditions, pipeline, settings)
-    result = loop.run(lambda batch: objective(*sampler.batch(batch)))
+    result = loop.run(lambda batch: objective(*sampler.batch(batch, loop.rows)))
     loop.copy_ema_to_model()
-    pipeline.save_pretrained(out / "model")
+    if run.writes:
+        pipeline.save_pretrained(out / "model")
     return result
 
 
 class BatchSampler:
-    """Random batches of latents with their conditions, each from the seed and its number alone.
+    """Random batches of latents with their conditions.
+
+    Every draw of a window depends on the seed and the window's number in the run alone, so rows of
+    a batch are the same whoever else draws the others.
 
     Args:
         windows: The training windows.
@@ -91,22 +99,37 @@ class BatchSampler:
         self._latents, self._conditions = latents, conditions
         self._masks = dataset.window_mask(windows, latents[0].shape[-1], pipeline)
 
-    def batch(self, number: int) -> tuple[Tensor, ConditionBatch, Tensor, torch.Generator]:
+    def batch(
+        self, number: int, rows: range | None = None
+    ) -> tuple[Tensor, ConditionBatch, Tensor, list[torch.Generator]]:
         """Return the arguments of :class:`DenoisingObjective` for the batch of that number.
 
+        Args:
+            number: Of the batch.
+            rows: Which of its rows; all of them if None.
+
         Returns:
-            Sampled latents (B, C, H, W), conditions, mask (B, W) and the generator for the noise.
+            Sampled latents (B, C, H, W), conditions, mask (B, W) and a generator a window for its
+            noise.
         """
         settings, (mean, std) = self._settings, self._latents
         size, seed = settings.loop.batch_size, settings.loop.seed
-        chosen = dataset.sample_batch(seed, number, len(self._windows), size)
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
-        shifts = (settings.grid_jitter_s * torch.randn(size, generator=generator)).tolist()
-        conditions = self._conditions.batch([self._windows[i] for i in chosen], shift_s=shifts)
-        conditions = drop_conditions(conditions, settings, generator)
-        noise = torch.randn(mean[chosen].shape, generator=generator)
+        rows = range(size) if rows is None else rows
+        drawn = dataset.sample_batch(seed, number, len(self._windows), size)
+        chosen = [drawn[row] for row in rows]
+        generators = dataset.window_generators(seed, number, size, rows)
+        conditions = stack(
+            [self._draw_condition(*pair) for pair in zip(chosen, generators, strict=True)]
+        )
+        noise = randn_tensor(mean[chosen].shape, generator=generators)
         clean = mean[chosen].float() + std[chosen].float() * noise
-        return clean, conditions, self._masks[chosen], generator
+        return clean, conditions, self._masks[chosen], generators
+
+    def _draw_condition(self, index: int, generator: torch.Generator) -> ConditionBatch:
+        """Return a window's condition, B = 1, randomly changed."""
+        shift_s = self._settings.grid_jitter_s * torch.randn(1, generator=generator).item()
+        condition = self._conditions.batch([self._windows[index]], shift_s=[shift_s])
+        return drop_conditions(condition, self._settings, generator)
 
 
 class DenoisingObjective(nn.Module):
@@ -137,7 +160,7 @@ class DenoisingObjective(nn.Module):
         clean: Tensor,
         conditions: ConditionBatch,
         mask: Tensor,
-        generator: torch.Generator,
+        generator: torch.Generator | list[torch.Generator],
     ) -> dict[str, Tensor]:
         """Return the loss of latents under their conditions.
 
@@ -145,15 +168,15 @@ class DenoisingObjective(nn.Module):
             clean: Scaled latents (B, C, H, W).
             conditions: Their conditions.
             mask: 1 for columns that count and 0 for padding, (B, W).
-            generator: Samples diffusion steps and noise, on the CPU.
+            generator: Samples noise and diffusion steps, on the CPU; or one for each latent.
 
         Returns:
             ``loss``, weighted by channel and step, and ``mse``, weighted by channel.
         """
         device = next(self.unet.parameters()).device
-        noise = torch.randn(clean.shape, generator=generator).to(device)
+        noise = randn_tensor(clean.shape, generator=generator).to(device)
         last = self.schedule.config.num_train_timesteps
-        steps = torch.randint(0, last, (len(clean),), generator=generator).to(device)
+        steps = _random_steps(last, len(clean), generator).to(device)
         clean, mask = clean.to(device), mask.to(device)
         noisy = self.schedule.add_noise(clean, noise, steps)
         encoded = self.condition_encoder(conditions.to(device))
@@ -166,6 +189,15 @@ class DenoisingObjective(nn.Module):
         kept = self.schedule.alphas_cumprod.to(device)[steps]
         snr_weight = min_snr_weight(kept, self._gamma, velocity=velocity)
         return {"loss": (snr_weight * error).mean(), "mse": error.mean()}
+
+
+def _random_steps(
+    last: int, count: int, generator: torch.Generator | Sequence[torch.Generator]
+) -> Tensor:
+    """Return random diffusion steps below ``last``, (count,)."""
+    if isinstance(generator, torch.Generator):
+        return torch.randint(0, last, (count,), generator=generator)
+    return torch.cat([torch.randint(0, last, (1,), generator=each) for each in generator])
 
 
 def min_snr_weight(alphas_cumprod: Tensor, gamma: float, *, velocity: bool) -> Tensor:

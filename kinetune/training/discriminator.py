@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinetune.files import atomic_file
+from kinetune.training import parallel
 
 # Log magnitudes of music lie around the first, this far about it.
 _MIDDLE, _SPREAD = -8.0, 3.0
@@ -83,6 +84,7 @@ class Adversary:
             )
             matched.append([layer.detach() for layer in seen[:-1]])
         own.backward()
+        parallel.average_gradients(self.discriminators.parameters())
         self.optimizer.step()
         self.discriminators.requires_grad_(False)
         adversarial, matching = torch.zeros(()), torch.zeros(())

@@ -22,6 +22,7 @@ from kinetune.metrics.networks.genre_network import (
     save_network,
 )
 from kinetune.model.checkpoint import atomic_folder
+from kinetune.training import parallel
 from kinetune.training.config import DataConfig, LoopConfig
 from kinetune.training.data import dataset
 from kinetune.training.data.audio_augment import AudioAugmentation, augment_audio, non_music
@@ -119,13 +120,16 @@ def _train(training: GenreTraining, out: Path, run: Run) -> GenreResult:
     loop = TrainingLoop(network, training.loop, run)
 
     def loss(batch: int) -> dict[str, Tensor]:
-        samples, targets = batches.batch(batch, training.loop.batch_size)
+        rows = slice(loop.rows.start, loop.rows.stop)
+        samples, targets = (part[rows] for part in batches.batch(batch, training.loop.batch_size))
         logits = loop.forward_seeded(samples, training.loop.seed + batch)
         return genre_loss(logits, targets.to(loop.accelerator.device))
 
     result = loop.run(loss)
-    with atomic_folder(run.folder / "model") as temporary:
-        save_network(network.cpu(), temporary)
+    if run.writes:
+        with atomic_folder(run.folder / "model") as temporary:
+            save_network(network.cpu(), temporary)
+    parallel.barrier()
     accuracy, count = held_out_accuracy(load_network(run.folder / "model"), prepared)
     return GenreResult(result, accuracy, count)
 

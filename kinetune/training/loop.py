@@ -2,9 +2,11 @@
 
 Read it top to bottom: model, moving average, optimiser, then steps until the number or the minutes
 are used up. The state is a folder of safetensors and JSON that appears whole; a run that is
-continued from it gives, bit for bit, the weights of an unbroken run on the same machine.
+continued from it gives, bit for bit, the weights of an unbroken run on the same machine. Several
+processes share the windows of each batch, see :mod:`kinetune.training.parallel`.
 """
 
+import contextlib
 import json
 import math
 import time
@@ -20,6 +22,7 @@ from kinetune import files
 from kinetune.errors import ModelError
 from kinetune.extras import extra
 from kinetune.model.checkpoint import MARKER, atomic_folder
+from kinetune.training import parallel
 from kinetune.training.config import LoopConfig
 from kinetune.training.precision import MasterWeights, choose_precision, compiled, weight_tensors
 from kinetune.training.run import STATE, Run, RunLog, StepReport, TrainingResult
@@ -56,11 +59,13 @@ class TrainingLoop:
         run: The folder of the state and the log, and how long to train.
 
     Raises:
+        ConfigError: The processes can't share a batch evenly.
         ModelError: The run should be resumed and there is no readable state.
     """
 
     def __init__(self, model: nn.Module, config: LoopConfig, run: Run) -> None:
-        self.config, self._run = config, run
+        self.config, self._run, self.share = config, run, parallel.current_share()
+        self.rows = self.share.rows(config.batch_size)
         self.precision, self.accelerator = _open_device(config)
         self.model = model.to(self.accelerator.device)
         self.ema = _build_ema(self.model, config)
@@ -76,7 +81,9 @@ class TrainingLoop:
         self.step, self._smoothed = 0, math.nan
         if run.resume:
             self._load(optimizer)
-        self.prepared, self.optimizer = self.accelerator.prepare(self.model, optimizer)
+        # The loop averages the gradients of several processes itself, masters' among them.
+        self.prepared = self.accelerator.prepare_model(self.model, evaluation_mode=True)
+        self.optimizer = self.accelerator.prepare_optimizer(optimizer)
 
     def run(self, loss: LossFunction) -> TrainingResult:
         """Train until all steps are done or the minutes have passed; always ends saved.
@@ -90,12 +97,11 @@ class TrainingLoop:
         deadline = math.inf if minutes is None else began + 60.0 * minutes
         self.prepared.train()
         device, compile_ = self.accelerator.device, self.config.compile
-        with (
-            RunLog(self._run.folder, self.step) as log,
-            compiled(self.model, enabled=compile_, device=device),
-        ):
-            while self.step < self.config.steps and time.monotonic() < deadline:
-                log.write(self.step + 1, self._timed_step(loss))
+        with self._log() as log, compiled(self.model, enabled=compile_, device=device):
+            while self.step < self.config.steps and parallel.from_main(time.monotonic() < deadline):
+                values = self._timed_step(loss)
+                if log is not None:
+                    log.write(self.step, values)
                 if self._run.on_step is not None:
                     self._run.on_step(self._report(first, began, deadline))
                 if time.monotonic() - saved > 60.0 * self.config.save_every_minutes:
@@ -108,15 +114,18 @@ class TrainingLoop:
         return TrainingResult(self.step, finished, self._smoothed, self._pace(first, began))
 
     def forward_seeded(self, inputs: Tensor, seed: int) -> Tensor:
-        """Return the model's output for inputs, its dropout sampled from a seed alone."""
+        """Return the model's output for inputs, its dropout sampled from a seed and the rank."""
         # Dropout uses torch's own generator and takes no other.
         with torch.random.fork_rng():
-            torch.manual_seed(seed)
+            # Other processes have other rows; far apart from the seeds of other batches.
+            torch.manual_seed(seed + self.share.rank * 1_000_000_007)
             out: Tensor = self.prepared(inputs.to(self.accelerator.device))
         return out
 
     def save(self) -> None:
-        """Write the state: weights, moving average, optimiser, step."""
+        """Write the state: weights, moving average, optimiser, step; in the main process."""
+        if not self._run.writes:
+            return
         weights = weight_tensors(self.model, self._masters)
         tensors = {f"model.{name}": tensor for name, tensor in weights.items()}
         for number, state in self.optimizer.state_dict()["state"].items():
@@ -134,6 +143,9 @@ class TrainingLoop:
         """Copy the moving average of the weights into the model, for saving or evaluation."""
         if self.ema is not None:
             self.ema.copy_to(self.model.parameters())
+
+    def _log(self) -> contextlib.AbstractContextManager[RunLog | None]:
+        return RunLog(self._run.folder, self.step) if self._run.writes else contextlib.nullcontext()
 
     def _float_parameters(self) -> list[nn.Parameter]:
         """Return the model's parameters, float32 masters in place of bfloat16 weights."""
@@ -160,6 +172,7 @@ class TrainingLoop:
                 self._update()
             for name, value in parts.items():
                 totals[name] = totals.get(name, 0.0) + float(value.detach()) / count
+        totals = parallel.average(totals)
         if self.ema is not None:
             self.ema.step(self._float_parameters())
         self.step += 1
@@ -173,6 +186,7 @@ class TrainingLoop:
         if self._masters is not None:
             self._masters.collect_gradients()
         if self.accelerator.sync_gradients:
+            parallel.average_gradients(self._float_parameters())
             self.accelerator.clip_grad_norm_(self._float_parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -242,6 +256,7 @@ def _open_device(config: LoopConfig) -> "tuple[str, Accelerator]":
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState, PartialState
 
+    parallel.connect()
     precision = choose_precision(config.mixed_precision, PartialState().device)
     # Accelerate refuses a second precision in one process, but one process may train two models.
     AcceleratorState._reset_state()

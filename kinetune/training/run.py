@@ -16,6 +16,7 @@ from typing import TypedDict
 
 from kinetune import files
 from kinetune.errors import ConfigError, OutputError
+from kinetune.training import parallel
 
 STATE, LOG, EVENTS, LOCK = "state", "log.jsonl", "events", "lock"
 
@@ -78,13 +79,15 @@ class Run:
         folder: The folder.
         minutes: Wall-clock limit of this call; None trains all steps.
         resume: Whether to continue from the folder's state.
-        on_step: Called after every step.
+        on_step: Called after every step, in the main process.
+        writes: Whether this process writes into the folder: the main one of all.
     """
 
     folder: Path
     minutes: float | None = None
     resume: bool = False
     on_step: Callable[[StepReport], None] | None = None
+    writes: bool = True
 
 
 @contextlib.contextmanager
@@ -97,6 +100,8 @@ def open_run(
     on_step: Callable[[StepReport], None] | None = None,
 ) -> Iterator[Run]:
     """Lock a run's folder and tidy up what killed processes left in it.
+
+    The main process does; any others wait for it.
 
     Args:
         folder: The folder; made if missing.
@@ -114,6 +119,10 @@ def open_run(
         raise ConfigError("--resume continues a run and --restart deletes it; choose one")
     if minutes is not None and not minutes >= 0.0:
         raise ConfigError(f"--minutes: expected 0 or more, found {minutes}")
+    if not parallel.is_main():
+        parallel.barrier()
+        yield Run(folder, minutes, resume, writes=False)
+        return
     files.check_writable(folder)
     with _locked(folder):
         files.remove_abandoned(folder)
@@ -126,6 +135,7 @@ def open_run(
                 f"{folder}: holds a run; continue it with --resume, or start anew with --restart, "
                 "which deletes its state and its log"
             )
+        parallel.barrier()
         yield Run(folder, minutes, resume, on_step)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Unpack
 
 import torch
+from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from kinetune.model.checkpoint import atomic_folder
@@ -42,21 +43,30 @@ def _train(config: TrainConfig, out: Path, run: Run) -> TrainingResult:
         pipeline.vae.fit_linear(dataset.window_mel(prepared, sample, pipeline))
     loop = TrainingLoop(pipeline.vae, config.vae.loop, run)
     pipeline.to(loop.accelerator.device)
-    size, seed = config.vae.loop.batch_size, config.vae.loop.seed
+    size, seed, rows = config.vae.loop.batch_size, config.vae.loop.seed, loop.rows
 
     def loss(batch: int) -> dict[str, Tensor]:
-        chosen = [windows[i] for i in dataset.sample_batch(seed, batch, len(windows), size)]
-        mel = dataset.window_mel(prepared, chosen, pipeline)
-        mask = dataset.window_mask(chosen, mel.shape[-1], pipeline).to(mel.device)
-        return vae_loss(pipeline, mel, config.vae, seed=batch, mask=mask)
+        drawn = [windows[i] for i in dataset.sample_batch(seed, batch, len(windows), size)]
+        mel = dataset.window_mel(prepared, drawn[rows.start : rows.stop], pipeline)
+        mask = dataset.window_mask(drawn, mel.shape[-1], pipeline).to(mel.device)
+        weight = (mask / mask.mean())[rows.start : rows.stop]
+        generators = dataset.window_generators(seed, batch, size, rows)
+        return vae_loss(pipeline, mel, config.vae, generators=generators, weight=weight)
 
     result = loop.run(loss)
     loop.copy_ema_to_model()
+    if run.writes:
+        _save(pipeline, prepared, windows, run)
+    return result
+
+
+def _save(
+    pipeline: DanceToMusicPipeline, prepared: PreparedSet, windows: list[dataset.Window], run: Run
+) -> None:
     measure_latent_statistics(pipeline, prepared, windows)
     with atomic_folder(run.folder / "model") as temporary:
         pipeline.vae.save_pretrained(temporary)
     pipeline.mel.save_pretrained(run.folder / "mel")
-    return result
 
 
 def vae_loss(
@@ -64,8 +74,8 @@ def vae_loss(
     mel: Tensor,
     config: VaeTraining,
     *,
-    seed: int,
-    mask: Tensor | None = None,
+    generators: list[torch.Generator],
+    weight: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Return the loss and its parts for spectrograms.
 
@@ -73,16 +83,16 @@ def vae_loss(
         pipeline: Its VAE is used.
         mel: Spectrograms (B, M, L).
         config: Weights of the parts.
-        seed: Seed of the sampled latents.
-        mask: 1 for frames that count and 0 for padding, (B, L); None counts all.
+        generators: One for the latent of each spectrogram, on the CPU.
+        weight: Weights of the frames, (B, L), of mean 1 over the whole batch; 0 for padding. None
+            counts all alike.
     """
     mean, std = posterior_of(pipeline.vae, mel)
     mean, std = mean.float(), std.float()
-    noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed)).to(mean.device)
+    noise = randn_tensor(mean.shape, generator=generators).to(mean.device)
     latents = mean + std * noise
     difference = decode_raw(pipeline.vae, latents).float() - mel
-    weight = torch.ones_like(mel[:, 0]) if mask is None else mask
-    weight = weight[:, None] / weight.mean()
+    weight = torch.ones_like(mel[:, :1]) if weight is None else weight[:, None]
     level = (weight * difference.abs()).mean()
     slope = (weight[..., 1:] * difference.diff(dim=-1).abs()).mean()
     divergence = 0.5 * (mean.square() + std.square() - 1.0 - 2.0 * std.log()).mean()

@@ -22,6 +22,7 @@ from kinetune.model.checkpoint import (
     loading_errors,
 )
 from kinetune.model.mel import MelVocoder
+from kinetune.training import parallel
 from kinetune.training.data.codec import Codec, read_codec
 from kinetune.training.data.vocoder_crops import Crops, open_recordings
 from kinetune.training.discriminator import Adversary
@@ -61,7 +62,8 @@ def train_vocoder(
 def _train(training: VocoderTraining, out: Path, run: Run) -> TrainingResult:
     codec = read_codec(training.model)
     _check_rows(training, codec)
-    recordings = open_recordings(training, codec, out, held_out=False)
+    with parallel.main_first():
+        recordings = open_recordings(training, codec, out, held_out=False)
     crops = Crops(recordings, training, top_db=codec.mel.settings.top_db)
     vocoder = starting_vocoder(training, crops)
     loop = TrainingLoop(vocoder.network, training.loop, run)
@@ -70,7 +72,7 @@ def _train(training: VocoderTraining, out: Path, run: Run) -> TrainingResult:
     of_parts = torch.compile(target_of_parts) if training.compiled else target_of_parts
 
     def loss(batch: int) -> dict[str, Tensor]:
-        mel, sounds = crops.batch(batch, training.loop.batch_size)
+        mel, sounds = crops.batch(batch, training.loop.batch_size, loop.rows)
         predicted = loop.prepared(mel)
         bands = training.network.bands
         targets = [band_target(s, b, of_parts) for s, b in zip(sounds, bands, strict=True)]
@@ -81,11 +83,16 @@ def _train(training: VocoderTraining, out: Path, run: Run) -> TrainingResult:
 
     result = loop.run(loss)
     loop.copy_ema_to_model()
+    if run.writes:
+        _save(vocoder, adversary, run)
+    return result
+
+
+def _save(vocoder: MelVocoder, adversary: Adversary | None, run: Run) -> None:
     if adversary is not None:
         adversary.save(run.folder / _DISCRIMINATORS)
     with atomic_folder(run.folder / "model") as aside, as_float16([vocoder]):
         vocoder.save_pretrained(aside)
-    return result
 
 
 def _check_rows(training: VocoderTraining, codec: Codec) -> None:

@@ -2,14 +2,15 @@
 
 A window is a span of a prepared item, ``window_frames`` mel frames long. If the model uses fewer
 (the paper's 5 s in a spectrogram of 5.94 s) the rest is silence. Random choices depend on the seed
-and the number of the batch alone, so a resumed run trains on the same batches as an unbroken one.
+and the number of the batch alone, so a resumed run trains on the same batches as an unbroken one,
+and any number of processes on the same batches as one.
 
 Axes: B batch, N samples, M mel bands, L mel frames, C, H, W latent with W columns over time.
 """
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -293,6 +294,22 @@ def sample_batch(seed: int, batch: int, count: int, batch_size: int) -> list[int
         order = np.random.default_rng([seed, epoch]).permutation(count)
         chosen += order[offset : offset + batch_size - len(chosen)].tolist()
     return chosen
+
+
+def window_generators(
+    seed: int, batch: int, batch_size: int, rows: Iterable[int]
+) -> list[torch.Generator]:
+    """Return a generator for each of some rows of a batch, from the seed and the window's number.
+
+    Args:
+        seed: Of the run.
+        batch: Number of the batch.
+        batch_size: Windows of a batch.
+        rows: The rows.
+    """
+    # Prime, so that the windows of one seed are those of another only far into a run.
+    first = seed * 1_000_000_007 + batch * batch_size
+    return [torch.Generator().manual_seed(first + row) for row in rows]
 
 
 def _training_items(prepared: PreparedSet) -> list[PreparedItem]:

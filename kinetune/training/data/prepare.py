@@ -16,6 +16,7 @@ from kinetune.audio.sound import Sound, resample, to_mono
 from kinetune.corpus.folder import PairSettings, read_manifest
 from kinetune.errors import ConfigError
 from kinetune.motion.features import features_named
+from kinetune.training import parallel
 from kinetune.training.config import DataConfig
 from kinetune.training.data.pairs import TrainingPair, corpus_pairs, generated_pairs
 from kinetune.training.data.prepared_set import (
@@ -115,11 +116,12 @@ def _open_cached(
 ) -> PreparedSet:
     key = json.dumps([VERSION, data.held_out, asdict(form)])
     folder = cache / f"prepared-{hashlib.sha256((origin + key).encode()).hexdigest()[:16]}"
-    if (folder / "prepared.json").is_file():
-        return open_prepared(folder)
-    return write_prepared(
-        pairs, folder, features=form.features, rate_hz=form.rate_hz, channels=form.channels
-    )
+    with parallel.main_first():
+        if (folder / "prepared.json").is_file():
+            return open_prepared(folder)
+        return write_prepared(
+            pairs, folder, features=form.features, rate_hz=form.rate_hz, channels=form.channels
+        )
 
 
 def _check_form(prepared: PreparedSet, form: _Form) -> PreparedSet:

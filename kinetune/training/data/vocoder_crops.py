@@ -91,10 +91,19 @@ class Crops:
     def __init__(self, recordings: Recordings, training: VocoderTraining, *, top_db: float) -> None:
         self.recordings, self.training, self._unit_db = recordings, training, 0.5 * top_db
 
-    def batch(self, number: int, size: int) -> tuple[Tensor, list[Tensor]]:
-        """Return mel (B, M, L) and for each band samples (B, 2, N) that its frames need."""
-        draw = np.random.default_rng([self.training.loop.seed, number])
-        picked = [self._crop(draw) for _ in range(size)]
+    def batch(
+        self, number: int, size: int, rows: range | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return mel (B, M, L) and for each band samples (B, 2, N) that its frames need.
+
+        Args:
+            number: Of the batch.
+            size: Its crops.
+            rows: Which of them; all if None.
+        """
+        seed, rows = self.training.loop.seed, range(size) if rows is None else rows
+        draws = [np.random.default_rng([seed, number * size + row]) for row in rows]
+        picked = [self._crop(draw) for draw in draws]
         mel = torch.from_numpy(np.stack([mel for mel, _ in picked]))
         bands = range(len(self.training.network.bands))
         sounds = [torch.from_numpy(np.stack([s[i] for _, s in picked])) for i in bands]
