@@ -137,7 +137,8 @@ def _material(
     else:
         raise ConfigError("which dance is the music for? Give it as the second argument")
     if isinstance(music, Music):
-        return Material(sound, clip, music.beats, GenreChoice(music.genre, "recipe"))
+        genre = GenreChoice(music.genre, "recipe")
+        return Material(sound, clip, music.beats, genre, harmony=music.harmony)
     if isinstance(music, Sound):
         return Material(sound, clip, None, genre_for_dance(clip.name))
     if recipe is not None:
@@ -147,7 +148,8 @@ def _material(
     # A clip in memory is no file to make the music again from.
     motions = () if request.motion is None else (request.motion, *request.partners)
     inputs = (request.music, *motions) if motions else ()
-    return Material(sound, clip, grid, genre, inputs)
+    harmony = None if recipe is None else recipe.harmony
+    return Material(sound, clip, grid, genre, inputs, harmony)
 
 
 def _made_by_composer(

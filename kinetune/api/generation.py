@@ -100,8 +100,9 @@ def generate(  # noqa: PLR0913 - a user's options by name
         energy: Factor on the energy of all of the piece, 0.1 to 3.
         exact: Do not snap times to bar lines.
         engine: ``diffusion``, the model, or ``composer``: notes played by instruments.
-        key: Of composed music, such as ``A minor``; drawn if None.
-        chords: Of composed music: such as ``Am F C G``, a chord a bar, or a file of chords.
+        key: Such as ``A minor``; drawn if None. For the composer and for models that read the
+            harmony, as the bundled one does.
+        chords: Likewise: such as ``Am F C G``, a chord a bar, or a file of chords.
         redo: Of composed music: takes, or starts and ends, whose bars are regenerated.
         steps: Denoising steps; the model's own number if None.
         guidance: Classifier-free guidance scale; the model's own if None.

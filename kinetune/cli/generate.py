@@ -255,9 +255,10 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
 
 def _print_composed(piece: "GeneratedPiece") -> None:
     files = piece.composed
+    if (played := files or piece.harmony) is not None:
+        print_line(f"  {played.key}: {played.chords}  ({played.chords_file})")
     if files is None:
         return
-    print_line(f"  {files.key}: {files.chords}  ({files.chords_file})")
     named = (("stems", files.stems), ("notes", files.midi), ("layers", files.layers))
     for title, path in (*named, *(("practice", path) for path in files.practice)):
         if path is not None:

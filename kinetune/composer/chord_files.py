@@ -37,15 +37,25 @@ def read_chords(path: Path) -> tuple[tuple[float, str], ...]:
 
 
 def write_chords(path: Path, chords: Sequence[TimedChord], duration_s: float) -> None:
+    """Write chords as Audacity labels; see :func:`write_chord_spans`."""
+    write_chord_spans(path, [(chord.start_s, chord.symbol.name) for chord in chords], duration_s)
+
+
+def write_chord_spans(path: Path, chords: Sequence[tuple[float, str]], duration_s: float) -> None:
     """Write chords as Audacity labels: start, end, symbol.
+
+    Args:
+        path: The file.
+        chords: (start in seconds, symbol), ascending.
+        duration_s: End of the last one.
 
     Raises:
         OutputError: The file can't be written.
     """
-    ends = [chord.start_s for chord in chords[1:]] + [duration_s]
+    ends = [start_s for start_s, _ in chords[1:]] + [duration_s]
     rows = (
-        f"{chord.start_s:.6f}\t{end_s:.6f}\t{chord.symbol.name}\n"
-        for chord, end_s in zip(chords, ends, strict=True)
+        f"{start_s:.6f}\t{end_s:.6f}\t{name}\n"
+        for (start_s, name), end_s in zip(chords, ends, strict=True)
     )
     write_text(path, "".join(rows))
 

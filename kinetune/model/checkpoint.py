@@ -227,6 +227,15 @@ def networks_of(index: dict[str, Any]) -> tuple[str, ...]:
     return (*NETWORKS, *optional)
 
 
+def reads_harmony(folder: Path) -> bool:
+    """Return whether key and chords are a condition of a checkpoint.
+
+    Raises:
+        ModelError: Its condition encoder's configuration can't be read.
+    """
+    return bool(read_json(folder / "condition_encoder" / "config.json").get("reads_harmony"))
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON object from a file of a checkpoint.
 

@@ -169,8 +169,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
                 tempo of a grid that is given.
             score: Genres and energy by section, accents and silences; times within the loop if
                 there is one.
-            harmony: Key and chords of the music, times as in the dance; free if None. Only models
-                whose condition encoder reads the harmony follow it, and no loops yet.
+            harmony: Key and chords of the music, with times of the output; free if None. Only
+                models whose condition encoder reads the harmony follow it.
             progress: Called after every denoising step.
 
         Raises:
@@ -192,7 +192,9 @@ class DanceToMusicPipeline(DiffusionPipeline):
                 clip, beats, genre, plan, score=score, harmony=harmony, guided=options.guided
             )
             if fitted is None
-            else self.conditions.of_loop(fitted, genre, plan, stretched, guided=options.guided)
+            else self.conditions.of_loop(
+                fitted, genre, plan, stretched, guided=options.guided, harmony=harmony
+            )
         )
         clock.append(time.perf_counter())
         latents = self.denoise(plan, conditions, options)
@@ -211,7 +213,13 @@ class DanceToMusicPipeline(DiffusionPipeline):
             genres.genre_code(genre),
             StageSeconds(*np.diff(clock).tolist()),
             seed,
+            harmony if self.reads_harmony else None,
         )
+
+    @property
+    def reads_harmony(self) -> bool:
+        """Whether key and chords are a condition of the model."""
+        return bool(self.condition_encoder.config.get("reads_harmony", False))
 
     @property
     def settings(self) -> PipelineSettings:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune.audio.sound import Sound
+from kinetune.model.conditioning.harmony import Harmony
 from kinetune.motion.beats.beat_grid import BeatGrid
 
 
@@ -35,6 +36,7 @@ class DanceMusic:
         genre: Genre code.
         seconds: How long each stage took.
         seed: Seed of the noise it was made from.
+        harmony: Key and chords that the model was told to play; None where it reads none.
     """
 
     sound: Sound
@@ -43,3 +45,4 @@ class DanceMusic:
     genre: str
     seconds: StageSeconds
     seed: int = 0
+    harmony: Harmony | None = None

@@ -142,4 +142,5 @@ def _read_material(request: EditRequest, recipe: Recipe | None) -> Material:
         genre, grid = GenreChoice(recipe.genre, "recipe"), recipe.grid.beat_grid()
     else:
         genre, grid = genre_of_music(request.music, sound, request.motion.name), None
-    return Material(sound, clip, grid, genre, (request.music, *motions))
+    harmony = None if recipe is None else recipe.harmony
+    return Material(sound, clip, grid, genre, (request.music, *motions), harmony)

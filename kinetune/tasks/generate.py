@@ -11,6 +11,7 @@ from kinetune.tasks.generating.results import GeneratedPiece, GenerateResult, Sc
 from kinetune.tasks.generating.writing import make_variations
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.requests.failures import Failure, collect_failures
+from kinetune.tasks.requests.harmony import check_harmony
 from kinetune.tasks.requests.progress import Progress
 
 __all__ = [
@@ -46,6 +47,7 @@ def generate(
             made.
     """
     pipeline = pipeline or pipeline_for(request.options, request.model, request.device)
+    check_harmony(request.options, pipeline)
     jobs, skipped = plan_jobs(request, pipeline, progress)
     pieces: list[GeneratedPiece] = []
     failures: list[Failure] = []

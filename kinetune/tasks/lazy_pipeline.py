@@ -48,6 +48,19 @@ class LazyPipeline:
         """Samples per second of the sound unless the request sets another rate."""
         return self.load().output_rate_hz
 
+    @cached_property
+    def reads_harmony(self) -> bool:
+        """Whether key and chords are a condition of the model.
+
+        Raises:
+            ModelError: The model is missing or damaged.
+        """
+        if self._pipeline is not None:
+            return self._pipeline.reads_harmony
+        from kinetune.model import checkpoint
+
+        return checkpoint.reads_harmony(checkpoint.resolve(self.model))
+
     def load(self) -> "DanceToMusicPipeline":
         """Return the pipeline.
 

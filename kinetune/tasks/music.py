@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kinetune import genres
 from kinetune.errors import MissingExtraError
+from kinetune.model.conditioning.harmony import Harmony
 from kinetune.render.marks import Marks
 from kinetune.tasks.film import write_film
 from kinetune.tasks.recipe import Origin, Recipe, make_recipe, sidecar_path, write_sidecar
@@ -41,6 +42,7 @@ class Music:
         draw: Draws its picture to a .png file.
         loops: Whether its end leads to its beginning.
         marks: Sections, silences, accents and the loop's wrap, for pictures and films.
+        harmony: Key and chords that a model was told to play; None of other music.
     """
 
     sound: "Sound"
@@ -52,6 +54,7 @@ class Music:
     draw: Callable[[Path], None]
     loops: bool = False
     marks: Marks = field(default_factory=Marks)
+    harmony: Harmony | None = None
 
     @property
     def bpm(self) -> float:
@@ -66,8 +69,9 @@ class Music:
     def recipe(self, output: Path) -> Recipe:
         """Return how it was made, with paths seen from the folder of ``output``."""
         return make_recipe(
-            self.origin, output, genre=self.genre, grid=self.beats, duration_s=self.duration_s
-        )
+            self.origin, output, genre=self.genre, grid=self.beats, duration_s=self.duration_s,
+            harmony=self.harmony,
+        )  # fmt: skip
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a .wav, .flac, .ogg or .mp3 file and its recipe beside it, ``NAME.json``.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import kinetune
 from kinetune.errors import ConfigError
 from kinetune.files import write_text
+from kinetune.model.conditioning.harmony import Harmony
 from kinetune.tasks.requests.music_options import MusicOptions
 from kinetune.tasks.requests.serialisation import from_json, to_json
 from kinetune.timebase import BEATS_IN_BAR
@@ -115,6 +116,7 @@ class Recipe:
         duration_s: Length of the sound, seconds.
         versions: Of kinetune and the packages it computes with.
         sha256: Of the sound file; None within the sound file.
+        harmony: Key and chords that a model was told to play; None of other music.
     """
 
     task: Literal["generate", "edit"]
@@ -126,6 +128,7 @@ class Recipe:
     duration_s: float
     versions: dict[str, str]
     sha256: str | None = None
+    harmony: Harmony | None = None
 
     @property
     def options(self) -> MusicOptions:
@@ -147,7 +150,13 @@ class Recipe:
 
 
 def make_recipe(
-    origin: Origin, output: Path, *, genre: str, grid: "BeatGrid", duration_s: float
+    origin: Origin,
+    output: Path,
+    *,
+    genre: str,
+    grid: "BeatGrid",
+    duration_s: float,
+    harmony: Harmony | None = None,
 ) -> Recipe:
     """Return the recipe of a piece.
 
@@ -157,6 +166,7 @@ def make_recipe(
         genre: Genre code.
         grid: The beats it was made to.
         duration_s: Length of the sound, seconds.
+        harmony: Key and chords that a model was told to play.
     """
     names = {path: relative_to_output(path, output) for path in origin.inputs}
     table = to_json(origin.request)
@@ -174,6 +184,7 @@ def make_recipe(
         grid=Grid.of(grid),
         duration_s=duration_s,
         versions=origin.versions,
+        harmony=harmony,
     )
 
 

@@ -4,12 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from kinetune.audio.vocoder import VocoderConfig
+from kinetune.config import as_table
 from kinetune.model.presets import (
     TransformerConfig,
     UNetConfig,
     VaeConfig,
     build_pipeline,
     preset_config,
+)
+
+TINY_VOCODER = VocoderConfig(
+    mel_bands=320, coarse_channels=16, coarse_blocks=1, fine_channels=16, fine_blocks=1
 )
 
 
@@ -36,6 +42,19 @@ def tiny_stereo_config():
         transformer=TransformerConfig(width=32, layers=2, heads=4),
         unet=UNetConfig(block_out_channels=(32, 48), layers_per_block=1, condition_channels=32),
     )
+
+
+def tiny_stereo():
+    """The preset ``stereo`` with a vocoder."""
+    import torch
+
+    from kinetune.model.mel import MelVocoder
+
+    made = shaken(build_pipeline(tiny_stereo_config()))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made.register_modules(vocoder=MelVocoder(**as_table(TINY_VOCODER)))
+    return made
 
 
 def tiny_paper():

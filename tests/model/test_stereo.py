@@ -7,33 +7,24 @@ import pytest
 import torch
 
 from kinetune.audio.sound import Sound
-from kinetune.audio.vocoder import VocoderConfig
-from kinetune.config import as_table
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.conditioning.accents import add_accents
-from kinetune.model.conditioning.control_score import Accent
+from kinetune.model.conditioning.control_score import Accent, ControlScore
 from kinetune.model.conditioning.harmony import Chord, Harmony
-from kinetune.model.mel import MelVocoder, StereoMel
+from kinetune.model.mel import StereoMel
 from kinetune.model.networks.transformer import DanceTransformer
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import build_pipeline, preset_config
 from kinetune.model.sampling.edit_spec import EditSpec
 from kinetune.model.sampling.editing import edit_music
+from kinetune.model.sampling.loops import fit_loop
 from kinetune.motion.beats.beat_grid import fixed_grid
-from tests.model.conftest import shaken, tiny_stereo_config
-
-VOCODER = VocoderConfig(
-    mel_bands=320, coarse_channels=16, coarse_blocks=1, fine_channels=16, fine_blocks=1
-)
+from tests.model.conftest import tiny_stereo, tiny_stereo_config
 
 
 @pytest.fixture(scope="module")
 def pipeline():
-    made = shaken(build_pipeline(tiny_stereo_config()))
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        made.register_modules(vocoder=MelVocoder(**as_table(VOCODER)))
-    return made
+    return tiny_stereo()
 
 
 def test_a_column_of_the_latent_lasts_as_long_as_the_defaults():
@@ -60,6 +51,38 @@ def test_key_and_chords_reach_the_music(pipeline, clip):
     )
     np.testing.assert_array_equal(one, two)
     assert np.abs(one - three).mean() > 1e-4
+
+
+def test_a_loops_harmony_is_stretched_with_it_and_wraps(pipeline, clip):
+    """Chords at times of the output reach the columns that are played at these times."""
+    grid = fixed_grid(120.0, 0.0, clip.duration_s)
+    layout = pipeline.layout
+    loop = fit_loop(
+        clip, grid, column_s=layout.seconds_of(1), window_s=layout.seconds_of(layout.width),
+        hold_tempo=True,
+    )  # fmt: skip
+    half_s = 0.5 * loop.duration_s
+    harmony = Harmony(9, (Chord(0.0, 9, (0, 4, 9)), Chord(half_s, 5, (0, 5, 9))))
+    lanes = []
+
+    def gather(dance, start_s):
+        batch = gathered(dance, start_s)
+        lanes.append((start_s, batch.harmony))
+        return batch
+
+    gathered = pipeline.condition_encoder.gather
+    plan = pipeline.plan(loop.duration_s, loop)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline.condition_encoder, "gather", gather)
+        pipeline.conditions.of_loop(
+            loop, "house", plan, ControlScore(), guided=False, harmony=harmony
+        )
+    start_s, lane = lanes[0]
+    bass = lane[0].unflatten(1, (3, 12))[:, 1].argmax(dim=1).numpy()
+    rate_hz = pipeline.condition_encoder.mel_rate_hz
+    played_s = (start_s + (np.arange(len(bass)) / rate_hz)) / loop.stretch % loop.duration_s
+    sure = np.abs(played_s % half_s - 0.5 * half_s) < 0.45 * half_s
+    np.testing.assert_array_equal(bass[sure], np.where(played_s < half_s, 9, 5)[sure])
 
 
 def test_another_number_of_rows_is_refused():

@@ -122,11 +122,14 @@ EngineOption = Annotated[
     ),
 ]
 KeyOption = Annotated[
-    str | None, typer.Option(help="Composer: key, such as 'A minor'. (default: chosen by the seed)")
+    str | None, typer.Option(help="Key, such as 'A minor'. (default: chosen by the seed)")
 ]
 ChordsOption = Annotated[
     str | None,
-    typer.Option(help="Composer: chords, one per bar, such as 'Am F C G'; or a chord file."),
+    typer.Option(
+        help="Chords, one per bar, such as 'Am F C G'; or a chord file. "
+        "(default: chosen by the seed)"
+    ),
 ]
 TakesOption = Annotated[
     list[str] | None,

@@ -4,14 +4,16 @@ Pitch classes count semitones over C, 0 to 11.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from kinetune.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PITCH_CLASSES = 12
 # Chord tones, bass note and tonic, each over the pitch classes.
@@ -26,11 +28,13 @@ class Chord:
         start_s: Seconds.
         bass: Pitch class of its lowest note.
         tones: Pitch classes of all its notes; none for no chord.
+        name: Its symbol, such as ``Am7``; for people only.
     """
 
     start_s: float
     bass: int
     tones: tuple[int, ...]
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Harmony:
     Attributes:
         tonic: Pitch class of the key's tonic.
         chords: In order of their starts; the first holds before its start too.
+        key: Name of the key, such as ``A minor``; for people only.
 
     Raises:
         ConfigError: A pitch class is not 0 to 11, or the chords are not in order.
@@ -47,6 +52,7 @@ class Harmony:
 
     tonic: int
     chords: tuple[Chord, ...]
+    key: str = ""
 
     def __post_init__(self) -> None:
         for chord in self.chords:
@@ -63,7 +69,35 @@ def _check_classes(values: Sequence[int]) -> None:
         raise ConfigError(f"pitch classes are 0 (C) to 11 (B), found {wrong[0]}")
 
 
-def harmony_channels(harmony: Harmony | None, times_s: NDArray[np.float64]) -> Tensor:
+def stretch_harmony(harmony: Harmony, factor: float) -> Harmony:
+    """Return a harmony whose times are so many times as long."""
+    chords = (replace(chord, start_s=factor * chord.start_s) for chord in harmony.chords)
+    return replace(harmony, chords=tuple(chords))
+
+
+def repeat_harmony(harmony: Harmony, *, period_s: float, until_s: float) -> Harmony:
+    """Return a harmony whose chords of the first ``period_s`` seconds come again and again.
+
+    Args:
+        harmony: The harmony; what begins at ``period_s`` or later is left out.
+        period_s: Seconds from repetition to repetition, above 0.
+        until_s: The last repetition reaches so far, seconds.
+    """
+    cycle = [chord for chord in harmony.chords if chord.start_s < period_s - 1e-6]
+    if not cycle:
+        return harmony
+    if cycle[0].start_s > 0.0:
+        cycle.insert(0, replace(cycle[-1], start_s=0.0))
+    count = max(1, int(np.ceil(until_s / period_s - 1e-9)))
+    chords = (
+        replace(chord, start_s=chord.start_s + number * period_s)
+        for number in range(count)
+        for chord in cycle
+    )
+    return replace(harmony, chords=tuple(chords))
+
+
+def harmony_channels(harmony: Harmony | None, times_s: NDArray[np.float64]) -> "Tensor":
     """Return the harmony at given times as channels, (len(times_s), 36), float32.
 
     Twelve channels each: 1 for every tone of the chord; 1 for its bass note; 1 for the key's
@@ -73,6 +107,8 @@ def harmony_channels(harmony: Harmony | None, times_s: NDArray[np.float64]) -> T
         harmony: The piece's.
         times_s: Times of the rows, seconds.
     """
+    import torch
+
     rows = np.zeros((len(times_s), 3, PITCH_CLASSES), np.float32)
     if harmony is None:
         return torch.from_numpy(rows).flatten(1)

@@ -12,7 +12,7 @@ from kinetune.model.condition import ConditionBatch, DanceCondition, DanceInput,
 from kinetune.model.conditioning.bars import bar_lines
 from kinetune.model.conditioning.control_score import ControlScore, energy_at, genre_weights
 from kinetune.model.conditioning.dynamics import bar_dynamics
-from kinetune.model.conditioning.harmony import Harmony
+from kinetune.model.conditioning.harmony import Harmony, repeat_harmony, stretch_harmony
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.sampling.genre_mixing import (
     BatchedConditioning,
@@ -100,14 +100,34 @@ class ConditionMaker:
         return WindowConditions(conditions, uncond, bars_s, dance.level)
 
     def of_loop(
-        self, loop: Loop, genre: str, plan: WindowPlan, score: ControlScore, *, guided: bool
+        self,
+        loop: Loop,
+        genre: str,
+        plan: WindowPlan,
+        score: ControlScore,
+        *,
+        guided: bool,
+        harmony: Harmony | None = None,
     ) -> WindowConditions:
-        """Return the conditions of every window of a loop; the score is stretched with it."""
+        """Return the conditions of every window of a loop.
+
+        Args:
+            loop: The dance, stretched to whole columns.
+            genre: Name or code.
+            plan: The windows.
+            score: A fitted score, stretched with the dance.
+            guided: Whether to add the unconditional input.
+            harmony: Key and chords, with times of the loop as it is played; free if None.
+        """
         loop_s = self.layout.seconds_of(plan.total)
         window_s = self.layout.seconds_of(plan.width)
+        if harmony is not None:
+            stretched = stretch_harmony(harmony, loop.stretch)
+            harmony = repeat_harmony(stretched, period_s=loop_s, until_s=loop_s + window_s)
         dance = dance_input(
-            self.normaliser, loop.clip, loop.grid, genre, score=score, loop_s=loop_s
-        )
+            self.normaliser, loop.clip, loop.grid, genre, score=score, loop_s=loop_s,
+            harmony=harmony,
+        )  # fmt: skip
         dance = tile_features(dance, period_s=loop_s, window_s=window_s)
         times_s = self.layout.column_times_s(plan)
         conditions, uncond = genre_conditions(

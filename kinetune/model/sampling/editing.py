@@ -29,6 +29,7 @@ from kinetune.model.conditioning.control_score import (
     apply_silences,
     fit_score,
 )
+from kinetune.model.conditioning.harmony import Harmony
 from kinetune.model.sampling.edit_spec import EditSpec, edit_span
 from kinetune.model.sampling.inpainting import KnownLatents
 from kinetune.model.sampling.loudness_subspace import loudness_directions
@@ -69,7 +70,7 @@ class EditedMusic:
 
 
 @torch.no_grad()
-def edit_music(
+def edit_music(  # noqa: PLR0913 - what an edit depends on, by name
     pipeline: "DanceToMusicPipeline",
     sound: Sound,
     clip: Dancers,
@@ -79,6 +80,7 @@ def edit_music(
     sampling: "SamplingOptions",
     grid: BeatGrid | None = None,
     score: ControlScore | None = None,
+    harmony: Harmony | None = None,
 ) -> EditedMusic:
     """Return existing music with a new part.
 
@@ -92,6 +94,7 @@ def edit_music(
         grid: Beats to play to; estimated from the motion if None.
         score: Genres and energy by section, accents and silences of the piece; applied to the new
             part.
+        harmony: Key and chords of the piece; free if None.
 
     Raises:
         ConfigError: The score doesn't fit the dance, or the span lies outside the music or the
@@ -107,7 +110,7 @@ def edit_music(
     region = _region_around(pipeline, (start_s, end_s), sound.duration_s)
     conditions = pipeline.conditions.of_dance(
         clip, beats, genre, region.plan, guided=sampling.guided, from_s=region.start_s,
-        score=fitted,
+        score=fitted, harmony=harmony,
     )  # fmt: skip
     known = region.known_latents(samples, spec)
     latents = pipeline.denoise(region.plan, conditions, sampling, known)

@@ -1,6 +1,6 @@
 """What a composed piece is written as besides its sound: chords, stems, notes, layers, practice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,12 +124,15 @@ def check_layers(source: Source, genre: str, grid: "BeatGrid | None", count: int
     layer_groups(layered_piece(request), count)
 
 
+def shown_chords(names: Sequence[str]) -> str:
+    """Return the first chords of a piece, for a line of text."""
+    return " ".join(names[:_SHOWN_CHORDS]) + (" ..." if len(names) > _SHOWN_CHORDS else "")
+
+
 def _describe(piece: "Piece", target: Path) -> ComposedFiles:
-    names = [chord.symbol.name for chord in piece.chords[:_SHOWN_CHORDS]]
-    more = " ..." if len(piece.chords) > _SHOWN_CHORDS else ""
     return ComposedFiles(
         key=piece.key.name,
-        chords=" ".join(names) + more,
+        chords=shown_chords([chord.symbol.name for chord in piece.chords]),
         form=tuple(
             (round(max(0.0, float(piece.bars_s[section.first_bar])), 4), section.name)
             for section in piece.sections

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kinetune import genres
 from kinetune.errors import ConfigError
+from kinetune.model.conditioning.harmony import Harmony, repeat_harmony
 from kinetune.render.marks import marks_of
 from kinetune.tasks.editing.request import EditRequest
 from kinetune.tasks.lazy_pipeline import LazyPipeline
@@ -36,6 +37,7 @@ class Material:
         grid: The beats of a recipe; None without one.
         genre: The genre of the music.
         inputs: The files both were read from; none for data in memory.
+        harmony: Key and chords of the music as its recipe has them; None without.
     """
 
     sound: "Sound"
@@ -43,6 +45,7 @@ class Material:
     grid: "BeatGrid | None"
     genre: GenreChoice
     inputs: tuple[Path, ...] = ()
+    harmony: Harmony | None = None
 
 
 def edit_in_memory(
@@ -74,9 +77,10 @@ def edit_in_memory(
     loaded = pipeline.load()
     sampling = loaded.sampling_options(options.seed, options.steps, options.guidance, progress)
     genre = genre_of_new(request, material)
+    harmony = _harmony_beyond(material) if loaded.reads_harmony else None
     edited = edit_music(
         loaded, before, material.clip, spec, genre=genre.code, sampling=sampling, grid=grid,
-        score=options.score,
+        score=options.score, harmony=harmony,
     )  # fmt: skip
 
     marks = marks_of(options.score, edited.grid, edited.sound.duration_s)
@@ -91,9 +95,18 @@ def edit_in_memory(
     single = replace(request, plot=False, film=FilmOptions(), existing="refuse")
     origin = Origin("edit", single, material.inputs, pipeline.sha256, pipeline.versions)
     music = Music(
-        edited.sound, edited.grid, code, options.seed, material.clip, origin, draw, marks=marks
-    )
+        edited.sound, edited.grid, code, options.seed, material.clip, origin, draw, marks=marks,
+        harmony=harmony,
+    )  # fmt: skip
     return edited, music
+
+
+def _harmony_beyond(material: Material) -> Harmony | None:
+    """The harmony of the music, whose chords come again where the dance lasts longer."""
+    music_s, dance_s = material.sound.duration_s, material.clip.duration_s
+    if material.harmony is None or dance_s <= music_s:
+        return material.harmony
+    return repeat_harmony(material.harmony, period_s=music_s, until_s=dance_s)
 
 
 def genre_of_new(request: EditRequest, material: Material) -> GenreChoice:

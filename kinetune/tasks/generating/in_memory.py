@@ -15,6 +15,7 @@ from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.music import Music
 from kinetune.tasks.recipe import Origin
 from kinetune.tasks.requests.beat_options import BeatOptions
+from kinetune.tasks.requests.harmony import check_harmony, draw_harmony
 from kinetune.tasks.requests.music_options import MusicOptions
 
 if TYPE_CHECKING:
@@ -61,9 +62,13 @@ def make_music(
             keep_stems=keep_stems,
             progress=progress,
         )
+    check_harmony(options, pipeline)
     # Without options for its beats, a loop may move the tempo.
     if grid is None and not is_free(options):
         grid = options.beats.grid_for(clip)
+    harmony = None
+    if pipeline.reads_harmony:
+        harmony = draw_harmony(clip, options, genre=genre, grid=grid)
     if grid is not None and options.loop_bars is not None:
         clip = first_bars(clip, options.loop_bars, grid)
     if grid is not None:
@@ -79,6 +84,7 @@ def make_music(
         loop=options.loop,
         hold_tempo=options.holds_tempo,
         score=options.score,
+        harmony=harmony,
         progress=progress,
     )
 
@@ -120,8 +126,9 @@ def finish_music(
     origin = Origin("generate", single, tuple(inputs), pipeline.sha256, pipeline.versions)
     sound = made.sound if options.engine == "composer" else export(made.sound, request.export)
     return Music(
-        sound, made.grid, made.genre, made.seed, clip, origin, draw, loops=options.loop, marks=marks
-    )
+        sound, made.grid, made.genre, made.seed, clip, origin, draw, loops=options.loop,
+        marks=marks, harmony=made.harmony,
+    )  # fmt: skip
 
 
 def is_free(options: MusicOptions) -> bool:

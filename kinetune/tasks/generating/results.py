@@ -18,6 +18,21 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class PlayedHarmony:
+    """Key and chords that a model was told to play.
+
+    Attributes:
+        key: Such as ``A minor``.
+        chords: The first chords.
+        chords_file: All chords with their times, as Audacity labels.
+    """
+
+    key: str
+    chords: str
+    chords_file: str
+
+
+@dataclass(frozen=True)
 class GeneratedPiece:
     """One finished piece of music.
 
@@ -42,6 +57,7 @@ class GeneratedPiece:
         doubt: What makes the beats uncertain, in a few words; empty if nothing does.
         composed: Key, chords, form and further files of composed music; None of other.
         packs: The folders of the packs.
+        harmony: Key and chords of music by a model that reads them; None of other music.
     """
 
     motion: str
@@ -69,6 +85,7 @@ class GeneratedPiece:
     doubt: str = ""
     composed: ComposedFiles | None = None
     packs: tuple[str, ...] = ()
+    harmony: PlayedHarmony | None = None
     partners: tuple[str, ...] = ()
 
 

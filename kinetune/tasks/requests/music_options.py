@@ -26,7 +26,8 @@ class MusicOptions:
         loop: Make a seamless loop of whole bars.
         score: Sections, accents and silences.
         engine: What makes the music: the diffusion model, or the composer.
-        composer: Options of the composer alone: key, chords, stretches regenerated.
+        composer: Key and chords, for a model that reads them too; and the stretches that the
+            composer regenerates.
         loop_bars: Bars of a loop, from the beginning of the dance; None takes all of the dance.
 
     Raises:
@@ -74,7 +75,8 @@ class MusicOptions:
         if self.engine == "composer":
             if (self.steps, self.guidance) != (None, None):
                 raise ConfigError("the composer has no denoising steps and no guidance")
-        elif self.composer != ComposerOptions():
+        elif self.composer.takes:
             raise ConfigError(
-                "key, chords and stretches to redo are the composer's: add --engine composer"
+                "only the composer redoes bars of a piece as it makes it: add --engine composer, "
+                "or change the music with kinetune edit"
             )

@@ -7,7 +7,13 @@ import torch
 from kinetune import timebase
 from kinetune.errors import ConfigError
 from kinetune.model.condition import DanceCondition, DanceInput
-from kinetune.model.conditioning.harmony import Chord, Harmony, harmony_channels
+from kinetune.model.conditioning.harmony import (
+    Chord,
+    Harmony,
+    harmony_channels,
+    repeat_harmony,
+    stretch_harmony,
+)
 
 # A minor, then F major over C from two seconds on, then no chord.
 HARMONY = Harmony(9, (Chord(0.5, 9, (0, 4, 9)), Chord(2.0, 0, (0, 5, 9)), Chord(3.0, 0, ())))
@@ -40,6 +46,26 @@ def test_a_transposed_harmony_has_turned_channels():
     times_s = np.linspace(0.0, 4.0, 50)
     own, turned = (harmony_channels(h, times_s).unflatten(1, (3, 12)) for h in (HARMONY, up))
     assert torch.equal(turned, own.roll(5, dims=2))
+
+
+def test_a_stretched_harmony_has_its_chords_at_stretched_times():
+    times_s = np.linspace(0.0, 4.0, 41)
+    own, slow = (harmony_channels(h, t) for h, t in (
+        (HARMONY, times_s), (stretch_harmony(HARMONY, 1.5), 1.5 * times_s)
+    ))  # fmt: skip
+    assert torch.equal(slow, own)
+
+
+def test_a_repeated_harmony_wraps_at_the_period():
+    made = repeat_harmony(HARMONY, period_s=2.5, until_s=6.0)
+    # The chord at 3 s lies beyond the period, and before 0.5 s the loop's last chord sounds on.
+    assert [(chord.start_s, chord.bass) for chord in made.chords] == [
+        (0.0, 0), (0.5, 9), (2.0, 0), (2.5, 0), (3.0, 9), (4.5, 0), (5.0, 0), (5.5, 9), (7.0, 0)
+    ]  # fmt: skip
+    assert made.tonic == HARMONY.tonic
+    inside = np.arange(0.05, 2.5, 0.1)
+    first, second = (harmony_channels(made, inside + k * 2.5) for k in (0, 1))
+    assert torch.equal(first, second)
 
 
 def test_without_a_harmony_or_chords_what_is_unknown_is_zero():

@@ -1,0 +1,76 @@
+"""Key and chords of music by the diffusion model: the user's, or drawn as the composer draws them.
+
+A genre's grammar and the seed decide what the user leaves open, so one seed has the same key and
+chords with both engines.
+"""
+
+from typing import TYPE_CHECKING
+
+from kinetune.composer.harmony import TimedChord, parse_key
+from kinetune.composer.options import ComposerOptions
+from kinetune.errors import ConfigError
+from kinetune.model.conditioning.harmony import PITCH_CLASSES, Chord, Harmony
+from kinetune.tasks.lazy_pipeline import LazyPipeline
+from kinetune.tasks.requests.music_options import MusicOptions
+
+if TYPE_CHECKING:
+    from kinetune.motion.beats.beat_grid import BeatGrid
+    from kinetune.motion.group import Dancers
+
+
+def check_harmony(options: MusicOptions, pipeline: LazyPipeline) -> None:
+    """Check that what makes the music knows the key and the chords of a request.
+
+    Raises:
+        ConfigError: It does not.
+        ModelError: The model is missing or damaged.
+    """
+    is_model = options.engine == "diffusion"
+    if is_model and options.composer != ComposerOptions() and not pipeline.reads_harmony:
+        raise ConfigError(
+            f"model {pipeline.model}: has no key and chords as a condition; add --engine composer"
+        )
+
+
+def draw_harmony(
+    clip: "Dancers", options: MusicOptions, *, genre: str, grid: "BeatGrid | None" = None
+) -> Harmony:
+    """Return the key and chords of a piece for a dance, with times of the output.
+
+    Args:
+        clip: The dance, or a group of dancers.
+        options: Its seed, loop, score, and the user's key and chords.
+        genre: Name or code.
+        grid: The beats; None takes them from the options.
+
+    Raises:
+        KinetuneError: The options don't fit the dance.
+    """
+    from kinetune.composer.piece import compose_piece
+    from kinetune.tasks.composing.engine import piece_request
+
+    piece = compose_piece(piece_request(clip, options, genre=genre, grid=grid))
+    return harmony_of(piece.key.name, piece.chords)
+
+
+def harmony_of(key: str, chords: tuple[TimedChord, ...]) -> Harmony:
+    """Return a key and timed chords as a condition.
+
+    Raises:
+        ConfigError: The key can't be parsed.
+    """
+    return Harmony(
+        parse_key(key).tonic,
+        tuple(
+            Chord(
+                chord.start_s,
+                chord.symbol.root,
+                tuple(
+                    sorted({(chord.symbol.root + t) % PITCH_CLASSES for t in chord.symbol.tones})
+                ),
+                chord.symbol.name,
+            )
+            for chord in chords
+        ),
+        key,
+    )
