@@ -99,9 +99,20 @@ def release_pages(*arrays: Any) -> None:
                 mapping.madvise(mmap.MADV_DONTNEED)
 
 
+def zeros_alike(array: Array) -> Array:
+    """Return zeros of the shape, type and order in memory of an array, in a file if it is long.
+
+    Raises:
+        OutputError: The disk has no room for the file.
+    """
+    if array.ndim == 2 and array.flags.f_contiguous:
+        return zeros_or_memmap(array.shape[::-1], array.dtype.type).T
+    return zeros_or_memmap(array.shape, array.dtype.type)
+
+
 def copy(array: Array) -> Array:
     """Return a copy, in a file of its own if it is long."""
-    out = zeros_or_memmap(array.shape, array.dtype.type)
+    out = zeros_alike(array)
     rows = max(1, CHUNK_SIZE * len(out) // max(1, out.size))
     for part in chunks(array, out, size=rows):
         out[part] = array[part]

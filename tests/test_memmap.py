@@ -21,7 +21,7 @@ from kinetune.model.sampling import windows
 def on_disk(monkeypatch):
     """Every sound counts as long."""
     whole = memmap.zeros_or_memmap
-    for module in ("audio.sound", "audio.loudness", "audio.export", "memmap"):
+    for module in ("audio.sound", "audio.export", "memmap"):
         monkeypatch.setattr(
             f"kinetune.{module}.zeros_or_memmap", lambda *what: whole(*what, small=0)
         )

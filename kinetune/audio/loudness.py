@@ -4,7 +4,7 @@ Units: LUFS for loudness, dBTP for true peaks. Gains are broadband. If the targe
 peak over the ceiling, a smooth limiter first attenuates the loudest moments.
 """
 
-from functools import reduce
+from functools import cache, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,16 @@ from scipy import ndimage, signal
 from kinetune import timebase
 from kinetune.audio.sound import Sound
 from kinetune.errors import AudioError
-from kinetune.memmap import CHUNK_SIZE, chunks, zeros_or_memmap
+from kinetune.memmap import chunks, zeros_alike
 
 # BS.1770 measures slices of 0.4 s; shorter sounds are measured repeated to that length.
 _BLOCK_S = 0.4
 _OVERSAMPLING = 4
+# Samples to either side that SciPy's oversampling filter takes in, a few more, and the samples that
+# are oversampled or left alone together.
+_FILTER_REACH, _EDGE, _TILE = 10, 16, 256
+# Samples that are worked through at once: what the processor's cache holds.
+_CHUNK = 1 << 16
 # Long sounds are measured a minute at a time.
 _STRETCH_S = 60.0
 # BS.1770's absolute gate: what is quieter counts as silence.
@@ -102,7 +107,7 @@ def normalise_loudness(
     loudness = integrated_lufs(sound)
     if loudness < _SILENCE_LUFS:
         return sound
-    gain_db, levelled = 0.0, Sound(zeros_or_memmap(sound.samples.shape), sound.rate_hz)
+    gain_db, levelled = 0.0, Sound(zeros_alike(sound.samples), sound.rate_hz)
     for _ in range(_ROUNDS):
         gain_db += target_lufs - loudness
         amplitude, ceiling = _amplitude(gain_db), _amplitude(ceiling_dbtp)
@@ -117,7 +122,7 @@ def normalise_loudness(
 
 def limit_peaks(sound: Sound, *, ceiling_dbtp: float = -0.3) -> Sound:
     """Return the sound with true peaks above a ceiling reduced to it."""
-    out = Sound(zeros_or_memmap(sound.samples.shape), sound.rate_hz)
+    out = Sound(zeros_alike(sound.samples), sound.rate_hz)
     _apply_gain(sound, out.samples, 1.0, _amplitude(ceiling_dbtp))
     return out
 
@@ -131,21 +136,21 @@ def _apply_gain(sound: Sound, out: NDArray[np.float32], gain: float, ceiling: fl
 
     Returns whether any peak had to be.
     """
-    for part in chunks(out, sound.samples):
+    for part in chunks(out, sound.samples, size=_CHUNK):
         np.multiply(sound.samples[part], np.float32(gain), out=out[part])
     if _true_peak(out) <= ceiling:
         return False
     reach = max(1, timebase.samples_in(_REACH_S, sound.rate_hz))
     margin = 4 * reach
-    for part in chunks(out, sound.samples):
+    for part in chunks(out, sound.samples, size=_CHUNK):
         start = max(0, part.start - margin)
         piece = sound.samples[start : part.stop + margin] * np.float32(gain)
-        gain_curve = _limiter_gain(_peak_envelope(piece), reach, ceiling)
+        gain_curve = _limiter_gain(_peak_envelope(piece, ceiling), reach, ceiling)
         limited = piece * (gain_curve if piece.ndim == 1 else gain_curve[:, None])
-        out[part] = limited[part.start - start :][:CHUNK_SIZE]
+        out[part] = limited[part.start - start :][: part.stop - part.start]
     # A hair under, so that rounding to float32 does not carry it over.
     down = np.float32(min(1.0, 0.9999 * ceiling / _true_peak(out)))
-    for part in chunks(out):
+    for part in chunks(out, size=_CHUNK):
         out[part] *= down
     return True
 
@@ -160,18 +165,51 @@ def _limiter_gain(peaks: NDArray[np.float32], reach: int, ceiling: float) -> NDA
 
 def _true_peak(samples: NDArray[np.float32]) -> float:
     """Largest oversampled magnitude over all channels; 0 for no samples."""
-    peak, margin = 0.0, 64
-    for part in chunks(samples, size=1 << 18):
-        piece = samples[max(0, part.start - margin) : part.stop + margin]
-        peak = max(peak, float(_peak_envelope(piece).max()))
+    peak = 0.0
+    for part in chunks(samples, size=_CHUNK):
+        piece = samples[max(0, part.start - _EDGE) : part.stop + _EDGE]
+        # The filter leaves the samples themselves as they are but for a thousandth.
+        least = max(peak, 0.99 * float(np.abs(piece).max()))
+        peak = max(peak, float(_peak_envelope(piece, least).max()))
     return peak
 
 
-def _peak_envelope(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Largest oversampled magnitude around each sample over all channels, (N,)."""
-    fine = np.abs(signal.resample_poly(samples, _OVERSAMPLING, 1, axis=0))
-    # Element by element: NumPy's maximum along a short axis takes longer than the oversampling.
-    if fine.ndim == 2:
-        fine = reduce(np.maximum, fine.T)
-    phases = (fine[phase::_OVERSAMPLING] for phase in range(_OVERSAMPLING))
-    return reduce(np.maximum, phases).astype(np.float32, copy=False)
+def _peak_envelope(samples: NDArray[np.float32], least: float) -> NDArray[np.float32]:
+    """Largest oversampled magnitude around each sample over all channels, (N,).
+
+    Where that can't reach ``least``, it is the largest magnitude of the samples themselves.
+    """
+    channels = samples[:, None] if samples.ndim == 1 else samples
+    envelope = np.abs(channels[:, 0])
+    for wave in channels.T[1:]:
+        np.maximum(envelope, np.abs(wave), out=envelope)
+    count = -(-len(envelope) // _TILE)
+    tiles = np.zeros((count, _TILE), np.float32)
+    tiles.ravel()[: len(envelope)] = envelope
+    loud = np.flatnonzero(_near_loud(tiles > least / _most_overshoot()))
+    for wave in channels.T if len(loud) else ():
+        padded = np.pad(wave, (_EDGE, count * _TILE - len(wave) + _EDGE))
+        views = np.lib.stride_tricks.sliding_window_view(padded, _TILE + 2 * _EDGE)
+        fine = np.abs(signal.resample_poly(views[loud * _TILE], _OVERSAMPLING, 1, axis=1))
+        fine = fine[:, _EDGE * _OVERSAMPLING : -_EDGE * _OVERSAMPLING]
+        # Element by element: NumPy's maximum along a short axis is slow.
+        peaks = reduce(np.maximum, (fine[:, k::_OVERSAMPLING] for k in range(_OVERSAMPLING)))
+        tiles[loud] = np.maximum(tiles[loud], peaks)
+    return tiles.ravel()[: len(envelope)]
+
+
+def _near_loud(loud: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which tiles hold a loud sample or lie within the oversampling filter's reach of one."""
+    near = np.array(loud.any(axis=1))
+    near[1:] |= loud[:-1, -_EDGE:].any(axis=1)
+    near[:-1] |= loud[1:, :_EDGE].any(axis=1)
+    return near
+
+
+@cache
+def _most_overshoot() -> float:
+    """The most by which oversampling exceeds the samples around: the largest sum of its taps."""
+    reach = _FILTER_REACH * _OVERSAMPLING
+    taps = signal.firwin(2 * reach + 1, 1.0 / _OVERSAMPLING, window=("kaiser", 5.0))
+    sums = [np.abs(taps[k::_OVERSAMPLING]).sum() for k in range(_OVERSAMPLING)]
+    return float(_OVERSAMPLING * max(sums))

@@ -17,8 +17,8 @@ from kinetune import timebase
 from kinetune.audio.loudness import normalise_loudness
 from kinetune.audio.sound import Sound
 from kinetune.composer.piece import Piece
-from kinetune.composer.rendering import Block, Convolver, Kernel, put
 from kinetune.corpus.composition.music_score import Mix
+from kinetune.corpus.rendering.block_filters import Block, Convolver, Kernel, ramp
 from kinetune.corpus.rendering.mastering import (
     BLOCK_S,
     DRIVEN_RMS,
@@ -28,14 +28,16 @@ from kinetune.corpus.rendering.mastering import (
     TILT_HZ,
     tone_filter,
 )
-from kinetune.memmap import chunks, copy, zeros_or_memmap
+from kinetune.memmap import chunks, copy, zeros_alike
 from kinetune.model.conditioning.control_score import apply_silences
 
 _LOUD_S, _LOUD_QUANTILE = 0.5, 0.8
 _THRESHOLD, _EXPONENT, _COMPRESSOR_S = 0.15, 0.45, 0.06
 # Length of the whole tone filter.
 _TAPS_S = 0.25
-# The gain of a sample that is smaller is that of its neighbours.
+# Samples that are worked through at once: what the processor's cache holds.
+_CHUNK = 1 << 16
+# The gain of a sample that is smaller is interpolated between its neighbours.
 _SMALL = 1e-6
 
 
@@ -59,8 +61,8 @@ class Master:
     def gain(self) -> Block:
         """What each sample behind the tone filter was multiplied by, (N, channels)."""
         final = self.sound.samples.reshape(self.toned.shape)
-        gain = zeros_or_memmap(self.toned.shape)
-        for part in chunks(gain, final, self.toned):
+        gain = zeros_alike(self.toned)
+        for part in chunks(gain, final, self.toned, size=_CHUNK):
             gain[part] = _gain(final[part], self.toned[part])
         return gain
 
@@ -78,8 +80,8 @@ def master_mix(piece: Piece, mix: Block, rate_hz: int, *, target_lufs: float = -
     toned = _shape(piece, _convolved(mix, taps, loop=piece.loop), rate_hz)
     level = TARGET_RMS / max(_loud_rms(toned, rate_hz), 1e-6)
     drive = 1.0 + 2.0 * piece.mix.saturation
-    out = zeros_or_memmap(toned.shape)
-    for part in chunks(out, toned):
+    out = zeros_alike(toned)
+    for part in chunks(out, toned, size=_CHUNK):
         out[part] = np.tanh(np.float32(drive * level) * toned[part]) / np.float32(drive**0.7)
     edge = "wrap" if piece.loop else "nearest"
     levels = _block_peaks(out, rate_hz)
@@ -116,21 +118,25 @@ def master_stem(piece: Piece, master: Master, stem: Block) -> Sound:
     rate_hz = master.sound.rate_hz
     out = _shape(piece, _convolved(stem, master.taps, loop=piece.loop), rate_hz)
     gain = master.gain
-    for part in chunks(out, gain):
+    for part in chunks(out, gain, size=_CHUNK):
         out[part] *= gain[part]
     return Sound(_squeezed(out), rate_hz)
 
 
 def headroom(sounds: Iterable[Block]) -> float:
     """Return the power of two, 1 at most, that turns sounds down below full scale."""
-    peak = max(float(np.abs(samples[part]).max()) for samples in sounds for part in chunks(samples))
+    peak = max(
+        float(np.abs(samples[part]).max())
+        for samples in sounds
+        for part in chunks(samples, size=_CHUNK)
+    )
     return float(2.0 ** min(0.0, np.floor(-np.log2(max(peak, 1e-9)))))
 
 
 def unmastered(piece: Piece, samples: Block, rate_hz: int, gain: float) -> Sound:
     """Return a mix or a stem before mastering, turned down by ``gain``; silences are kept."""
     out = _shape(piece, copy(samples), rate_hz)
-    for part in chunks(out):
+    for part in chunks(out, size=_CHUNK):
         out[part] *= np.float32(gain)
     return Sound(_squeezed(out), rate_hz)
 
@@ -139,8 +145,9 @@ def _gain(final: Block, toned: Block) -> Block:
     """What the master multiplies each sample by, (n, channels)."""
     safe = np.abs(toned) > _SMALL
     ratio = np.divide(final, toned, out=np.zeros_like(final), where=safe)
-    if not safe.all() and safe.any():
-        ratio[~safe] = ratio[safe].mean()
+    for gain, there in zip(ratio.T, safe.T, strict=True):
+        if not there.all() and there.any():
+            gain[~there] = np.interp(np.flatnonzero(~there), np.flatnonzero(there), gain[there])
     return ratio
 
 
@@ -164,7 +171,7 @@ def _tone_taps(mix: Mix, samples: Block, rate_hz: int) -> NDArray[np.float64]:
     taps = signal.sosfilt(
         signal.butter(2, RUMBLE_HZ, "highpass", fs=rate_hz, output="sos"), impulse
     )
-    if mix.tone_db and samples.any():
+    if mix.tone_db and any(samples[part].any() for part in chunks(samples, size=_CHUNK)):
         hz, power = _spectrum(samples, rate_hz)
         tone = tone_filter(hz, power, mix, rate_hz)
         taps = signal.oaconvolve(taps, tone)[: len(taps)]
@@ -192,7 +199,7 @@ def _spectrum(samples: Block, rate_hz: int) -> tuple[NDArray[np.float64], NDArra
 
 def _convolved(samples: Block, taps: NDArray[np.float64], *, loop: bool) -> Block:
     """The samples through a filter, (N, channels); a loop goes round."""
-    out = zeros_or_memmap(samples.shape)
+    out = zeros_alike(samples)
     kernel = Kernel(taps[None])
     convolver = Convolver(kernel, samples.shape[1])
     if loop:
@@ -200,7 +207,7 @@ def _convolved(samples: Block, taps: NDArray[np.float64], *, loop: bool) -> Bloc
         before = np.concatenate([samples] * around)[-len(taps) :]
         convolver.next_block(np.ascontiguousarray(before.T))
     for part in chunks(out, samples, size=kernel.block_size()):
-        put(out[part], convolver.next_block(samples[part].T))
+        out.T[:, part] = convolver.next_block(samples[part].T)
     return out
 
 
@@ -209,7 +216,7 @@ def _loud_rms(samples: Block, rate_hz: int) -> float:
     size = timebase.samples_in(_LOUD_S, rate_hz)
     powers = [
         np.add.reduceat(np.square(samples[part]).mean(axis=1), np.arange(0, _length(part), size))
-        for part in chunks(samples, size=64 * size)
+        for part in chunks(samples, size=4 * size)
     ]
     return float(np.sqrt(np.quantile(np.concatenate(powers) / size, _LOUD_QUANTILE)))
 
@@ -223,7 +230,7 @@ def _block_peaks(samples: Block, rate_hz: int) -> NDArray[np.float64]:
     size = timebase.samples_in(BLOCK_S, rate_hz)
     peaks = [
         np.maximum.reduceat(np.abs(samples[part]).max(axis=1), np.arange(0, _length(part), size))
-        for part in chunks(samples, size=4096 * size)
+        for part in chunks(samples, size=512 * size)
     ]
     return np.concatenate(peaks).astype(np.float64)
 
@@ -231,7 +238,5 @@ def _block_peaks(samples: Block, rate_hz: int) -> NDArray[np.float64]:
 def _apply(samples: Block, gain: NDArray[np.float64], rate_hz: int) -> None:
     """Multiply the samples, in place, by a gain given for every few milliseconds."""
     size = timebase.samples_in(BLOCK_S, rate_hz)
-    at = (np.arange(len(gain)) + 0.5) * size
-    for part in chunks(samples):
-        curve = np.interp(np.arange(part.start, part.stop), at, gain)
-        samples[part] *= curve.astype(np.float32)[:, None]
+    for part in chunks(samples, size=_CHUNK):
+        samples[part] *= ramp(gain, size, range(part.start, part.stop), 0.5 * size)[:, None]

@@ -11,13 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import fft, ndimage, signal
+from scipy import ndimage, signal
 
 from kinetune import timebase
 from kinetune.composer.piece import Piece, Voice
 from kinetune.corpus.composition.music_score import Mix, Note
 from kinetune.corpus.rendering import effects
+from kinetune.corpus.rendering.block_filters import (
+    Block,
+    Convolver,
+    Delay,
+    Echo,
+    Filter,
+    Kernel,
+    ramp,
+)
 from kinetune.corpus.rendering.mastering import (
     ENERGY_GAIN_DB,
     ENERGY_TREBLE_DB,
@@ -28,22 +36,15 @@ from kinetune.corpus.rendering.mixer import MUSIC_FROM_HZ
 from kinetune.corpus.rendering.note_player import MAX_LEAD_S, NotePlayer
 from kinetune.memmap import release_pages, zeros_or_memmap
 
-Block = NDArray[np.float32]
-# Samples that are rendered at once, about.
-_BLOCK = 1 << 16
-# Fourier transforms have at least so many samples, and so many times those of the filter.
-_SHORTEST_TRANSFORM, _LEAST_EFFICIENCY = 1 << 15, 1.8
 # A loop is rendered from so long before its beginning: longer than reverberation and echoes.
 _LOOP_LEAD_S = 6.0
 # Time constant of the side-chain's recovery.
 _DUCK_S = 0.08
 _SIDE_FROM_HZ = 300.0
-_ECHO_TOP_HZ, _ECHOES, _ECHO_DECAY, _ECHO_TO_REVERB = 3500.0, 3, 0.55, 0.4
+_ECHO_TO_REVERB = 0.4
 _WIDTH, _SIDE_DELAY_S = 0.6, 0.011
 # Points a second at which the energy's gain is computed.
 _CONTROL_HZ = 100
-# Nothing below this is passed on.
-_SILENT = 1e-9
 
 
 def render_mix(
@@ -72,8 +73,8 @@ def render_mix(
         OutputError: The disk has no room for what is long.
     """
     count = timebase.samples_in(piece.duration_s, rate_hz)
-    mix = zeros_or_memmap((count, channels))
-    stems = {name: zeros_or_memmap((count, channels)) for name in groups if keep_stems}
+    mix = planar(count, channels)
+    stems = {name: planar(count, channels) for name in groups if keep_stems}
     first = -timebase.samples_in(_lead_in_s(piece), rate_hz)
     shared = _Shared(piece, rate_hz, first)
     reverb = _reverb(piece.mix, rate_hz, channels)
@@ -91,20 +92,22 @@ def render_mix(
             block = player.next_block(size, control)
             total += block
             if keep_stems:
-                put(stems[name][there], block[:, skipped:])
+                stems[name].T[:, there] = block[:, skipped:]
                 release_pages(stems[name])
-        put(mix[there], total[:, skipped:])
+        mix.T[:, there] = total[:, skipped:]
         release_pages(mix)
         if progress is not None:
             progress(max(0, start + size), count)
     return mix, stems
 
 
-def put(there: Block, block: Block) -> None:
-    """Write a block, (channels, N), to its place, (N, channels)."""
-    # A channel at a time: twice as fast as the transposed block at once.
-    for channel, wave in enumerate(block):
-        there[:, channel] = wave
+def planar(count: int, channels: int) -> Block:
+    """Return zeros, (count, channels), each channel on its own in memory: quicker to work through.
+
+    Raises:
+        OutputError: The disk has no room for what is long.
+    """
+    return zeros_or_memmap((channels, count)).T
 
 
 def _lead_in_s(piece: Piece) -> float:
@@ -156,19 +159,22 @@ class _Shared:
     def _energy_gains(self, start: int, end: int) -> tuple[Block, Block]:
         step = max(1, self._rate_hz // _CONTROL_HZ)
         # Control points stand at the same samples whatever the blocks.
-        points = np.arange(start // step, end // step + 2) * step
+        first = start // step
+        points = np.arange(first, end // step + 2) * step
         if len(self._energy):
             energy = np.interp(
                 points / self._rate_hz, self._beats_s, self._energy, period=self._loop_s
             )
         else:
             energy = np.full(len(points), MIDDLE_ENERGY)
-        samples = np.arange(start, end)
         gain, treble = (
-            np.interp(samples, points, 10.0 ** (db * (energy - MIDDLE_ENERGY) / 20.0))
+            ramp(
+                10.0 ** (db * (energy - MIDDLE_ENERGY) / 20.0),
+                step, range(start, end), first * step,
+            )
             for db in (ENERGY_GAIN_DB, ENERGY_TREBLE_DB)
-        )
-        return gain.astype(np.float32), treble.astype(np.float32)
+        )  # fmt: skip
+        return gain, treble
 
 
 def _played(notes: Sequence[Note], piece: Piece) -> tuple[list[Note], list[int]]:
@@ -193,17 +199,17 @@ class _Stem:
     """The sound of a few voices, block by block."""
 
     def __init__(
-        self, piece: Piece, voices: Sequence[Voice], rate_hz: int, reverb: "Kernel", first: int
+        self, piece: Piece, voices: Sequence[Voice], rate_hz: int, reverb: Kernel, first: int
     ) -> None:
         mix, channels = piece.mix, reverb.channels
         self._strips = [_Strip(piece, voice, rate_hz, channels, first) for voice in voices]
         self._channels = channels
-        self._echo = _Echo(mix, rate_hz)
+        self._echo = Echo(mix, rate_hz)
         self._reverb = Convolver(reverb, 1)
         self._is_music = any(strip.part.bus == "music" for strip in self._strips)
         self._width = _WIDTH * mix.stereo_width if channels == 2 else 0.0
-        self._side = _Filter("highpass", 2, _SIDE_FROM_HZ, rate_hz)
-        self._side_delay = _Delay(timebase.samples_in(_SIDE_DELAY_S, rate_hz))
+        self._side = Filter("highpass", 2, _SIDE_FROM_HZ, rate_hz)
+        self._side_delay = Delay(timebase.samples_in(_SIDE_DELAY_S, rate_hz))
 
     def next_block(self, count: int, control: _Control) -> Block:
         """Return the next samples, (channels, count)."""
@@ -243,9 +249,9 @@ class _Strip:
         self.gains = effects.pan_gains(voice.part.pan, channels).astype(np.float32)
         self._drive = piece.mix.drum_saturation if voice.part.bus == "drums" else 0.0
         self._highpass = (
-            _Filter("highpass", 2, MUSIC_FROM_HZ, rate_hz) if voice.part.bus == "music" else None
+            Filter("highpass", 2, MUSIC_FROM_HZ, rate_hz) if voice.part.bus == "music" else None
         )
-        self._shelf = _Filter("lowpass", 1, SHELF_HZ, rate_hz)
+        self._shelf = Filter("lowpass", 1, SHELF_HZ, rate_hz)
         self._rings = False
 
     def next_block(self, count: int, control: _Control) -> Block | None:
@@ -266,109 +272,6 @@ class _Strip:
         low = self._shelf.next_block(wave)
         shaped: Block = control.gain * (low + control.treble * (wave - low))
         return shaped
-
-
-class _Filter:
-    """A Butterworth filter of order 1 or 2 whose state continues from block to block."""
-
-    def __init__(self, kind: str, order: int, hz: float, rate_hz: int) -> None:
-        numerator, denominator = signal.butter(order, hz, kind, fs=rate_hz)
-        self._numerator = numerator.astype(np.float32)
-        self._denominator = denominator.astype(np.float32)
-        self._state = np.zeros(order, np.float32)
-
-    def next_block(self, wave: Block) -> Block:
-        out, self._state = signal.lfilter(self._numerator, self._denominator, wave, zi=self._state)
-        self._state[np.abs(self._state) < _SILENT] = 0.0
-        return np.asarray(out, dtype=np.float32)
-
-
-class _Delay:
-    """A delay by a fixed number of samples."""
-
-    def __init__(self, samples: int) -> None:
-        self._delayed = np.zeros(samples, np.float32)
-
-    def next_block(self, wave: Block) -> Block:
-        both = np.concatenate([self._delayed, wave])
-        self._delayed = both[len(wave) :]
-        return both[: len(wave)]
-
-
-class _Echo:
-    """Echoes of a send, each softer and duller than the one before; mono."""
-
-    def __init__(self, mix: Mix, rate_hz: int) -> None:
-        step = timebase.samples_in(mix.echo_s, rate_hz)
-        self._gains = [mix.echo * _ECHO_DECAY**count for count in range(_ECHOES)]
-        self._filters = [_Filter("lowpass", 1, _ECHO_TOP_HZ, rate_hz) for _ in range(_ECHOES)]
-        self._delays = [_Delay((count + 1) * step) for count in range(_ECHOES)]
-        self._longest = _ECHOES * step
-        self._quiet = self._longest
-
-    def next_block(self, send: Block) -> Block:
-        out = np.zeros(len(send), np.float32)
-        self._quiet = 0 if send.any() else self._quiet + len(send)
-        if self._quiet > self._longest + len(send) or not self._gains[0]:
-            return out
-        for gain, lowpass, delay in zip(self._gains, self._filters, self._delays, strict=True):
-            send = lowpass.next_block(send)
-            out += np.float32(gain) * delay.next_block(send)
-        return out
-
-
-class Kernel:
-    """Filters and their spectrum.
-
-    Args:
-        taps: Filters, (channels, taps); one for all channels has one row.
-    """
-
-    def __init__(self, taps: NDArray[np.floating]) -> None:
-        self.channels, self.taps = taps.shape
-        size = _SHORTEST_TRANSFORM
-        while size < _LEAST_EFFICIENCY * self.taps:
-            size *= 2
-        #: Samples that a transform yields.
-        self.step = size - self.taps + 1
-        self.size = size
-        self.spectrum = fft.rfft(np.asarray(taps, dtype=np.float32), size)
-
-    def block_size(self) -> int:
-        """Return a number of samples whose transforms are whole, about ``_BLOCK``."""
-        return self.step * max(1, _BLOCK // self.step)
-
-
-class Convolver:
-    """Convolution of one or several channels with filters, block by block: overlap-save.
-
-    Several stretches of a block are transformed at once, which SciPy does side by side.
-
-    Args:
-        kernel: The filters.
-        channels: How many channels go in.
-    """
-
-    def __init__(self, kernel: Kernel, channels: int) -> None:
-        self._kernel = kernel
-        self._past = np.zeros((channels, kernel.taps - 1), np.float32)
-
-    def next_block(self, block: Block) -> Block:
-        """Return the next samples, (channels, n), of (channels, n)."""
-        kernel, count, past = self._kernel, block.shape[1], self._past
-        before = kernel.taps - 1
-        frames = -(-count // kernel.step)
-        whole = np.zeros((len(past), frames * kernel.step + before), np.float32)
-        for channel, wave in enumerate(block):
-            whole[channel, :before] = past[channel]
-            whole[channel, before : before + count] = wave
-        if not whole.any():
-            return np.zeros((max(kernel.channels, len(past)), count), np.float32)
-        self._past = whole[:, count : count + before].copy()
-        views = np.lib.stride_tricks.sliding_window_view(whole, kernel.size, axis=1)
-        spectra = fft.rfft(views[:, :: kernel.step]) * kernel.spectrum[:, None]
-        made = fft.irfft(spectra, kernel.size)[:, :, before:]
-        return np.asarray(made.reshape(len(made), -1)[:, :count], dtype=np.float32)
 
 
 def _reverb(mix: Mix, rate_hz: int, channels: int) -> Kernel:

@@ -7,6 +7,7 @@ both ends.
 import numpy as np
 from numpy.typing import NDArray
 
+from kinetune.memmap import CHUNK_FRAMES, slices
 from kinetune.motion import rotations, skeleton
 from kinetune.motion.clip import MotionClip
 
@@ -72,7 +73,15 @@ def joint_velocities(clip: MotionClip) -> Array:
 
 def joint_speeds(clip: MotionClip) -> Array:
     """Return the clip's joint speeds in the world, m/s, (T, 24)."""
-    return np.linalg.norm(joint_velocities(clip), axis=-1)
+    speeds = np.empty(clip.rotations.shape[:2])
+    for part in slices(len(speeds), CHUNK_FRAMES):
+        # With a frame to either side the central differences are those of the whole clip.
+        first = max(0, part.start - 1)
+        there = slice(first, part.stop + 1)
+        positions_m = forward_kinematics(clip.rotations[there], clip.root_m[there])
+        norms = np.linalg.norm(velocity(positions_m, clip.fps), axis=-1)
+        speeds[part] = norms[part.start - first :][: part.stop - part.start]
+    return speeds
 
 
 def angular_velocities(clip: MotionClip) -> Array:

@@ -2,22 +2,27 @@
 
 import dataclasses
 import functools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import signal
 
+from kinetune import memmap
 from kinetune.audio.loudness import integrated_lufs, true_peak_dbtp
+from kinetune.composer import mastering
 from kinetune.composer.layers import STEMS, stem_groups
-from kinetune.composer.mastering import master_mix, master_stem, unmastered
-from kinetune.composer.rendering import Convolver, Kernel, render_mix
+from kinetune.composer.mastering import _gain, master_mix, master_stem, unmastered
+from kinetune.composer.rendering import render_mix
 from kinetune.corpus.rendering import note_player
+from kinetune.corpus.rendering.block_filters import Convolver, Kernel, ramp
 from kinetune.corpus.rendering.note_player import NotePlayer
 from kinetune.model.conditioning.control_score import ControlScore, Silence
 from kinetune.motion.beats.beat_grid import fixed_grid
 from tests.composer.conftest import RATE_HZ, piece
 
 SECONDS = 8.0
+STATUS = Path("/proc/self/status")
 
 
 def db(part, whole):
@@ -182,3 +187,70 @@ def test_a_part_keeps_a_bounded_number_of_renderings_and_sounds_the_same(monkeyp
     short = player.next_block(round(SECONDS * RATE_HZ))
     np.testing.assert_array_equal(short, whole)
     assert sum(each.samples.nbytes for each in player._cache.values()) <= 200_000
+
+
+@pytest.mark.parametrize("offset", [0.0, 88.0, 88.5, -441.0])
+def test_a_ramp_is_linear_interpolation_held_at_both_ends(offset):
+    values = np.random.default_rng(0).normal(size=7)
+    span = range(-300, 2000)
+    wanted = np.interp(np.array(span), offset + 177 * np.arange(7), values)
+    np.testing.assert_allclose(ramp(values, 177, span, offset), wanted, atol=1e-6)
+
+
+def test_the_convolver_continues_over_whole_and_broken_partitions_and_silence():
+    rng = np.random.default_rng(0)
+    taps, wave = rng.normal(size=(2, 20_000)), rng.normal(size=120_000).astype(np.float32)
+    wave[30_000:90_000] = 0.0
+    convolver = Convolver(Kernel(taps), 1)
+    cuts = np.cumsum([8192, 16_384, 5000, 8192, 8192, 16_384, 8192])
+    made = np.hstack([convolver.next_block(part[None]) for part in np.split(wave, cuts)])
+    for channel in range(2):
+        wanted = signal.oaconvolve(wave, taps[channel])[: len(wave)]
+        assert db(made[channel] - wanted, wanted) < -120.0
+
+
+def test_the_gain_of_a_sample_near_zero_is_that_between_its_neighbours():
+    toned = np.array([[0.5, 0.4, 1e-9, -0.2, -0.1]], np.float32).T
+    final = toned * np.array([[2.0, 2.0, 9.0, 4.0, 4.0]], np.float32).T
+    np.testing.assert_allclose(_gain(final, toned)[:, 0], [2.0, 2.0, 3.0, 4.0, 4.0])
+    assert not _gain(np.zeros_like(toned), np.zeros_like(toned)).any()
+
+
+def test_long_sounds_in_files_are_mixed_and_mastered_to_the_same_samples(monkeypatch):
+    made, mix, stems = played()
+    master = master_mix(made, mix, RATE_HZ)
+    lead = master_stem(made, master, stems["lead"])
+    whole = memmap.zeros_or_memmap
+    for module in ("composer.rendering", "memmap"):
+        monkeypatch.setattr(
+            f"kinetune.{module}.zeros_or_memmap", lambda *what: whole(*what, small=0)
+        )
+    long_mix, long_stems = render_mix(made, stem_groups(made), RATE_HZ, 2, keep_stems=True)
+    long = master_mix(made, long_mix, RATE_HZ)
+    assert all(memmap._mapping_of(a) is not None for a in (long_mix, long.toned, long.gain))
+    np.testing.assert_array_equal(long_mix, mix)
+    np.testing.assert_array_equal(long.sound.samples, master.sound.samples)
+    long_lead = master_stem(made, long, long_stems["lead"])
+    np.testing.assert_array_equal(long_lead.samples, lead.samples)
+
+
+@pytest.mark.skipif(not STATUS.is_file(), reason="reads Linux's own figures")
+def test_reading_a_long_mix_for_its_tone_keeps_the_memory_of_a_chunk(monkeypatch):
+    made, _, _ = played()
+    long = memmap.zeros_or_memmap((2, 10_000_000), small=0).T
+    long[5_000_000] = 1.0
+    memmap.release_pages(long)
+    before = resident_mb()
+    peaks = []
+    spectrum = mastering._spectrum
+    monkeypatch.setattr(
+        mastering, "_spectrum", lambda *how: peaks.append(resident_mb()) or spectrum(*how)
+    )
+    mastering._tone_taps(made.mix, long, RATE_HZ)
+    assert len(peaks) == 1
+    assert peaks[0] - before < 20.0
+
+
+def resident_mb():
+    fields = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+    return sum(int(fields[name].split()[0]) for name in ("RssFile", "RssShmem")) / 1024

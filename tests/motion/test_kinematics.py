@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from kinetune.motion import kinematics, rotations, skeleton
-from kinetune.motion.clip import clip_from_axis_angle
+from kinetune.motion.clip import MotionClip, clip_from_axis_angle
 from tests.conftest import swaying_clip
 
 
@@ -119,3 +119,13 @@ def test_leg_length_is_the_mean_thigh_and_shin():
     assert skeleton.leg_length_m() == pytest.approx((thighs + shins).mean())
     rest = skeleton.rest_positions_m()
     np.testing.assert_allclose(rest[7], skeleton.OFFSETS_M[[1, 4, 7]].sum(axis=0))
+
+
+@pytest.mark.parametrize("frames", [1, 2, 4096, 4097, 8193])
+def test_speeds_computed_in_chunks_are_those_of_the_whole_clip(frames):
+    rng = np.random.default_rng(frames)
+    quat = rng.standard_normal((frames, 24, 4))
+    quat /= np.linalg.norm(quat, axis=-1, keepdims=True)
+    clip = MotionClip(quat, rng.standard_normal((frames, 3)), 30.0, "made up")
+    whole = np.linalg.norm(kinematics.joint_velocities(clip), axis=-1)
+    np.testing.assert_array_equal(kinematics.joint_speeds(clip), whole)
