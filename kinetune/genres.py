@@ -1,10 +1,15 @@
-"""The ten dance genres of AIST, by name and by code.
+"""The ten dance genres of AIST, by name and by code, and the names that trained models add.
+
+A further genre has its name for a code (``salsa``). It is known once a model that was trained on it
+has been named, see :func:`declare`.
 
 Source: the AIST dance database and FACT (Li et al. 2021); the order is alphabetical by
 code, which is that of the paper's one-hot vector (scikit-learn sorts categories).
 """
 
 import difflib
+import re
+from collections.abc import Iterable
 
 from kinetune.errors import ConfigError
 
@@ -43,8 +48,49 @@ _CODE_OF = dict(zip(NAMES, CODES, strict=True)) | {
 }
 
 
+# Names that models have added in this process.
+_DECLARED: set[str] = set()
+_NEW_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LONGEST_NAME = 40
+
+
+def declare(names: Iterable[str]) -> None:
+    """Make further genre names known in this process: those of a trained model.
+
+    Raises:
+        ConfigError: A name is none, see :func:`known_or_new`, or is that of one of the ten genres.
+    """
+    for name in names:
+        if known_or_new(name) != name:
+            raise ConfigError(f"genre {name!r}: expected a name of its own in lower case")
+        _DECLARED.add(name)
+
+
+def known_or_new(text: str) -> str:
+    """Return the code of a genre, which for a new genre is its name in lower case.
+
+    Raises:
+        ConfigError: The name of a new genre has other characters than letters a to z, digits and
+            hyphens.
+    """
+    if code := find_genre(text):
+        return code
+    name = _key(text)
+    if not _NEW_NAME.fullmatch(name) or not 3 <= len(name) <= _LONGEST_NAME:
+        raise ConfigError(
+            f"genre {text!r}: the name of a new genre has 3 to {_LONGEST_NAME} letters a to z, "
+            "digits and hyphens"
+        )
+    return name
+
+
+def is_new(code: str) -> bool:
+    """Return whether a genre is none of the ten."""
+    return code not in CODES
+
+
 def genre_code(text: str) -> str:
-    """Return the two-letter code of a genre given by name or code, any case.
+    """Return the code of a genre given by name or code, any case.
 
     Raises:
         ConfigError: No such genre; the message lists them all.
@@ -52,19 +98,22 @@ def genre_code(text: str) -> str:
     if code := find_genre(text):
         return code
     known = ", ".join(f"{name} ({code})" for code, name in zip(CODES, NAMES, strict=True))
-    close = difflib.get_close_matches(_key(text), _CODE_OF, n=1)
+    known = ", ".join([known, *sorted(_DECLARED)])
+    close = difflib.get_close_matches(_key(text), [*_CODE_OF, *_DECLARED], n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise ConfigError(f"unknown genre {text!r}; {hint}choose one of {known}")
 
 
 def find_genre(text: str) -> str | None:
-    """Return the two-letter code of a genre given by name or code, any case, or None.
+    """Return the code of a genre given by name or code, any case, or None.
 
     Everyday names such as hip-hop, jazz or breakdance are known too.
     """
     key = _key(text)
     if key in _CODE_OF:
         return _CODE_OF[key]
+    if key in _DECLARED:
+        return key
     return key.upper() if key.upper() in CODES else None
 
 
@@ -74,11 +123,17 @@ def _key(text: str) -> str:
 
 def genre_name(code: str) -> str:
     """Return the readable name of a genre code."""
-    return NAMES[CODES.index(code)]
+    return code if is_new(code) else NAMES[CODES.index(code)]
 
 
 def genre_index(code: str) -> int:
-    """Return the index of a genre code in the one-hot vector, 0 to 9."""
+    """Return the index of a genre code in the one-hot vector, 0 to 9.
+
+    Raises:
+        ConfigError: It is none of the ten.
+    """
+    if is_new(code):
+        raise ConfigError(f"genre {code!r} is known only to the model that was trained on it")
     return CODES.index(code)
 
 

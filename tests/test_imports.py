@@ -34,6 +34,7 @@ LAYERS = {
     "serve": 7,
     "cli": 8,
     "api": 7,
+    "cluster": 7,
     "__main__": 9,
     # What the top of the package offers is imported when it is first used.
     "__init__": 10,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kinetune.api.inputs import Dance, Span, Steps, loaded_pipeline, sound_of
 from kinetune.audio.sound import Sound
 from kinetune.errors import ConfigError
+from kinetune.model.adapters.names import declare_genres
 from kinetune.model.conditioning.control_score import (
     Accent,
     ControlScore,
@@ -86,6 +87,8 @@ def edit(  # noqa: PLR0913 - a user's options by name
     """
     if isinstance(score, str | Path):
         score = read_control_score(Path(score))
+    if isinstance(model, str):
+        declare_genres(model, genre)
     before = getattr(music.origin.request, "options", None) if isinstance(music, Music) else None
     request = EditRequest(
         music=Path(music) if isinstance(music, str | Path) else Path("music.wav"),

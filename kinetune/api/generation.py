@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kinetune.api.inputs import Dances, Span, Steps, dancers, loaded_pipeline, motion_paths
 from kinetune.audio.export import ExportFormat
 from kinetune.composer.options import Take
+from kinetune.model.adapters.names import declare_genres
 from kinetune.model.conditioning.control_score import (
     Accent,
     ControlScore,
@@ -118,6 +119,8 @@ def generate(  # noqa: PLR0913 - a user's options by name
     """
     if isinstance(score, str | Path):
         score = read_control_score(Path(score))
+    if isinstance(model, str):
+        declare_genres(model, genre)
     options = MusicOptions(
         genre=genre,
         seed=seed,

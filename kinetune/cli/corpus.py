@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kinetune.cli.terminal.options import RayOption
 from kinetune.cli.terminal.output import print_line
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ def make(
             metavar="I/N", help="Make only part I of N; 'kinetune corpus merge' joins the parts."
         ),
     ] = None,
+    ray: RayOption = None,
 ) -> None:
     """Make a corpus of synthetic dances and music; an interrupted run resumes."""
     from kinetune import timebase
@@ -54,10 +56,14 @@ def make(
 
     pairs = PairSettings(genre, length, rate or timebase.SAMPLE_RATE_HZ, 2 if stereo else 1, clips)
     part = None if shard is None else parse_shard(shard)
+    request = CorpusRequest(out, minutes, seed, pairs, shard=part)
     with stage_bars() as progress:
-        result = make_corpus(
-            CorpusRequest(out, minutes, seed, pairs, shard=part), progress=progress
-        )
+        if ray is not None:
+            from kinetune.cluster.actors import Cluster
+            from kinetune.cluster.preparing import make_pairs_on_cluster
+
+            make_pairs_on_cluster(request, Cluster(ray), progress=progress)
+        result = make_corpus(request, progress=progress)
     print_line(f"{result.manifest}: {result.items} pairs listed")
 
 

@@ -146,10 +146,13 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Edit music: regenerate a span, extend it, vary it or change its genre."""
+    from kinetune.model.adapters.names import declare_genres
     from kinetune.tasks.edit import EditRequest
     from kinetune.tasks.requests.music_options import MusicOptions
     from kinetune.tasks.requests.output_paths import FilmOptions
 
+    if model is not None:
+        declare_genres(model, genre)
     request = EditRequest(
         music=music,
         motion=motion,

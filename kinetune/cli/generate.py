@@ -1,5 +1,6 @@
 """``kinetune generate``: generate music for motion files."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,7 @@ from kinetune.cli.terminal.options import (
     OntoOption,
     PackOption,
     PracticeOption,
+    RayOption,
     ReadingOption,
     ScoreOption,
     SilenceOption,
@@ -150,16 +152,19 @@ def command(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print only a JSON list of the results, on stdout.")
     ] = False,
+    ray: RayOption = None,
 ) -> None:
     """Generate music for a dance."""
     from kinetune.audio.export import ExportFormat
     from kinetune.composer.options import parse_take
+    from kinetune.model.adapters.names import declare_genres
     from kinetune.tasks.generate import GenerateRequest
     from kinetune.tasks.requests.composer_options import composer_options
     from kinetune.tasks.requests.composer_outputs import ComposerOutputs, practice_tempi
     from kinetune.tasks.requests.music_options import MusicOptions
     from kinetune.tasks.requests.output_paths import FilmOptions
 
+    declare_genres(model, genre)
     options = MusicOptions(
         genre=genre,
         seed=seed,
@@ -191,17 +196,23 @@ def command(
         device=device,
         together=together,
     )
-    _run(request, as_json=as_json)
+    _run(request, as_json=as_json, ray=ray)
 
 
-def _run(request: "GenerateRequest", *, as_json: bool) -> None:
-    """Generate, and print what was made."""
+def _run(request: "GenerateRequest", *, as_json: bool, ray: str | None) -> None:
+    """Generate, on a cluster if one is named, and print what was made."""
     from kinetune.cli.terminal.output import print_json
     from kinetune.cli.terminal.progress import passing_bar
     from kinetune.tasks.generate import generate
 
+    run = generate
+    if ray is not None:
+        from kinetune.cluster.actors import Cluster
+        from kinetune.cluster.generating import generate_on_cluster
+
+        run = partial(generate_on_cluster, cluster=Cluster(ray))
     with passing_bar(as_json) as progress:
-        result = generate(
+        result = run(
             request,
             progress=progress,
             on_piece=None if as_json else lambda piece: _print_piece(piece, request),

@@ -1,6 +1,8 @@
-"""``kinetune models``: list the models with their sizes and settings."""
+"""``kinetune models``: list the models with their sizes, settings and genres."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from kinetune.cli.terminal.options import JsonOption
 from kinetune.cli.terminal.output import print_line
@@ -9,21 +11,31 @@ if TYPE_CHECKING:
     from kinetune.model.catalogue import ModelEntry
 
 
-def command(as_json: JsonOption = False) -> None:
-    """List models, with their sizes and settings."""
+def command(
+    model: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Folders, hub ids or BASE+ADAPTER.safetensors. (default: the bundled models)"
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List models, with their sizes, settings and genres."""
     from kinetune.cli.terminal.output import print_json
-    from kinetune.model.catalogue import list_models
+    from kinetune.model.catalogue import describe_named, list_models
 
-    models = list_models()
+    models = [describe_named(name) for name in model] if model else list_models()
     if as_json:
         print_json(models)
         return
-    for model in models:
-        _print_model(model)
+    for entry in models:
+        _print_model(entry)
 
 
 def _print_model(model: "ModelEntry") -> None:
-    kind = f"bundled, {model.bytes / 1e6:.1f} MB" if model.bundled else "untrained preset"
+    kind = "untrained preset"
+    if model.bytes:
+        kind = f"{'bundled' if model.bundled else 'trained'}, {model.bytes / 1e6:.1f} MB"
     print_line(f"{model.name} ({kind})")
     parts = {
         "UNet": model.unet_parameters,
@@ -34,5 +46,6 @@ def _print_model(model: "ModelEntry") -> None:
     print_line(f"  {'parameters':<22} {model.total_parameters:,}")
     for part, count in parts.items():
         print_line(f"    {part:<20} {f'{count:,}' if count else 'none, Griffin-Lim'}")
+    print_line(f"  {'genres':<22} {', '.join(model.genres)}")
     for key, value in model.settings.items():
         print_line(f"  {key:<22} {value}")

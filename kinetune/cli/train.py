@@ -1,4 +1,4 @@
-"""``kinetune train``: train the networks, one subcommand each."""
+"""``kinetune train``: train the networks or tune a model, one subcommand each."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kinetune.training.run import StepReport, TrainingResult
 
 app = typer.Typer(
-    help="Train the VAE, diffusion model, genre classifier, beat network or vocoder.",
+    help="Train the VAE, diffusion model, genre classifier, beat network or vocoder; tune a model.",
     no_args_is_help=True,
 )
 
@@ -38,7 +38,7 @@ _RESTART = Annotated[
 
 @app.callback()
 def _group() -> None:
-    """Train the VAE, diffusion model, genre classifier, beat network or vocoder."""
+    """Train the VAE, diffusion model, genre classifier, beat network or vocoder; tune a model."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,38 @@ def vocoder(run: _Run) -> None:
     with _Bar("vocoder", settings.loop.steps) as on_step:
         result = train_vocoder(settings, run.out, **run.options, on_step=on_step)
     _print_result(result, run.out / "vocoder" / "model")
+
+
+@app.command("tune")
+def tune_command(
+    data: Annotated[Path, typer.Option(help="Prepared set, see 'kinetune prepare songs'.")],
+    out: _OUT,
+    start: Annotated[
+        str, typer.Option(help="The model to tune: bundled name, folder or hub id.")
+    ] = "default",
+    set_: _SET = None,
+    minutes: _MINUTES = None,
+    resume: _RESUME = False,
+    restart: _RESTART = False,
+) -> None:
+    """Fine-tune a model; writes OUT/adapter.safetensors for --model START+FILE, and its card."""
+    from kinetune.training.parallel import is_main
+    from kinetune.training.tuning.settings import tune_settings
+    from kinetune.training.tuning.tune import tune
+
+    settings = tune_settings(start, str(data), set_ or ())
+    with _Bar("tune", settings.diffusion.loop.steps) as on_step:
+        result = tune(
+            settings, out, minutes=minutes, resume=resume, restart=restart, on_step=on_step
+        )
+    _print_result(result.training, result.adapter)
+    if is_main() and not math.isnan(result.best):
+        print(
+            f"held-out loss: {result.before:.4f} before, {result.best:.4f} at step "
+            f"{result.best_step}, which was kept"
+        )
+    if is_main():
+        print(f"use it with --model {start}+{result.adapter}")
 
 
 def _print_result(result: "TrainingResult", folder: Path) -> None:

@@ -153,9 +153,7 @@ def make_corpus(
         KinetuneError: A worker process was killed.
     """
     settings = settings or PairSettings()
-    planned = plan_pairs(settings, minutes=minutes, seed=seed)
-    chosen = planned if shard is None else shard.of(planned)
-    jobs = [_Job(Path(out), settings, pair) for pair in chosen]
+    jobs = corpus_jobs(Path(out), settings, minutes=minutes, seed=seed, shard=shard)
     _remove_leftovers(Path(out))
     todo = [job for job in jobs if not job.is_done()]
     done = len(jobs) - len(todo)
@@ -170,8 +168,9 @@ def make_corpus(
     _remove_leftovers(Path(out))
     files.write_text(Path(out) / "README.txt", _TERMS)
     if shard is not None:
+        planned = plan_pairs(settings, minutes=minutes, seed=seed)
         corpus = hashlib.sha256(repr([pair.name for pair in planned]).encode()).hexdigest()
-        return write_shard(Path(out), shard, corpus, [pair.name for pair in chosen])
+        return write_shard(Path(out), shard, corpus, [job.pair.name for job in jobs])
     lines = [job.item_path.read_text(encoding="utf-8").strip() for job in jobs]
     manifest = Path(out) / MANIFEST
     files.write_text(manifest, "\n".join(lines) + "\n")
@@ -260,8 +259,8 @@ def plan_pairs(settings: PairSettings, *, minutes: float, seed: int) -> list[Pla
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One pair to be made and written."""
+class PairJob:
+    """One pair to be made and written into a corpus folder."""
 
     folder: Path
     settings: PairSettings
@@ -278,32 +277,46 @@ class _Job:
                          (("motion", "npz"), ("audio", "flac")))  # fmt: skip
         return self.item_path.is_file() and motion.is_file() and audio.is_file()
 
+    def make(self) -> None:
+        """Make the pair and write its files, each whole."""
+        pair, name = self.pair.make(self.settings), self.pair.name
+        write_amass(self.folder / "motion" / f"{name}.npz", pair.clip)
+        write_sound(self.folder / "audio" / f"{name}.flac", pair.sound)
+        item = CorpusItem(
+            name, pair.genre, pair.bpm, _round(pair.beats_s), _round(pair.downbeats_s),
+            _round(pair.dance.energy), pair.clip.duration_s, pair.seed, pair.source, pair.metre,
+            pair.tonic,
+            tuple(CorpusChord(round(c.start_s, 6), c.bass, c.tones) for c in pair.chords),
+        )  # fmt: skip
+        files.write_text(self.item_path, json.dumps(asdict(item)) + "\n")
 
-def _make_all(jobs: list[_Job], workers: int | None, report: Callable[[int], None]) -> None:
+
+def corpus_jobs(
+    out: Path,
+    settings: PairSettings,
+    *,
+    minutes: float,
+    seed: int,
+    shard: Shard | None = None,
+) -> list[PairJob]:
+    """Return the pairs of a corpus, or of a part of it, in order; see :func:`plan_pairs`."""
+    planned = plan_pairs(settings, minutes=minutes, seed=seed)
+    chosen = planned if shard is None else shard.of(planned)
+    return [PairJob(out, settings, pair) for pair in chosen]
+
+
+def _make_all(jobs: list[PairJob], workers: int | None, report: Callable[[int], None]) -> None:
     workers = workers if workers is not None else os.cpu_count() or 1
     if workers < 1:
         raise ConfigError(f"workers must be 1 or more, found {workers}")
     if workers == 1 or len(jobs) < 2:
         for count, job in enumerate(jobs, start=1):
-            _make_item(job)
+            job.make()
             report(count)
         return
     with process_pool(min(workers, len(jobs))) as pool:
-        for count, _ in enumerate(pool.map(_make_item, jobs), start=1):
+        for count, _ in enumerate(pool.map(PairJob.make, jobs), start=1):
             report(count)
-
-
-def _make_item(job: _Job) -> None:
-    pair, name = job.pair.make(job.settings), job.pair.name
-    write_amass(job.folder / "motion" / f"{name}.npz", pair.clip)
-    write_sound(job.folder / "audio" / f"{name}.flac", pair.sound)
-    item = CorpusItem(
-        name, pair.genre, pair.bpm, _round(pair.beats_s), _round(pair.downbeats_s),
-        _round(pair.dance.energy), pair.clip.duration_s, pair.seed, pair.source, pair.metre,
-        pair.tonic,
-        tuple(CorpusChord(round(c.start_s, 6), c.bass, c.tones) for c in pair.chords),
-    )  # fmt: skip
-    files.write_text(job.item_path, json.dumps(asdict(item)) + "\n")
 
 
 def _round(values: NDArray[np.float64]) -> tuple[float, ...]:

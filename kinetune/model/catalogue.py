@@ -1,11 +1,13 @@
 """List of models: the bundled checkpoints, and presets that can be trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
+from kinetune import genres
 from kinetune.model import checkpoint
+from kinetune.model.adapters.names import model_genres, split_name
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class ModelEntry:
         bytes: Size of the checkpoint folder; 0 for a preset.
         files: Its files, relative to the folder.
         settings: The most important settings of all components.
+        genres: Names of the genres it knows.
     """
 
     name: str
@@ -35,6 +38,7 @@ class ModelEntry:
     bytes: int
     files: list[str]
     settings: dict[str, Any]
+    genres: tuple[str, ...] = genres.NAMES
 
 
 # Figures of presets without bundled weights, so that listing them needs no torch; a test builds
@@ -80,6 +84,23 @@ def list_models() -> list[ModelEntry]:
     return bundled + [entry for entry in PRESETS if entry.name not in known]
 
 
+def describe_named(name: str) -> ModelEntry:
+    """Describe a model by its bundled name, folder or hub id, with an adapter if one is named.
+
+    Raises:
+        ModelError: It is missing or damaged.
+    """
+    base, adapter = split_name(name)
+    entry = describe(str(name), checkpoint.resolve(base))
+    size = adapter.stat().st_size if adapter is not None and adapter.is_file() else 0
+    return replace(
+        entry,
+        bundled=str(base) in checkpoint.bundled_names(),
+        bytes=entry.bytes + size,
+        genres=(*genres.NAMES, *model_genres(name)),
+    )
+
+
 def describe(name: str, folder: Path) -> ModelEntry:
     """Describe a checkpoint folder without loading its weights."""
     checkpoint.check_folder(folder)
@@ -101,6 +122,7 @@ def describe(name: str, folder: Path) -> ModelEntry:
         bytes=sum(path.stat().st_size for path in files),
         files=[str(path.relative_to(folder)) for path in files],
         settings=_settings(configs),
+        genres=(*genres.NAMES, *(configs["condition_encoder"].get("extra_genres") or ())),
     )
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kinetune import genres, timebase
+from kinetune.errors import ConfigError
 from kinetune.model.conditioning.harmony import HARMONY_CHANNELS, Harmony, harmony_channels
 from kinetune.model.networks.layers import ResBlock, TimeConv, sinusoid
 from kinetune.motion.features import genre_one_hot
@@ -191,10 +192,14 @@ class DanceCondition(ModelMixin, ConfigMixin):
         sample_rate_hz: Rate of the sound behind the mel frames.
         hop_length: Samples a mel frame.
         reads_harmony: Whether the harmony lane is a condition.
+        extra_genres: Names of genres beyond the ten, each a further row of the genre vectors.
+
+    Raises:
+        ConfigError: One of them is no name for a new genre, or stands there twice.
     """
 
     @register_to_config
-    def __init__(
+    def __init__(  # noqa: PLR0913 - diffusers reads a model's settings from its signature
         self,
         feature_count: int = 58,
         mel_frames: int = 512,
@@ -204,8 +209,12 @@ class DanceCondition(ModelMixin, ConfigMixin):
         sample_rate_hz: int = timebase.SAMPLE_RATE_HZ,
         hop_length: int = timebase.HOP_LENGTH,
         reads_harmony: bool = False,
+        extra_genres: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
+        genres.declare(extra_genres)
+        if len(set(extra_genres)) < len(extra_genres):
+            raise ConfigError(f"extra_genres: one stands there twice: {', '.join(extra_genres)}")
         self.motion_in = TimeConv(
             feature_count,
             channels,
@@ -217,11 +226,26 @@ class DanceCondition(ModelMixin, ConfigMixin):
         self.grid_in = nn.Linear(GRID_CHANNELS * frames_per_column, channels)
         self.no_motion = nn.Parameter(torch.zeros(channels))
         self.no_grid = nn.Parameter(torch.zeros(channels))
-        self.genre = nn.Embedding(len(genres.CODES) + 1, channels)
+        # The ten, one for no genre, and the further ones.
+        self.genre = nn.Embedding(len(genres.CODES) + 1 + len(extra_genres), channels)
         self.token_in = nn.Linear(channels, channels)
         if reads_harmony:
             self.harmony_in = nn.Linear(HARMONY_CHANNELS * frames_per_column, channels)
             self.no_harmony = nn.Parameter(torch.zeros(channels))
+
+    def genre_row(self, code: str) -> int:
+        """Return the row of a genre's vector.
+
+        Raises:
+            ConfigError: This model was not trained on it.
+        """
+        if not genres.is_new(code):
+            return genres.genre_index(code)
+        extra = list(self.config.extra_genres)
+        if code not in extra:
+            more = f" and {', '.join(extra)}" if extra else ""
+            raise ConfigError(f"this model knows the ten genres{more}, but not {code!r}")
+        return len(genres.CODES) + 1 + extra.index(code)
 
     @property
     def mel_rate_hz(self) -> float:
@@ -234,7 +258,7 @@ class DanceCondition(ModelMixin, ConfigMixin):
         rows = resample_rows(dance.features, start_s, count, self.mel_rate_hz)
         times = start_s + timebase.frame_times(count, self.mel_rate_hz)
         grid = grid_channels(dance.beats_s, dance.bar_start_s, times, metre=dance.metre)
-        index = torch.tensor([genres.genre_index(dance.genre)])
+        index = torch.tensor([self.genre_row(dance.genre)])
         motion, on_grid, genre = _keep_all()
         if len(dance.beats_s) < 2:
             on_grid = torch.zeros(1)

@@ -20,7 +20,10 @@ from torch import Tensor
 from kinetune import genres, timebase
 from kinetune.audio.sound import Sound
 from kinetune.config import build
+from kinetune.errors import ModelError
 from kinetune.model import checkpoint
+from kinetune.model.adapters.adapter_file import apply_adapter, base_checksum, read_adapter
+from kinetune.model.adapters.names import split_name
 from kinetune.model.condition import DanceCondition, PaperCondition
 from kinetune.model.conditioning.accents import add_accents, mute
 from kinetune.model.conditioning.control_score import (
@@ -106,7 +109,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
         """Load a trained pipeline in float32.
 
         Args:
-            name_or_path: A bundled name, a folder, or a hub id.
+            name_or_path: A bundled name, a folder, or a hub id; ``BASE+FILE.safetensors`` is a
+                model with an adapter.
             device: Where to put it, as torch names devices.
             **options: Passed on to diffusers; ``revision``, ``cache_dir``, ``token`` and
                 ``local_files_only`` to the hub.
@@ -115,7 +119,8 @@ class DanceToMusicPipeline(DiffusionPipeline):
             ModelError: It is missing, damaged, or not a kinetune checkpoint.
         """
         hub = {name: options.pop(name) for name in _HUB_OPTIONS if name in options}
-        folder = checkpoint.resolve(name_or_path, **hub)
+        base, adapter = split_name(name_or_path)
+        folder = checkpoint.resolve(base, **hub)
         checkpoint.check_weights(folder)
         with checkpoint.loading_errors(str(folder)):
             # diffusers would warn if it had to find out for itself.
@@ -125,8 +130,20 @@ class DanceToMusicPipeline(DiffusionPipeline):
                 network = getattr(pipeline, name)
                 if network is not None:
                     network.float()
+        if adapter is not None:
+            pipeline._adapt(adapter, folder)
         _LOG.info("model %s on %s", folder, device)
         return pipeline.to(device)
+
+    def _adapt(self, path: Path, folder: Path) -> None:
+        """Change the pipeline, loaded from a folder, by an adapter."""
+        adapter = read_adapter(path)
+        if adapter.base_sha256 != base_checksum(folder):
+            raise ModelError(
+                f"{path}: made for another model than {folder.name}: for {adapter.base!r}, with "
+                "other weights"
+            )
+        apply_adapter(self, adapter, path)
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Save everything as JSON and safetensors; networks as float16, the normaliser as is."""

@@ -79,6 +79,7 @@ class ModelConfig:
         unet: Figures of the UNet; ``condition_channels`` also of the transformer's conditions.
         transformer: Figures of the transformer.
         harmony: Whether key and chords are a condition; not under ``paper``.
+        genres: Names of genres beyond the ten; not under ``paper``.
     """
 
     preset: str = "default"
@@ -93,6 +94,7 @@ class ModelConfig:
     unet: UNetConfig = field(default_factory=UNetConfig)
     transformer: TransformerConfig = field(default_factory=TransformerConfig)
     harmony: bool = False
+    genres: tuple[str, ...] = ()
 
 
 def preset_config(name: str) -> ModelConfig:
@@ -172,6 +174,7 @@ def _one_dimensional(config: ModelConfig, mel: Mel | StereoMel) -> DanceToMusicP
         sample_rate_hz=mel.settings.rate_hz,
         hop_length=mel.settings.hop_length,
         reads_harmony=config.harmony,
+        extra_genres=config.genres,
     )
     unet = _one_dimensional_denoiser(config, config.window_frames // per_column)
     # On the CPU even where the networks are built without memory: it counts, it doesn't learn.
@@ -217,8 +220,10 @@ def _one_dimensional_denoiser(config: ModelConfig, columns: int) -> DanceUNet | 
 
 
 def _paper(config: ModelConfig) -> DanceToMusicPipeline:
-    if config.denoiser != "unet" or config.harmony:
-        raise ConfigError("preset 'paper' has the paper's UNet and no harmony as a condition")
+    if config.denoiser != "unet" or config.harmony or config.genres:
+        raise ConfigError(
+            "preset 'paper' has the paper's UNet and ten genres, and no harmony as a condition"
+        )
     vae = _paper_vae(config)
     return DanceToMusicPipeline(
         vae=vae,

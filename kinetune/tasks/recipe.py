@@ -5,6 +5,7 @@ also in the sound file's comment, with file names only, so that the bytes don't 
 folder. Checksums are SHA-256.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import kinetune
-from kinetune.errors import ConfigError
+from kinetune.errors import ConfigError, ModelError
 from kinetune.files import write_text
 from kinetune.model.conditioning.harmony import Harmony
 from kinetune.tasks.requests.music_options import MusicOptions
@@ -246,6 +247,7 @@ def find_recipe(path: Path) -> Recipe | None:
     if not isinstance(table, Mapping) or "kinetune" not in table:
         return None
     recipe = from_json(Recipe, table["kinetune"], context=f"{path}: recipe")
+    _declare_genre(recipe)
     return replace(recipe, request=_safe_request(recipe.request))
 
 
@@ -320,16 +322,35 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _declare_genre(recipe: Recipe) -> None:
+    """Make the genre of a recipe known where its model has brought it."""
+    from kinetune.model.adapters.names import declare_genres, split_name
+    from kinetune.model.checkpoint import bundled_names
+
+    model = recipe.request.get("model")
+    # Reading a recipe downloads nothing; a model that is missing is reported when it is needed.
+    if not isinstance(model, str):
+        return
+    base = split_name(model)[0]
+    if base in bundled_names() or Path(base).is_dir():
+        with contextlib.suppress(ModelError):
+            declare_genres(model, recipe.genre)
+
+
 def model_sha256(name_or_path: str) -> str:
     """Return the checksum of a checkpoint's files; empty for one that is not on this disk."""
     from kinetune.model import checkpoint
+    from kinetune.model.adapters.names import split_name
 
-    folder = Path(checkpoint.resolve(name_or_path))
+    base, adapter = split_name(name_or_path)
+    folder = Path(checkpoint.resolve(base))
     if not folder.is_dir():
         return ""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
+    if adapter is not None:
+        digest.update(file_sha256(adapter).encode())
     return digest.hexdigest()
 
 

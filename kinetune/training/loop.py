@@ -10,7 +10,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -85,14 +85,18 @@ class TrainingLoop:
         self.prepared = self.accelerator.prepare_model(self.model, evaluation_mode=True)
         self.optimizer = self.accelerator.prepare_optimizer(optimizer)
 
-    def run(self, loss: LossFunction) -> TrainingResult:
+    def run(
+        self, loss: LossFunction, *, until: Callable[[int], bool] | None = None
+    ) -> TrainingResult:
         """Train until all steps are done or the minutes have passed; always ends saved.
 
         Args:
             loss: Named parts of one batch's loss; the part named ``loss`` is minimised.
+            until: Called with the steps done after every step, in all processes; training ends when
+                it returns True in the main one.
         """
         began, first = time.monotonic(), self.step
-        saved = began
+        saved, stopped = began, False
         minutes = self._run.minutes
         deadline = math.inf if minutes is None else began + 60.0 * minutes
         self.prepared.train()
@@ -107,10 +111,13 @@ class TrainingLoop:
                 if time.monotonic() - saved > 60.0 * self.config.save_every_minutes:
                     self.save()
                     saved = time.monotonic()
+                stopped = until is not None and parallel.from_main(until(self.step))
+                if stopped:
+                    break
         self.save()
         if self._masters is not None:
             self._masters.restore()
-        finished = self.step >= self.config.steps
+        finished = stopped or self.step >= self.config.steps
         return TrainingResult(self.step, finished, self._smoothed, self._pace(first, began))
 
     def forward_seeded(self, inputs: Tensor, seed: int) -> Tensor:
@@ -138,6 +145,21 @@ class TrainingLoop:
             on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
             save_file(on_cpu, temporary / "state.safetensors")
             files.write_json(temporary / MARKER, record)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Have the moving average of the weights in the model, in evaluation mode, for a block."""
+        parameters = list(self.model.parameters())
+        if self.ema is not None:
+            self.ema.store(parameters)
+            self.ema.copy_to(parameters)
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.train()
+            if self.ema is not None:
+                self.ema.restore(parameters)
 
     def copy_ema_to_model(self) -> None:
         """Copy the moving average of the weights into the model, for saving or evaluation."""

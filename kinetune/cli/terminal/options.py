@@ -84,6 +84,14 @@ BeatsOption = Annotated[
 ModelOption = Annotated[
     str, typer.Option("--model", help="Bundled name, checkpoint folder or Hugging Face Hub id.")
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="auto|ADDRESS",
+        help="Work on a Ray cluster; auto joins one that runs here, or starts one.",
+    ),
+]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="Compute device: auto, cpu, cuda or mps.")
 ]

@@ -263,6 +263,10 @@ class Conditions:
             for item in prepared.items
         ]
 
+    def dance(self, window: Window) -> DanceInput:
+        """Return the whole dance that a window is cut from."""
+        return self._dances[window.item]
+
     def batch(self, windows: list[Window], *, shift_s: list[float]) -> ConditionBatch:
         """Return the windows' conditions, each beat grid shifted by so many seconds."""
         return stack(

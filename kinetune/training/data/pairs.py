@@ -17,6 +17,7 @@ from kinetune.corpus.folder import (
     read_manifest,
 )
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.features import Features
 from kinetune.motion.io.formats import read_motion
 
 
@@ -24,12 +25,13 @@ from kinetune.motion.io.formats import read_motion
 class TrainingPair:
     """A dance with its music before it is written.
 
-    Attributes are those of :class:`PreparedItem`, with the clip and the sound themselves.
+    Attributes are those of :class:`PreparedItem`, with the clip and the sound themselves. Music
+    without a dance has no clip, but ``rows``: motion features (T, F) at 30 fps.
     """
 
     name: str
     genre: str
-    clip: MotionClip
+    clip: MotionClip | None
     sound: Sound
     beats_s: tuple[float, ...]
     bar_start_s: float
@@ -37,6 +39,7 @@ class TrainingPair:
     metre: Literal[3, 4] = 4
     tonic: int | None = None
     chords: tuple[CorpusChord, ...] = ()
+    rows: Features | None = None
 
 
 def corpus_pairs(source: Path, *, held_out_every: int) -> Iterator[Callable[[], TrainingPair]]:

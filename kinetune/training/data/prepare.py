@@ -141,8 +141,12 @@ def _check_form(prepared: PreparedSet, form: _Form) -> PreparedSet:
     return prepared
 
 
+# Reads a dance or a song; None for one that can't be used, an item for one that is written already.
+Reader = Callable[[], TrainingPair | PreparedItem | None]
+
+
 def write_prepared(
-    dances: Iterable[Callable[[], TrainingPair]],
+    dances: Iterable[Reader],
     out: Path,
     *,
     features: str,
@@ -169,11 +173,14 @@ def write_prepared(
     items = []
     # Reading and resampling release the interpreter lock often enough for threads to pay.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = pool.map(lambda read: _write_item(read(), out, features, rate_hz, channels), readers)
+        jobs = pool.map(lambda read: _written(read(), out, features, rate_hz, channels), readers)
         for done, item in enumerate(jobs, start=1):
-            items.append(item)
+            if item is not None:
+                items.append(item)
             if progress is not None:
                 progress(done, len(readers))
+    if not items:
+        raise ConfigError(f"{out}: nothing to prepare; none of {len(readers)} files can be used")
     table = {
         "version": VERSION, "features": features, "rate_hz": rate_hz, "channels": channels,
     }  # fmt: skip
@@ -181,14 +188,38 @@ def write_prepared(
     return open_prepared(out)
 
 
-def _write_item(
-    pair: TrainingPair, out: Path, features: str, rate_hz: int, channels: int
+def _written(
+    source: TrainingPair | PreparedItem | None,
+    out: Path,
+    features: str,
+    rate_hz: int,
+    channels: int,
+) -> PreparedItem | None:
+    if isinstance(source, TrainingPair):
+        return write_item(source, out, features=features, rate_hz=rate_hz, channels=channels)
+    return source
+
+
+def write_item(
+    pair: TrainingPair, out: Path, *, features: str, rate_hz: int, channels: int
 ) -> PreparedItem:
+    """Write one dance or song into a prepared folder.
+
+    Args:
+        pair: The dance with its music.
+        out: The folder.
+        features: Name of the motion features.
+        rate_hz: Samples per second of the prepared music.
+        channels: Its channels, 1 or 2.
+    """
     sound = resample(to_mono(pair.sound) if channels == 1 else _stereo(pair.sound), rate_hz)
-    duration_s = min(sound.duration_s, pair.clip.duration_s)
+    rows = pair.rows if pair.clip is None else features_named(features)(pair.clip)
+    if rows is None:
+        raise ConfigError(f"{pair.name}: neither a dance nor motion features")
+    motion_s = timebase.duration_of(len(rows), timebase.MOTION_FPS)
+    duration_s = min(sound.duration_s, motion_s if pair.clip is None else pair.clip.duration_s)
     trimmed = sound.samples[: timebase.samples_in(duration_s, rate_hz)]
     samples = np.round(trimmed * 32767).clip(-32768, 32767).astype(np.int16)
-    rows = features_named(features)(pair.clip)
     digest = hashlib.sha256(samples.tobytes() + rows.tobytes()).hexdigest()[:16]
     item = PreparedItem(
         name=pair.name,

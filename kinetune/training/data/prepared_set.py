@@ -36,7 +36,7 @@ class PreparedItem:
 
     Attributes:
         name: Stem of its files.
-        genre: Genre code.
+        genre: Genre code; of a new genre its name.
         duration_s: Seconds that both motion and music cover.
         beats_s: Known beat times, seconds, or empty.
         bar_start_s: Time of a bar's first beat, seconds.
@@ -61,7 +61,7 @@ class PreparedItem:
     def __post_init__(self) -> None:
         if not files.is_plain_name(self.name):
             raise ConfigError(f"name: expected a plain file name, found {self.name[:80]!r}")
-        genres.genre_code(self.genre)
+        genres.known_or_new(self.genre)
 
     @property
     def harmony(self) -> Harmony | None:

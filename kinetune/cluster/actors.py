@@ -1,0 +1,111 @@
+"""Work on a Ray cluster: rows go through a pool of workers that each hold what they need.
+
+Ray Data's ``map_batches`` with an actor pool. A worker that dies is started again and its rows are
+done again, three times at most; rows that still fail are missing in the result.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kinetune.errors import ConfigError
+from kinetune.extras import extra
+
+AUTO = "auto"
+_RETRIES = 3
+# More blocks of rows than this only cost memory.
+_MOST_BLOCKS = 2_000
+# Rows are paths and results: a local cluster needs no more shared memory than this.
+_OBJECT_STORE_BYTES = 200 << 20
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where work runs.
+
+    Attributes:
+        address: ``auto``, which joins a cluster that runs here or starts one on this machine; or
+            the address of a cluster, such as ``ray://head:10001``.
+        workers: Number of workers; as many as the cluster has CPUs if None.
+
+    Raises:
+        ConfigError: The number is below 1.
+    """
+
+    address: str = AUTO
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise ConfigError(f"workers must be 1 or more, found {self.workers}")
+
+
+def map_rows(
+    rows: Sequence[Mapping[str, object]],
+    worker: type,
+    arguments: tuple[Any, ...],
+    cluster: Cluster,
+) -> Iterator[dict[str, Any]]:
+    """Yield what the workers make of the rows, in any order.
+
+    Args:
+        rows: Each with the same keys; values are numbers and text.
+        worker: Class of the workers; called with a dict of columns, it returns such a dict.
+        arguments: Of its constructor.
+        cluster: Where.
+
+    Raises:
+        ConfigError: There is no cluster at that address.
+        MissingExtraError: Ray isn't installed.
+    """
+    with _session(cluster) as ray:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        # What fails is missing, the rest goes on.
+        context.max_errored_blocks = -1
+        count = cluster.workers or int(ray.cluster_resources().get("CPU", 1))
+        data = ray.data.from_items(
+            [dict(row) for row in rows], override_num_blocks=min(len(rows), _MOST_BLOCKS)
+        )
+        made = data.map_batches(
+            worker, fn_constructor_args=arguments, batch_size=1, batch_format="numpy",
+            compute=ray.data.ActorPoolStrategy(size=min(count, len(rows))), num_cpus=1,
+            max_restarts=-1, max_task_retries=_RETRIES,
+        )  # fmt: skip
+        yield from made.iter_rows()
+
+
+@contextlib.contextmanager
+def _session(cluster: Cluster) -> Iterator[Any]:
+    """Yield Ray, joined to the cluster; one that was started here ends with the block."""
+    with extra("ray"):
+        import ray
+        import ray.data
+    if ray.is_initialized():
+        yield ray
+        return
+    _connect(ray, cluster)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Any, cluster: Cluster) -> None:  # noqa: ANN401 - Ray has no types
+    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if cluster.address != AUTO:
+        try:
+            ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ConfigError(f"--ray {cluster.address}: no cluster there ({error})") from error
+        return
+    try:
+        ray.init(address=AUTO, log_to_driver=False, logging_level="ERROR")
+    except ConnectionError:
+        ray.init(
+            address="local", num_cpus=cluster.workers, object_store_memory=_OBJECT_STORE_BYTES,
+            **quiet,
+        )  # fmt: skip
