@@ -18,10 +18,12 @@ if TYPE_CHECKING:
         evaluate,
         film,
         find_beats,
+        fit,
         generate,
         load_motion,
         load_sound,
         make_corpus,
+        rank_songs,
     )
     from kinetune.audio.sound import Sound, write_sound
     from kinetune.errors import (
@@ -49,13 +51,14 @@ if TYPE_CHECKING:
     from kinetune.motion.clip import MotionClip
     from kinetune.motion.io.formats import write_motion
     from kinetune.tasks.evaluate import ScoringOptions
+    from kinetune.tasks.fitting import FittedSong
     from kinetune.tasks.music import Music
 
 # Where each name is, and what it is called there if not the same.
 _HOMES = {
     "kinetune.api": (
-        "edit", "evaluate", "film", "find_beats", "generate", "load_motion", "load_sound",
-        "make_corpus",
+        "edit", "evaluate", "film", "find_beats", "fit", "generate", "load_motion",
+        "load_sound", "make_corpus", "rank_songs",
     ),
     "kinetune.audio.sound": ("Sound", "write_sound"),
     "kinetune.errors": (
@@ -73,6 +76,7 @@ _HOMES = {
     "kinetune.motion.clip": ("MotionClip",),
     "kinetune.motion.io.formats": ("write_motion",),
     "kinetune.tasks.evaluate": ("ScoringOptions",),
+    "kinetune.tasks.fitting": ("FittedSong",),
     "kinetune.tasks.music": ("Music",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -86,6 +90,7 @@ __all__ = [
     "ConfigError",
     "ControlScore",
     "DanceToMusicPipeline",
+    "FittedSong",
     "KinetuneError",
     "MetricError",
     "MissingExtraError",
@@ -103,11 +108,13 @@ __all__ = [
     "example_dance",
     "film",
     "find_beats",
+    "fit",
     "generate",
     "list_models",
     "load_motion",
     "load_sound",
     "make_corpus",
+    "rank_songs",
     "read_control_score",
     "write_motion",
     "write_sound",

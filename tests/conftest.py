@@ -76,6 +76,7 @@ SLOW_FILES = (
     "metrics/evaluation/test_hostile_files.py", "corpus/choreography/test_choreographer.py",
     "model/conditioning/test_accents.py", "tasks/composing/test_engine.py",
     "model/sampling/test_loops.py", "metrics/test_bundled_genre.py", "composer/test_rendering.py",
+    "cli/test_fit.py", "fitting/test_search.py",
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ LAYERS = {
     "metrics": 4,
     "composer": 5,
     "packs": 5,
+    "fitting": 5,
     "training": 5,
     "render": 5,
     "tasks": 6,
@@ -93,6 +94,7 @@ def test_the_base_modules_have_no_import_cycles():
         "import kinetune; kinetune.generate, kinetune.load_motion, kinetune.KinetuneError",
         "import kinetune.tasks.generate, kinetune.tasks.inspect, kinetune.tasks.again",
         "import kinetune.composer.piece, kinetune.composer.mastering",
+        "import kinetune.tasks.fitting, kinetune.fitting.retime",
     ],
 )
 def test_light_imports_do_not_load_torch(statement):

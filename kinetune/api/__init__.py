@@ -2,6 +2,7 @@
 
 from kinetune.api.editing import edit
 from kinetune.api.films import film
+from kinetune.api.fitting import fit, rank_songs
 from kinetune.api.generation import find_beats, generate
 from kinetune.api.inputs import load_motion, load_sound
 from kinetune.api.research import evaluate, make_corpus
@@ -11,8 +12,10 @@ __all__ = [
     "evaluate",
     "film",
     "find_beats",
+    "fit",
     "generate",
     "load_motion",
     "load_sound",
     "make_corpus",
+    "rank_songs",
 ]

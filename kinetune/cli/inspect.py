@@ -83,7 +83,8 @@ def _draft_mapping(motion: Path, target: Path, read: "ReadOptions") -> None:
 
 def _print_result(result: "InspectResult") -> None:
     print_line(f"{result.motion}")
-    print_line(f"format        {result.format}, {result.joints} joints")
+    unit = "columns" if result.format == "curves" else "joints"
+    print_line(f"format        {result.format}, {result.joints} {unit}")
     print_line(
         f"length        {result.frames} frames at {result.fps:g} fps = {result.duration_s:.2f} s"
     )

@@ -17,8 +17,8 @@ from kinetune.cli import (
     corpus,
     demo,
     edit,
-    evaluate,
     film,
+    fit,
     generate,
     inspect,
     models,
@@ -26,6 +26,7 @@ from kinetune.cli import (
     serve,
     train,
 )
+from kinetune.cli.research import evaluate
 from kinetune.cli.terminal.output import print_error, print_unexpected, verbosity
 from kinetune.errors import KinetuneError
 
@@ -73,6 +74,7 @@ app = typer.Typer(
 app.command("generate")(generate.command)
 app.command("edit")(edit.command)
 app.command("film")(film.command)
+app.command("fit")(fit.command)
 app.command("again")(again.command)
 app.command("inspect")(inspect.command)
 app.command("models")(models.command)

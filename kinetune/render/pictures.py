@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kinetune import files, genres
 from kinetune.extras import extra
 from kinetune.motion.beats.beat_grid import beat_grid, group_beat_grid
@@ -28,6 +31,7 @@ _PAGE_S, _MAX_PAGES = 30.0, 10
 _WIDTH_INCHES = 13.0
 # Of a larger group only these are drawn; the speed is that of all.
 _MAX_DANCERS = 4
+Times = NDArray[np.float64]
 # A panel of one page: its height in inches and what draws it.
 Panel = tuple[float, Callable[["Axes", "Page"], None]]
 
@@ -138,6 +142,56 @@ def draw_readings(path: Path, clip: MotionClip, *, count: int = 2) -> None:
             (0.3 + 0.5 * count, lambda axes, page: panels.draw_reading_rows(axes, shown, page)),
         ],
     )
+
+
+def draw_fit(
+    path: Path,
+    clip: MotionClip,
+    sound: "Sound",
+    beats_s: tuple[Times, Times],
+    *,
+    title: str,
+) -> None:
+    """Draw a dance's beat activation with the beats of a song before and after it was fitted.
+
+    Args:
+        path: PNG to write.
+        clip: The dance.
+        sound: The fitted song.
+        beats_s: Beats of the song as it was, begun with the dance; and fitted, seconds.
+        title: A line above.
+
+    Raises:
+        OutputError: The file can't be written.
+        MissingExtraError: matplotlib isn't installed.
+    """
+    from kinetune.render import panels
+
+    mel = panels.mel_of(sound)
+
+    def beats_panel(times_s: Times, text: str) -> Panel:
+        def draw_panel(axes: "Axes", page: "Page") -> None:
+            panels.draw_activation(axes, clip, page)
+            for time_s in page.within(times_s):
+                axes.axvline(time_s, color=panels.RIGHT, lw=1.8)
+            axes.set_title(text, loc="left", fontsize=9)
+
+        return 1.3, draw_panel
+
+    def draw_song(axes: "Axes", page: "Page") -> None:
+        panels.draw_mel(axes, mel, sound.duration_s, page)
+        panels.draw_detected_beats(axes, beats_s[1], page)
+        axes.set_title("the fitted song: mel spectrogram", loc="left", fontsize=9)
+
+    _draw(
+        path, title, clip.duration_s,
+        [
+            *_dancer_panels(clip),
+            beats_panel(beats_s[0], "before: the body's beat activation and the song's beats"),
+            beats_panel(beats_s[1], "fitted"),
+            (2.2, draw_song),
+        ],
+    )  # fmt: skip
 
 
 def draw_edit(

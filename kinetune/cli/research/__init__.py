@@ -1,0 +1,1 @@
+"""Subcommands for research: metrics and listening tests."""
