@@ -7,7 +7,7 @@ COPY kinetune kinetune
 COPY configs configs
 COPY examples examples
 RUN pip install --no-cache-dir torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu \
-    && pip install --no-cache-dir --constraint constraints.txt ".[serve,film,plot]" \
+    && pip install --no-cache-dir --constraint constraints.txt ".[studio]" \
     && useradd --create-home kinetune && mkdir /data && chown kinetune /data
 USER kinetune
 VOLUME /data

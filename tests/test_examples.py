@@ -67,3 +67,11 @@ def test_the_notebook_runs_and_plays(small_model):
     assert "<audio controls" in space["redone"]._repr_html_()
     assert isinstance(space["music"], kinetune.Music)
     assert (small_model / "out" / "break.json").is_file()
+
+
+def test_the_demo_ends_with_the_studio(small_model, monkeypatch, capsys):
+    """Its last line is what a newcomer types next."""
+    monkeypatch.setattr(kinetune.Music, "film", lambda self, path, **_: path)
+    monkeypatch.setattr(sys, "argv", ["demo.py"])
+    runpy.run_path(str(EXAMPLES / "demo.py"), run_name="__main__")
+    assert capsys.readouterr().out.splitlines()[-1] == "  .venv/bin/kinetune studio"

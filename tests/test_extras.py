@@ -1,3 +1,5 @@
+import tomllib
+
 import pytest
 from packaging.requirements import Requirement
 
@@ -15,6 +17,13 @@ def test_a_missing_package_is_named_with_the_extra_that_provides_it():
 def test_other_errors_pass_through():
     with pytest.raises(ZeroDivisionError), extra("film"):
         1 / 0  # noqa: B018
+
+
+def test_the_extra_of_the_studio_brings_server_films_and_pictures():
+    table = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = table["project"]["optional-dependencies"]
+    assert extras["studio"] == ["kinetune[serve,film,plot]"]
+    assert {"serve", "film", "plot"} <= set(extras)
 
 
 def test_the_citation_has_the_version_of_the_package():

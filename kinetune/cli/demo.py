@@ -45,6 +45,8 @@ def command(
             print_line(f"no video: {error}")
     print_line("Try another genre:")
     print_line(f"  kinetune generate {dance} --genre house -o {out / 'house.wav'}")
+    print_line("Or look and drag instead, in your browser:")
+    print_line("  kinetune studio")
 
 
 def _can_plot() -> bool:

@@ -33,6 +33,10 @@ def command(
         ),
     ] = None,
     force: ForceOption = False,
+    partner: Annotated[
+        list[Path] | None,
+        typer.Option(help="Motion file of another dancer, who begins with the first; repeatable."),
+    ] = None,
     onto: OntoOption = None,
     offset: OffsetOption = 0.0,
     bpm: BpmOption = "auto",
@@ -57,6 +61,7 @@ def command(
         beats=beat_options(bpm, first_beat, beats),
         read=read_options(mapping, animation, fps, blender),
         force=force,
+        partners=tuple(partner or ()),
     )
     with passing_bar(as_json) as progress:
         result = film(request, progress=progress)

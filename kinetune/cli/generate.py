@@ -12,6 +12,7 @@ from kinetune.cli.terminal.options import (
     GENRES,
     AccentOption,
     AnimationOption,
+    BeatMapOption,
     BeatsOption,
     BlenderOption,
     BpmOption,
@@ -46,7 +47,7 @@ from kinetune.cli.terminal.options import (
     read_options,
     score_options,
 )
-from kinetune.cli.terminal.output import print_line, print_note
+from kinetune.cli.terminal.output import print_composed, print_line, print_note
 from kinetune.errors import ConfigError, KinetuneError
 
 if TYPE_CHECKING:
@@ -119,12 +120,7 @@ def command(
         int,
         typer.Option(help="Number of pieces, 1 to 64, ranked by how well they follow the motion."),
     ] = 1,
-    beat_map: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Also write the beats as json, csv, labels (Audacity) or midi; repeatable."
-        ),
-    ] = None,
+    beat_map: BeatMapOption = None,
     stems: StemsOption = "none",
     midi: MidiOption = False,
     layers: LayersOption = 0,
@@ -251,7 +247,7 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     others = ", ".join(f"{bpm:.1f}" for bpm in piece.other_bpm[:3])
     if others and not (beats.sets_tempo or _hardly_moves(piece)):
         print_line(f"  other possible tempi: {others} bpm (choose with --bpm)")
-    _print_composed(piece)
+    print_composed(piece.composed, piece.harmony)
     for path in piece.beat_maps:
         print_line(f"  beats: {path}")
     for title, made in (
@@ -262,18 +258,6 @@ def _print_piece(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
     ):
         if made is not None:
             print_line(f"  {title}: {made}")
-
-
-def _print_composed(piece: "GeneratedPiece") -> None:
-    files = piece.composed
-    if (played := files or piece.harmony) is not None:
-        print_line(f"  {played.key}: {played.chords}  ({played.chords_file})")
-    if files is None:
-        return
-    named = (("stems", files.stems), ("notes", files.midi), ("layers", files.layers))
-    for title, path in (*named, *(("practice", path) for path in files.practice)):
-        if path is not None:
-            print_line(f"  {title}: {path}")
 
 
 def _tempo_source(piece: "GeneratedPiece", request: "GenerateRequest") -> str:

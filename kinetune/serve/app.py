@@ -26,9 +26,11 @@ from kinetune.model.catalogue import ModelEntry, list_models
 from kinetune.motion.io.formats import MOTION_SUFFIXES
 from kinetune.serve import work_files
 from kinetune.serve.guard import Guard
+from kinetune.serve.motions import group_request, read_options
 from kinetune.serve.schemas import (
     GenerateJob,
     Genre,
+    Group,
     Health,
     Id,
     Inspection,
@@ -200,6 +202,25 @@ async def _receive(request: Request, path: Path) -> int:
     return size
 
 
+@_router.post("/v1/groups", status_code=status.HTTP_201_CREATED)
+def create_group(group: Group, store: StoreNow) -> Motion:
+    """Make motions one group, which is a motion too: its beats are those that all share."""
+    motions = [_require(store.find("motion", motion_id)) for motion_id in group.motions]
+    if len({motion.id for motion in motions}) < len(motions):
+        raise HTTPException(422, "motions: each dancer is named once")
+    for motion in motions:
+        if motion.status == "failed":
+            raise HTTPException(409, f"the motion can't be used: {motion.error}")
+        if motion.request.get("members"):
+            raise HTTPException(422, f"{motion.request['name']}: is a group itself")
+    if len({read_options(motion.request) for motion in motions}) > 1:
+        raise HTTPException(422, "the motions were uploaded with unlike fps= or animation=")
+    try:
+        return _motion(store.add("motion", group_request(motions), limit=_MAX_UNREAD))
+    except QueueFullError as error:
+        raise _busy("many motions wait to be read") from error
+
+
 @_router.get("/v1/motions/{motion_id}")
 def get_motion(motion_id: Id, store: StoreNow) -> Motion:
     """Return what a motion holds: format, length, beats and their readings."""
@@ -219,7 +240,7 @@ def get_skeleton(motion_id: Id, store: StoreNow) -> dict[str, Any]:
     responses={200: {"content": {"application/octet-stream": {}}}},
 )
 def get_positions(motion_id: Id, store: StoreNow) -> FileResponse:
-    """Return joint positions, metres: float32, little endian, frames x joints x 3, y up."""
+    """Return positions, metres: float32, little endian, frames x dancers x joints x 3, y up."""
     path = _motion_file(store, motion_id, work_files.POSITIONS)
     return FileResponse(path, media_type="application/octet-stream")
 
@@ -367,11 +388,12 @@ def _motion(work: Work) -> Motion:
     states = {"done": "ready", "failed": "failed"}
     result = work.result
     keys = Inspection.model_fields
-    inspection = None if result is None else {key: result[key] for key in keys}
+    inspection = None if result is None else {key: result[key] for key in keys if key in result}
     return Motion.model_validate(
         {
             "id": work.id,
             "name": work.request["name"],
+            "files": work.request.get("files") or [work.request["name"]],
             "bytes": work.request["bytes"],
             "status": states.get(work.status, "reading"),
             "error": work.error,

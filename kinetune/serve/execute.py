@@ -7,43 +7,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import TypeAdapter
 
-from kinetune.audio.beat_map import beat_map, write_beat_map
 from kinetune.errors import ConfigError, KinetuneError, MotionError
-from kinetune.files import atomic_file, atomic_folder, write_json
-from kinetune.motion import skeleton
-from kinetune.motion.clip import MotionClip, resample
-from kinetune.motion.io.formats import ReadOptions, read_motion_file
-from kinetune.motion.kinematics import joint_positions, joint_speeds
+from kinetune.files import atomic_folder
+from kinetune.serve.motions import motion_files, read_motion, read_options
 from kinetune.serve.schemas import EditJob, ExportJob, FilmJob, GenerateJob, JobRequest, Task
 from kinetune.serve.store import Store, Work
-from kinetune.serve.work_files import (
-    POSITIONS,
-    SKELETON,
-    file_names,
-    without_folder,
-    zip_folder,
-)
+from kinetune.serve.work_files import file_names, without_folder, zip_folder
 from kinetune.tasks.again import AgainRequest, make_again
 from kinetune.tasks.composing.outputs import ComposedFiles
 from kinetune.tasks.edit import EditRequest, edit, recorded_request
+from kinetune.tasks.editing.completion import dance_files
 from kinetune.tasks.film import FilmRequest, film
-from kinetune.tasks.generate import BEAT_MAPS, GenerateRequest, GenerateResult, generate
-from kinetune.tasks.inspect import describe_motion
+from kinetune.tasks.generate import GenerateRequest, GenerateResult, generate
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.recipe import Recipe, find_music_recipe, sidecar_path
-from kinetune.tasks.requests.composer_outputs import ComposerOutputs
 from kinetune.tasks.requests.music_options import Engine
 from kinetune.tasks.requests.output_paths import FilmOptions
 from kinetune.tasks.requests.progress import Progress
 from kinetune.tasks.requests.serialisation import to_json
 
-# Enough for a smooth picture of any dance.
-SKELETON_FPS = 30.0
 _POLL_S = 0.1
-_FLOOR_PERCENTILE = 5.0
 _JOB = TypeAdapter[Task](JobRequest)
 
 
@@ -74,7 +59,7 @@ def execute(work: Work, workshop: Workshop, progress: Progress) -> Any:  # noqa:
         KinetuneError: It can't be done; no file of it stands.
     """
     if work.kind == "motion":
-        return _read_motion(work, workshop)
+        return read_motion(work, workshop.store, workshop.max_motion_s)
     job = parse_job(work.request)
     final = workshop.store.folder_of("job", work.id)
     # Left by a worker that was killed before it could note that it had finished.
@@ -94,62 +79,25 @@ def _make(job: Task, folder: Path, workshop: Workshop, progress: Progress) -> ob
     return _film(job, folder, workshop, progress)
 
 
-def _read_motion(work: Work, workshop: Workshop) -> Any:  # noqa: ANN401 - JSON
-    folder = workshop.store.folder_of("motion", work.id)
-    read = _read_options(work.request)
-    path = folder / work.request["name"]
-    file = read_motion_file(path, read)
-    if file.clip.duration_s > workshop.max_motion_s:
-        raise MotionError(
-            f"{path.name}: lasts {file.clip.duration_s:.1f} s; this server takes up to "
-            f"{workshop.max_motion_s:g} s"
-        )
-    result = to_json(describe_motion(path, file))
-    _write_skeleton(folder, file.clip)
-    return without_folder(result, folder)
-
-
-def _write_skeleton(folder: Path, clip: MotionClip) -> None:
-    slow = resample(clip, min(clip.fps, SKELETON_FPS))
-    positions = joint_positions(slow).astype("<f4")
-    # The floor is where the lowest joint mostly is; a few frames may lie below.
-    positions[..., 1] -= np.percentile(positions[..., 1].min(axis=1), _FLOOR_PERCENTILE)
-    speeds = joint_speeds(slow).mean(axis=1)
-    with atomic_file(folder / POSITIONS) as partial:
-        partial.write_bytes(positions.tobytes())
-    table = {
-        "joints": list(skeleton.JOINT_NAMES),
-        "parents": list(skeleton.PARENTS),
-        "fps": slow.fps,
-        "frames": slow.frame_count,
-        "positions": {
-            "dtype": "float32",
-            "order": "frame, joint, xyz",
-            "unit": "m",
-            "up": "y",
-            "floor": 0.0,
-        },
-        "mean_joint_speed_m_s": [round(float(speed), 4) for speed in speeds],
-    }
-    write_json(folder / SKELETON, table)
-
-
 def _generate(job: GenerateJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
     motion = _await_motion(job.motion, workshop.store, progress)
-    source = workshop.store.folder_of("motion", job.motion) / motion.request["name"]
     # The recipe names the motion by a path beside it, so that both can be taken away together.
-    dance = _put(source, folder)
+    dances = tuple(_put(path, folder) for path in motion_files(motion, workshop.store))
+    together = len(dances) > 1
+    stem = dances[0].stem + "-together" * together
     request = GenerateRequest(
-        motions=(dance,),
-        output=folder / f"{dance.stem}.{job.format}",
-        read=_read_options(motion.request),
+        motions=dances,
+        together=together,
+        output=folder / f"{stem}.{job.format}",
+        read=read_options(motion.request),
         options=job.options,
         variations=job.variations,
         export=job.export,
         beat_maps=tuple(dict.fromkeys(job.beat_maps)),
         plot=job.plot,
-        film=_film_options(folder / f"{dance.stem}.mp4", job.film),
+        film=_film_options(folder / f"{stem}.mp4", job.film),
         composed=job.composed,
+        packs=tuple(dict.fromkeys(job.packs)),
         model=job.model,
     )
     return _generated(request, workshop, progress)
@@ -161,7 +109,10 @@ def _generated(request: GenerateRequest, workshop: Workshop, progress: Progress)
     result = generate(request, progress=progress, pipeline=pipeline)
     if result.failures:
         raise KinetuneError(result.failures[0].error)
-    pieces = [replace(piece, composed=_zipped(piece.composed)) for piece in result.pieces]
+    pieces = [
+        replace(piece, composed=_zipped(piece.composed), packs=_zip_all(piece.packs))
+        for piece in result.pieces
+    ]
     return replace(result, pieces=tuple(pieces))
 
 
@@ -181,6 +132,11 @@ def _zipped(files: ComposedFiles | None) -> ComposedFiles | None:
     return replace(files, stems=stems, layers=layers)
 
 
+def _zip_all(folders: Sequence[str]) -> tuple[str, ...]:
+    """Return an archive for each folder."""
+    return tuple(str(zip_folder(Path(folder))) for folder in folders)
+
+
 def _await_motion(motion_id: str, store: Store, progress: Progress) -> Work:
     """Return a motion once it has been read."""
     while True:
@@ -196,7 +152,7 @@ def _await_motion(motion_id: str, store: Store, progress: Progress) -> Work:
 
 
 def _edit(job: EditJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
-    music, _, recipe = _copy_music(job.job, job.file, folder, workshop.store)
+    music, recipe = _copy_music(job.job, job.file, folder, workshop.store)
     output = _free_name(folder / f"{music.stem}-edit{music.suffix}")
     request = EditRequest(
         music=music,
@@ -207,6 +163,7 @@ def _edit(job: EditJob, folder: Path, workshop: Workshop, progress: Progress) ->
         keep_rhythm=job.keep_rhythm,
         exact=job.exact,
         options=job.options,
+        changes=job.changes,
         plot=job.plot,
         film=_film_options(output.with_suffix(".mp4"), job.film),
     )
@@ -216,46 +173,30 @@ def _edit(job: EditJob, folder: Path, workshop: Workshop, progress: Progress) ->
 
 
 def _export(job: ExportJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
-    source = workshop.store.folder_of("job", job.job) / job.file
-    music, motion, recipe = _copy_music(job.job, job.file, folder, workshop.store)
-    made = recorded_request(recipe, source)
-    output = music.with_suffix(f".{job.format}")
-    if isinstance(made, GenerateRequest):
-        again = replace(
-            made, motions=(motion,), output=output, existing="replace",
-            beat_maps=tuple(dict.fromkeys(job.beat_maps)), composed=job.composed,
-        )  # fmt: skip
-        return _generated(again, workshop, progress)
-    if job.composed != ComposerOutputs():
-        raise ConfigError(f"{job.file}: was not composed, so it has no stems, notes or layers")
-    _put(source.parent / made.music.name, folder)
-    request = AgainRequest(music, output, existing="replace")
+    music, recipe = _copy_music(job.job, job.file, folder, workshop.store)
+    made = recorded_request(recipe, music)
+    request = AgainRequest(
+        music, music.with_suffix(f".{job.format}"), existing="replace",
+        beat_maps=tuple(dict.fromkeys(job.beat_maps)), composed=job.composed,
+        packs=tuple(dict.fromkeys(job.packs)),
+    )  # fmt: skip
     pipeline = _pipeline(made.options.engine, made.model, workshop)
     result = make_again(request, progress=progress, pipeline=pipeline)
-    _write_beats(recipe, output, job.beat_maps)
-    return result
-
-
-def _write_beats(recipe: Recipe, sound: Path, names: Sequence[str]) -> None:
-    grid = recipe.grid
-    beats = beat_map(
-        grid.bpm, np.array(grid.beats_s), grid.bar_start_s, recipe.duration_s, metre=grid.metre
-    )  # fmt: skip
-    for name in dict.fromkeys(names):
-        write_beat_map(sound.with_suffix(BEAT_MAPS[name]), beats)
+    return replace(result, composed=_zipped(result.composed), packs=_zip_all(result.packs))
 
 
 def _film(job: FilmJob, folder: Path, workshop: Workshop, progress: Progress) -> object:
-    music, motion, _ = _copy_music(job.job, job.file, folder, workshop.store)
-    path = _free_name(music.with_suffix(".mp4"))
-    return film(FilmRequest(motion, music, FilmOptions(path)), progress=progress)
+    music, recipe = _copy_music(job.job, job.file, folder, workshop.store)
+    first, *others = (folder / path.name for path in dance_files(recorded_request(recipe, music)))
+    film_options = FilmOptions(_free_name(music.with_suffix(".mp4")))
+    return film(FilmRequest(first, music, film_options, partners=tuple(others)), progress=progress)
 
 
-def _copy_music(job_id: str, name: str, folder: Path, store: Store) -> tuple[Path, Path, Recipe]:
-    """Copy a sound of another job, its recipe and its motion into a folder.
+def _copy_music(job_id: str, name: str, folder: Path, store: Store) -> tuple[Path, Recipe]:
+    """Copy a sound of another job, its recipe, and what it was made from into a folder.
 
     Returns:
-        The sound, the motion, and how the sound was made.
+        The sound, and how it was made.
     """
     work = store.find("job", job_id)
     source = store.folder_of("job", job_id)
@@ -268,15 +209,12 @@ def _copy_music(job_id: str, name: str, folder: Path, store: Store) -> tuple[Pat
     recipe = find_music_recipe(sound)
     if recipe is None:
         raise ConfigError(f"{name}: expected a sound made by a job, found no recipe")
-    request = recipe.request
-    named = request["motions"][0] if recipe.task == "generate" else request["motion"]
-    # A file of the same folder, whatever the recipe says.
-    motion = _put(source / Path(str(named)).name, folder)
-    return sound, motion, recipe
-
-
-def _read_options(request: dict[str, Any]) -> ReadOptions:
-    return ReadOptions(animation=request.get("animation"), fps=request.get("fps"))
+    made = recorded_request(recipe, sound)
+    named = [*dance_files(made), *([made.music] if isinstance(made, EditRequest) else [])]
+    for path in named:
+        # A file of the same folder, whatever the recipe says.
+        _put(source / path.name, folder)
+    return sound, recipe
 
 
 def _film_options(path: Path, wanted: bool) -> FilmOptions:

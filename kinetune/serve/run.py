@@ -1,6 +1,8 @@
 """Run the server until it is stopped."""
 
+import signal
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import closing
 
@@ -34,6 +36,7 @@ def serve(settings: ServerSettings, *, on_ready: Callable[[str], None] | None = 
         from kinetune.serve.app import create_app
         from kinetune.serve.protocol import BoundedProtocol
 
+    _heed_ctrl_c()
     check_writable(settings.data)
     lock = FileLock(settings.data / LOCK, timeout=0)
     try:
@@ -57,6 +60,17 @@ def serve(settings: ServerSettings, *, on_ready: Callable[[str], None] | None = 
             uvicorn.Server(config).run(sockets=[listener])
     finally:
         lock.release()
+
+
+def _heed_ctrl_c() -> None:
+    """Take SIGINT as Ctrl-C where it is ignored, as in what a shell script starts with ``&``.
+
+    uvicorn stops at it in any case, but then restores what was set before and raises it again;
+    ignored, the server would end as if it had finished, and one sent before it listens be lost.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _open_socket(settings: ServerSettings) -> socket.socket:

@@ -14,15 +14,17 @@ from pydantic import (
 
 from kinetune.audio.export import ExportFormat
 from kinetune.errors import KinetuneError
+from kinetune.packs.writer import TOOLS
 from kinetune.tasks.generate import BEAT_MAPS
-from kinetune.tasks.inspect import BeatReading
+from kinetune.tasks.inspect import BeatReading, GroupDancer
 from kinetune.tasks.requests.composer_outputs import ComposerOutputs
 from kinetune.tasks.requests.music_options import MusicOptions
+from kinetune.tasks.requests.score_changes import ScoreChanges
 from kinetune.tasks.requests.serialisation import from_json, to_json
 
 Data = TypeVar("Data")
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits.")]
-MAX_VARIATIONS, MAX_PRACTICE = 8, 8
+MAX_VARIATIONS, MAX_PRACTICE, MAX_DANCERS = 8, 8, 8
 
 
 def _strict(cls: type[Data]) -> WrapValidator:
@@ -48,8 +50,16 @@ def _few_tempi(outputs: ComposerOutputs) -> ComposerOutputs:
 Options = Annotated[MusicOptions, _strict(MusicOptions)]
 Export = Annotated[ExportFormat, _strict(ExportFormat)]
 Composed = Annotated[ComposerOutputs, _strict(ComposerOutputs), AfterValidator(_few_tempi)]
+Changes = Annotated[ScoreChanges, _strict(ScoreChanges)]
 Format = Literal["wav", "flac", "ogg", "mp3"]
 BeatMaps = list[Literal["json", "csv", "labels", "midi"]]
+Packs = Annotated[
+    list[Literal["godot", "unity", "unreal", "wwise", "fmod"]],
+    Field(
+        max_length=len(TOOLS),
+        description="Tools to write a pack for, one .zip file each; see docs/guide/games.md.",
+    ),
+]
 _COMPOSED: Any = Field(
     ComposerOutputs(),
     description="What else the composer writes; folders come as one .zip file each.",
@@ -73,6 +83,7 @@ class GenerateJob(_Body):
     plot: bool = Field(False, description="Also draw a picture.")
     film: bool = Field(False, description="Also film the dancer.")
     composed: Composed = _COMPOSED
+    packs: Packs = []
     model: str = Field("default", max_length=200)
 
     @model_validator(mode="after")
@@ -93,15 +104,22 @@ class EditJob(_Body):
     strength: float | None = Field(None, gt=0.0, le=1.0)
     keep_rhythm: bool | None = None
     exact: bool = False
-    options: Options = MusicOptions()
+    options: Options = Field(
+        MusicOptions(), description="A score in it takes the place of the music's own."
+    )
+    changes: Changes = Field(
+        ScoreChanges(),
+        description="Added to the music's score: accents (strength 0 removes one), silences, and "
+        "the energy of what is new. Without redo the bars of accents and silences are new.",
+    )
     plot: bool = False
     film: bool = False
 
 
 class ExportJob(_Body):
-    """A sound of a job that is done in another format, with its stems, notes, layers and beats.
+    """A sound of a job that is done in another format, with its stems, notes, layers, beats, packs.
 
-    Made again from its recipe, so that the sound is that of ``kinetune again``.
+    Made again from its recipe, as ``kinetune again`` with the same options makes it.
     """
 
     task: Literal["export"]
@@ -110,6 +128,7 @@ class ExportJob(_Body):
     format: Format = "wav"
     beat_maps: BeatMaps = Field(default_factory=list, max_length=len(BEAT_MAPS))
     composed: Composed = _COMPOSED
+    packs: Packs = []
 
 
 class FilmJob(_Body):
@@ -141,13 +160,21 @@ class Inspection(BaseModel):
     confidence: float
     doubt: str
     readings: list[BeatReading]
+    dancers: list[GroupDancer] = Field([], description="Of a group: each dancer alone.")
+
+
+class Group(_Body):
+    """Motions that are one group: all begin at the same moment, and get one piece of music."""
+
+    motions: list[Id] = Field(min_length=2, max_length=MAX_DANCERS)
 
 
 class Motion(BaseModel):
-    """A motion that was uploaded."""
+    """A motion that was uploaded, or a group of them."""
 
     id: str
     name: str
+    files: list[str] = Field(description="One, or of a group one a dancer, the first first.")
     bytes: int
     status: Literal["reading", "ready", "failed"]
     error: str = ""

@@ -1,16 +1,23 @@
 """Regeneration of a sound file from its recipe."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
+
+from kinetune.audio.beat_map import beat_map, write_beat_map
 from kinetune.errors import ConfigError
+from kinetune.packs.writer import check_tools
 from kinetune.tasks.composing.engine import pipeline_for
+from kinetune.tasks.composing.outputs import ComposedFiles
+from kinetune.tasks.composing.packs import pack_folder, write_packs_of
 from kinetune.tasks.edit import EditRequest, edit, recorded_request
-from kinetune.tasks.generate import GenerateRequest, generate
+from kinetune.tasks.generate import BEAT_MAPS, GenerateRequest, generate
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.recipe import Recipe, file_sha256, input_path, model_sha256, read_recipe
-from kinetune.tasks.requests.output_paths import Existing
+from kinetune.tasks.requests.composer_outputs import ComposerOutputs
+from kinetune.tasks.requests.output_paths import Existing, check_absent
 from kinetune.tasks.requests.progress import Progress
 
 
@@ -25,6 +32,12 @@ class AgainRequest:
         model: Another path of the same model; None takes that of the recipe.
         device: ``auto`` or a torch device.
         blender: Blender's program, for FBX; recipes name none.
+        beat_maps: Forms of the beat map to write beside the sound; keys of ``BEAT_MAPS``.
+        composed: Files beside a composed sound.
+        packs: Game engines and audio middleware to write a pack for.
+
+    Raises:
+        ConfigError: A form or a tool is unknown.
     """
 
     recipe: Path
@@ -33,10 +46,18 @@ class AgainRequest:
     model: str | None = None
     device: str = "auto"
     blender: Path | None = None
+    beat_maps: tuple[str, ...] = ()
+    composed: ComposerOutputs = field(default_factory=ComposerOutputs)
+    packs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.existing not in get_args(Existing):
             raise ConfigError(f"existing files: expected refuse or replace, {self.existing!r}")
+        for name in self.beat_maps:
+            if name not in BEAT_MAPS:
+                known = ", ".join(BEAT_MAPS)
+                raise ConfigError(f"a beat map must be one of {known}; found {name!r:.40}")
+        check_tools(self.packs)
 
 
 @dataclass(frozen=True)
@@ -45,13 +66,20 @@ class AgainResult:
 
     Attributes:
         output: The sound file.
-        same: Whether it has the same bytes as the first; None where those aren't known.
+        same: Whether it has the same bytes as the first; None where those aren't known, or it is in
+            another format.
         differences: Versions that are not those of the recipe, as ``torch 2.9.0, then 2.8.0``.
+        beat_maps: The beat maps written.
+        composed: Key, chords, form and further files of composed music; None of other.
+        packs: The folders of the packs.
     """
 
     output: str
     same: bool | None
     differences: tuple[str, ...]
+    beat_maps: tuple[str, ...] = ()
+    composed: ComposedFiles | None = None
+    packs: tuple[str, ...] = ()
 
 
 def make_again(
@@ -84,29 +112,69 @@ def make_again(
             f"model {pipeline.model}: is not the one that {request.recipe} was made with "
             f"(checksum {actual[:12]}, expected {recipe.model_sha256[:12]}); name that with --model"
         )
-    if isinstance(made, GenerateRequest):
-        made = _with_motions(made, recipe, request)
-    else:
-        made = _with_music(made, recipe, request)
     made = replace(
         made, output=output, existing=request.existing,
         read=replace(made.read, blender=request.blender),
     )  # fmt: skip
-    if isinstance(made, EditRequest):
-        edit(made, progress=progress, pipeline=pipeline)
+    if isinstance(made, GenerateRequest):
+        made = _with_motions(made, recipe, request)
+        result = _generate(made, request, progress, pipeline)
     else:
-        for failure in generate(made, progress=progress, pipeline=pipeline).failures:
-            raise ConfigError(failure.error)
+        made = _with_music(made, recipe, request)
+        result = _edit(made, recipe, request, progress, pipeline)
     now = pipeline.versions
-    return AgainResult(
-        output=str(output),
-        same=None if expected is None else file_sha256(output) == expected,
+    known = expected is not None and output.suffix == name.suffix
+    return replace(
+        result,
+        same=file_sha256(output) == expected if known else None,
         differences=tuple(
             f"{package} {now.get(package)}, then {version}"
             for package, version in recipe.versions.items()
             if now.get(package) != version
         ),
     )
+
+
+def _generate(
+    made: GenerateRequest,
+    request: AgainRequest,
+    progress: Progress | None,
+    pipeline: LazyPipeline,
+) -> AgainResult:
+    made = replace(
+        made, beat_maps=request.beat_maps, composed=request.composed, packs=request.packs
+    )
+    result = generate(made, progress=progress, pipeline=pipeline)
+    for failure in result.failures:
+        raise ConfigError(failure.error)
+    (piece,) = result.pieces
+    return AgainResult(piece.output, None, (), piece.beat_maps, piece.composed, piece.packs)
+
+
+def _edit(
+    made: EditRequest,
+    recipe: Recipe,
+    request: AgainRequest,
+    progress: Progress | None,
+    pipeline: LazyPipeline,
+) -> AgainResult:
+    if request.composed != ComposerOutputs():
+        raise ConfigError(
+            f"{request.recipe}: was not composed, so it has no stems, notes or layers"
+        )
+    output = made.target
+    maps = [output.with_suffix(BEAT_MAPS[name]) for name in request.beat_maps]
+    if request.existing != "replace":
+        check_absent([*maps, *(pack_folder(output, tool) for tool in request.packs)])
+    edit(made, progress=progress, pipeline=pipeline)
+    grid = recipe.grid
+    beats = beat_map(
+        grid.bpm, np.array(grid.beats_s), grid.bar_start_s, recipe.duration_s, metre=grid.metre
+    )
+    for path in maps:
+        write_beat_map(path, beats)
+    packs = write_packs_of(output, recipe, request.packs)
+    return AgainResult(str(output), None, (), tuple(map(str, maps)), None, packs)
 
 
 def _with_motions(made: GenerateRequest, recipe: Recipe, request: AgainRequest) -> GenerateRequest:

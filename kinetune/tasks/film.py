@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kinetune.errors import ConfigError
 from kinetune.files import check_writable
+from kinetune.motion.group import dance_of
 from kinetune.motion.io.formats import ReadOptions, read_motion_file
 from kinetune.tasks.recipe import Recipe, find_music_recipe
 from kinetune.tasks.requests.beat_options import BeatOptions
@@ -33,6 +34,7 @@ class FilmRequest:
         beats: The beats that flash; without any, those of the music's recipe, or of the dance.
         read: What the motion file doesn't state itself.
         force: Whether to replace a film that exists.
+        partners: The other dancers of a group.
     """
 
     motion: Path
@@ -41,6 +43,7 @@ class FilmRequest:
     beats: BeatOptions = field(default_factory=BeatOptions)
     read: ReadOptions = field(default_factory=ReadOptions)
     force: bool = False
+    partners: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ def film(request: FilmRequest, *, progress: Progress | None = None) -> FilmResul
         raise ConfigError("no film to write; name one")
     if not request.force:
         check_absent([path])
-    clip = read_motion_file(request.motion, request.read).clip
+    motions = (request.motion, *request.partners)
+    clip = dance_of([read_motion_file(motion, request.read).clip for motion in motions])
     sound = read_sound(request.music)
     recipe = find_music_recipe(request.music)
     if recipe is not None and request.beats == BeatOptions():

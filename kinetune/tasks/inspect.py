@@ -1,5 +1,6 @@
 """Format, length, tempo and beats of a motion file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -260,23 +261,33 @@ def inspect_group(request: InspectGroupRequest) -> InspectGroupResult:
     Raises:
         KinetuneError: One can't be read, or the picture can't be written.
     """
-    from kinetune.motion.beats.beat_grid import group_beat_grid
     from kinetune.motion.group import DanceGroup
 
     if request.picture is not None and not request.force:
         check_absent([request.picture])
     files = [read_motion_file(path, request.read) for path in request.motions]
+    result = describe_group(request.motions, files)
+    if request.picture is None:
+        return result
+    _draw(request.picture, DanceGroup(tuple(file.clip for file in files)))
+    return replace(result, picture=str(request.picture))
+
+
+def describe_group(paths: Sequence[Path], files: Sequence[MotionFile]) -> InspectGroupResult:
+    """Find the beats that the dancers of a group share.
+
+    Args:
+        paths: The files, two or more.
+        files: What they hold.
+    """
+    from kinetune.motion.beats.beat_grid import group_beat_grid
+    from kinetune.motion.group import DanceGroup
+
     group = DanceGroup(tuple(file.clip for file in files))
-    grid = group_beat_grid(group.clips)
-    if request.picture is not None:
-        _draw(request.picture, group)
     return InspectGroupResult(
-        dancers=tuple(
-            _dancer(path, file) for path, file in zip(request.motions, files, strict=True)
-        ),
+        dancers=tuple(_dancer(path, file) for path, file in zip(paths, files, strict=True)),
         duration_s=group.duration_s,
-        **_describe_grid(grid),
-        picture=None if request.picture is None else str(request.picture),
+        **_describe_grid(group_beat_grid(group.clips)),
     )
 
 

@@ -6,8 +6,8 @@ export interface Inspection {
   motion_beats_s: number[]; bpm: number; first_beat_s: number; bar_start_s: number; metre: number;
   confidence: number; doubt: string; readings: Reading[];
 }
-export interface Motion { id: string; name: string; bytes: number; status: "reading" | "ready" | "failed"; error: string; inspection: Inspection | null }
-export interface Skeleton { joints: string[]; parents: number[]; fps: number; frames: number; mean_joint_speed_m_s: number[] }
+export interface Motion { id: string; name: string; files: string[]; bytes: number; status: "reading" | "ready" | "failed"; error: string; inspection: Inspection | null }
+export interface Skeleton { joints: string[]; parents: number[]; dancers: number; fps: number; frames: number; mean_joint_speed_m_s: number[] }
 export interface JobFile { name: string; bytes: number; media_type: string }
 export interface Job {
   id: string; request: Record<string, unknown>; status: "queued" | "running" | "done" | "failed" | "cancelled";
@@ -27,7 +27,16 @@ async function ask<T>(path: string, init?: RequestInit): Promise<T> {
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export async function uploadMotion(file: Blob, name: string): Promise<Motion> {
-  let motion = await ask<Motion>(`v1/motions?name=${encodeURIComponent(name)}`, { method: "POST", body: file });
+  return wholly(await ask<Motion>(`v1/motions?name=${encodeURIComponent(name)}`, { method: "POST", body: file }));
+}
+
+/** Make motions one group, which is a motion too. */
+export async function createGroup(motions: string[]): Promise<Motion> {
+  return wholly(await ask<Motion>("v1/groups", post({ motions })));
+}
+
+/** A motion once it has been read. */
+async function wholly(motion: Motion): Promise<Motion> {
   while (motion.status === "reading") {
     await pause(250);
     motion = await ask<Motion>(`v1/motions/${motion.id}`);
@@ -42,8 +51,10 @@ export async function fetchSkeleton(id: string): Promise<[Skeleton, Float32Array
   return [skeleton, new Float32Array(await reply.arrayBuffer())];
 }
 
-export const createJob = (body: object) =>
-  ask<Job>("v1/jobs", { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+const post = (body: object): RequestInit =>
+  ({ method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+
+export const createJob = (body: object) => ask<Job>("v1/jobs", post(body));
 
 export const stopJob = (id: string) => ask<Job>(`v1/jobs/${id}`, { method: "DELETE" });
 

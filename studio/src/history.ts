@@ -42,7 +42,6 @@ export class History {
     if (after) { this.past.push(this.now); this.now = after; }
   }
 
-  reset(): void { this.past = []; this.future = []; this.now = initial; }
   get canUndo(): boolean { return this.past.length > 0; }
   get canRedo(): boolean { return this.future.length > 0; }
 }

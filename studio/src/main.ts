@@ -3,41 +3,45 @@
 import "./style.css";
 import * as api from "./api";
 import { beatsOf, firstDownbeat, tempoOfTaps, type Beat, type Grid } from "./beats";
+import { groupOf, isGroup, MOST_DANCERS, uploadDance, type Dance } from "./dances";
 import { button, choice, fileItem, get, hint, input, isPressed, press, radio, small } from "./dom";
 import { History, type Effort, type Engine, type Span } from "./history";
+import { changesWithin, isEmpty, marksToAdd, settingsAfter } from "./marks";
+import { Jobs } from "./jobs";
 import { Player } from "./player";
-import { againCommand, exportJob, generateCommand, generateJob, redoJob, type Make } from "./request";
+import {
+  editCommand, editJob, exportCommand, exportJob, filmCommand, generateCommand, generateJob, type Edit, type Export, type Make,
+} from "./request";
 import { energyAt, joined, painted, toggled } from "./score";
 import { Stage } from "./stage";
-import { addFiles, redoneTake, takesOf, thumbnail, type Take } from "./takes";
+import { addFiles, editedTake, takesOf, thumbnail, type Take } from "./takes";
 import { Timeline, type Tool } from "./timeline";
 
 const LOOP_BARS = [1, 2, 4, 8, 16, 32];
 const ROOTS = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 
-const history = new History();
 const player = new Player();
 const stage = new Stage(get<HTMLCanvasElement>("view"));
-let motion: api.Motion | null = null;
-let energy: number[] = [];
-let energyFps = 30;
-let takes: Take[] = [];
-let selected = 0;
+/** The dances on the page, the groups made of them among these, and the one that is shown. */
+let dances: Dance[] = [];
+let dance: Dance | null = null;
+let history = new History();
 let selection: Span | null = null;
-let running: string | null = null;
 let taps: number[] = [];
 let shift = 0;
 let beats: Beat[] = [];
 /** The curve while it is drawn. */
 let draft: Effort[] | null = null;
 
-const duration = () => motion?.inspection?.duration_s ?? 0;
-const take = (): Take | undefined => takes[selected];
+const inspection = () => dance?.motion.inspection;
+const duration = () => inspection()?.duration_s ?? 0;
+const take = (): Take | undefined => dance?.takes[dance.selected];
 
 const timeline = new Timeline(
   get<HTMLCanvasElement>("line"),
   () => ({
-    duration: duration(), energy, energyFps, events: motion?.inspection?.motion_beats_s ?? [], beats,
+    duration: duration(), energy: dance?.skeleton.mean_joint_speed_m_s ?? [], energyFps: dance?.skeleton.fps ?? 30,
+    events: inspection()?.motion_beats_s ?? [], beats,
     peaks: take()?.peaks ?? null, accents: history.now.accents, silences: history.now.silences,
     curve: draft ?? history.now.curve, sections: sections(), selection, position: player.position, loop: player.region,
   }),
@@ -63,8 +67,8 @@ const timeline = new Timeline(
 /** The grid in use: a reading of the dance, with what the user set instead. */
 function grid(): Grid {
   const { reading, bpm, first, metre } = history.now;
-  const chosen = motion?.inspection?.readings[reading - 1];
-  const base = chosen ?? motion?.inspection ?? { bpm: 120, bar_start_s: 0, metre: 4 };
+  const chosen = inspection()?.readings[reading - 1];
+  const base = chosen ?? inspection() ?? { bpm: 120, bar_start_s: 0, metre: 4 };
   const result: Grid = { bpm: bpm ?? base.bpm, first: 0, metre: metre ?? base.metre };
   result.first = firstDownbeat(first ?? base.bar_start_s, result);
   return result;
@@ -115,23 +119,35 @@ function say(text: string, isError = false): void {
   status.classList.toggle("error", isError);
 }
 
+const jobs = new Jobs(say, refresh);
 const failed = (error: unknown) => say(error instanceof Error ? error.message : String(error), true);
 
 /** Show the state everywhere but on the canvases, which are drawn all the time. */
 function refresh(): void {
   beats = duration() ? beatsOf({ ...grid(), first: firstDownbeat(grid().first + shift, grid()) }, duration()) : [];
-  const free = running === null, current = take();
+  const free = jobs.isFree, current = take();
   button("undo").disabled = !history.canUndo;
   button("redo").disabled = !history.canRedo;
-  button("make").disabled = !motion || !free;
-  button("play").disabled = button("copy").disabled = !motion;
+  button("make").disabled = !dance || !free;
+  button("play").disabled = button("copy").disabled = !dance;
   button("again").disabled = !current || !selection || !free;
+  button("add").disabled = !current || !free || isEmpty(marksToAdd(current.settings, history.now, null, player.duration));
   button("film").disabled = button("export").disabled = !current || !free;
   get("stop").hidden = get("progress").hidden = free;
   document.querySelectorAll<HTMLElement>(".composed").forEach((element) => { element.hidden = !current?.composed; });
   showSettings();
-  const command = motion ? generateCommand(motion.name, history.now, make(), pieceLength()) : "";
-  get<HTMLTextAreaElement>("command").value = current ? `${command}\n${againCommand(current.sound)}` : command;
+  get<HTMLTextAreaElement>("command").value = commands().join("\n");
+}
+
+/** What makes the take that is chosen; before it, what the settings would make if they have changed. */
+function commands(): string[] {
+  const current = take();
+  if (!dance) return [];
+  const next = generateCommand(dance.motion.files, history.now, make(), pieceLength());
+  if (!current) return [next];
+  const film = current.files.some(({ name }) => name.endsWith(".mp4")) ? [filmCommand(dance.motion.files, current.sound)] : [];
+  const made = [...current.commands, exportCommand(current.sound, wanted(), current.composed), ...film];
+  return next === current.commands[0] ? made : ["# as set now", next, "# this take", ...made];
 }
 
 /** Fill in a field, unless the user is writing in it. */
@@ -141,7 +157,7 @@ function fill(id: string, value: string): void {
 
 function showSettings(): void {
   const now = history.now, shown = grid();
-  if (motion) {
+  if (dance) {
     fill("bpm", shown.bpm.toFixed(1));
     fill("first", shown.first.toFixed(2));
     choice("metre").value = String(shown.metre);
@@ -165,34 +181,69 @@ function showSettings(): void {
   });
 }
 
-async function open(file: Blob, name: string): Promise<void> {
-  say(`Reading ${name} …`);
-  const read = await api.uploadMotion(file, name);
-  const [skeleton, positions] = await api.fetchSkeleton(read.id);
+/** Read files; several can then be one group. */
+async function open(files: File[]): Promise<void> {
+  if (!files.length) return;
+  const read: Dance[] = [];
+  for (const file of files) {
+    say(`Reading ${file.name} …`);
+    read.push(await uploadDance(file, file.name));
+  }
+  dances = read;
+  listDances();
+  const [first] = dances;
+  if (first) show(first);
+  if (dances.length > 1) say(`${dances.length} dances. Choose one, or all as one group.`);
+}
+
+/** Show a dance with its own settings and takes. */
+function show(next: Dance): void {
   player.setLoop(null);
-  player.setTakes([], read.inspection?.duration_s ?? 0, 0);
+  player.setTakes([], next.motion.inspection?.duration_s ?? 0, 0);
   player.seek(0);
-  motion = read;
-  takes = [];
-  selected = 0;
+  dance = next;
+  history = next.history;
   selection = null;
   press("loop-region", false);
-  history.reset();
-  energy = skeleton.mean_joint_speed_m_s;
-  energyFps = skeleton.fps;
-  stage.load(skeleton, positions);
+  stage.load(next.skeleton, next.positions);
+  get("apart").hidden = !isGroup(next);
+  press("apart", stage.apart);
   get("drop").classList.add("away");
   listReadings();
-  listTakes();
-  const found = read.inspection;
-  get("name").textContent = found ? `${read.name}: ${found.format}, ${found.duration_s.toFixed(1)} s` : read.name;
+  if (next.takes.length) useTakes();
+  else listTakes();
+  const { name, inspection: found } = next.motion;
+  get("name").textContent = found ? `${name}: ${found.format}, ${found.duration_s.toFixed(1)} s` : name;
   const reason = found?.doubt && found.doubt !== "unsure" ? ` (${found.doubt})` : "";
   say(found?.doubt ? `Ready. The beat is uncertain${reason}: listen, and choose another reading if it is off.` : "Ready. Press Make music.");
   refresh();
 }
 
+/** The dances that were dropped, and all of them as one group. */
+function listDances(): void {
+  const alone = dances.filter((one) => !isGroup(one));
+  get("dances").hidden = alone.length < 2;
+  const rows = alone.map((one, index) => radio("dance", index, one.motion.name, () => show(one)));
+  if (alone.length > 1 && alone.length <= MOST_DANCERS) rows.push(radio("dance", alone.length, "All as one group", showGroup));
+  const first = rows[0]?.firstElementChild as HTMLInputElement | null;
+  if (first) first.checked = true;
+  get("dance-list").replaceChildren(...rows);
+}
+
+function showGroup(): void {
+  const known = dances.find(isGroup);
+  if (known) { show(known); return; }
+  say("Reading the group …");
+  groupOf(dances).then((group) => { dances.push(group); show(group); }).catch(failed);
+}
+
+function toggleApart(): void {
+  press("apart", !isPressed("apart"));
+  stage.setApart(isPressed("apart"));
+}
+
 function listReadings(): void {
-  const readings = motion?.inspection?.readings ?? [];
+  const readings = inspection()?.readings ?? [];
   get("reading-list").replaceChildren(
     ...readings.slice(0, 5).map((reading, index) =>
       radio(
@@ -206,9 +257,9 @@ function listReadings(): void {
 }
 
 function listTakes(): void {
-  const list = takes.map((one, index) => {
+  const list = (dance?.takes ?? []).map((one, index) => {
     const element = radio("take", index, one.label, () => pick(index), thumbnail(one), small(one.note));
-    (element.firstElementChild as HTMLInputElement).checked = index === selected;
+    (element.firstElementChild as HTMLInputElement).checked = index === dance?.selected;
     return element;
   });
   get("take-list").replaceChildren(...(list.length ? list : [hint("p", "None yet.")]));
@@ -221,55 +272,30 @@ function listFiles(): void {
 }
 
 function pick(index: number): void {
-  selected = index;
+  if (dance) dance.selected = index;
   player.select(index);
   listFiles();
   refresh();
 }
 
-/** Do a job, with progress and a way to stop it; null if it was stopped. */
-async function run(body: object, what: string): Promise<api.Job | null> {
-  const job = await api.createJob(body);
-  running = job.id;
-  refresh();
-  const bar = get<HTMLProgressElement>("progress");
-  try {
-    const done = await api.followJob(job.id, (state) => {
-      const { stage: name, done: steps, total } = state.progress;
-      if (total) bar.value = steps / total;
-      else bar.removeAttribute("value");
-      if (state.status === "queued") say(`${what}: waiting, ${state.queue_position} before it`);
-      else say(`${what}: ${name || "starting"}${total ? ` ${Math.floor((100 * steps) / total)} %` : ""}${remaining(state)}`);
-    });
-    return done.status === "done" ? done : (say("Stopped."), null);
-  } finally {
-    running = null;
-    refresh();
-  }
-}
-
-function remaining(job: api.Job): string {
-  const { done, total } = job.progress;
-  if (!job.started || !done || done >= total) return "";
-  const spent = Date.now() / 1000 - job.started;
-  return `, ${Math.max(1, Math.round((spent * (total - done)) / done))} s left`;
-}
-
 const decode = (data: ArrayBuffer) => player.decode(data);
 
 async function makeMusic(): Promise<void> {
-  if (!motion) return;
-  const job = await run(generateJob(motion.id, history.now, make(), pieceLength()), "Music");
+  const own = dance;
+  if (!own) return;
+  const { motion } = own, settings = history.now, now = make(), length = pieceLength();
+  const made = { settings, commands: [generateCommand(motion.files, settings, now, length)] };
+  const job = await jobs.run(generateJob(motion.id, settings, now, length), "Music");
   if (!job) return;
-  takes = await takesOf(job, duration(), decode);
-  selected = 0;
-  useTakes();
-  say(takes.length > 1 ? `${takes.length} takes, the best first. Switch while they play.` : "Done. Press Play.");
+  own.takes = await takesOf(job, made, motion.inspection?.duration_s ?? 0, decode);
+  own.selected = 0;
+  if (own === dance) useTakes();
+  say(own.takes.length > 1 ? `${own.takes.length} takes, the best first. Switch while they play.` : "Done. Press Play.");
 }
 
 function useTakes(): void {
-  const current = take();
-  player.setTakes(takes.map(({ buffer }) => buffer), current?.loops ? current.buffer.duration : duration(), selected);
+  const current = take(), takes = dance?.takes ?? [];
+  player.setTakes(takes.map(({ buffer }) => buffer), current?.loops ? current.buffer.duration : duration(), dance?.selected ?? 0);
   updateLoop();
   listTakes();
   refresh();
@@ -288,35 +314,55 @@ function toggleLoop(): void {
   updateLoop();
 }
 
+/** Make the selection anew, with the marks and the energy that were drawn in it since. */
 async function redoSelection(): Promise<void> {
   const current = take();
   if (!current || !selection) return;
-  const { start, end } = selection, seed = Math.floor(Math.random() * 1e6);
-  const job = await run(redoJob(current.job.id, current.sound, selection, seed), "Redo");
-  if (!job) return;
-  takes = [...takes, await redoneTake(current, job, `${start.toFixed(1)} to ${end.toFixed(1)} s`, duration(), decode)];
-  selected = takes.length - 1;
-  useTakes();
+  const changes = changesWithin(current.settings, history.now, selection, player.duration);
+  await edit(current, { span: selection, changes, seed: randomSeed() }, `${selection.start.toFixed(1)} to ${selection.end.toFixed(1)} s anew`);
+}
+
+/** Add accents and silences to the take: only their bars are made anew. */
+async function addMarks(): Promise<void> {
+  const current = take();
+  if (!current) return;
+  const changes = marksToAdd(current.settings, history.now, null, player.duration);
+  await edit(current, { span: null, changes, seed: randomSeed() }, "with marks");
+}
+
+const randomSeed = () => Math.floor(Math.random() * 1e6);
+
+async function edit(current: Take, change: Edit, what: string): Promise<void> {
+  const own = dance, settings = settingsAfter(current.settings, history.now, change.changes, change.span);
+  const job = await jobs.run(editJob(current.job.id, current.sound, change), "Change");
+  if (!job || !own) return;
+  const { output } = job.result as { output: string };
+  const made = { settings, commands: [...current.commands, editCommand(current.sound, change, output)] };
+  own.takes = [...own.takes, await editedTake(current, job, what, made, own.motion.inspection?.duration_s ?? 0, decode)];
+  own.selected = own.takes.length - 1;
+  if (own === dance) useTakes();
   say("Done: the rest is as before.");
 }
 
 /** Do a job that makes more files of the take. */
 async function addTo(current: Take, body: object, what: string): Promise<void> {
-  const job = await run(body, what);
+  const job = await jobs.run(body, what);
   if (!job) return;
   const names = addFiles(current, job);
   listFiles();
+  refresh();
   say(`In the list of files: ${names.length > 2 ? `${names.length} more` : names.join(", ")}`);
 }
 
+/** What is chosen to be taken away. */
+const wanted = (): Export => ({
+  format: choice("format").value, stems: choice("stems").value, notes: input("notes").checked,
+  layers: Number(choice("layers").value), pack: choice("pack").value,
+});
+
 async function exportTake(): Promise<void> {
   const current = take();
-  if (!current) return;
-  const wanted = {
-    format: choice("format").value, stems: choice("stems").value, notes: input("notes").checked,
-    layers: Number(choice("layers").value),
-  };
-  await addTo(current, exportJob(current.job.id, current.sound, wanted, current.composed), "Export");
+  if (current) await addTo(current, exportJob(current.job.id, current.sound, wanted(), current.composed), "Export");
 }
 
 async function makeFilm(): Promise<void> {
@@ -381,10 +427,13 @@ const on = (id: string, event: string, act: () => unknown) =>
 
 function connect(): void {
   on("choose", "click", () => input("file").click());
-  on("file", "change", () => { const file = input("file").files?.[0]; return file && open(file, file.name); });
+  on("open", "click", () => input("file").click());
+  on("file", "change", () => open([...(input("file").files ?? [])]));
+  on("apart", "click", toggleApart);
+  on("add", "click", addMarks);
   on("example", "click", openExample);
   on("make", "click", makeMusic);
-  on("stop", "click", () => running && api.stopJob(running));
+  on("stop", "click", () => jobs.stop());
   on("again", "click", redoSelection);
   on("export", "click", exportTake);
   on("film", "click", makeFilm);
@@ -415,13 +464,13 @@ function connectSettings(): void {
   on("bpm", "change", () => change({ bpm: Math.min(300, Math.max(30, Number(input("bpm").value) || 120)) }));
   on("first", "change", () => change({ first: Math.max(0, Number(input("first").value) || 0) }));
   on("metre", "change", () => change({ metre: Number(choice("metre").value) }));
-  ["seed", "takes"].forEach((id) => on(id, "change", refresh));
+  ["seed", "takes", "format", "stems", "notes", "layers", "pack"].forEach((id) => on(id, "change", refresh));
 }
 
 async function openExample(): Promise<void> {
   const reply = await fetch("v1/example");
   const name = /filename="([^"]+)"/.exec(reply.headers.get("content-disposition") ?? "")?.[1] ?? "example.pkl";
-  await open(await reply.blob(), name);
+  await open([new File([await reply.blob()], name)]);
 }
 
 function connectKeys(): void {
@@ -431,7 +480,7 @@ function connectKeys(): void {
       event.preventDefault();
       if (event.shiftKey) history.redo(); else history.undo();
       refresh();
-    } else if (event.key === " " && !/^(INPUT|SELECT|TEXTAREA|BUTTON|A|SUMMARY)$/.test(target.tagName) && motion) {
+    } else if (event.key === " " && !/^(INPUT|SELECT|TEXTAREA|BUTTON|A|SUMMARY)$/.test(target.tagName) && dance) {
       event.preventDefault();
       if (isPressed("tap")) tap();
       else togglePlay();
@@ -452,8 +501,7 @@ function connectDrop(): void {
   document.addEventListener("drop", (event) => {
     stop(event);
     target.classList.remove("over");
-    const file = event.dataTransfer?.files[0];
-    if (file) open(file, file.name).catch(failed);
+    open([...(event.dataTransfer?.files ?? [])]).catch(failed);
   });
 }
 
@@ -472,5 +520,5 @@ async function begin(): Promise<void> {
 }
 
 // For tests: what is heard and what is shown.
-Object.assign(window, { kinetune: { player, stage, history } });
+Object.assign(window, { kinetune: { player, stage, get history() { return history; } } });
 begin().catch(failed);

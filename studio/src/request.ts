@@ -1,12 +1,13 @@
 /** Settings as jobs for the API, and as the command lines that do the same. Seconds. */
 
 import type { Settings, Span } from "./history";
+import { isEmpty, type Changes } from "./marks";
 import { round, scoreOf, scoreToml } from "./score";
 
 /** What is made of the settings: pieces from `seed` on. */
 export interface Make { seed: number; takes: number }
 /** What is taken away of a take. */
-export interface Export { format: string; stems: string; notes: boolean; layers: number }
+export interface Export { format: string; stems: string; notes: boolean; layers: number; pack: string }
 
 export function musicOptions(settings: Settings, make: Make, length: number): Record<string, unknown> {
   const beats: Record<string, unknown> = { reading: settings.reading };
@@ -34,24 +35,44 @@ export const generateJob = (motion: string, settings: Settings, make: Make, leng
   beat_maps: ["json", "csv", "midi"],
 });
 
-export const redoJob = (job: string, file: string, { start, end }: Span, seed: number) => ({
-  task: "edit", job, file, redo: [round(start), round(end)], options: { seed },
+/** A change of a take: a stretch anew, marks that are added, or both. */
+export interface Edit { span: Span | null; changes: Changes; seed: number }
+
+export const editJob = (job: string, file: string, { span, changes, seed }: Edit) => ({
+  task: "edit", job, file, ...(span && { redo: [round(span.start), round(span.end)] }),
+  ...(!isEmpty(changes) && { changes }), options: { seed },
 });
 
-export function exportJob(job: string, file: string, wanted: Export, composed: boolean): object {
-  const { format, stems, notes, layers } = wanted;
-  // The notes have the tempo map too, under the same name.
-  const beat_maps = ["json", "csv", "labels", ...(composed && notes ? [] : ["midi"])];
-  return { task: "export", job, file, format, beat_maps, ...(composed && { composed: { stems, midi: notes, layers } }) };
+/** The command that makes the same change. */
+export function editCommand(sound: string, { span, changes, seed }: Edit, output: string): string {
+  const words: (string | number)[] = ["kinetune", "edit", sound];
+  if (span) words.push("--redo", `${round(span.start)}:${round(span.end)}`);
+  changes.accents.forEach(({ at_s, strength }) => words.push("--accent", strength === 1 ? at_s : `${at_s}:${strength}`));
+  changes.silences.forEach(({ start_s, end_s }) => words.push("--silence", `${start_s}:${end_s}`));
+  if (changes.energy !== undefined) words.push("--energy", changes.energy);
+  if (seed) words.push("--seed", seed);
+  return line([...words, "-o", output]);
 }
+
+export function exportJob(job: string, file: string, wanted: Export, composed: boolean): object {
+  const { format, stems, notes, layers, pack } = wanted;
+  return {
+    task: "export", job, file, format, beat_maps: beatMaps(wanted, composed), packs: pack ? [pack] : [],
+    ...(composed && { composed: { stems, midi: notes, layers } }),
+  };
+}
+
+// The notes have the tempo map too, under the same name.
+const beatMaps = ({ notes }: Export, composed: boolean) => ["json", "csv", "labels", ...(composed && notes ? [] : ["midi"])];
 
 const quote = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 const line = (words: (string | number)[]) => words.map((word) => quote(String(word))).join(" ");
 
 /** The command that makes the same music; settings that have no option stand in a score file. */
-export function generateCommand(motion: string, settings: Settings, make: Make, length: number): string {
-  const words: (string | number)[] = ["kinetune", "generate", motion];
+export function generateCommand(motions: string[], settings: Settings, make: Make, length: number): string {
+  const words: (string | number)[] = ["kinetune", "generate", ...motions];
   const add = (...more: (string | number)[]) => words.push(...more);
+  if (motions.length > 1) add("--together");
   if (settings.engine !== "diffusion") add("--engine", settings.engine);
   if (settings.genre) add("--genre", settings.genre);
   Object.entries(composerOptions(settings)).forEach(([name, value]) => add(`--${name}`, value));
@@ -75,5 +96,19 @@ export function generateCommand(motion: string, settings: Settings, make: Make, 
   return line(words);
 }
 
-/** The command that makes a take again, from its recipe. */
-export const againCommand = (sound: string) => line(["kinetune", "again", sound.replace(/\.\w+$/, ".json"), "-o", `again-${sound}`]);
+/** The command that makes a take again from its recipe, with what is taken away of it, in a folder of its own. */
+export function exportCommand(sound: string, wanted: Export, composed: boolean): string {
+  const stem = sound.replace(/\.\w+$/, "");
+  const words: (string | number)[] = ["kinetune", "again", `${stem}.json`, "-o", `away/${stem}.${wanted.format}`];
+  beatMaps(wanted, composed).forEach((name) => words.push("--beat-map", name));
+  if (composed && wanted.stems !== "none") words.push("--stems", wanted.stems);
+  if (composed && wanted.notes) words.push("--midi");
+  if (composed && wanted.layers) words.push("--layers", wanted.layers);
+  if (wanted.pack) words.push("--pack", wanted.pack);
+  return line(words);
+}
+
+/** The command that films the dancers with a take. */
+export function filmCommand([first = "", ...partners]: string[], sound: string): string {
+  return line(["kinetune", "film", first, sound, ...partners.flatMap((name) => ["--partner", name])]);
+}

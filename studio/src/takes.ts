@@ -1,6 +1,7 @@
 /** Takes: finished pieces with their sound, their files, and a picture of their loudness. */
 
 import * as api from "./api";
+import type { Settings } from "./history";
 import { peaksOf } from "./timeline";
 
 /** A file of a take, wherever it was made. */
@@ -10,6 +11,8 @@ export interface Take {
   /** Sections of a composed piece: start, seconds, and name. */
   form: [number, string][];
   buffer: AudioBuffer; peaks: Float32Array; files: TakeFile[];
+  /** What was set when it was made, with what was added since, and the commands that make it. */
+  settings: Settings; commands: string[];
 }
 
 interface Piece { output: string; scores: { total: number } | null; composed: { key: string; form: [number, string][] } | null }
@@ -19,25 +22,28 @@ const stemOf = (name: string) => name.replace(/\.\w+$/, "");
 
 type Decode = (data: ArrayBuffer) => Promise<AudioBuffer>;
 
+/** How a take came about. */
+export type Made = Pick<Take, "settings" | "commands">;
+
 /** The takes of a job that generated music, best first. */
-export async function takesOf(job: api.Job, duration: number, decode: Decode): Promise<Take[]> {
+export async function takesOf(job: api.Job, made: Made, duration: number, decode: Decode): Promise<Take[]> {
   const { pieces } = job.result as { pieces: Piece[] };
   const loops = Boolean((job.request.options as { loop?: boolean }).loop);
   return Promise.all(pieces.map((piece, index) => {
     const score = piece.scores ? `follows the body ${piece.scores.total.toFixed(2)}` : "";
     const note = [piece.composed?.key, score].filter(Boolean).join(", ");
-    const about = { label: letter(index), note, composed: piece.composed !== null, loops, form: piece.composed?.form ?? [] };
+    const about = { label: letter(index), note, composed: piece.composed !== null, loops, form: piece.composed?.form ?? [], ...made };
     return takeOf(job, piece.output, about, duration, decode);
   }));
 }
 
-/** The take of a job that redid a stretch of another take. */
-export function redoneTake(from: Take, job: api.Job, where: string, duration: number, decode: Decode): Promise<Take> {
+/** The take of a job that changed another take. */
+export function editedTake(from: Take, job: api.Job, what: string, made: Made, duration: number, decode: Decode): Promise<Take> {
   const { output } = job.result as { output: string };
-  return takeOf(job, output, { ...from, label: `${from.label}, ${where} anew`, note: "" }, duration, decode);
+  return takeOf(job, output, { ...from, ...made, label: `${from.label}, ${what}`, note: "" }, duration, decode);
 }
 
-type About = Pick<Take, "label" | "note" | "composed" | "loops" | "form">;
+type About = Pick<Take, "label" | "note" | "composed" | "loops" | "form" | keyof Made>;
 
 async function takeOf(job: api.Job, sound: string, about: About, duration: number, decode: Decode): Promise<Take> {
   const buffer = await decode(await api.fetchSound(job, sound));

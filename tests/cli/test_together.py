@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from kinetune.audio.sound import Sound, write_sound
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.motion.beats.beat_grid import beat_grid, group_beat_grid
@@ -152,6 +153,22 @@ def test_the_composer_plays_for_a_group_too(couple, tmp_path):
     assert done.returncode == 0, done.stderr
     done = kinetune("again", "lead-together.json", cwd=tmp_path)
     assert "identical to the original" in done.stdout
+    done = kinetune("edit", "lead-together.wav", "--redo", "0:1", "--seed", 4, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    recipe = read_recipe(tmp_path / "lead-together-edit.json")
+    assert recipe.request["motions"] == ["lead.bvh", "follow.bvh"]
+    assert set(recipe.inputs) == {"lead.bvh", "follow.bvh"}
+
+
+def test_a_film_shows_the_partners_that_are_named(couple, tmp_path, monkeypatch):
+    from kinetune.render import mux
+
+    filmed = []
+    monkeypatch.setattr(mux, "write_film", lambda path, scene, *_, **__: filmed.append(scene.clip))
+    write_sound(tmp_path / "music.wav", Sound(np.zeros(22_050, np.float32), 22_050))
+    done = kinetune("film", couple[0], "music.wav", "--partner", couple[1], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [clip.name for clip in filmed[0].clips] == ["lead", "follow"]
 
 
 @pytest.mark.parametrize("take", ["03", "15"])

@@ -1,13 +1,17 @@
 """The application in this process, without workers: what it takes and what it refuses."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import httpx
 import pytest
 
+import kinetune
 from kinetune.errors import ConfigError
 from kinetune.serve.app import create_app
 from kinetune.serve.settings import ServerSettings
+from tests.conftest import REPOSITORY
 
 NOBODY = "0" * 32
 
@@ -200,6 +204,16 @@ def test_a_full_queue_sends_retry_after(app, motion):
             },
             "up to 8",
         ),
+        ({"task": "generate", "motion": NOBODY, "packs": ["cryengine"]}, "packs"),
+        ({"task": "export", "job": NOBODY, "file": "a.wav", "packs": ["unity"] * 6}, "packs"),
+        (
+            {"task": "edit", "job": NOBODY, "file": "a.wav", "changes": {"energy": 7.0}},
+            "energy must be 0.1 to 3",
+        ),
+        (
+            {"task": "edit", "job": NOBODY, "file": "a.wav", "changes": {"colour": 1}},
+            "unknown key",
+        ),
         ([], "object"),
     ],
 )
@@ -251,6 +265,32 @@ def test_files_are_found_by_name_only(app, settings, motion):
         assert ask(app, "GET", f"{base}/{name}").status_code == 404
 
 
+def test_motions_become_a_group(app, motion):
+    store = app.state.store
+    second = store.add("motion", {"name": "a.bvh", "bytes": 4}, limit=9)
+    reply = ask(app, "POST", "/v1/groups", json={"motions": [motion, second.id]})
+    group = reply.json()
+    assert (reply.status_code, group["status"], group["bytes"]) == (201, "reading", 7)
+    assert group["files"] == ["a.bvh", "a-2.bvh"]
+    assert ask(app, "GET", f"/v1/motions/{group['id']}").json() == group
+    odd = store.add("motion", {"name": "b.bvh", "bytes": 4, "fps": 25.0}, limit=9)
+    for motions, status, said in (
+        ([motion], 422, "at least 2"),
+        ([motion, motion], 422, "named once"),
+        ([motion, NOBODY], 404, "no such id"),
+        ([motion, group["id"]], 422, "is a group itself"),
+        ([motion, odd.id], 422, "unlike fps="),
+        ([motion] * 9, 422, "at most 8"),
+    ):
+        reply = ask(app, "POST", "/v1/groups", json={"motions": motions})
+        assert reply.status_code == status
+        assert said in reply.json()["detail"]
+    store.claim("motion", "w")
+    store.finish(second.id, "failed", error="broken")
+    reply = ask(app, "POST", "/v1/groups", json={"motions": [motion, second.id]})
+    assert (reply.status_code, "broken" in reply.json()["detail"]) == (409, True)
+
+
 def test_deleting_ends_what_waits_and_then_forgets_it(app, motion):
     job = ask(app, "POST", "/v1/jobs", json={"task": "generate", "motion": motion}).json()
     path = f"/v1/jobs/{job['id']}"
@@ -267,6 +307,18 @@ def test_the_stream_ends_with_the_job(app, motion):
     assert reply.headers["content-type"].startswith("text/event-stream")
     assert reply.text.count("data: ") == 1
     assert '"status":"cancelled"' in reply.text
+
+
+def test_the_page_is_small_built_from_its_sources_and_names_no_other_server():
+    """At most 3 MB; the elements are those of studio/index.html; no address but the own one."""
+    static = Path(kinetune.__file__).parent / "serve" / "static"
+    sizes = [path.stat().st_size for path in static.iterdir()]
+    assert 100_000 < sum(sizes) < 3_000_000
+    page = (static / "index.html").read_text(encoding="utf-8")
+    source = (REPOSITORY / "studio" / "index.html").read_text(encoding="utf-8")
+    ids = re.compile(r'\bid="([^"]+)"')
+    assert ids.findall(page) == ids.findall(source)
+    assert "http" not in page.replace("http-equiv", "")
 
 
 def test_the_document_has_all_routes_and_problems(app):

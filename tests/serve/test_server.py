@@ -221,6 +221,20 @@ def test_jobs_survive_a_killed_server(tmp_path, dance, tiny_model):
         server.kill()
 
 
+def test_a_stopped_server_says_so_where_sigint_was_ignored(tmp_path):
+    """As in what a shell script starts with ``&``; stopped before and after it answers."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for wait in (False, True):
+            server = Server(tmp_path / "data")
+            if wait:
+                assert server.call("GET", "/healthz").status == 200
+            assert server.stop() == "kinetune: stopped\n"
+            assert server.process.returncode == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_two_servers_do_not_share_a_folder(server):
     second = Server(server.data)
     _, error = second.process.communicate(timeout=60)

@@ -1,17 +1,25 @@
 """The studio in a real browser: the whole way from a dropped file to its files."""
 
 import itertools
+import pickle
 import shutil
 import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from kinetune.motion.io.formats import read_motion, write_bvh, write_motion
+from kinetune.motion.kinematics import joint_positions
+from tests.conftest import swaying_clip
+from tests.motion.glb_writer import gltf_of
+from tests.motion.io.gltf.test_animation import VRM
+from tests.motion.io.test_fbx import EXPORT
 from tests.serve.conftest import Server
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -22,6 +30,7 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
     "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
 ]  # fmt: skip
+RATE_HZ = 44_100
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -63,20 +72,22 @@ def page(browser, studio):
     context.close()
 
 
-def drop(page, path: Path) -> None:
-    """Drop a file on the page, as a mouse does."""
+def drop(page, *paths: Path) -> None:
+    """Drop files on the page, as a mouse does."""
     import base64
 
-    data = base64.b64encode(path.read_bytes()).decode()
+    files = [[base64.b64encode(path.read_bytes()).decode(), path.name] for path in paths]
     page.evaluate(
-        """([data, name]) => {
-            const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+        """(files) => {
             const transfer = new DataTransfer();
-            transfer.items.add(new File([bytes], name));
+            for (const [data, name] of files) {
+                const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+                transfer.items.add(new File([bytes], name));
+            }
             document.getElementById("stage").dispatchEvent(
                 new DragEvent("drop", {bubbles: true, cancelable: true, dataTransfer: transfer}));
         }""",
-        [data, path.name],
+        files,
     )
     page.wait_for_selector("#make:enabled")
 
@@ -135,6 +146,41 @@ def files(page) -> set[str]:
     return set(page.locator("#files a").all_text_contents())
 
 
+@pytest.fixture
+def every_format(dance, tmp_path) -> dict[str, Path]:
+    """One dance as a file of each kind, by its name; FBX where Blender is installed."""
+    clip = read_motion(dance)
+    held = {"smpl_poses": clip.axis_angle.reshape(-1, 72), "smpl_trans": clip.root_m}
+    paths = {
+        "BVH": dance, "glTF": tmp_path / "a.glb", "VRM": tmp_path / "b.vrm",
+        "AIST++": tmp_path / "c.pkl", "AMASS": tmp_path / "d.npz", "positions": tmp_path / "e.npy",
+    }  # fmt: skip
+    paths["glTF"].write_bytes(gltf_of(clip).glb())
+    humanoid = gltf_of(clip, names=[f"bone {n}" for n in range(24)])
+    bones = {bone: {"node": node} for bone, node in VRM.items()}
+    humanoid.json["extensions"] = {"VRMC_vrm": {"humanoid": {"humanBones": bones}}}
+    paths["VRM"].write_bytes(humanoid.glb())
+    paths["AIST++"].write_bytes(pickle.dumps({**held, "smpl_scaling": np.ones(1)}))
+    write_motion(paths["AMASS"], clip)
+    np.save(paths["positions"], joint_positions(clip))
+    if blender := shutil.which("blender"):
+        paths["FBX"] = tmp_path / "f.fbx"
+        script = tmp_path / "export.py"
+        script.write_text(EXPORT)
+        command = [blender, "-b", "-P", script, "--", paths["glTF"], paths["FBX"]]
+        subprocess.run(command, check=True, capture_output=True)
+    return paths
+
+
+def test_a_dance_of_every_format_can_be_dropped(page, every_format):
+    for name, path in every_format.items():
+        drop(page, path)
+        until(page, f"document.getElementById('name').textContent.startsWith('{path.name}')")
+        assert "6.0 s" in page.text_content("#name"), name
+        (pelvis,) = page.evaluate("window.kinetune.stage.pelvises")
+        assert 0.7 < pelvis[1] < 1.1, "the dancer stands on the floor"
+
+
 def test_the_whole_way_from_a_dropped_dance_to_what_is_taken_away(page, dance, tmp_path):
     drop(page, dance)
     assert "dance.bvh: BVH, 6.0 s" in page.text_content("#name")
@@ -150,6 +196,9 @@ def test_the_whole_way_from_a_dropped_dance_to_what_is_taken_away(page, dance, t
     page.locator("input[name=take]").nth(1).check()
     before = page.evaluate("window.kinetune.player.position")
     until(page, f"window.kinetune.player.position > {before} + 0.2")
+    # Without a gap: all takes run in step all the time, one is heard.
+    gains = "window.kinetune.player.voices.map(({gain}) => gain.gain.value)"
+    until(page, f"(g => g[0] < 0.01 && g[1] > 0.99 && g[2] === 0)({gains})")
     page.click("#play")
     drag(page, 0.4, 0.6)
     page.click("#again")
@@ -208,17 +257,135 @@ def test_the_command_lines_make_the_same_bytes(page, dance, tmp_path):
     make(page, genre2="locking", takes="1")
     sound = save(page, "dance.wav", tmp_path).read_bytes()
     recipe = save(page, "dance.json", tmp_path).read_bytes()
-    command = page.input_value("#command")
     work = tmp_path / "again"
-    work.mkdir()
-    shutil.copy(dance, work)
-    shell = f'kinetune() {{ "{sys.executable}" -m kinetune "$@"; }}\n{command}'
-    subprocess.run(["bash", "-euc", shell], cwd=work, check=True, capture_output=True)
+    command = run_commands(page, [dance], work)
     assert "--score score.toml" in command
     assert "--key 'C major' --chords 'Dm7 G7 C Am'" in command
     assert (work / "dance.wav").read_bytes() == sound
     assert (work / "dance.json").read_bytes() == recipe
-    assert (work / "again-dance.wav").read_bytes() == sound
+    assert (work / "away" / "dance.wav").read_bytes() == sound
+
+
+def run_commands(page, dances: list[Path], folder: Path) -> str:
+    """Run what the page shows as command lines, in a folder with the dances; return it."""
+    command = page.input_value("#command")
+    folder.mkdir()
+    for dance in dances:
+        shutil.copy(dance, folder)
+    shell = f'kinetune() {{ "{sys.executable}" -m kinetune "$@"; }}\n{command}'
+    done = subprocess.run(["bash", "-euc", shell], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return command
+
+
+def test_marks_and_energy_are_added_to_a_take_as_on_the_command_line(page, dance, tmp_path):
+    """By the model: the bars of an accent, then a stretch with its energy; then a pack of it."""
+    drop(page, dance)
+    page.fill("#bpm", "120")
+    page.fill("#first", "0")
+    page.keyboard.press("Tab")
+    make(page, genre="house", takes="1")
+    assert page.is_disabled("#add"), "the take has all marks"
+    page.check("input[value=accent]")
+    drag(page, 1.5 / 6, 1.5 / 6)
+    page.click("#add")
+    wait_for_job(page)
+    page.locator("input[name=take]").nth(1).wait_for()
+    assert page.is_disabled("#add")
+    first, second = (samples(save(page, n, tmp_path)) for n in take_names(page))
+    # The accent's bar is the first; another begins at two seconds.
+    assert not np.array_equal(second[: 2 * RATE_HZ], first[: 2 * RATE_HZ])
+    np.testing.assert_array_equal(second[round(2.05 * RATE_HZ) :], first[round(2.05 * RATE_HZ) :])
+    page.check("input[value=energy]")
+    drag(page, 4.1 / 6, 5.9 / 6, height=0.0)
+    page.check("input[value=select]")
+    drag(page, 4.05 / 6, 5.95 / 6)
+    page.click("#again")
+    wait_for_job(page)
+    page.locator("input[name=take]").nth(2).wait_for()
+    page.select_option("#pack", "unity")
+    export(page)
+    page.locator("#files a", has_text="dance-edit-edit-unity.zip").wait_for()
+    with zipfile.ZipFile(save(page, "dance-edit-edit-unity.zip", tmp_path)) as archive:
+        pack = {Path(name).name: archive.read(name) for name in archive.namelist()}
+    sound = save(page, "dance-edit-edit.wav", tmp_path).read_bytes()
+    recipe = save(page, "dance-edit-edit.json", tmp_path).read_bytes()
+    page.click("text=Clear marks")
+    assert page.input_value("#command").startswith("kinetune generate"), "as set for this take"
+    work = tmp_path / "work"
+    command = run_commands(page, [dance], work)
+    assert " --accent 1.5" in command
+    assert " --energy 2.5" in command
+    assert (work / "dance-edit-edit.wav").read_bytes() == sound
+    assert (work / "dance-edit-edit.json").read_bytes() == recipe
+    assert (work / "away" / "dance-edit-edit.wav").read_bytes() == sound
+    folder = work / "away" / "dance-edit-edit-unity"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == pack
+
+
+def take_names(page) -> list[str]:
+    """The sound of each take, by choosing one after the other."""
+    names = []
+    for control in page.locator("input[name=take]").all():
+        control.check()
+        names += [name for name in page.locator("#files a").all_text_contents() if ".wav" in name]
+    return names
+
+
+def samples(path: Path) -> np.ndarray:
+    return soundfile.read(path, always_2d=True)[0][:, 0]
+
+
+@pytest.fixture
+def partner(dance, tmp_path) -> Path:
+    """A second dancer, four seconds long and two metres to the side."""
+    clip = swaying_clip(fps=30.0, duration_s=4.0)
+    write_bvh(tmp_path / "partner.bvh", replace(clip, root_m=clip.root_m + [2.0, 0.0, 0.0]))
+    return tmp_path / "partner.bvh"
+
+
+def test_several_dances_become_one_group_with_one_piece(page, dance, partner, tmp_path):
+    drop(page, dance, partner)
+    until(page, "document.querySelectorAll('input[name=dance]').length === 3")
+    assert "dance.bvh: BVH" in page.text_content("#name")
+    assert not page.is_visible("#apart")
+    page.get_by_label("All as one group").check()
+    until(page, "document.getElementById('name').textContent.includes(' + ')")
+    # Both stand where their files have them, two metres apart.
+    first, second = page.evaluate("window.kinetune.stage.pelvises")
+    assert second[0] - first[0] == pytest.approx(2.0, abs=1e-3)
+    page.click("#apart")
+    first, second = page.evaluate("window.kinetune.stage.pelvises")
+    assert second[0] - first[0] == pytest.approx(1.3, abs=0.1)
+    page.select_option("#engine", "composer")
+    make(page, genre="house", takes="1")
+    sound = save(page, "dance-together.wav", tmp_path).read_bytes()
+    recipe = save(page, "dance-together.json", tmp_path).read_bytes()
+    assert {"dance.bvh", "partner.bvh"} <= files(page)
+    work = tmp_path / "work"
+    command = run_commands(page, [dance, partner], work)
+    assert command.startswith("kinetune generate dance.bvh partner.bvh --together ")
+    assert (work / "dance-together.wav").read_bytes() == sound
+    assert (work / "dance-together.json").read_bytes() == recipe
+    # Each dance keeps its own settings and takes.
+    page.get_by_label("partner.bvh", exact=True).check()
+    assert page.locator("input[name=take]").count() == 0
+    assert "4.0 s" in page.text_content("#name")
+    page.get_by_label("All as one group").check()
+    page.locator("input[name=take]").first.wait_for()
+
+
+def test_dancers_at_one_place_are_put_side_by_side(page, dance, tmp_path):
+    second = shutil.copy(dance, tmp_path / "same.bvh")
+    drop(page, dance, Path(second))
+    page.get_by_label("All as one group").check()
+    until(page, "document.getElementById('name').textContent.includes(' + ')")
+    assert page.get_attribute("#apart", "aria-pressed") == "true"
+    first, other = page.evaluate("window.kinetune.stage.pelvises")
+    assert other[0] - first[0] == pytest.approx(1.3, abs=1e-3)
+    page.click("#apart")
+    first, other = page.evaluate("window.kinetune.stage.pelvises")
+    assert other == pytest.approx(first, abs=1e-6)
 
 
 def test_energy_is_drawn_bar_by_bar_and_undone(page, dance):
@@ -243,6 +410,51 @@ def test_energy_is_drawn_bar_by_bar_and_undone(page, dance):
     assert len(settings(page)["curve"]) == 2
     command = page.input_value("#command")
     assert "[[sections]]\nstart_s = 0\nend_s = 4\nenergy = 2.5\n" in command
+
+
+def test_beats_flash_and_bars_count(page, dance):
+    """Beats at 0, 0.5, 1 ... s: 2.5 s is the second beat of the second bar."""
+    drop(page, dance)
+    page.fill("#bpm", "120")
+    page.fill("#first", "0")
+    page.keyboard.press("Tab")
+    page.focus("#line")
+    ring = "window.kinetune.stage.figures[0].ring.material"
+    for keys, time_s, counter, opacity, colour in (
+        (["Home", "Shift+ArrowRight", "Shift+ArrowRight"], 2.0, "2.1", 1.0, "d6602f"),
+        (["ArrowRight"] * 5, 2.5, "2.2", 1.0, "2f7fd6"),
+        (["ArrowRight"], 2.6, "2.2", 0.15 + 0.85 * np.exp(-0.7), "2f7fd6"),
+    ):
+        for key in keys:
+            page.keyboard.press(key)
+        until(page, f"Math.abs(window.kinetune.stage.time - {time_s}) < 1e-6")
+        assert page.text_content("#counter") == counter
+        bar, beat = counter.split(".")
+        text = page.get_attribute("#line", "aria-valuetext")
+        assert text == f"{time_s:.1f} s, bar {bar}, beat {beat}"
+        assert page.evaluate(f"{ring}.opacity") == pytest.approx(opacity, abs=0.01)
+        assert page.evaluate(f"{ring}.color.getHexString()") == colour
+
+
+def test_the_camera_follows_the_dancer_and_is_turned_by_a_drag(page, dance, tmp_path):
+    clip = read_motion(dance)
+    path_m = np.linspace(0.0, 3.0, clip.frame_count)[:, None] * [1.0, 0.0, 0.0]
+    write_bvh(tmp_path / "walk.bvh", replace(clip, root_m=clip.root_m + path_m))
+    drop(page, tmp_path / "walk.bvh")
+    page.focus("#line")
+    page.keyboard.press("End")
+    follows = "Math.abs(s.controls.target.x - s.pelvises[0][0])"
+    until(page, f"(s => s.time > 5.9 && {follows} < 0.02)(window.kinetune.stage)")
+    assert page.evaluate("window.kinetune.stage.pelvises[0][0]") == pytest.approx(3.0, abs=0.1)
+    azimuth = "window.kinetune.stage.controls.getAzimuthalAngle()"
+    before, box = page.evaluate(azimuth), page.locator("#view").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - box["height"] / 4, y, steps=5)
+    page.mouse.up()
+    # A drag by the height of the view is a whole turn.
+    until(page, f"Math.abs({azimuth} - {before} - Math.PI / 2) < 0.4")
 
 
 def test_a_loop_of_two_bars_plays_over_and_over(page, dance):

@@ -1,5 +1,6 @@
 """Recipes are written beside and into a sound file, and reproduce it."""
 
+import csv
 import json
 import shutil
 
@@ -88,6 +89,54 @@ def test_an_edit_knows_what_made_the_music_and_can_be_made_again(song):
     # An edit of an edit goes on with the same beats.
     done = kinetune("edit", edited, "--redo", "0.1:0.4", "--exact", "--json", cwd=folder)
     assert json.loads(done.stdout)["bpm"] == 150.0
+
+
+@pytest.mark.slow
+def test_again_writes_beats_and_packs_of_a_piece_and_of_an_edit(song):
+    """The pack has the edit's own sound, the beats of the recipe and the marks of its score."""
+    folder = song.parent
+    done = kinetune("edit", song, "--redo", "1:1.6", "--exact", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    for source in ("song", "song-edit"):
+        done = kinetune(
+            "again", f"{source}.json", "-o", "new.wav", "--beat-map", "csv", "--pack", "unity",
+            "--force", cwd=folder,
+        )  # fmt: skip
+        assert done.stdout == (
+            "new.wav: identical to the original\n  beats: new.beats.csv\n  pack: new-unity\n"
+        )
+        sound = read_sound(folder / "new-unity" / "new.wav")
+        np.testing.assert_array_equal(sound.samples, read_sound(folder / f"{source}.wav").samples)
+        pack = json.loads((folder / "new-unity" / "pack.json").read_text())
+        assert (pack["bpm"], pack["bar_beats"], pack["first_bar"]) == (150.0, 4, 0.1)
+        beats = [event["time"] for event in pack["events"] if event["kind"] == "beat"]
+        np.testing.assert_allclose(beats, 0.1 + 0.4 * np.arange(5), atol=1e-6)
+        times = [e["time"] for e in pack["events"] if e["kind"] in ("accent", "silence")]
+        assert times == [0.5, 0.8, 1.2]
+        rows = csv.DictReader((folder / "new.beats.csv").read_text().splitlines())
+        assert [float(row["time_s"]) for row in rows] == pytest.approx(beats, abs=1e-3)
+    done = kinetune("again", "song-edit.json", "-o", "new.wav", "--pack", "unity", cwd=folder)
+    assert_one_clear_line(done)
+    assert "exist" in done.stderr
+    for options, said in (
+        (["--midi"], "the diffusion engine has no notes"),
+        (["--pack", "gd"], "found 'gd'"),
+        (["--beat-map", "xml"], "found 'xml'"),
+    ):
+        done = kinetune("again", "song.json", "-o", "x.wav", *options, cwd=folder)
+        assert_one_clear_line(done)
+        assert said in done.stderr
+    done = kinetune("again", "song-edit.json", "-o", "x.wav", "--stems", "mastered", cwd=folder)
+    assert_one_clear_line(done)
+    assert "was not composed" in done.stderr
+
+
+def test_again_in_another_format_does_not_call_it_different(song):
+    done = kinetune("again", song, "-o", "new.flac", cwd=song.parent)
+    assert done.stdout == "new.flac: made\n"
+    np.testing.assert_allclose(
+        read_sound(song.with_name("new.flac")).samples, read_sound(song).samples, atol=1.01 / 2**15
+    )
 
 
 @pytest.mark.slow

@@ -146,6 +146,10 @@ TakesOption = Annotated[
         help="Composer: regenerate bars in START:END or START:END:SEED, seconds; repeatable.",
     ),
 ]
+BeatMapOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Also write the beats as json, csv, labels (Audacity) or midi; repeatable."),
+]
 StemsOption = Annotated[
     str,
     typer.Option(

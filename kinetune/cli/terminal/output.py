@@ -10,8 +10,13 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from kinetune.errors import printable
+
+if TYPE_CHECKING:
+    from kinetune.tasks.composing.outputs import ComposedFiles
+    from kinetune.tasks.generating.results import PlayedHarmony
 
 # Of results; a table of many systems is wide.
 _LONGEST_LINE = 10_000
@@ -54,6 +59,18 @@ def print_note(text: str) -> None:
     """Print a line beside the result on stderr, unless quiet."""
     if not is_quiet():
         print(printable(text), file=sys.stderr)
+
+
+def print_composed(files: "ComposedFiles | None", harmony: "PlayedHarmony | None" = None) -> None:
+    """Print key and chords of music that has some, and the further files of composed music."""
+    if (played := files or harmony) is not None:
+        print_line(f"  {played.key}: {played.chords}  ({played.chords_file})")
+    if files is None:
+        return
+    named = (("stems", files.stems), ("notes", files.midi), ("layers", files.layers))
+    for title, path in (*named, *(("practice", path) for path in files.practice)):
+        if path is not None:
+            print_line(f"  {title}: {path}")
 
 
 def print_json(value: object) -> None:

@@ -12,7 +12,9 @@ from kinetune.tasks.composing.outputs import LAYERS_FILE, ComposedFiles
 
 if TYPE_CHECKING:
     from kinetune.audio.sound import Sound
+    from kinetune.render.marks import Marks
     from kinetune.tasks.music import Music
+    from kinetune.tasks.recipe import Recipe
 
 
 def pack_folder(sound: Path, tool: str) -> Path:
@@ -36,16 +38,51 @@ def write_packs(
     """
     if not tools:
         return ()
-    marks = music.marks
-    requested = tuple((span.start_s, span.label) for span in marks.sections)
-    sections = requested if composed is None else composed.form
-    silences = tuple((span.start_s, span.end_s) for span in marks.silences)
+    sections = None if composed is None else composed.form
     called, layers = _layers(composed)
     material = Material(
-        target.stem, music.sound, music.beats,
-        Marked(sections, marks.accents_s, silences, called),
+        target.stem, music.sound, music.beats, _marked(music.marks, sections, called),
         music.loops, layers, genres.genre_name(music.genre),
     )  # fmt: skip
+    return _write(target, tools, material)
+
+
+def write_packs_of(target: Path, recipe: "Recipe", tools: Sequence[str]) -> tuple[str, ...]:
+    """Write packs of a sound that was not composed, beside it; return their folders.
+
+    Args:
+        target: The sound file.
+        recipe: How it was made: its beats, and what is marked on it.
+        tools: Names of the tools.
+
+    Raises:
+        OutputError: A folder can't be written to, or holds other files.
+    """
+    from kinetune.audio.sound import read_sound
+    from kinetune.render.marks import marks_of
+
+    if not tools:
+        return ()
+    sound, grid, options = read_sound(target), recipe.grid.beat_grid(), recipe.options
+    marks = marks_of(options.score, grid, sound.duration_s, loop=options.loop)
+    genre = genres.genre_name(recipe.genre)
+    material = Material(target.stem, sound, grid, _marked(marks), options.loop, (), genre)
+    return _write(target, tools, material)
+
+
+def _marked(
+    marks: "Marks",
+    sections: tuple[tuple[float, str], ...] | None = None,
+    called: tuple[tuple[float, int], ...] = (),
+) -> Marked:
+    """What is marked on a piece; its sections are those of the score unless it has a form."""
+    if sections is None:
+        sections = tuple((span.start_s, span.label) for span in marks.sections)
+    silences = tuple((span.start_s, span.end_s) for span in marks.silences)
+    return Marked(sections, marks.accents_s, silences, called)
+
+
+def _write(target: Path, tools: Sequence[str], material: Material) -> tuple[str, ...]:
     folders = [pack_folder(target, tool) for tool in tools]
     for tool, folder in zip(tools, folders, strict=True):
         write_pack(tool, folder, material)

@@ -136,7 +136,7 @@ def changed_request(
         options = replace(options, composer=replace(options.composer, takes=(*takes, take)))
     elif request.options.genre is not None:
         options = replace(options, genre=request.options.genre)
-    motions = () if request.motion is None else (request.motion,)
+    motions = () if request.motion is None else (request.motion, *request.partners)
     return replace(made, motions=motions, output=None, read=request.read, options=options)
 
 

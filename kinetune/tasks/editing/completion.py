@@ -19,7 +19,7 @@ def complete_request(request: EditRequest, recipe: Recipe) -> EditRequest:
     made = recorded_request(recipe, request.music)
     motion, read, partners = request.motion, request.read, request.partners
     if motion is None:
-        names = _dance_files(made)
+        names = dance_files(made)
         if not names:
             raise ConfigError(f"{request.music}: made from a dance in memory; name the dance")
         motion, *others = (input_path(recipe, name.as_posix(), request.music) for name in names)
@@ -62,8 +62,8 @@ def _model_of(made: "EditRequest | GenerateRequest") -> str | None:
     return "default" if made.options.engine == "composer" else made.model
 
 
-def _dance_files(made: "EditRequest | GenerateRequest") -> tuple[Path, ...]:
-    """The motion files of a request, all dancers of a group; none for a dance in memory."""
+def dance_files(made: "EditRequest | GenerateRequest") -> tuple[Path, ...]:
+    """Return the motion files of a request, all dancers of a group; none for a dance in memory."""
     if not isinstance(made, EditRequest):
         return made.motions
     return () if made.motion is None else (made.motion, *made.partners)

@@ -1,0 +1,45 @@
+/** One job at a time, with its progress shown and a way to stop it. */
+
+import * as api from "./api";
+import { get } from "./dom";
+
+export class Jobs {
+  private running: string | null = null;
+
+  constructor(private readonly say: (text: string) => void, private readonly onChange: () => void) {}
+
+  get isFree(): boolean { return this.running === null; }
+
+  stop(): Promise<unknown> { return this.running ? api.stopJob(this.running) : Promise.resolve(); }
+
+  /** Do a job; null if it was stopped. */
+  async run(body: object, what: string): Promise<api.Job | null> {
+    const job = await api.createJob(body);
+    this.running = job.id;
+    this.onChange();
+    try {
+      const done = await api.followJob(job.id, (state) => this.show(state, what));
+      if (done.status === "done") return done;
+      this.say("Stopped.");
+      return null;
+    } finally {
+      this.running = null;
+      this.onChange();
+    }
+  }
+
+  private show(state: api.Job, what: string): void {
+    const { stage, done, total } = state.progress, bar = get<HTMLProgressElement>("progress");
+    if (total) bar.value = done / total;
+    else bar.removeAttribute("value");
+    if (state.status === "queued") this.say(`${what}: waiting, ${state.queue_position} before it`);
+    else this.say(`${what}: ${stage || "starting"}${total ? ` ${Math.floor((100 * done) / total)} %` : ""}${remaining(state)}`);
+  }
+}
+
+function remaining(job: api.Job): string {
+  const { done, total } = job.progress;
+  if (!job.started || !done || done >= total) return "";
+  const spent = Date.now() / 1000 - job.started;
+  return `, ${Math.max(1, Math.round((spent * (total - done)) / done))} s left`;
+}
