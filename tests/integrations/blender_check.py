@@ -65,7 +65,7 @@ def main() -> None:
     stopped = tasks.make(scene, armature, place)
     stopped.stop()
     result["stopped"] = run(stopped)
-    armature.kinetune_joints.pelvis = armature.data.bones[0].name
+    result["foreign"] = foreign_rig(armature)
     result["mapping"] = dict(tasks.mapping_of(armature))
     result["operators"] = [
         bpy.ops.kinetune.make.poll(), bpy.ops.kinetune.redo.poll(),
@@ -106,10 +106,19 @@ def run(task) -> dict:
         time.sleep(0.02)
 
 
-def tasks_bvh(armature) -> str:
+def foreign_rig(armature) -> list[str]:
+    """Give the bones names that tell nothing; return the motion without and with a mapping."""
+    for number, bone in enumerate(armature.data.bones):
+        joint, bone.name = bone.name, f"b{number}"
+        setattr(armature.kinetune_joints, joint, bone.name)
+    mapping = sys.modules[f"{PACKAGE}.tasks"].mapping_of(armature)
+    return [tasks_bvh(armature), tasks_bvh(armature, mapping)]
+
+
+def tasks_bvh(armature, mapping=None) -> str:
     """Return the motion as the extension sends it."""
     rig = sys.modules[f"{PACKAGE}.rig"]
-    sampler = rig.Sampler(bpy.context.scene, armature, {})
+    sampler = rig.Sampler(bpy.context.scene, armature, mapping or {})
     while sampler.step(1.0):
         pass
     sampler.restore()
