@@ -36,3 +36,38 @@ def test_everyday_names_are_known(text, code):
 def test_a_slip_of_the_pen_is_guessed():
     with pytest.raises(ConfigError, match="did you mean waacking"):
         genres.genre_code("waackingg")
+
+
+@pytest.fixture
+def declared(monkeypatch):
+    monkeypatch.setattr(genres, "_DECLARED", set())
+    genres.declare(["bachata", "cha-cha"])
+
+
+def test_a_models_genres_are_known_by_their_names(declared):
+    for text in ("bachata", "Bachata", " BACHATA "):
+        assert genres.genre_code(text) == "bachata"
+    assert genres.genre_code("Cha Cha") == "cha-cha"
+    assert genres.genre_name("cha-cha") == "cha-cha"
+    assert genres.is_new("bachata")
+    assert not genres.is_new("HO")
+    with pytest.raises(ConfigError, match=r"did you mean bachata\?.*choose one of .*cha-cha"):
+        genres.genre_code("bachatta")
+
+
+def test_a_new_genre_has_no_place_in_the_one_hot_vector(declared):
+    with pytest.raises(ConfigError, match="known only to the model"):
+        genres.genre_index("bachata")
+
+
+def test_names_that_people_use_for_the_ten_are_no_new_genres():
+    assert genres.known_or_new("Disco") == "WA"
+    assert genres.known_or_new("Bossa Nova") == "bossa-nova"
+    with pytest.raises(ConfigError, match="a name of its own"):
+        genres.declare(["disco"])
+
+
+@pytest.mark.parametrize("text", ["", "x", "a" * 41, "../etc", "tüt", "a/b", "9!"])
+def test_names_that_cannot_be_genres_are_refused(text):
+    with pytest.raises(ConfigError, match="the name of a new genre"):
+        genres.known_or_new(text)

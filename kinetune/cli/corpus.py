@@ -80,3 +80,17 @@ def merge(
 
     result = merge_corpus(out, parts or ())
     print_line(f"{result.manifest}: {result.items} pairs listed")
+
+
+@app.command("pack")
+def pack(
+    corpus: Annotated[Path, typer.Argument(help="Folder of the corpus.")],
+    out: Annotated[Path, typer.Option(help="Folder of the shards.")],
+    pairs: Annotated[int, typer.Option(help="Pairs in a shard; 1 or more.")] = 200,
+) -> None:
+    """Write a corpus as tar shards in WebDataset's layout, for training from an object store."""
+    from kinetune.training.data.tar_shards import write_tar_shards
+
+    paths = write_tar_shards(corpus, out, pairs_per_shard=pairs)
+    last = paths[-1].stem
+    print_line(f"{len(paths)} shards; train on them with data.source = {out}/{{00000..{last}}}.tar")

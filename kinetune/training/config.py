@@ -21,9 +21,9 @@ class DataConfig:
     """The dances and their music.
 
     Attributes:
-        source: A corpus folder (``kinetune corpus make``) or a prepared one
-            (``kinetune prepare aist``), relative to the working directory; empty generates the
-            pairs directly into the run's cache.
+        source: A corpus folder (``kinetune corpus make``), a prepared one (``kinetune prepare``) or
+            tar shards (``kinetune corpus pack``) as a path or an address; empty generates the pairs
+            directly into the run's cache.
         minutes: Minutes of music to generate if ``source`` is empty.
         seed: Seed of the generated pairs.
         stride_s: Seconds from one training window to the next.

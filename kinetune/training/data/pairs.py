@@ -75,11 +75,26 @@ def _make_pair(planned: PlannedPair, pair_settings: PairSettings, held_out: bool
 
 
 def _read_pair(source: Path, item: CorpusItem, held_out: bool) -> TrainingPair:
+    clip, sound = read_motion(source / item.motion), read_sound(source / item.audio)
+    return pair_of_item(item, clip, sound, held_out=held_out)
+
+
+def pair_of_item(
+    item: CorpusItem, clip: MotionClip, sound: Sound, *, held_out: bool
+) -> TrainingPair:
+    """Return a pair of a corpus with its dance and its music.
+
+    Args:
+        item: Its line of the manifest.
+        clip: The dance.
+        sound: The music.
+        held_out: Whether it is kept for validation.
+    """
     return TrainingPair(
         name=item.id,
         genre=item.genre,
-        clip=read_motion(source / item.motion),
-        sound=read_sound(source / item.audio),
+        clip=clip,
+        sound=sound,
         beats_s=tuple(item.beats_s),
         bar_start_s=item.downbeats_s[0] if item.downbeats_s else 0.0,
         held_out=held_out,

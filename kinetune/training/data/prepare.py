@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from kinetune.training.data.prepared_set import (
     PreparedSet,
     open_prepared,
 )
+from kinetune.training.data.tar_shards import is_tar_source, tar_origin, tar_pairs
 
 __all__ = [
     "PreparedItem",
@@ -38,6 +40,8 @@ __all__ = [
     "write_prepared",
 ]
 
+# Readers of a stream that are drawn ahead.
+_AT_ONCE = 32
 # Called with the items done and the items in all.
 Progress = Callable[[int, int], None]
 
@@ -81,6 +85,9 @@ def open_dataset(
             data.minutes, data.seed, held_out_every=data.held_out, pair_settings=settings
         )
         return _open_cached(pairs, origin, cache, data, form)
+    if is_tar_source(data.source):
+        tars = tar_pairs(data.source, held_out_every=data.held_out)
+        return _open_cached(tars, tar_origin(data.source), cache, data, form)
     source = Path(data.source)
     if (source / "prepared.json").is_file():
         return _check_form(open_prepared(source), form)
@@ -167,25 +174,35 @@ def write_prepared(
     Raises:
         ConfigError: There is no dance, or one has a name that can't be a file name.
     """
-    readers = list(dances)
-    if not readers:
-        raise ConfigError(f"{out}: nothing to prepare; the source holds no usable dance")
-    items = []
+    items, done = [], 0
+    count = len(dances) if isinstance(dances, Sized) else 0
     # Reading and resampling release the interpreter lock often enough for threads to pay.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = pool.map(lambda read: _written(read(), out, features, rate_hz, channels), readers)
-        for done, item in enumerate(jobs, start=1):
-            if item is not None:
-                items.append(item)
-            if progress is not None:
-                progress(done, len(readers))
+        for part in _parts(dances):
+            for item in pool.map(
+                lambda read: _written(read(), out, features, rate_hz, channels), part
+            ):
+                done += 1
+                if item is not None:
+                    items.append(item)
+                if progress is not None:
+                    progress(done, max(done, count))
+    if not done:
+        raise ConfigError(f"{out}: nothing to prepare; the source holds no usable dance")
     if not items:
-        raise ConfigError(f"{out}: nothing to prepare; none of {len(readers)} files can be used")
+        raise ConfigError(f"{out}: nothing to prepare; none of {done} files can be used")
     table = {
         "version": VERSION, "features": features, "rate_hz": rate_hz, "channels": channels,
     }  # fmt: skip
     files.write_json(out / "prepared.json", {**table, "items": [asdict(item) for item in items]})
     return open_prepared(out)
+
+
+def _parts(dances: Iterable[Reader]) -> Iterator[list[Reader]]:
+    """Yield the readers some at a time: those of a stream hold their files' contents."""
+    stream = iter(dances)
+    while part := list(islice(stream, _AT_ONCE)):
+        yield part
 
 
 def _written(
