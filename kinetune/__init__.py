@@ -23,7 +23,10 @@ if TYPE_CHECKING:
         load_motion,
         load_sound,
         make_corpus,
+        prepare_pairs,
+        prepare_songs,
         rank_songs,
+        tune,
     )
     from kinetune.audio.sound import Sound, write_sound
     from kinetune.errors import (
@@ -58,7 +61,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "kinetune.api": (
         "edit", "evaluate", "film", "find_beats", "fit", "generate", "load_motion",
-        "load_sound", "make_corpus", "rank_songs",
+        "load_sound", "make_corpus", "prepare_pairs", "prepare_songs", "rank_songs", "tune",
     ),
     "kinetune.audio.sound": ("Sound", "write_sound"),
     "kinetune.errors": (
@@ -114,8 +117,11 @@ __all__ = [
     "load_motion",
     "load_sound",
     "make_corpus",
+    "prepare_pairs",
+    "prepare_songs",
     "rank_songs",
     "read_control_score",
+    "tune",
     "write_motion",
     "write_sound",
 ]

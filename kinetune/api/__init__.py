@@ -6,6 +6,7 @@ from kinetune.api.fitting import fit, rank_songs
 from kinetune.api.generation import find_beats, generate
 from kinetune.api.inputs import load_motion, load_sound
 from kinetune.api.research import evaluate, make_corpus
+from kinetune.api.training import prepare_pairs, prepare_songs, tune
 
 __all__ = [
     "edit",
@@ -17,5 +18,8 @@ __all__ = [
     "load_motion",
     "load_sound",
     "make_corpus",
+    "prepare_pairs",
+    "prepare_songs",
     "rank_songs",
+    "tune",
 ]

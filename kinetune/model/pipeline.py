@@ -34,6 +34,7 @@ from kinetune.model.conditioning.control_score import (
 from kinetune.model.conditioning.dynamics import apply_dynamics
 from kinetune.model.conditioning.harmony import Harmony
 from kinetune.model.conditioning.window_conditions import ConditionMaker, WindowConditions
+from kinetune.model.hub.publishing import publish
 from kinetune.model.mel import Mel, MelVocoder, StereoMel
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.results import DanceMusic, StageSeconds
@@ -154,6 +155,31 @@ class DanceToMusicPipeline(DiffusionPipeline):
             super().save_pretrained(aside, safe_serialization=True, **options)
             checkpoint.strip_origins(aside)
             checkpoint.write_pipeline_file(aside)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        card: str | None = None,
+        commit_message: str = "Upload a kinetune model",
+    ) -> str:
+        """Put the pipeline with a model card on the Hugging Face hub; return the commit's address.
+
+        Args:
+            repo_id: ``user/name``; made if missing.
+            private: Whether a new repository is private; the account's default if None.
+            token: Access token; that of ``hf auth login`` if None.
+            card: Text of the model card; one with the model's figures if None.
+            commit_message: Of the commit.
+
+        Raises:
+            ModelError: The hub refuses, or can't be reached.
+        """
+        return publish(
+            self, repo_id, card=card, private=private, token=token, commit_message=commit_message
+        )
 
     @torch.no_grad()
     def __call__(  # noqa: PLR0913 - options by name, as diffusers' pipelines take them
