@@ -14,6 +14,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from kinetune.api import (
+        dance_from_curves,
         edit,
         evaluate,
         film,
@@ -60,8 +61,9 @@ if TYPE_CHECKING:
 # Where each name is, and what it is called there if not the same.
 _HOMES = {
     "kinetune.api": (
-        "edit", "evaluate", "film", "find_beats", "fit", "generate", "load_motion",
-        "load_sound", "make_corpus", "prepare_pairs", "prepare_songs", "rank_songs", "tune",
+        "dance_from_curves", "edit", "evaluate", "film", "find_beats", "fit", "generate",
+        "load_motion", "load_sound", "make_corpus", "prepare_pairs", "prepare_songs", "rank_songs",
+        "tune",
     ),
     "kinetune.audio.sound": ("Sound", "write_sound"),
     "kinetune.errors": (
@@ -106,6 +108,7 @@ __all__ = [
     "Section",
     "Silence",
     "Sound",
+    "dance_from_curves",
     "edit",
     "evaluate",
     "example_dance",

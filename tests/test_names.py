@@ -49,7 +49,7 @@ def identifiers(path: Path) -> set[str]:
 # Names of several words that are banned as a whole.
 BANNED_NAMES = {"made_up": "synthetic"}
 # Standard terms that hold such a word.
-STANDARD = ("held_out", "in_place", "place_pattern")
+STANDARD = ("held_out", "in_place", "place_pattern", "listening_test")
 
 
 def parts(identifier: str) -> set[str]:

@@ -1,12 +1,14 @@
 """Inputs of the functions: dances and sounds, in memory or as paths, and models."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinetune.audio.sound import Sound, read_sound
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.curves.puppet import clip_from_curves
+from kinetune.motion.curves.reading import curves_of
 from kinetune.motion.group import Dancers, dance_of
 from kinetune.motion.io.formats import ReadOptions, read_motion
 from kinetune.motion.retargeting.joint_mapping import read_mapping
@@ -47,6 +49,22 @@ def load_motion(
     joints = None if mapping is None else read_mapping(Path(mapping))
     program = None if blender is None else Path(blender)
     return read_motion(path, ReadOptions(joints, animation, fps, program))
+
+
+def dance_from_curves(
+    columns: Mapping[str, Sequence[float]], *, fps: float | None = None
+) -> MotionClip:
+    """Return a body that dances curves, with their events, energy and beats.
+
+    Args:
+        columns: Values by name, of one length, in any unit; one may be called ``time`` (seconds).
+            Values of one called ``heart_rate``, ``bpm`` or ``tempo`` are the tempo.
+        fps: Rows per second, where there is no column of times.
+
+    Raises:
+        MotionError: They can't be used.
+    """
+    return clip_from_curves(curves_of(columns, fps=fps))
 
 
 def load_sound(path: str | Path) -> Sound:

@@ -26,7 +26,7 @@ from kinetune.cli import (
     serve,
     train,
 )
-from kinetune.cli.research import evaluate
+from kinetune.cli.research import evaluate, listening_test
 from kinetune.cli.terminal.output import print_error, print_unexpected, verbosity
 from kinetune.errors import KinetuneError
 
@@ -82,6 +82,7 @@ app.command("demo")(demo.command)
 app.command("studio")(serve.studio)
 app.command("serve")(serve.command)
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(listening_test.app, name="listening-test")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(prepare.app, name="prepare")
 app.add_typer(train.app, name="train")

@@ -15,6 +15,26 @@ from kinetune.memmap import CHUNK_FRAMES, chunks
 from kinetune.motion import rotations, skeleton
 
 
+@dataclass(frozen=True)
+class KnownBeats:
+    """Beats that a motion's source names itself, such as curves.
+
+    Attributes:
+        bpm: Beats per minute; the mean where the tempo drifts.
+        beats_s: All beats, seconds, ascending.
+        bar_start_s: Time of a beat that opens a bar.
+        confidence: How sure they are, 0 to 1.
+        readings: Other ways to count, best first, this one among them: beats per minute, first
+            beat in seconds, and probability.
+    """
+
+    bpm: float
+    beats_s: tuple[float, ...]
+    bar_start_s: float = 0.0
+    confidence: float = 1.0
+    readings: tuple[tuple[float, float, float], ...] = ()
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class MotionClip:
     """One dance of one body.
@@ -25,6 +45,7 @@ class MotionClip:
         fps: Frames per second.
         name: What to call the clip, usually the file's stem.
         source: Where it came from: a format such as ``"bvh"``, or what made it.
+        known_beats: Its beats, where the source names them; else they are estimated.
 
     Raises:
         MotionError: A shape is wrong, a value is not finite, or the rate is not positive.
@@ -35,6 +56,7 @@ class MotionClip:
     fps: float
     name: str = "clip"
     source: str = "memory"
+    known_beats: KnownBeats | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.root_m), skeleton.JOINT_COUNT, 4)
@@ -157,4 +179,21 @@ def cut(clip: MotionClip, start_s: float, duration_s: float) -> MotionClip:
         raise MotionError(
             f"{clip.name}: {start_s:g} s + {duration_s:g} s lies outside its {clip.duration_s:g} s"
         )
-    return replace(clip, rotations=clip.rotations[part], root_m=clip.root_m[part])
+    moved = _moved_beats(clip.known_beats, timebase.duration_of(part.start, clip.fps))
+    return replace(
+        clip, rotations=clip.rotations[part], root_m=clip.root_m[part], known_beats=moved
+    )
+
+
+def _moved_beats(known: KnownBeats | None, start_s: float) -> KnownBeats | None:
+    """Beats seen from a later start."""
+    if known is None:
+        return None
+    beats_s = tuple(beat_s - start_s for beat_s in known.beats_s if beat_s >= start_s - 1e-9)
+    readings = tuple(
+        (bpm, (first_s - start_s) % timebase.beat_period_s(bpm), probability)
+        for bpm, first_s, probability in known.readings
+    )
+    return replace(
+        known, beats_s=beats_s, bar_start_s=known.bar_start_s - start_s, readings=readings
+    )

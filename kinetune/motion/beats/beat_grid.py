@@ -22,8 +22,8 @@ from kinetune.motion.beats.beat_network import OUTPUT_FPS, OUTPUTS, BeatNetwork,
 from kinetune.motion.beats.kinematic_events import ANALYSIS_FPS
 from kinetune.motion.beats.metrical_model import METRES, MetricalModel
 from kinetune.motion.beats.observations import Observations
-from kinetune.motion.beats.readings import Constraints, Reading
-from kinetune.motion.clip import MotionClip, resample
+from kinetune.motion.beats.readings import Constraints, Reading, reading_at
+from kinetune.motion.clip import KnownBeats, MotionClip, resample
 from kinetune.timebase import BEATS_IN_BAR
 
 Times = NDArray[np.float64]
@@ -210,6 +210,8 @@ def group_beat_grid(
         raise MotionError("expected one dance or more to find a beat in, found none")
     _check_options(bpm, first_beat_s, metre)
     duration_s = max(clip.duration_s for clip in clips)
+    if clips[0].known_beats is not None and len(clips) == 1:
+        return _known_grid(clips[0], clips[0].known_beats, (bpm, first_beat_s, metre), reading)
     if bpm is not None and first_beat_s is not None and reading == 1:
         return replace(fixed_grid(bpm, first_beat_s, duration_s), metre=metre or BEATS_IN_BAR)
     evidence = [tempo.collect_evidence(clip) for clip in clips]
@@ -218,6 +220,44 @@ def group_beat_grid(
     seen = _joint_observations(clips, evidence, network)
     model = MetricalModel(seen, Constraints(bpm, first_beat_s, metre))
     return _grid_of(model, reading, clips, seen)
+
+
+def _known_grid(
+    clip: MotionClip,
+    known: KnownBeats,
+    named: tuple[float | None, float | None, int | None],
+    number: int,
+) -> BeatGrid:
+    """The grid of beats that a motion's source names; what a person names goes before.
+
+    Args:
+        clip: The motion.
+        known: Its beats.
+        named: Tempo, time of a downbeat and metre, each None where not named.
+        number: Which of the readings.
+    """
+    bpm, first_beat_s, metre = named[0], named[1], named[2] or BEATS_IN_BAR
+    rows = known.readings or ((known.bpm, known.beats_s[0] if known.beats_s else 0.0, 1.0),)
+    readings = tuple(reading_at(tempo, first, metre, share) for tempo, first, share in rows)
+    if not 1 <= number <= len(readings):
+        raise MotionError(
+            f"{clip.name}: there are {len(readings)} readings of these curves, found {number}; "
+            "kinetune inspect lists them"
+        )
+    chosen = readings[number - 1]
+    if bpm is None and first_beat_s is None and number == 1 and len(known.beats_s) > 1:
+        beats_s = np.array(known.beats_s)
+        steps = np.diff(beats_s)
+        grid = BeatGrid(
+            known.bpm, float(beats_s[0]), beats_s, known.confidence,
+            steady=bool(np.ptp(steps) < 1e-3), bar_start_s=known.bar_start_s,
+        )  # fmt: skip
+    else:
+        first_s = chosen.first_beat_s if first_beat_s is None else first_beat_s
+        grid = fixed_grid(bpm or chosen.bpm, first_s, clip.duration_s)
+    return replace(
+        grid, metre=metre, readings=readings, alternatives=_other_tempi(chosen, readings)
+    )
 
 
 def _grid_of(

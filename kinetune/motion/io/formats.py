@@ -1,8 +1,8 @@
 """Reading of motion files: detection of the format by content, and conversion to a clip.
 
-Reads AIST++ and EDGE pickles, AMASS .npz, BVH, glTF, FBX (by way of Blender) and joint positions;
-writes AMASS .npz and BVH. The first bytes decide, never the name: a BVH called dance.txt is read
-as BVH.
+Reads AIST++ and EDGE pickles, AMASS .npz, BVH, glTF, FBX (by way of Blender), joint positions and
+curves; writes AMASS .npz and BVH. The first bytes decide, never the name: a BVH called dance.txt is
+read as BVH. Only tables of curves are known by .csv, .tsv or .json.
 """
 
 import logging
@@ -14,6 +14,8 @@ from pathlib import Path
 from kinetune.errors import KinetuneError, MotionError
 from kinetune.motion import skeleton
 from kinetune.motion.clip import MotionClip
+from kinetune.motion.curves.puppet import clip_from_curves
+from kinetune.motion.curves.reading import is_curves_archive, read_curves
 from kinetune.motion.frame_rate import MAX_RATE_HZ, MIN_RATE_HZ, check_length
 from kinetune.motion.io import fbx
 from kinetune.motion.io.aist import read_aist
@@ -43,7 +45,7 @@ MOTION_SUFFIXES: tuple[str, ...] = (
 )  # fmt: skip
 _EXPECTED = (
     "an AIST++ or EDGE .pkl, an AMASS .npz, a .glb, .gltf or .fbx, joint positions as .npy or "
-    ".npz, or a BVH file"
+    ".npz, curves as .csv, .json or .npz, or a BVH file"
 )
 # Enough to pass over a byte order mark and blank lines before HIERARCHY.
 _HEAD_BYTES = 512
@@ -182,10 +184,19 @@ def _read_pickle(path: Path, options: ReadOptions) -> MotionFile:
 
 def _read_npz(path: Path, options: ReadOptions) -> MotionFile:
     shapes = shapes_in(path)
-    if not {"poses", "root_orient"}.intersection(shapes) and contains_positions(shapes):
+    if not _BODY_ARRAYS.intersection(shapes) and contains_positions(shapes):
         return _read_positions(path, options, archive=True)
+    if not _BODY_ARRAYS.intersection(shapes) and is_curves_archive(shapes):
+        return _read_curves(path, options)
     clip, joints = read_amass_with_joints(path, fps=options.fps)
     return MotionFile(clip, "AMASS", joints)
+
+
+def _read_curves(path: Path, options: ReadOptions) -> MotionFile:
+    curves = read_curves(path, fps=options.fps)
+    note = f"{path}: {len(curves.names)} curves: {', '.join(curves.names)[:120]}"
+    clip = clip_from_curves(curves, name=path.stem)
+    return MotionFile(clip, "curves", len(curves.names), note)
 
 
 def _read_npy(path: Path, options: ReadOptions) -> MotionFile:
@@ -227,6 +238,8 @@ def _source_joints(
     return recognise_joints(animation.names, animation.parents, context=context)
 
 
+# What AMASS and EDGE archives hold.
+_BODY_ARRAYS = {"poses", "root_orient"}
 # How a file begins, and what it is then. Pickles of protocol 0 and 1 begin with a dictionary.
 _BEGINNINGS: dict[tuple[bytes, ...], str] = {
     (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"(d", b"}q"): "pickle",
@@ -244,12 +257,15 @@ _ANIMATION_READERS: dict[str, Callable[[Path, ReadOptions], SkeletalAnimation]] 
         path, animation=options.animation, blender=options.blender
     ),
 }
+# Tables of curves, by their names: text has no beginning of its own.
+_TABLES = (".csv", ".tsv")
 _MAPPED = "BVH, glTF or FBX"
 _WITH_TIMES = ("glTF", "FBX")
 _READERS: dict[str, Callable[[Path, ReadOptions], MotionFile]] = {
     "pickle": _read_pickle,
     "npz": _read_npz,
     "npy": _read_npy,
+    "curves": _read_curves,
 }
 _WRITERS: dict[str, Callable[[Path, MotionClip], None]] = {".npz": write_amass, ".bvh": write_bvh}
 
@@ -292,6 +308,8 @@ def _kind_by_beginning(path: Path, head: bytes) -> str:
     if not head.strip():
         raise MotionError(f"{path}: the file is empty; expected {_EXPECTED}")
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().upper()
+    if path.suffix.lower() in _TABLES or _is_json_of_curves(path, text):
+        return "curves"
     for beginnings, kind in _BEGINNINGS.items():
         if head.startswith(beginnings) or text.startswith(beginnings):
             return kind
@@ -299,6 +317,17 @@ def _kind_by_beginning(path: Path, head: bytes) -> str:
         raise MotionError(f"{path}: is FBX written as text, which Blender can't read; save binary")
     raise MotionError(
         f"{path}: expected {_EXPECTED}, but it begins with {head[:12]!r}; convert it to one of them"
+    )
+
+
+def _is_json_of_curves(path: Path, text: bytes) -> bool:
+    """Whether JSON is no glTF: a list, or an object without its required ``asset``."""
+    if text.startswith(b"["):
+        return True
+    return (
+        path.suffix.lower() == ".json"
+        and text.startswith(b"{")
+        and (b'"asset"' not in path.read_bytes())
     )
 
 

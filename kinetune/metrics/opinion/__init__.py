@@ -1,0 +1,1 @@
+"""Opinion scores of listeners: screening, means with intervals, preferences, power."""
