@@ -376,10 +376,12 @@ def _lists(
         one: dict[str, Any] = {}
         for section, square in squares.items():
             conditions = _conditions(stimuli, section)
-            one[section] = [
+            chosen = [
                 index[section, conditions[condition], items[dance]]
                 for dance, condition in square[k % len(square)]
-            ] + checks[section]
+            ]
+            # By name, so that the order tells nothing; the page shuffles them.
+            one[section] = sorted(chosen + checks[section])
         one["pairs"] = _pairs(request, items, index, k) if request.pairs else []
         lists.append(one)
     return lists

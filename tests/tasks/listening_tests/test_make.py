@@ -34,7 +34,7 @@ def test_the_page_holds_every_clip_and_nothing_that_names_it(made):
     assert files == set(key["stimuli"]) | set(key["headphones"])
     text = (made / "page" / "config.js").read_text()
     for word in ("ours", "theirs", "anchor", "attention", "gold", "reference"):
-        assert word not in text
+        assert f'"{word}"' not in text
     for one in config["lists"]:
         for section in ("quality", "correspondence"):
             conditions = [key["stimuli"][name]["condition"] for name in one[section]]
