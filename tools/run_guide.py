@@ -4,9 +4,9 @@
 
 A page's ``sh`` and ``python`` blocks are run from top to bottom in a folder of their own. The files
 that the page names (``dance.bvh``, ``dance.glb``, ``takes/``, ``long.bvh``, ``my_film.mp4``,
-``beats.txt``) are made from the dance; a BVH file keeps its own skeleton. ``runs/mine/model`` is
-the bundled checkpoint; ``toml`` blocks become ``score.toml``. Without a dance, the bundled one and
-a choreographed one are taken. Stops at the first command that fails.
+``beats.txt``, songs and curves) are made from the dance; a BVH file keeps its own skeleton.
+``runs/mine/model`` is the bundled checkpoint; ``toml`` blocks become ``score.toml``. Without a
+dance, the bundled one and a choreographed one are taken. Stops at the first command that fails.
 """
 
 import argparse
@@ -23,8 +23,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from kinetune.audio.sound import write_sound  # noqa: E402
 from kinetune.corpus.choreography.choreographer import choreograph  # noqa: E402
 from kinetune.corpus.choreography.dance import DanceRequest  # noqa: E402
+from kinetune.corpus.pairs import make_pair  # noqa: E402
 from kinetune.files import WEIGHTS  # noqa: E402
 from kinetune.motion.beats.beat_grid import beat_grid  # noqa: E402
 from kinetune.motion.clip import MotionClip, cut, resample  # noqa: E402
@@ -69,6 +71,23 @@ def prepare(folder: Path, clip: MotionClip, own: Path | None) -> None:
     scene = skeleton_video.Scene(clip, np.array(beats), np.array(beats[::4]), "my film")
     silence = Sound(np.zeros(22_050, np.float32), 22_050)
     mux.write_film(folder / "my_film.mp4", scene, silence)
+    prepare_songs(folder, clip)
+
+
+def prepare_songs(folder: Path, clip: MotionClip) -> None:
+    """Write songs that nearly fit, curves, and the music of two systems and the originals."""
+    bpm = beat_grid(clip).bpm
+    song = make_pair(5, genre="house", bpm=1.04 * bpm, duration_s=16.0, metre=4).sound
+    (folder / "songs").mkdir()
+    for path in (folder / "song.wav", folder / "songs" / "one.wav"):
+        write_sound(path, song)
+    times = np.arange(0.0, 12.0, 1.0 / 30.0)
+    rows = [f"{time:.4f},{abs(np.sin(np.pi * time / 0.55)):.4f}" for time in times]
+    (folder / "curves.csv").write_text("\n".join(["time,height", *rows]), encoding="utf-8")
+    for system in ("music", "other", "originals"):
+        for name in ("one", "two"):
+            write_sound(folder / system / f"{name}.wav", song)
+            write_motion(folder / "dances" / f"{name}.bvh", clip)
 
 
 def run_page(page: Path, clip: MotionClip, folder: Path, own: Path | None = None) -> int:
