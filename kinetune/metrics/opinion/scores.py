@@ -180,8 +180,8 @@ def _interval(draws: Array) -> tuple[float, float]:
 
 def _p_value(apart: Array) -> float:
     known = apart[np.isfinite(apart)]
-    one_sided = min(np.mean(known <= 0.0), np.mean(known >= 0.0))
-    return float(min(1.0, 2.0 * max(one_sided, 1.0 / (len(known) + 1))))
+    one_sided = min(float(np.mean(known <= 0.0)), float(np.mean(known >= 0.0)))
+    return min(1.0, 2.0 * max(one_sided, 1.0 / (len(known) + 1)))
 
 
 def preference_shares(preferences: Sequence[Preference], *, seed: int = 0) -> list[PreferenceShare]:

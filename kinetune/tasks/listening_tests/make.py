@@ -13,6 +13,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +249,7 @@ def _stimuli(
         return sounds.clip_of(read_sound(folders[label][item]), request.clip_s, start_s=start_s)
 
     out = [
-        Stimulus(QUALITY, label, item, lambda label=label, item=item: clip(label, item))  # type: ignore[misc]
+        Stimulus(QUALITY, label, item, partial(clip, label, item))
         for item in items
         for label in folders
     ]
@@ -288,8 +289,7 @@ def _correspondence(
         return sounds.clip_of(click_track(grid.beats_s, request.clip_s), request.clip_s)
 
     makers: list[tuple[str, Callable[[], Sound]]] = [
-        (label, lambda label=label: clip(label, item))
-        for label in labels[0]  # type: ignore[misc]
+        (label, partial(clip, label, item)) for label in labels[0]
     ]
     makers += [
         ("random-pair", lambda: clip(base, other)),

@@ -9,6 +9,8 @@
     correspondence: ["How well does the music fit the dance?",
       ["Not at all", "Poorly", "Fairly", "Well", "Perfectly"]],
   };
+  /* The head among the 24 joints. */
+  const HEAD = 15;
   const HINT = "In some clips three beeps come at the end. Then choose 2, whatever you heard before.";
   const wanted = Number.parseInt(new URLSearchParams(location.search).get("list") ?? "", 10);
   const random = new Uint32Array(3);
@@ -98,6 +100,10 @@
         context.lineTo(...point(joint));
       });
       context.stroke();
+      context.fillStyle = context.strokeStyle;
+      context.beginPath();
+      context.arc(...point(HEAD), 14, 0, 2 * Math.PI);
+      context.fill();
       requestAnimationFrame(draw);
     }
     requestAnimationFrame(draw);
