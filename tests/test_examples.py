@@ -24,7 +24,7 @@ def small_model(tiny_model, tmp_path, monkeypatch):
     pipeline = DanceToMusicPipeline.from_pretrained(tiny_model)
     load = partial(lambda *_, **__: pipeline)
     monkeypatch.setattr(DanceToMusicPipeline, "from_pretrained", load)
-    monkeypatch.setattr(checkpoint, "resolve", lambda _: str(tiny_model))
+    monkeypatch.setattr(checkpoint, "resolve", lambda _: tiny_model)
     monkeypatch.chdir(tmp_path)
     cached_pipeline.cache_clear()
     yield tmp_path
