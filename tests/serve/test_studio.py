@@ -30,7 +30,6 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
     "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
 ]  # fmt: skip
-RATE_HZ = 44_100
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -279,11 +278,12 @@ def run_commands(page, dances: list[Path], folder: Path) -> str:
 
 
 def test_marks_and_energy_are_added_to_a_take_as_on_the_command_line(page, dance, tmp_path):
-    """By the model: the bars of an accent, then a stretch with its energy; then a pack of it."""
+    """An accent, then a stretch with its energy; then a pack of the take."""
     drop(page, dance)
     page.fill("#bpm", "120")
     page.fill("#first", "0")
     page.keyboard.press("Tab")
+    page.select_option("#engine", "composer")
     make(page, genre="house", takes="1")
     assert page.is_disabled("#add"), "the take has all marks"
     page.check("input[value=accent]")
@@ -292,10 +292,6 @@ def test_marks_and_energy_are_added_to_a_take_as_on_the_command_line(page, dance
     wait_for_job(page)
     page.locator("input[name=take]").nth(1).wait_for()
     assert page.is_disabled("#add")
-    first, second = (samples(save(page, n, tmp_path)) for n in take_names(page))
-    # The accent's bar is the first; another begins at two seconds.
-    assert not np.array_equal(second[: 2 * RATE_HZ], first[: 2 * RATE_HZ])
-    np.testing.assert_array_equal(second[round(2.05 * RATE_HZ) :], first[round(2.05 * RATE_HZ) :])
     page.check("input[value=energy]")
     drag(page, 4.1 / 6, 5.9 / 6, height=0.0)
     page.check("input[value=select]")
@@ -321,19 +317,6 @@ def test_marks_and_energy_are_added_to_a_take_as_on_the_command_line(page, dance
     assert (work / "away" / "dance-edit-edit.wav").read_bytes() == sound
     folder = work / "away" / "dance-edit-edit-unity"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == pack
-
-
-def take_names(page) -> list[str]:
-    """The sound of each take, by choosing one after the other."""
-    names = []
-    for control in page.locator("input[name=take]").all():
-        control.check()
-        names += [name for name in page.locator("#files a").all_text_contents() if ".wav" in name]
-    return names
-
-
-def samples(path: Path) -> np.ndarray:
-    return soundfile.read(path, always_2d=True)[0][:, 0]
 
 
 @pytest.fixture
