@@ -11,6 +11,7 @@ import argparse
 from dataclasses import replace
 
 import numpy as np
+from user_pipeline import load_model
 
 from kinetune import genres, timebase
 from kinetune.audio.beats import onset_envelope
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--dances", type=int, default=10)
     parser.add_argument("--model", default="default")
     options = parser.parse_args()
-    pipeline = DanceToMusicPipeline.from_pretrained(options.model)
+    pipeline = load_model(options.model)
     print("| metre | measure | beat 1 | beat 2 | beat 3 | beat 4 |\n|---|---|---|---|---|---|")
     for metre in (3, 4):
         sounds = [music(pipeline, metre, number) for number in range(options.dances)]

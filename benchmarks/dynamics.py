@@ -21,6 +21,7 @@ import librosa
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import spearmanr
+from user_pipeline import load_model
 
 from kinetune import genres, timebase
 from kinetune.audio.sound import Sound
@@ -125,7 +126,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=180.0)
     parser.add_argument("--dances", type=int, default=3)
     options = parser.parse_args()
-    pipeline = DanceToMusicPipeline.from_pretrained(options.model)
+    pipeline = load_model(options.model)
     print(
         "| genre | music | loudness | onsets | full against quiet | full against break |",
         flush=True,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from user_pipeline import load_model
 
 from kinetune import genres, timebase
 from kinetune.audio.beats import onset_envelope
@@ -167,7 +168,7 @@ def main() -> None:
     parser.add_argument("--motion", type=Path, default=DANCE)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     options = parser.parse_args()
-    pipeline = DanceToMusicPipeline.from_pretrained(options.model)
+    pipeline = load_model(options.model)
     clip = read_motion(options.motion)
     for name in options.parts:
         PARTS[name](pipeline, clip, beat_grid(clip))

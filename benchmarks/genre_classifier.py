@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from scipy.signal import butter, sosfiltfilt
 from scipy.stats import binomtest
+from user_pipeline import load_model
 
 from kinetune import genres, timebase
 from kinetune.audio.griffin_lim import mel_to_samples
@@ -177,7 +178,7 @@ def main() -> None:
     parser.add_argument("--generated", type=int, default=0)
     options = parser.parse_args()
     classifier = load_classifier(options.classifier)
-    pipeline = DanceToMusicPipeline.from_pretrained(options.model)
+    pipeline = load_model(options.model)
 
     def classify(sound: Sound) -> np.ndarray:
         return genre_probabilities(sound, classifier=classifier)

@@ -21,6 +21,7 @@ from unittest.mock import patch
 import librosa
 import numpy as np
 import torch
+from user_pipeline import load_model
 
 from kinetune import genres, timebase
 from kinetune.audio.sound import Sound
@@ -120,7 +121,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--dances", type=int, default=3)
     options = parser.parse_args()
-    pipeline = DanceToMusicPipeline.from_pretrained(options.model)
+    pipeline = load_model(options.model)
     print("| genre | method | same piece | other seed | ratio | key | chroma | seams |", flush=True)
     print("|---|---|---|---|---|---|---|---|")
     for number in range(options.dances):

@@ -40,6 +40,7 @@ from model_copies import copies
 from model_scores import genre_accuracy, interval, real_dances, sound_distance
 from scipy.stats import spearmanr
 from unseen_clips import unseen_clips
+from user_pipeline import load_model
 
 from kinetune import genres, timebase
 from kinetune.audio.beats import music_beats
@@ -271,7 +272,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=Path("runs/corpus"))
     options = parser.parse_args()
     parts = PARTS | {"copies": partial(_copies, corpus=options.corpus)}
-    pipeline = DanceToMusicPipeline.from_pretrained(options.model)
+    pipeline = load_model(options.model)
     pairs = [
         make_pair(options.seed + k, genre=genres.CODES[k % 10], duration_s=DURATION_S)
         for k in range(options.pairs)

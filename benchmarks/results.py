@@ -122,9 +122,9 @@ def generate_all(
 
 def generated(model: str) -> Callable[[Pair, int, BeatGrid | None], Sound]:
     """Return what makes music with a model, loaded when it is first called."""
-    from kinetune.model.pipeline import DanceToMusicPipeline
+    from user_pipeline import load_model
 
-    load = cache(lambda: DanceToMusicPipeline.from_pretrained(model))
+    load = cache(lambda: load_model(model))
     return lambda pair, seed, grid: load()(pair.clip, genre=pair.genre, seed=seed, grid=grid).sound
 
 

@@ -16,8 +16,10 @@ import numpy as np
 from kinetune.errors import ConfigError
 from kinetune.files import check_writable, write_text
 from kinetune.tasks.evaluate import EvaluateRequest, EvaluateResult, ScoringOptions, evaluate
+from kinetune.tasks.generating.in_memory import make_music
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.requests.genre_choice import genre_for_dance
+from kinetune.tasks.requests.music_options import MusicOptions
 from kinetune.tasks.requests.progress import Progress, stage
 
 if TYPE_CHECKING:
@@ -218,6 +220,7 @@ def write_slices(
     from kinetune.motion.io.formats import read_motion
     from kinetune.training.data.aist import SLICE_S, music_path
 
+    lazy = LazyPipeline.around(pipeline)
     made = SliceFolders(out / "music", out / "reference", out / "motions")
     for done, part in enumerate(slices, start=1):
         clip = cut(read_motion(_motion_of(root, part)), part.start_s, SLICE_S)
@@ -226,7 +229,7 @@ def write_slices(
             raise ConfigError(f"{root}: the music of {part.sequence} is gone")
         reference = sound_slice(read_sound(path), part, source=path)
         genre = genre_for_dance(part.name).code
-        music = pipeline(clip, genre=genre, seed=seed).sound
+        music = make_music(clip, MusicOptions(seed=seed), genre=genre, pipeline=lazy).sound
         write_amass(made.motions / f"{part.name}.npz", clip)
         write_sound(made.reference / f"{part.name}.wav", reference)
         write_sound(made.music / f"{part.name}.wav", normalise_rms(music))

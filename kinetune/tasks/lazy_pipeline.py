@@ -2,6 +2,7 @@
 
 import time
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinetune.tasks.recipe import model_sha256, versions
@@ -59,7 +60,7 @@ class LazyPipeline:
             return self._pipeline.reads_harmony
         from kinetune.model import checkpoint
 
-        return checkpoint.reads_harmony(checkpoint.resolve(self.model))
+        return checkpoint.reads_harmony(Path(checkpoint.resolve(self.model)))
 
     def load(self) -> "DanceToMusicPipeline":
         """Return the pipeline.

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kinetune.model.conditioning.harmony import Chord, Harmony
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.motion.beats.beat_grid import fixed_grid
 from kinetune.motion.clip import cut
@@ -23,7 +24,9 @@ def dance():
 
 def test_the_bundled_models_mel_is_the_recorded_one(dance):
     pipeline = DanceToMusicPipeline.from_pretrained("default")
-    music = pipeline(dance, genre="BR", seed=3, grid=fixed_grid(100.0, 0.0, SECONDS))
+    harmony = Harmony(9, (Chord(0.0, 9, (0, 4, 9)), Chord(2.4, 5, (0, 5, 9))))
+    grid = fixed_grid(100.0, 0.0, SECONDS)
+    music = pipeline(dance, genre="BR", seed=3, grid=grid, harmony=harmony)
     with np.load(GOLDEN) as golden:
         np.testing.assert_allclose(music.mel, golden["mel"], atol=1e-3)
 

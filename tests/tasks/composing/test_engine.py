@@ -145,7 +145,7 @@ def test_a_loop_plays_twice_through_without_a_jump(folder):
         (("--engine", "composer", "--redo", "4:2"), "stretch"),
         (("--engine", "composer", "--steps", 5), "no denoising steps"),
         (("--engine", "pianola",), "diffusion, composer"),
-        (("--chords", "Am"), "--engine composer"),
+        (("--redo", "1:2"), "--engine composer"),
         (("--engine", "composer", "--metre", 3, "--chords", "Am,C,F,G"), "4 chords in a bar of 3"),
     ],
 )  # fmt: skip

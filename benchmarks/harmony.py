@@ -1,0 +1,146 @@
+"""Does the music play the key and the chords that it was told to?
+
+    python benchmarks/harmony.py [--models default] [--pieces 40] [--seconds 12]
+
+Dances and music are made from seeds that no model was trained on. The model gets the key and the
+chords of the corpus's own piece, and then those that ``--key`` and ``--chords`` of a user would
+give: the same, five semitones up. Measured on the harmonic part of the sound (librosa's
+median-filter separation), beside the corpus's music, and music of another piece (chance):
+
+- chords: chroma (constant Q, mean over a chord) correlated with the chord's tones, mean over
+  chords by length;
+- key: whether the key with the highest correlation of Krumhansl and Kessler's profiles
+  (Krumhansl 1990) with the mean chroma has the tonic that was asked for; or the tonic of the
+  relative major or minor, which has the same notes.
+
+Prints Markdown with 95 % bootstrap intervals over pieces.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+
+import librosa
+import numpy as np
+from model_scores import interval
+from numpy.typing import NDArray
+
+from kinetune import genres
+from kinetune.audio.sound import Sound, resample, to_mono
+from kinetune.corpus.pairs import Pair, make_pair
+from kinetune.model.conditioning.harmony import PITCH_CLASSES, Chord, Harmony
+from kinetune.model.pipeline import DanceToMusicPipeline
+
+_SEED = 970_000
+_RATE_HZ, _HOP = 22_050, 2048
+_TRANSPOSED = 5
+# Probe-tone ratings of major and minor, Krumhansl and Kessler 1982.
+_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=["default"])
+    parser.add_argument("--pieces", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=12.0)
+    options = parser.parse_args()
+    pairs = [
+        make_pair(
+            _SEED + k, genre=genres.CODES[k % 10], duration_s=options.seconds, rate_hz=44_100,
+            channels=2,
+        )
+        for k in range(options.pieces)
+    ]  # fmt: skip
+    print("| music | chords, correlation | key's tonic | or its relative |\n|---|---|---|---|")
+    asked = [harmony_of(pair) for pair in pairs]
+    report("corpus", [pair.sound for pair in pairs], asked)
+    report("corpus music of another piece", [pair.sound for pair in pairs], asked[10:] + asked[:10])
+    for name in options.models:
+        pipeline = DanceToMusicPipeline.from_pretrained(name)
+        report(name, list(generated(pipeline, pairs, asked)), asked)
+        up = [transposed(harmony, _TRANSPOSED) for harmony in asked]
+        report(f"{name}, five semitones up", list(generated(pipeline, pairs, up)), up)
+
+
+def harmony_of(pair: Pair) -> Harmony:
+    """Return the harmony of a corpus piece."""
+    return Harmony(pair.tonic, tuple(Chord(c.start_s, c.bass, c.tones) for c in pair.chords))
+
+
+def transposed(harmony: Harmony, semitones: int) -> Harmony:
+    """Return a harmony so many semitones up."""
+
+    def up(pitch_class: int) -> int:
+        return (pitch_class + semitones) % PITCH_CLASSES
+
+    chords = (
+        replace(chord, bass=up(chord.bass), tones=tuple(sorted(map(up, chord.tones))))
+        for chord in harmony.chords
+    )
+    return replace(harmony, tonic=up(harmony.tonic), chords=tuple(chords))
+
+
+def generated(
+    pipeline: DanceToMusicPipeline, pairs: list[Pair], asked: list[Harmony]
+) -> Iterator[Sound]:
+    """Yield the model's music."""
+    for number, (pair, harmony) in enumerate(zip(pairs, asked, strict=True)):
+        yield pipeline(
+            pair.clip, genre=pair.genre, grid=pair.grid, seed=number, harmony=harmony
+        ).sound
+
+
+def report(name: str, sounds: list[Sound], asked: list[Harmony]) -> None:
+    """Print a row."""
+    rows = [measured(sound, harmony) for sound, harmony in zip(sounds, asked, strict=True)]
+    chords, tonic, relative = (list(column) for column in zip(*rows, strict=True))
+    print(
+        f"| {name} | {interval(chords)} | {np.mean(tonic):.0%} | {np.mean(relative):.0%} |",
+        flush=True,
+    )
+
+
+def measured(sound: Sound, harmony: Harmony) -> tuple[float, float, float]:
+    """Return the chords' correlation, whether the tonic is right, and it or its relative."""
+    samples = resample(to_mono(sound), _RATE_HZ).samples
+    chroma = librosa.feature.chroma_cqt(
+        y=librosa.effects.harmonic(samples), sr=_RATE_HZ, hop_length=_HOP, fmin=65.4, n_octaves=5
+    )
+    times_s = np.arange(chroma.shape[1]) * _HOP / _RATE_HZ
+    tonic, minor = found_key(chroma.mean(axis=1))
+    right = tonic == harmony.tonic
+    relative = (tonic + (3 if minor else -3)) % PITCH_CLASSES
+    return chord_correlation(chroma, times_s, harmony), right, right or relative == harmony.tonic
+
+
+def chord_correlation(
+    chroma: NDArray[np.float32], times_s: NDArray[np.float64], harmony: Harmony
+) -> float:
+    """Return the correlation of a chord's mean chroma with its tones, mean by length."""
+    ends_s = [chord.start_s for chord in harmony.chords[1:]] + [np.inf]
+    values, weights = [], []
+    for chord, end_s in zip(harmony.chords, ends_s, strict=True):
+        inside = (times_s >= chord.start_s) & (times_s < end_s)
+        tones = np.isin(np.arange(PITCH_CLASSES), chord.tones).astype(float)
+        mean = chroma[:, inside].mean(axis=1) if inside.any() else np.zeros(PITCH_CLASSES)
+        if tones.any() and np.ptp(mean) > 0.0:
+            values.append(float(np.corrcoef(mean, tones)[0, 1]))
+            weights.append(int(inside.sum()))
+    return float(np.average(values, weights=weights)) if values else float("nan")
+
+
+def found_key(chroma: NDArray[np.float32]) -> tuple[int, bool]:
+    """Return the tonic with the highest profile correlation, and whether it is minor."""
+    scores = [
+        (float(np.corrcoef(np.roll(profile, tonic), chroma)[0, 1]), tonic, minor)
+        for minor, profile in ((False, _MAJOR), (True, _MINOR))
+        for tonic in range(PITCH_CLASSES)
+    ]
+    _, tonic, is_minor = max(scores)
+    return tonic, is_minor
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The pipeline as ``kinetune generate`` runs it: key and chords are drawn by genre and seed."""
+
+from pathlib import Path
+from typing import Any
+
+from kinetune.model.conditioning.control_score import ControlScore
+from kinetune.model.pipeline import DanceToMusicPipeline
+from kinetune.model.results import DanceMusic
+from kinetune.motion.beats.beat_grid import BeatGrid
+from kinetune.motion.group import Dancers
+from kinetune.tasks.requests.harmony import draw_harmony
+from kinetune.tasks.requests.music_options import MusicOptions
+
+
+class UserPipeline(DanceToMusicPipeline):
+    """A pipeline that draws the harmony where its model reads one and none is given."""
+
+    def __call__(
+        self,
+        clip: Dancers,
+        *,
+        genre: str,
+        seed: int = 0,
+        grid: BeatGrid | None = None,
+        loop: bool = False,
+        score: ControlScore | None = None,
+        **options: Any,
+    ) -> DanceMusic:
+        """Return music for ``clip``; see the pipeline's own."""
+        if self.reads_harmony and options.get("harmony") is None:
+            music = MusicOptions(seed=seed, loop=loop, score=score)
+            options["harmony"] = draw_harmony(clip, music, genre=genre, grid=grid)
+        return super().__call__(
+            clip, genre=genre, seed=seed, grid=grid, loop=loop, score=score, **options
+        )
+
+
+def load_model(name: str | Path) -> UserPipeline:
+    """Load a trained pipeline; see ``DanceToMusicPipeline.from_pretrained``."""
+    pipeline = DanceToMusicPipeline.from_pretrained(name)
+    pipeline.__class__ = UserPipeline
+    return pipeline
