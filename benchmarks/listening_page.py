@@ -21,7 +21,7 @@ from kinetune.files import write_text
 _FILMS = 1
 _HEAD = """# Listening
 
-One dance a genre, {seconds:g} s long, from seeds that no model was trained on. The bundled **model**
+One dance a genre, {seconds:g} s long, of seeds that no model was trained on. The bundled **model**
 and the **composer** were given the dance, the genre and the beats. The **corpus** is the music that
 the corpus's composer wrote with the dance; the model learned from other pieces of it. Nothing was
 chosen: the seeds are consecutive. Made by `python benchmarks/listening_page.py`.
