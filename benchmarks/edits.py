@@ -15,8 +15,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
-from user_pipeline import load_model
+from user_pipeline import load_model, spectrogram_of
 
 from kinetune import genres, timebase
 from kinetune.audio.beats import onset_envelope
@@ -38,7 +37,7 @@ SPANS_S = ((2.0, 4.0), (3.1, 6.0), (4.0, 7.7))
 
 def mel_db(pipeline: DanceToMusicPipeline, sound: Sound) -> np.ndarray:
     """Return the mel spectrogram (M, L) of a sound, dB."""
-    mel = pipeline.mel.encode(torch.from_numpy(sound.mono)[None])[0].numpy()
+    mel = spectrogram_of(pipeline, sound)[0].numpy()
     return mel * pipeline.mel.settings.top_db / 2.0
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from scipy.signal import butter, sosfiltfilt
 from scipy.stats import binomtest
-from user_pipeline import load_model
+from user_pipeline import load_model, spectrogram_of
 
 from kinetune import genres, timebase
 from kinetune.audio.griffin_lim import mel_to_samples
@@ -59,7 +59,7 @@ def through_mel(sound: Sound) -> Sound:
 def through_codec(pipeline: DanceToMusicPipeline) -> Treatment:
     @torch.no_grad()
     def treat(sound: Sound) -> Sound:
-        mel = pipeline.mel.encode(torch.from_numpy(sound.mono)[None])
+        mel = spectrogram_of(pipeline, sound)
         frames = mel.shape[-1] // frames_per_column(pipeline.vae) * frames_per_column(pipeline.vae)
         mean, _ = posterior_of(pipeline.vae, mel[..., :frames])
         decoded = decode_latents(pipeline.vae, scale_latents(pipeline.vae, mean))

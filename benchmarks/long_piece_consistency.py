@@ -21,7 +21,7 @@ from unittest.mock import patch
 import librosa
 import numpy as np
 import torch
-from user_pipeline import load_model
+from user_pipeline import load_model, spectrogram_of
 
 from kinetune import genres, timebase
 from kinetune.audio.sound import Sound
@@ -141,7 +141,7 @@ def main() -> None:
                 pipeline, code, method, mels, played, f"{np.mean(seams):.2f}, {high:.0%} above 0.95"
             )
         songs = [render(compose(pair.dance, s), timebase.SAMPLE_RATE_HZ) for s in (1, 2)]
-        mels = [pipeline.mel.encode(torch.from_numpy(s.mono)[None])[0].numpy() for s in songs]
+        mels = [spectrogram_of(pipeline, s)[0].numpy() for s in songs]
         print_row(pipeline, code, "corpus", mels, songs, "-")
 
 

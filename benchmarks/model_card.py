@@ -40,7 +40,7 @@ from model_copies import copies
 from model_scores import genre_accuracy, interval, real_dances, sound_distance
 from scipy.stats import spearmanr
 from unseen_clips import unseen_clips
-from user_pipeline import load_model
+from user_pipeline import load_model, spectrogram_of
 
 from kinetune import genres, timebase
 from kinetune.audio.beats import music_beats
@@ -87,7 +87,7 @@ def part(values: np.ndarray, rate_hz: float, start_s: float, end_s: float) -> np
 @torch.no_grad()
 def through_codec(pipeline: DanceToMusicPipeline, sound: Sound) -> tuple[Sound, float]:
     """Return a sound through VAE and Griffin-Lim, and the mel error in dB."""
-    mel = pipeline.mel.encode(torch.from_numpy(sound.mono)[None])
+    mel = spectrogram_of(pipeline, sound)
     frames = mel.shape[-1] // frames_per_column(pipeline.vae) * frames_per_column(pipeline.vae)
     mel = mel[..., :frames]
     mean, _ = posterior_of(pipeline.vae, mel)
@@ -198,10 +198,7 @@ def variety(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
             make_pair(pair.seed + 50 + k, genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S)
             for k in range(3)
         ]
-        corpus = [
-            pipeline.mel.encode(torch.from_numpy(other.sound.mono)[None])[0].numpy()
-            for other in others
-        ]
+        corpus = [spectrogram_of(pipeline, other.sound)[0].numpy() for other in others]
         for mine, out in ((mels, generated), (corpus, composed)):
             out += [apart_db(pipeline, mine[a], mine[b]) for a, b in ((0, 1), (0, 2), (1, 2))]
     print("| mean distance of mel spectrograms, dB | |\n|---|---|")

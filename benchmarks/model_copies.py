@@ -8,8 +8,8 @@ Corpus music that the model never saw is sought likewise: music that copies lies
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from user_pipeline import spectrogram_of
 
 from kinetune import genres
 from kinetune.audio.sound import Sound, read_sound
@@ -49,7 +49,7 @@ def copies(pipeline: DanceToMusicPipeline, corpus: Path, *, pieces: int = 40) ->
 
 def thumbnails(pipeline: DanceToMusicPipeline, sound: Sound, *, step: int) -> Thumbs:
     """Return the thumbnails of every 4 s of a sound, (n, bands * long)."""
-    mel = pipeline.mel.encode(torch.from_numpy(sound.mono)[None])[0].numpy()
+    mel = spectrogram_of(pipeline, sound)[0].numpy()
     mel = mel * pipeline.mel.settings.top_db / 2.0
     length = mel.shape[1] // _FRAMES * _FRAMES
     small = mel[:, :length].reshape(_BANDS, -1, length // _FRAMES, _FRAMES).mean(axis=(1, 3))

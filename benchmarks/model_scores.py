@@ -10,6 +10,7 @@
 import numpy as np
 import torch
 from unseen_clips import is_unseen
+from user_pipeline import spectrogram_of
 
 from kinetune import genres
 from kinetune.audio.beats import music_beats
@@ -123,7 +124,7 @@ def real_dances(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
 
 
 def _vocoded(pipeline: DanceToMusicPipeline, given: Sound, *, vae: bool) -> Sound:
-    mel = pipeline.mel.encode(torch.from_numpy(given.mono)[None])
+    mel = spectrogram_of(pipeline, given)
     if vae:
         step = frames_per_column(pipeline.vae)
         mel = mel[..., : mel.shape[-1] // step * step]

@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from kinetune.audio.sound import Sound, resample
 from kinetune.model.conditioning.control_score import ControlScore
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.results import DanceMusic
@@ -40,3 +44,9 @@ def load_model(name: str | Path) -> UserPipeline:
     pipeline = DanceToMusicPipeline.from_pretrained(name)
     pipeline.__class__ = UserPipeline
     return pipeline
+
+
+def spectrogram_of(pipeline: DanceToMusicPipeline, sound: Sound) -> Tensor:
+    """Return the model's spectrogram (1, M, L) of a sound of any rate, as mono."""
+    mono = resample(Sound(sound.mono, sound.rate_hz), pipeline.mel.settings.rate_hz)
+    return pipeline.mel.encode(torch.from_numpy(mono.samples)[None])
