@@ -17,7 +17,7 @@ HEADPHONE_TRIALS, HEADPHONES_RIGHT = 6, 5
 ATTENTION_RATING, GOLD_MOST = 2, 2
 # A clip is listened to that played for this part of its length; a session, of whose clips this part
 # were.
-_LISTENED, _LISTENED_CLIPS = 0.5, 0.9
+_PLAYED, _PLAYED_CLIPS = 0.5, 0.9
 _FEWEST_FOR_VARIETY = 6
 
 
@@ -98,8 +98,8 @@ def screening_reasons(session: Session) -> tuple[str, ...]:
         reasons.append("attention check failed")
     if any(each.score > GOLD_MOST for each in checks["gold"]):
         reasons.append("gold clip rated high")
-    played = [each.played_s >= _LISTENED * each.duration_s for each in rest]
-    if rest and sum(played) < _LISTENED_CLIPS * len(rest):
+    played = [each.played_s >= _PLAYED * each.duration_s for each in rest]
+    if rest and sum(played) < _PLAYED_CLIPS * len(rest):
         reasons.append(f"only {sum(played)} of {len(rest)} clips listened to")
     if len(rest) >= _FEWEST_FOR_VARIETY and len({each.score for each in rest}) == 1:
         reasons.append("the same rating for everything")
