@@ -175,7 +175,7 @@ class _Watch:
         samples: SampleWriter,
         best_path: Path,
     ) -> None:
-        self._tuning, self._loop, self._objective, self._loss = tuning, loop, objective, loss
+        self._tuning, self.loop, self._objective, self._loss = tuning, loop, objective, loss
         self.stopping, self._samples, self.best_path = stopping, samples, best_path
 
     def __call__(self, step: int) -> bool:
@@ -184,7 +184,7 @@ class _Watch:
         if step % self._tuning.settings.validate_every == 0:
             self.validate(step)
         if self._samples.is_due:
-            with self._loop.averaged():
+            with self.loop.averaged():
                 self._samples.write(step, self._tuning.pipeline)
         return self.stopping.is_over
 
@@ -192,7 +192,7 @@ class _Watch:
         """Measure the held-out loss; keep the adapter if it is the best."""
         if self._loss is None:
             return
-        with self._loop.averaged():
+        with self.loop.averaged():
             value = self._loss.measure(self._objective)
             if self.stopping.add(step, value):
                 write_adapter(self.best_path, self._tuning.adapter())
@@ -210,7 +210,7 @@ def _finish(
     )  # fmt: skip
     if run.writes:
         if best is None:
-            with watch._loop.averaged():
+            with watch.loop.averaged():
                 write_adapter(target, tuning.adapter())
         else:
             with atomic_file(target) as aside:
