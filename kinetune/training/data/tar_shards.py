@@ -74,15 +74,31 @@ def tar_pairs(source: str, *, held_out_every: int) -> Iterator[Callable[[], Trai
             f"{source}: expected a path or an http, https, s3 or gs address that ends with .tar"
         )
     with extra("webdataset"):
-        import webdataset
-    samples = webdataset.WebDataset(source, shardshuffle=False, empty_check=False)
+        from braceexpand import braceexpand
+        from webdataset.gopen import gopen
     try:
-        for sample in samples:
-            if not all(suffix in sample for suffix in _SUFFIXES):
-                raise ConfigError(f"{source}: {sample['__key__']} lacks its .npz, .flac or .json")
-            yield partial(_read_pair, sample, held_out_every)
+        for shard in braceexpand(source):
+            with gopen(shard) as stream, tarfile.open(fileobj=stream, mode="r|*") as tar:
+                for sample in _samples(tar, shard):
+                    yield partial(_read_pair, sample, held_out_every)
     except (OSError, ValueError, tarfile.TarError) as error:
         raise ConfigError(f"{source}: can't be read ({error})") from error
+
+
+def _samples(tar: tarfile.TarFile, shard: str) -> Iterator[dict[str, Any]]:
+    """Yield the pairs of a shard: the contents of their files by suffix, and their name."""
+    sample: dict[str, Any] = {}
+    for entry in tar:
+        key, _, suffix = entry.name.partition(".")
+        if sample.setdefault("key", key) != key or suffix not in _SUFFIXES:
+            raise ConfigError(f"{shard}: {sample['key']} lacks its .npz, .flac or .json")
+        content = tar.extractfile(entry)
+        sample[suffix] = b"" if content is None else content.read()
+        if all(name in sample for name in _SUFFIXES):
+            yield sample
+            sample = {}
+    if sample:
+        raise ConfigError(f"{shard}: {sample['key']} lacks its .npz, .flac or .json")
 
 
 def tar_origin(source: str) -> str:
@@ -115,8 +131,8 @@ def _read_pair(sample: dict[str, Any], held_out_every: int) -> TrainingPair:
     try:
         table = json.loads(sample["json"])
     except ValueError as error:
-        raise ConfigError(f"{sample['__key__']}.json: not valid JSON ({error})") from error
-    item = build(CorpusItem, table, context=f"{sample['__key__']}.json")
+        raise ConfigError(f"{sample['key']}.json: not valid JSON ({error})") from error
+    item = build(CorpusItem, table, context=f"{sample['key']}.json")
     with tempfile.TemporaryDirectory() as folder:
         motion, audio = Path(folder) / "motion.npz", Path(folder) / "audio.flac"
         motion.write_bytes(sample["npz"])
