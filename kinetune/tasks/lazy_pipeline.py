@@ -59,8 +59,10 @@ class LazyPipeline:
         if self._pipeline is not None:
             return self._pipeline.reads_harmony
         from kinetune.model import checkpoint
+        from kinetune.model.adapters.names import split_name
 
-        return checkpoint.reads_harmony(Path(checkpoint.resolve(self.model)))
+        base = checkpoint.resolve(split_name(self.model)[0])
+        return checkpoint.reads_harmony(Path(base))
 
     def load(self) -> "DanceToMusicPipeline":
         """Return the pipeline.
