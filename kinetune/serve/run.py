@@ -3,13 +3,18 @@
 import signal
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from kinetune.errors import OutputError
 from kinetune.extras import extra
 from kinetune.files import check_writable
 from kinetune.serve.settings import ServerSettings
+
+if TYPE_CHECKING:
+    import uvicorn
 
 # Connections at once; more get 503.
 _MAX_CONNECTIONS = 200
@@ -36,7 +41,6 @@ def serve(settings: ServerSettings, *, on_ready: Callable[[str], None] | None = 
         from kinetune.serve.app import create_app
         from kinetune.serve.protocol import BoundedProtocol
 
-    _heed_ctrl_c()
     check_writable(settings.data)
     lock = FileLock(settings.data / LOCK, timeout=0)
     try:
@@ -55,22 +59,39 @@ def serve(settings: ServerSettings, *, on_ready: Callable[[str], None] | None = 
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=_SHUTDOWN_S,
             )
-            if on_ready is not None:
-                on_ready(url_of(listener))
-            uvicorn.Server(config).run(sockets=[listener])
+            server = uvicorn.Server(config)
+            with _stopped_by_ctrl_c(server):
+                if on_ready is not None:
+                    on_ready(url_of(listener))
+                server.run(sockets=[listener])
     finally:
         lock.release()
 
 
-def _heed_ctrl_c() -> None:
-    """Take SIGINT as Ctrl-C where it is ignored, as in what a shell script starts with ``&``.
+@contextmanager
+def _stopped_by_ctrl_c(server: "uvicorn.Server") -> Iterator[None]:
+    """Let SIGINT end the server, from before it listens on, and raise it when it has ended.
 
-    uvicorn stops at it in any case, but then restores what was set before and raises it again;
-    ignored, the server would end as if it had finished, and one sent before it listens be lost.
+    Also where it was ignored, as in what a shell script starts with ``&``: uvicorn stops at it in
+    any case, but then raises it again as it was before, so that the server would end without a
+    word. One that comes while uvicorn starts would break off what it starts.
     """
-    main = threading.current_thread() is threading.main_thread()
-    if main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        server.should_exit = True
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if received:
+        raise KeyboardInterrupt
 
 
 def _open_socket(settings: ServerSettings) -> socket.socket:
