@@ -32,7 +32,9 @@ from kinetune.memmap import chunks, copy, zeros_alike
 from kinetune.model.conditioning.control_score import apply_silences
 
 _LOUD_S, _LOUD_QUANTILE = 0.5, 0.8
-_THRESHOLD, _EXPONENT, _COMPRESSOR_S = 0.15, 0.45, 0.06
+_THRESHOLD, _EXPONENT, _COMPRESSOR_S = 0.05, 0.5, 0.06
+# A shelf that gives the bass the weight it has on records.
+_BASS_HZ, _BASS_DB = 130.0, 3.0
 # Length of the whole tone filter.
 _TAPS_S = 0.25
 # Samples that are worked through at once: what the processor's cache holds.
@@ -93,7 +95,8 @@ def master_mix(piece: Piece, mix: Block, rate_hz: int, *, target_lufs: float = -
     _apply(out, push * gain, rate_hz)
     sound = normalise_loudness(Sound(_squeezed(out), rate_hz), target_lufs=target_lufs)
     settings: dict[str, object] = {
-        "tone": {"taps": len(taps), "tilt_db": piece.mix.tilt_db, "highpass_hz": RUMBLE_HZ},
+        "tone": {"taps": len(taps), "tilt_db": piece.mix.tilt_db, "highpass_hz": RUMBLE_HZ,
+                 "bass_hz": _BASS_HZ, "bass_db": _BASS_DB},
         "level": level,
         "saturation": {"curve": "tanh(drive x) / drive^0.7", "drive": drive},
         "compressor": {
@@ -175,6 +178,8 @@ def _tone_taps(mix: Mix, samples: Block, rate_hz: int) -> NDArray[np.float64]:
         hz, power = _spectrum(samples, rate_hz)
         tone = tone_filter(hz, power, mix, rate_hz)
         taps = signal.oaconvolve(taps, tone)[: len(taps)]
+    bass = signal.sosfilt(signal.butter(1, _BASS_HZ, "lowpass", fs=rate_hz, output="sos"), taps)
+    taps = taps + (10.0 ** (_BASS_DB / 20.0) - 1.0) * bass
     low = signal.sosfilt(signal.butter(1, TILT_HZ, "lowpass", fs=rate_hz, output="sos"), taps)
     tilt = 10.0 ** (mix.tilt_db / 40.0)
     return np.asarray(low / tilt + (taps - low) * tilt)

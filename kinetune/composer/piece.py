@@ -24,6 +24,14 @@ from kinetune.corpus.composition.arranger import Bar
 from kinetune.corpus.composition.composer import write_song
 from kinetune.corpus.composition.dance_analysis import impact_strengths
 from kinetune.corpus.composition.music_score import DanceProfile, Mix, Note, Part
+from kinetune.corpus.composition.songs import Song
+from kinetune.corpus.composition.texture import (
+    BED,
+    bed,
+    bed_part,
+    needs_bed,
+    soft_hats,
+)
 from kinetune.errors import ConfigError
 from kinetune.model.conditioning.control_score import (
     Accent,
@@ -49,6 +57,10 @@ _ACCENT_CLEARS_S = 0.12
 DRUMS = frozenset(
     {"kick", "snare", "layer", "hat", "open_hat", "crash", "tom", "riser", "drop", "drum"}
 )
+# What stands for no chord while notes are written; what is pitched of it is left out afterwards.
+_NO_CHORD = ChordSymbol("N", 0, (0, 7))
+# Roles that carry the harmony of a bar.
+_HARMONY = ("pad", "chord", "arp", "hook")
 _UNPITCHED, _DROP_PITCH = 60.0, 36.0
 
 
@@ -155,7 +167,7 @@ def compose_piece(request: PieceRequest) -> Piece:
     sections = plan_form(bar_energy, plan.first_bar)
     if request.loop or request.steady_energy is not None:
         sections = (Section("verse", 0, len(written)),)
-    notes = _rest(notes, plan, sections)
+    notes = _fill(_rest(notes, plan, sections), plan, written)
     chords = _played_chords(plan, written)
     notes, fade_s = _end(notes, plan, chords)
     notes = _add_accents(notes, plan, score.accents, chords)
@@ -194,6 +206,9 @@ class _Plan:
         self.first_bar = int(first < -1e-6 and count > 1)
         self.takes = [_bar_take(self, bar, score) for bar in range(len(self.bars_s))]
         self.timed = harmony.parse_timed(request.options.chord_times)
+        #: Where chords and stretches without one begin, in the dance's time; as far as the user
+        #: asked for any of the latter.
+        self.rests = self.timed or _timed_rests(self)
         self.key, self.songs = self._draw_songs()
 
     def _draw_songs(self) -> tuple[Key, dict[str, Material]]:
@@ -201,7 +216,9 @@ class _Plan:
         chords = _bar_chords(self)
         key = harmony.parse_key(options.key) if options.key else None
         if key is None and chords is not None:
-            key = harmony.guess_key(symbol for bar in chords for symbol in bar)
+            key = harmony.guess_key(
+                symbol for bar in chords for symbol in bar if symbol.name != _NO_CHORD.name
+            )
         own, key = draw_material(
             self.genre, self.request.seed, bpm, key=key, first_bar=self.first_bar,
             metre=metre, chords=chords,
@@ -217,18 +234,24 @@ class _Plan:
 
     def role(self, genre: str, part: str) -> str:
         """The role of a part, see :class:`Voice`."""
+        if part == BED:
+            return "pad"
         lines = self.songs[genre].song.lines
         return next((line.layer.role for line in lines if line.part == part), part)
+
+    def _parts(self, genre: str, song: Song) -> dict[str, Part]:
+        """The song's parts and the one that plays beds, which no random number is drawn for."""
+        return {**song.parts, BED: bed_part(genre, self.request.seed)}
 
     def voices(self, notes: Mapping[tuple[str, str], Sequence[Note]]) -> tuple[Voice, ...]:
         """Return all parts that play."""
         return tuple(
             Voice(
-                material.song.parts[name], self.role(genre, name), genre,
+                part, self.role(genre, name), genre,
                 tuple(sorted(notes[genre, name], key=lambda note: note.start_s)),
             )
             for genre, material in self.songs.items()
-            for name in material.song.parts
+            for name, part in self._parts(genre, material.song).items()
             if notes.get((genre, name))
         )  # fmt: skip
 
@@ -313,9 +336,28 @@ def _sounding(bar: Sequence[ChordSymbol]) -> list[ChordSymbol]:
     """The chords of a bar, one if all are the same; where there is none, one in its place."""
     chords = [symbol for symbol in bar if symbol.tones]
     if not chords:
-        return [ChordSymbol("N", 0, (0, 7))]
+        return [_NO_CHORD]
     filled = [symbol if symbol.tones else chords[0] for symbol in bar]
-    return filled[:1] if len({symbol.name for symbol in filled}) == 1 else filled
+    is_one = len({symbol.name for symbol in bar}) == 1
+    return filled[:1] if is_one else filled
+
+
+def _timed_rests(plan: _Plan) -> list[TimedChord]:
+    """The chords of a progression where they are played; none if it has no stretch without one."""
+    if plan.request.options.chords is None:
+        return []
+    cycle = harmony.parse_chords(plan.request.options.chords)
+    if all(symbol.tones for bar in cycle for symbol in bar):
+        return []
+    rows = []
+    for bar, start_s in enumerate(plan.bars_s):
+        symbols = cycle[max(0, bar - plan.first_bar) % len(cycle)]
+        if plan.request.grid.metre == 3 and len(symbols) == 2:
+            symbols = [symbols[0], *symbols]
+        for index, symbol in enumerate(symbols):
+            at_s = plan.times.to_dance(start_s + plan.bar_s * index / len(symbols))
+            rows.append(TimedChord(float(at_s), symbol))
+    return rows
 
 
 def _perform(plan: _Plan) -> tuple[_Notes, list[Bar]]:
@@ -352,9 +394,44 @@ def _rest(notes: _Notes, plan: _Plan, sections: Iterable[Section]) -> _Notes:
     }
 
 
+def _fill(notes: _Notes, plan: _Plan, written: Sequence[Bar]) -> _Notes:
+    """The notes with a bed where harmony is missing, and soft hats between those struck."""
+    filled = {name: list(played) for name, played in notes.items()}
+    hats_s = _spans_by_bar(notes, plan, ("hat", "open_hat"))
+    harmony_s = _spans_by_bar(notes, plan, _HARMONY)
+    for bar, (genre, _) in zip(written, plan.takes, strict=True):
+        song, start_s = plan.songs[genre].song, float(plan.bars_s[bar.index])
+        step_s = plan.bar_s / bar.steps
+        played = [begin_s for begin_s, _ in hats_s.get(bar.index, ())]
+        added = soft_hats(song, bar, start_s, step_s, played)
+        if needs_bed(harmony_s.get(bar.index, ()), start_s, plan.bar_s):
+            added += bed(song, bar, start_s, step_s)
+        for note in added:
+            if note.start_s < plan.profile.duration_s:
+                filled.setdefault((genre, note.part), []).append(_placed(note, plan))
+    return filled
+
+
+def _spans_by_bar(
+    notes: _Notes, plan: _Plan, roles: Sequence[str]
+) -> dict[int, list[tuple[float, float]]]:
+    """Starts and ends in the score's time of the notes with one of these roles, by bar."""
+    chosen = [
+        note
+        for (genre, part), played in notes.items()
+        if plan.role(genre, part) in roles
+        for note in played
+    ]
+    ends_s = np.array([(n.start_s, n.start_s + n.duration_s) for n in chosen]).reshape(-1, 2)
+    spans: dict[int, list[tuple[float, float]]] = {}
+    for note, (start_s, end_s) in zip(chosen, plan.times.to_score(ends_s).tolist(), strict=True):
+        spans.setdefault(note.bar, []).append((start_s, end_s))
+    return spans
+
+
 def _played_chords(plan: _Plan, written: Sequence[Bar]) -> tuple[TimedChord, ...]:
     """What is played from 0 on, a row where the chord changes."""
-    silent = [(c.start_s, c.symbol.tones) for c in plan.timed]
+    silent = [(c.start_s, c.symbol.tones) for c in plan.rests]
     rows: list[TimedChord] = []
     for start_s, bar in zip(plan.bars_s, written, strict=True):
         for index, chord in enumerate(bar.chords):
@@ -462,10 +539,10 @@ def _add_accents(
 
 def _without(notes: _Notes, plan: _Plan, silences: Iterable[Silence]) -> _Notes:
     """The notes outside silences, and pitched ones outside stretches without a chord."""
-    ends = [chord.start_s for chord in plan.timed[1:]] + [plan.duration_s]
+    ends = [chord.start_s for chord in plan.rests[1:]] + [plan.duration_s]
     unpitched = [
         Silence(chord.start_s, end_s)
-        for chord, end_s in zip(plan.timed, ends, strict=False)
+        for chord, end_s in zip(plan.rests, ends, strict=False)
         if not chord.symbol.tones
     ]
     silences = tuple(silences)

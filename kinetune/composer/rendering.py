@@ -42,7 +42,9 @@ _LOOP_LEAD_S = 6.0
 _DUCK_S = 0.08
 _SIDE_FROM_HZ = 300.0
 _ECHO_TO_REVERB = 0.4
-_WIDTH, _SIDE_DELAY_S = 0.6, 0.011
+_SIDE_DELAY_S = 0.011
+# Level of the delayed side signal by bus; kick and bass stay in the middle.
+_WIDTHS = {"music": 1.0, "drums": 0.6}
 # Points a second at which the energy's gain is computed.
 _CONTROL_HZ = 100
 
@@ -206,31 +208,31 @@ class _Stem:
         self._channels = channels
         self._echo = Echo(mix, rate_hz)
         self._reverb = Convolver(reverb, 1)
-        self._is_music = any(strip.part.bus == "music" for strip in self._strips)
-        self._width = _WIDTH * mix.stereo_width if channels == 2 else 0.0
+        self._is_wide = channels == 2 and any(s.part.bus in _WIDTHS for s in self._strips)
+        self._width = mix.stereo_width
         self._side = Filter("highpass", 2, _SIDE_FROM_HZ, rate_hz)
         self._side_delay = Delay(timebase.samples_in(_SIDE_DELAY_S, rate_hz))
 
     def next_block(self, count: int, control: _Control) -> Block:
         """Return the next samples, (channels, count)."""
         dry = np.zeros((self._channels, count), np.float32)
-        middle, echo, reverb = (np.zeros(count, np.float32) for _ in range(3))
+        spread, echo, reverb = (np.zeros(count, np.float32) for _ in range(3))
         for strip in self._strips:
             wave = strip.next_block(count, control)
             if wave is None:
                 continue
             dry += strip.gains[:, None] * wave
-            if strip.part.bus == "music":
-                middle += float(strip.gains.mean()) * wave
+            if strip.part.bus in _WIDTHS:
+                spread += _WIDTHS[strip.part.bus] * float(strip.gains.mean()) * wave
             if strip.part.echo_send:
                 echo += strip.part.echo_send * wave
             if strip.part.reverb_send:
                 reverb += strip.part.reverb_send * wave
         echoes = self._echo.next_block(echo)
-        middle += echoes
         dry += echoes
-        if self._width > 0.0 and self._is_music:
-            side = self._width * self._side_delay.next_block(self._side.next_block(middle))
+        if self._is_wide:
+            spread += _WIDTHS["music"] * echoes
+            side = self._width * self._side_delay.next_block(self._side.next_block(spread))
             dry[0] += side
             dry[1] -= side
         dry += self._reverb.next_block((reverb + _ECHO_TO_REVERB * echoes)[None])

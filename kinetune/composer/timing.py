@@ -44,6 +44,10 @@ class TimeMap:
         """Return times of the score in the dance's time."""
         return np.asarray(np.interp(score_s, self.score_s, self.dance_s))
 
+    def to_score(self, dance_s: NDArray[Any] | float) -> Times:
+        """Return times of the dance in the score's time."""
+        return np.asarray(np.interp(dance_s, self.dance_s, self.score_s))
+
 
 def time_map(grid: BeatGrid, duration_s: float) -> TimeMap:
     """Return the map of a grid's beats.

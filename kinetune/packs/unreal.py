@@ -1,7 +1,8 @@
-"""A pack for Unreal: 16-bit WAV files, events as a CSV data table, a Python script that imports.
+"""A pack for Unreal: 16-bit WAV files, events as a CSV data table, an import script, an actor.
 
 The first column of a data table's CSV names the row. Sources: Unreal's documentation of data
-tables, its Python API (AssetImportTask, CSVImportFactory, SoundWave).
+tables, its Python API (AssetImportTask, CSVImportFactory, SoundWave), and Quartz (QuartzSubsystem,
+QuartzClockHandle, AudioComponent). No Unreal has compiled the actor.
 """
 
 import csv
@@ -54,13 +55,82 @@ if ROW_STRUCTURE:
     table.set_editor_property("automated_import_settings", settings)
     import_file(EVENTS, table)
 '''
+ACTOR = "DanceMusic.h"
+_ACTOR = """// Plays the sounds of this pack together, in time with a Quartz clock.
+// Not compiled by us yet. Add "AudioMixer" to the modules of your .Build.cs, and a DanceMusic.cpp
+// that includes this file.
+#pragma once
+
+#include "Components/AudioComponent.h"
+#include "GameFramework/Actor.h"
+#include "Quartz/AudioMixerClockHandle.h"
+#include "Quartz/QuartzSubsystem.h"
+#include "DanceMusic.generated.h"
+
+UCLASS()
+class ADanceMusic : public AActor
+{{
+    GENERATED_BODY()
+
+public:
+    // The pack's sounds in order: the mix, or the layers from calm to peak.
+    UPROPERTY(EditAnywhere) TArray<TObjectPtr<USoundBase>> Sounds;
+
+    // How many layers sound, as the events of kind "layers" say.
+    UFUNCTION(BlueprintCallable) void SetLayers(int32 Count)
+    {{
+        for (int32 Index = 0; Index < Players.Num(); ++Index)
+            Players[Index]->AdjustVolume({fade_s}f, Index < Count ? 1.0f : 0.0f);
+    }}
+
+    // A beat of the music.
+    UFUNCTION() void OnBeat(FName Clock, EQuartzCommandQuantization Kind, int32 Bar, int32 Beat,
+        float Fraction) {{ UE_LOG(LogTemp, Log, TEXT("bar %d beat %d"), Bar, Beat); }}
+
+protected:
+    virtual void BeginPlay() override
+    {{
+        Super::BeginPlay();
+        UQuartzSubsystem* Quartz = UQuartzSubsystem::Get(GetWorld());
+        FQuartzClockSettings Settings;
+        Settings.TimeSignature.NumBeats = {bar_beats};
+        Settings.TimeSignature.BeatType = EQuartzTimeSignatureQuantization::QuarterNote;
+        Clock = Quartz->CreateNewClock(this, TEXT("{name}"), Settings, true);
+        Handle = Clock;  // keeps it from being collected
+        Clock->SetBeatsPerMinute(this, FQuartzQuantizationBoundary(),
+            FOnQuartzCommandEventBP(), Clock, {bpm}f);
+        FOnQuartzMetronomeEventBP Beats;
+        Beats.BindUFunction(this, TEXT("OnBeat"));
+        Clock->SubscribeToQuantizationEvent(this, EQuartzCommandQuantization::Beat, Beats, Clock);
+        // Begun on one bar line, they stay in phase.
+        FQuartzQuantizationBoundary Bar(EQuartzCommandQuantization::Bar);
+        for (USoundBase* Sound : Sounds)
+        {{
+            UAudioComponent* Player = NewObject<UAudioComponent>(this);
+            Player->SetSound(Sound);
+            Player->RegisterComponent();
+            Player->PlayQuantized(this, Clock, Bar, FOnQuartzCommandEventBP());
+            Players.Add(Player);
+        }}
+        Clock->StartClock(this, Clock);
+    }}
+
+private:
+    UPROPERTY() TArray<TObjectPtr<UAudioComponent>> Players;
+    UPROPERTY() TObjectPtr<UQuartzClockHandle> Handle;
+    UQuartzClockHandle* Clock = nullptr;
+}};
+"""
+# A layer comes and goes in about a beat of quick music.
+_LAYER_FADE_S = 0.3
 STEPS = """1. Enable the plugin Python Editor Script Plugin.
 2. Run `py "FOLDER/import_music.py"` in the editor's console: the sounds arrive in
    /Game/Music/{name}.
 3. For the events, make a structure with Time (float), Kind, Label (string), Bar, Beat (integer),
    name it in the script and run it again; or import {name}_events.csv by hand.
-{bpm:g} bpm, {bar_beats} beats a bar: give these to a Quartz clock, and play all layers quantised
-on it at the same time.
+4. DanceMusic.h is an actor that plays all sounds on a Quartz clock of {bpm:g} bpm, {bar_beats}
+   beats a bar: add it to your module, place it, and name the sounds in its details. It has not been
+   compiled by us yet; in Blueprint, the same nodes are Create New Clock and Play Quantized.
 """
 
 
@@ -77,6 +147,10 @@ def write(folder: Path, pack: Pack) -> None:
         name=pack.name, sounds=list(pack.files), events=_events_file(pack), loops=pack.loop
     )
     write_text(folder / SCRIPT, script)
+    actor = _ACTOR.format(
+        name=pack.name, bpm=f"{pack.bpm:.4f}", bar_beats=pack.bar_beats, fade_s=_LAYER_FADE_S
+    )
+    write_text(folder / ACTOR, actor)
 
 
 def steps(pack: Pack) -> str:

@@ -80,6 +80,20 @@ def test_where_there_is_no_chord_nothing_pitched_begins():
     assert [n for n in notes_of(made, "kick", "snare", "hat") if 8.45 < n.start_s < 12.3]
 
 
+def test_a_progression_plays_drums_only_where_it_has_no_chord():
+    made = piece(seconds=16.0, composer={"chords": "Am | N | F,N"})
+    # Bars of two seconds begin at 0.4; what comes before is the end of the first.
+    found = [(round(c.start_s, 2), c.symbol.name) for c in made.chords]
+    assert found[:6] == [(0, "Am"), (2.4, "N"), (4.4, "F"), (5.4, "N"), (6.4, "Am"), (8.4, "N")]
+    assert made.key.name == "A minor"
+    pitched = notes_of(made, "bass", "chord", "pad", "arp", "hook", "accent")
+    for start_s, end_s in ((2.45, 4.3), (5.45, 6.3), (8.45, 10.3)):
+        assert [n for n in pitched if start_s < n.start_s < end_s] == []
+        assert all(n.start_s + n.duration_s <= start_s for n in pitched if n.start_s < start_s - 1)
+        assert [n for n in notes_of(made, "kick", "snare", "hat") if start_s < n.start_s < end_s]
+    assert [n for n in pitched if 4.3 < n.start_s < 5.3]
+
+
 def test_a_chord_after_the_end_of_the_music_is_refused():
     with pytest.raises(ConfigError, match=r"C at 40 s is past the end: the music lasts 32.00"):
         piece(composer={"chord_times": ((0.0, "Am"), (40.0, "C"))})
@@ -227,3 +241,11 @@ def test_spans_to_redo(text, take):
 def test_a_span_that_cannot_be_redone_is_named(text):
     with pytest.raises(ConfigError, match="stretch"):
         parse_take(text, 0)
+
+
+@pytest.mark.parametrize("genre", ["break", "locking", "la-hip-hop"])
+def test_every_bar_of_a_verse_has_harmony(genre):
+    made = piece(genre, seed=7, steady_energy=0.7)
+    harmony = notes_of(made, "pad", "chord", "arp", "hook")
+    bars = {note.bar for note in harmony}
+    assert bars >= set(range(len(made.bars_s) - 1))

@@ -165,6 +165,18 @@ def test_unreal_reads_the_events_as_a_data_table(packs):
         assert (int(row["Bar"]), int(row["Beat"])) == (event.bar, event.beat)
 
 
+@pytest.mark.parametrize("kind", ["loop", "waltz"])
+def test_unreal_has_an_actor_with_the_tempo_and_metre(packs, kind):
+    folder, pack = packs[kind, "unreal"]
+    actor = (folder / "DanceMusic.h").read_text()
+    (bpm,) = re.findall(r"Clock, ([\d.]+)f\);", actor)
+    assert float(bpm) == pytest.approx(pack.bpm, abs=1e-4)
+    assert f"NumBeats = {pack.bar_beats};" in actor
+    assert f'TEXT("{pack.name}")' in actor
+    for opening, closing in ("{}", "()"):
+        assert actor.count(opening) == actor.count(closing)
+
+
 def test_wwise_imports_a_segment_with_a_track_a_layer(packs):
     documented = re.compile(r"Audio File|Object Path|Property\[\w+\]")
     for kind in ("loop", "waltz"):
