@@ -193,7 +193,7 @@ def test_a_manifest_can_not_lead_out_of_its_folder(tmp_path):
     [
         ({"name": "../x"}, "expected a plain file name"),
         ({"duration_s": "long"}, r"items\[0\].duration_s: expected float, found 'long'"),
-        ({"genre": "polka"}, "polka"),
+        ({"genre": ""}, "genre"),
         ({"extra": 1}, r"unknown key 'extra' in \[items\[0\]\]"),
     ],
 )
