@@ -50,7 +50,7 @@ def main() -> None:
             compose(code, seed, options.seconds, path)
     rows = {code: measured(path) for code, path in paths.items()}
     if options.python:
-        for row, more in zip(rows.values(), judged(options.python, paths), strict=True):
+        for row, more in zip(rows.values(), outside_scores(options.python, paths), strict=True):
             row += more
     print("genre " + " ".join(f"{name:>7}" for name in _MEASURES))
     for code, row in {**rows, "mean": np.mean(list(rows.values()), axis=0)}.items():
@@ -92,7 +92,7 @@ def measured(path: Path) -> list[float]:
     ]
 
 
-def judged(python: Path, paths: dict[str, Path]) -> list[list[float]]:
+def outside_scores(python: Path, paths: dict[str, Path]) -> list[list[float]]:
     """Return clear notes a second and the F-measure of the beats of sounds."""
     request = []
     for code, path in paths.items():

@@ -10,7 +10,7 @@ median-filter separation), beside the corpus's music, and music of another piece
 - chords: chroma (constant Q, mean over a chord) correlated with the chord's tones, mean over
   chords by length;
 - key: whether the key with the highest correlation of Krumhansl and Kessler's profiles
-  (Krumhansl 1990) with the mean chroma has the tonic that was asked for; or the tonic of the
+  (Krumhansl 1990) with the mean chroma has the tonic that was requested; or the tonic of the
   relative major or minor, which has the same notes.
 
 Prints Markdown with 95 % bootstrap intervals over pieces.
@@ -54,13 +54,17 @@ def main() -> None:
         for k in range(options.pieces)
     ]  # fmt: skip
     print("| music | chords, correlation | key's tonic | or its relative |\n|---|---|---|---|")
-    asked = [harmony_of(pair) for pair in pairs]
-    report("corpus", [pair.sound for pair in pairs], asked)
-    report("corpus music of another piece", [pair.sound for pair in pairs], asked[10:] + asked[:10])
+    requested = [harmony_of(pair) for pair in pairs]
+    report("corpus", [pair.sound for pair in pairs], requested)
+    report(
+        "corpus music of another piece",
+        [pair.sound for pair in pairs],
+        requested[10:] + requested[:10],
+    )
     for name in options.models:
         pipeline = DanceToMusicPipeline.from_pretrained(name)
-        report(name, list(generated(pipeline, pairs, asked)), asked)
-        up = [transposed(harmony, _TRANSPOSED) for harmony in asked]
+        report(name, list(generated(pipeline, pairs, requested)), requested)
+        up = [transposed(harmony, _TRANSPOSED) for harmony in requested]
         report(f"{name}, five semitones up", list(generated(pipeline, pairs, up)), up)
 
 
@@ -83,18 +87,18 @@ def transposed(harmony: Harmony, semitones: int) -> Harmony:
 
 
 def generated(
-    pipeline: DanceToMusicPipeline, pairs: list[Pair], asked: list[Harmony]
+    pipeline: DanceToMusicPipeline, pairs: list[Pair], requested: list[Harmony]
 ) -> Iterator[Sound]:
     """Yield the model's music."""
-    for number, (pair, harmony) in enumerate(zip(pairs, asked, strict=True)):
+    for number, (pair, harmony) in enumerate(zip(pairs, requested, strict=True)):
         yield pipeline(
             pair.clip, genre=pair.genre, grid=pair.grid, seed=number, harmony=harmony
         ).sound
 
 
-def report(name: str, sounds: list[Sound], asked: list[Harmony]) -> None:
+def report(name: str, sounds: list[Sound], requested: list[Harmony]) -> None:
     """Print a row."""
-    rows = [measured(sound, harmony) for sound, harmony in zip(sounds, asked, strict=True)]
+    rows = [measured(sound, harmony) for sound, harmony in zip(sounds, requested, strict=True)]
     chords, tonic, relative = (list(column) for column in zip(*rows, strict=True))
     print(
         f"| {name} | {interval(chords)} | {np.mean(tonic):.0%} | {np.mean(relative):.0%} |",
@@ -109,7 +113,7 @@ def measured(sound: Sound, harmony: Harmony) -> tuple[float, float, float]:
         y=librosa.effects.harmonic(samples), sr=_RATE_HZ, hop_length=_HOP, fmin=65.4, n_octaves=5
     )
     times_s = np.arange(chroma.shape[1]) * _HOP / _RATE_HZ
-    tonic, minor = found_key(chroma.mean(axis=1))
+    tonic, minor = estimated_key(chroma.mean(axis=1))
     right = tonic == harmony.tonic
     relative = (tonic + (3 if minor else -3)) % PITCH_CLASSES
     return chord_correlation(chroma, times_s, harmony), right, right or relative == harmony.tonic
@@ -131,7 +135,7 @@ def chord_correlation(
     return float(np.average(values, weights=weights)) if values else float("nan")
 
 
-def found_key(chroma: NDArray[np.float32]) -> tuple[int, bool]:
+def estimated_key(chroma: NDArray[np.float32]) -> tuple[int, bool]:
     """Return the tonic with the highest profile correlation, and whether it is minor."""
     scores = [
         (float(np.corrcoef(np.roll(profile, tonic), chroma)[0, 1]), tonic, minor)

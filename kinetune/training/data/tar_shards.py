@@ -27,7 +27,7 @@ from kinetune.training.data.pairs import TrainingPair, pair_of_item
 _SUFFIXES = ("npz", "flac", "json")
 # webdataset hands addresses to curl, aws and gsutil through a shell: only what is none of its
 # signs. ``pipe:`` would be any command.
-_ADDRESS = re.compile(r"((https?|s3|gs)://)?[\w./~:=%{},+@-]+\.tar")
+_ADDRESS = re.compile(r"((https?|s3|gs)://|(?!\w{2,}:))[\w./~:=%{},+@-]+\.tar")
 
 
 def is_tar_source(source: str) -> bool:

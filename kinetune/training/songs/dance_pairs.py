@@ -106,12 +106,14 @@ def pairs_by_name(
         sounds.setdefault(path.stem, []).append(path)
     pairs = []
     for motion in _files(motions, MOTION_SUFFIXES):
-        found = sounds.get(motion.stem, [])
-        if len(found) == 1:
-            pairs.append(PairFiles(motion, found[0], 0.0, genre or _genre_of(motion)))
+        matches = sounds.get(motion.stem, [])
+        if len(matches) == 1:
+            pairs.append(PairFiles(motion, matches[0], 0.0, genre or _genre_of(motion)))
         else:
-            several = " and ".join(path.name for path in found)
-            reason = f"several pieces of that name: {several}" if found else "no music of that name"
+            several = " and ".join(path.name for path in matches)
+            reason = (
+                f"several pieces of that name: {several}" if matches else "no music of that name"
+            )
             left_out.append(LeftOut(str(motion), f"{motion}: {reason} in {music}"))
     return pairs
 

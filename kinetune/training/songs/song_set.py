@@ -183,9 +183,9 @@ def song_pair(
     Raises:
         AudioError: It is silent, too short or without a regular beat.
     """
-    said = str(file or name)
-    check_song(sound, said)
-    analysis = analyse_song(sound, said)
+    label = str(file or name)
+    check_song(sound, label)
+    analysis = analyse_song(sound, label)
     level = normalise_loudness(sound, target_lufs=form.training_lufs)
     return TrainingPair(
         name=name,

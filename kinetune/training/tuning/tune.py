@@ -154,9 +154,9 @@ def _windows(tuning: _Tuning) -> tuple[list[dataset.Window], list[dataset.Window
     windows, held_out = (
         dataset.list_windows(
             tuning.prepared, shape, stride_s=settings.stride_s, shortest_s=settings.shortest_s,
-            held_out=held,
+            held_out=is_held_out,
         )
-        for held in (False, True)
+        for is_held_out in (False, True)
     )  # fmt: skip
     step = -(-len(held_out) // settings.held_out_windows) or 1
     return windows, held_out[::step]

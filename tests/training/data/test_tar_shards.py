@@ -1,5 +1,6 @@
 """A corpus as tar shards: the same items as the folder's."""
 
+import sys
 import tarfile
 
 import pytest
@@ -47,7 +48,8 @@ def test_addresses_that_could_run_something_are_refused(source):
 
 
 def test_without_webdataset_the_extra_is_named(shards, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "webdataset", None)
+    for name in ("webdataset", "webdataset.gopen"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"kinetune\[webdataset\]"):
         next(tar_pairs(str(shards[0]), held_out_every=0))
 
