@@ -29,7 +29,7 @@ def run_once(motion: Path, output: Path, model: str) -> dict:
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "kinetune.cli.main", "generate", str(motion), "-o", str(output),
-         "--model", model, "--device", "cpu", "--json"],
+         "--model", model, "--device", "cpu", "--json", "--force"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     (piece,) = json.loads(done.stdout)

@@ -1,6 +1,7 @@
 """Does the music play the key and the chords that it was told to?
 
-    python benchmarks/harmony.py [--models default] [--pieces 40] [--seconds 12]
+    python benchmarks/harmony.py [--models default] [--pieces 40] [--seconds 12] [--write FOLDER]
+        [--picture docs/model/spectrograms.png]
 
 Dances and music are made from seeds that no model was trained on. The model gets the key and the
 chords of the corpus's own piece, and then those that ``--key`` and ``--chords`` of a user would
@@ -13,27 +14,36 @@ median-filter separation), beside the corpus's music, and music of another piece
   (Krumhansl 1990) with the mean chroma has the tonic that was requested; or the tonic of the
   relative major or minor, which has the same notes.
 
-Prints Markdown with 95 % bootstrap intervals over pieces.
+Prints Markdown with 95 % bootstrap intervals over pieces. ``--write`` also writes all sounds, and
+for every model FOLDER/MODEL.json, the input of ``outside_measures.py``. ``--picture``
+draws constant-Q spectrograms of three pieces, the corpus's and the first model's.
 """
 
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import librosa
 import numpy as np
+from matplotlib.figure import Figure
 from model_scores import interval
 from numpy.typing import NDArray
+from PIL import Image
 
 from kinetune import genres
-from kinetune.audio.sound import Sound, resample, to_mono
+from kinetune.audio.sound import Sound, resample, to_mono, write_sound
 from kinetune.corpus.pairs import Pair, make_pair
+from kinetune.files import write_json
 from kinetune.model.conditioning.harmony import PITCH_CLASSES, Chord, Harmony
 from kinetune.model.pipeline import DanceToMusicPipeline
 
 _SEED = 970_000
 _RATE_HZ, _HOP = 22_050, 2048
 _TRANSPOSED = 5
+# Pieces of the picture: house, street jazz and popping.
+_SHOWN = (1, 3, 8)
+_SHADES = 64
 # Probe-tone ratings of major and minor, Krumhansl and Kessler 1982.
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
@@ -45,6 +55,8 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["default"])
     parser.add_argument("--pieces", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=12.0)
+    parser.add_argument("--write", type=Path)
+    parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     pairs = [
         make_pair(
@@ -63,7 +75,12 @@ def main() -> None:
     )
     for name in options.models:
         pipeline = DanceToMusicPipeline.from_pretrained(name)
-        report(name, list(generated(pipeline, pairs, requested)), requested)
+        sounds = list(generated(pipeline, pairs, requested))
+        report(name, sounds, requested)
+        if options.write is not None:
+            write_pairs(options.write, Path(name).name, [pair.sound for pair in pairs], sounds)
+        if options.picture is not None and name == options.models[0]:
+            draw(options.picture, [pair.sound for pair in pairs], sounds)
         up = [transposed(harmony, _TRANSPOSED) for harmony in requested]
         report(f"{name}, five semitones up", list(generated(pipeline, pairs, up)), up)
 
@@ -94,6 +111,42 @@ def generated(
         yield pipeline(
             pair.clip, genre=pair.genre, grid=pair.grid, seed=number, harmony=harmony
         ).sound
+
+
+def write_pairs(folder: Path, name: str, references: list[Sound], sounds: list[Sound]) -> None:
+    """Write the corpus's music, a model's, and the list of both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, (reference, sound) in enumerate(zip(references, sounds, strict=True)):
+        pair = [folder / f"corpus-{number}.wav", folder / f"{name}-{number}.wav"]
+        write_sound(pair[0], reference)
+        write_sound(pair[1], sound)
+        paths.append([str(path) for path in pair])
+    write_json(folder / f"{name}.json", paths)
+
+
+def draw(path: Path, references: list[Sound], sounds: list[Sound]) -> None:
+    """Draw the corpus's and the model's music of three genres, below each other."""
+    figure = Figure(figsize=(12, 9), layout="constrained")
+    rows = figure.subplots(6, 1, sharex=True)
+    for pair, number in zip(rows.reshape(3, 2), _SHOWN, strict=True):
+        genre = genres.genre_name(genres.CODES[number % 10])
+        for axes, (name, sound) in zip(
+            pair, (("corpus", references[number]), ("model", sounds[number])), strict=True
+        ):
+            samples = resample(to_mono(sound), _RATE_HZ).samples
+            power = np.abs(
+                librosa.cqt(
+                    samples, sr=_RATE_HZ, hop_length=512, fmin=41.2, n_bins=252, bins_per_octave=36
+                )
+            )
+            level = librosa.amplitude_to_db(power, ref=np.max)
+            extent = (0.0, sound.duration_s, 0.0, 7.0)
+            axes.imshow(level, origin="lower", aspect="auto", cmap="magma", vmin=-60, extent=extent)
+            axes.set_ylabel(f"{genre}\n{name}", fontsize=8)
+    rows[-1].set_xlabel("seconds; octaves above 41 Hz", fontsize=8)
+    figure.savefig(path, dpi=80)
+    Image.open(path).convert("RGB").quantize(_SHADES).save(path, optimize=True)
 
 
 def report(name: str, sounds: list[Sound], requested: list[Harmony]) -> None:
