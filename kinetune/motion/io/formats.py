@@ -323,7 +323,7 @@ def _kind_by_beginning(path: Path, head: bytes) -> str:
 def _is_json_of_curves(path: Path, text: bytes) -> bool:
     """Whether JSON is no glTF: a list, or an object without its required ``asset``."""
     if text.startswith(b"["):
-        return True
+        return path.suffix.lower() != ".gltf"
     return (
         path.suffix.lower() == ".json"
         and text.startswith(b"{")

@@ -62,9 +62,11 @@ def plan_jobs(
         else:
             todo.append((group, paths))
     if request.existing == "refuse":
-        knows = request.options.engine == "diffusion" and pipeline.reads_harmony
-        files = (request.files_for(paths, reads_harmony=knows) for _, paths in todo)
-        check_absent([file for each in files for file in each])
+        check_absent([file for _, paths in todo for file in request.files_for(paths)])
+        # Only now the model is looked at, for what it will be written with besides.
+        if request.options.engine == "diffusion" and pipeline.reads_harmony:
+            files = (request.files_for(paths, reads_harmony=True) for _, paths in todo)
+            check_absent([file for each in files for file in each])
     for folder in {path.parent for _, both in todo for path in (both.sound, both.film) if path}:
         check_writable(folder)
     count = len(todo)
