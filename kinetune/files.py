@@ -6,6 +6,7 @@ what another one is writing. Source: ``os.replace`` is atomic within a file syst
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -27,6 +28,7 @@ CORPUS_DATA = _PACKAGE / "corpus" / "data"
 # Two processes may swap the same folder at the same time; each swap takes well under a millisecond.
 _SWAP_ATTEMPTS = 50
 _LONGEST_NAME = 200
+_BLOCK_BYTES = 1 << 20
 
 
 @contextlib.contextmanager
@@ -220,3 +222,18 @@ def _is_running(process: int) -> bool:
 def _cannot_write(path: Path, error: OSError) -> str:
     reason = error.strerror or str(error)
     return f"{path}: can't be written ({reason}); choose a folder you may write to with -o"
+
+
+def update_digest(digest: "hashlib._Hash", path: Path) -> None:
+    """Add a file's bytes to a checksum, block by block.
+
+    Args:
+        digest: Such as ``hashlib.sha256()``.
+        path: The file.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)

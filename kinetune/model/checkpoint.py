@@ -233,7 +233,16 @@ def reads_harmony(folder: Path) -> bool:
     Raises:
         ModelError: Its condition encoder's configuration can't be read.
     """
-    return bool(read_json(folder / "condition_encoder" / "config.json").get("reads_harmony"))
+    return bool(condition_settings(folder).get("reads_harmony"))
+
+
+def condition_settings(folder: Path) -> dict[str, Any]:
+    """Return the settings of a checkpoint's condition encoder.
+
+    Raises:
+        ModelError: They can't be read.
+    """
+    return read_json(folder / "condition_encoder" / NETWORK_CONFIG)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import kinetune
 from kinetune.errors import ConfigError, ModelError
-from kinetune.files import write_text
+from kinetune.files import update_digest, write_text
 from kinetune.model.conditioning.harmony import Harmony
 from kinetune.tasks.requests.music_options import MusicOptions
 from kinetune.tasks.requests.serialisation import from_json, to_json
@@ -36,7 +36,6 @@ _PATHS = {"motions", "motion", "partners", "music"}
 _NOT_RECORDED = {
     "film", "plot", "beat_maps", "packs", "variations", "existing", "recursive", "format",
 }  # fmt: skip
-_BLOCK_BYTES = 1 << 20
 # An hour of beats and a long score are a hundredth.
 _MAX_RECIPE_BYTES = 1 << 24
 # Beats that a recipe may hold, far beyond what is requested or detected.
@@ -316,9 +315,7 @@ def _is_file(path: Path) -> bool:
 def file_sha256(path: Path) -> str:
     """Return the checksum of a file."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
+    update_digest(digest, path)
     return digest.hexdigest()
 
 

@@ -16,24 +16,16 @@ import soundfile
 
 from kinetune.motion.io.formats import read_motion, write_bvh, write_motion
 from kinetune.motion.kinematics import joint_positions
+from tests.chromium import NEEDS_CHROMIUM, chromium
 from tests.conftest import swaying_clip
 from tests.motion.glb_writer import gltf_of
 from tests.motion.io.gltf.test_animation import VRM
 from tests.motion.io.test_fbx import EXPORT
 from tests.serve.conftest import Server
 
-playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
-    "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-]  # fmt: skip
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +37,8 @@ def studio(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    with chromium(["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]) as started:
+        yield started
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def chord_spans(writer: NoteWriter) -> tuple[ChordSpan, ...]:
         for number, chord in enumerate(bar.chords):
             start_s = writer.bars_s[bar.index] + bar_s * number / len(bar.chords)
             root = (writer.song.key + chord.root) % 12
-            tones = tuple(sorted({(root + tone) % 12 for tone in chord.tones}))
+            tones = grammar.pitch_classes(root, chord.tones)
             spans.append(ChordSpan(float(start_s), root, tones))
     return tuple(spans)
 

@@ -8,7 +8,7 @@ prolongs the hit before. For basses the digits are degrees of the chord (``1`` r
 numerals with a quality; ``,`` puts two chords into a bar. Pitches are MIDI numbers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -105,6 +105,11 @@ def _chord(name: str) -> Chord:
         known = ", ".join(sorted(QUALITIES, key=len)[1:])
         raise ConfigError(f"chord {name!r}: unknown quality; choose one of {known}, or none")
     return Chord(_ROMAN[numeral], QUALITIES[quality])
+
+
+def pitch_classes(root: int, tones: Iterable[int]) -> tuple[int, ...]:
+    """Return the pitch classes of tones in semitones over a root, ascending."""
+    return tuple(sorted({(root + tone) % 12 for tone in tones}))
 
 
 def voicing(key: int, chord: Chord, center: float, *, rootless: bool = False) -> list[int]:

@@ -50,7 +50,7 @@ def base_checksum(folder: Path) -> str:
     """Return the checksum of the weights that adapters change."""
     digest = hashlib.sha256()
     for network in NETWORKS:
-        digest.update((folder / network / checkpoint.WEIGHTS).read_bytes())
+        files.update_digest(digest, folder / network / checkpoint.WEIGHTS)
     return digest.hexdigest()
 
 

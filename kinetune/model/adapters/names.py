@@ -34,8 +34,7 @@ def model_genres(name: str | Path) -> tuple[str, ...]:
     """
     base, adapter = split_name(name)
     folder = checkpoint.resolve(base)
-    settings = checkpoint.read_json(folder / "condition_encoder" / checkpoint.NETWORK_CONFIG)
-    names = settings.get("extra_genres") or []
+    names = checkpoint.condition_settings(folder).get("extra_genres") or []
     if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
         raise ModelError(f"{folder}: extra_genres: expected a list of names, found {names!r:.60}")
     return (*names, *(_adapter_genres(adapter) if adapter is not None else ()))

@@ -10,6 +10,7 @@ from kinetune.files import check_writable
 from kinetune.motion.io.formats import MotionFile, read_motion_file
 from kinetune.tasks.generating.request import GenerateRequest
 from kinetune.tasks.lazy_pipeline import LazyPipeline
+from kinetune.tasks.requests.composer_outputs import chords_path
 from kinetune.tasks.requests.failures import Failure, collect_failures
 from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance
 from kinetune.tasks.requests.motion_files import MotionPath, find_motions
@@ -65,8 +66,8 @@ def plan_jobs(
         check_absent([file for _, paths in todo for file in request.files_for(paths)])
         # Only now the model is looked at, for what it will be written with besides.
         if request.options.engine == "diffusion" and pipeline.reads_harmony:
-            files = (request.files_for(paths, reads_harmony=True) for _, paths in todo)
-            check_absent([file for each in files for file in each])
+            sounds = (sound for _, paths in todo for sound in request.sounds_for(paths))
+            check_absent([chords_path(sound) for sound in sounds])
     for folder in {path.parent for _, both in todo for path in (both.sound, both.film) if path}:
         check_writable(folder)
     count = len(todo)

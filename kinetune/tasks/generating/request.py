@@ -11,7 +11,7 @@ from kinetune.packs.writer import check_tools
 from kinetune.tasks import variations
 from kinetune.tasks.composing.packs import pack_folder
 from kinetune.tasks.recipe import sidecar_path
-from kinetune.tasks.requests.composer_outputs import ComposerOutputs, chords_path
+from kinetune.tasks.requests.composer_outputs import ComposerOutputs
 from kinetune.tasks.requests.music_options import MusicOptions
 from kinetune.tasks.requests.output_paths import Existing, FilmOptions, OutputPaths
 
@@ -86,21 +86,21 @@ class GenerateRequest:
                 "add --engine composer"
             )
 
-    def files_for(self, paths: OutputPaths, *, reads_harmony: bool = False) -> list[Path]:
+    def sounds_for(self, paths: OutputPaths) -> list[Path]:
+        """Return the sound files that one dance becomes."""
+        if self.variations == 1:
+            return [paths.sound]
+        return [ranked_path(paths.sound, rank + 1) for rank in range(self.variations)]
+
+    def files_for(self, paths: OutputPaths) -> list[Path]:
         """Return the files that one dance becomes, sounds first.
 
-        Args:
-            paths: Where its sound and its film stand.
-            reads_harmony: Whether key and chords are a condition of the model.
+        A model whose condition is the harmony writes chords too, see ``chords_path``.
         """
-        sounds = [paths.sound]
-        if self.variations > 1:
-            sounds = [ranked_path(paths.sound, rank + 1) for rank in range(self.variations)]
+        sounds = self.sounds_for(paths)
         others = [sidecar_path(sound) for sound in sounds]
         if self.options.engine == "composer":
             others += [path for sound in sounds for path in self.composed.paths(sound, paths.film)]
-        elif reads_harmony:
-            others += map(chords_path, sounds)
         suffixes = [BEAT_MAPS[name] for name in self.beat_maps] + [".png"] * self.plot
         others += [sound.with_suffix(suffix) for sound in sounds for suffix in suffixes]
         others += [pack_folder(sound, tool) for sound in sounds for tool in self.packs]

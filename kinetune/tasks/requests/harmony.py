@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from kinetune.composer.harmony import TimedChord, parse_key
 from kinetune.composer.options import ComposerOptions
+from kinetune.corpus.composition.grammar import pitch_classes
 from kinetune.errors import ConfigError
-from kinetune.model.conditioning.harmony import PITCH_CLASSES, Chord, Harmony
+from kinetune.model.conditioning.harmony import Chord, Harmony
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.requests.music_options import MusicOptions
 
@@ -65,9 +66,7 @@ def harmony_of(key: str, chords: tuple[TimedChord, ...]) -> Harmony:
             Chord(
                 chord.start_s,
                 chord.symbol.root,
-                tuple(
-                    sorted({(chord.symbol.root + t) % PITCH_CLASSES for t in chord.symbol.tones})
-                ),
+                pitch_classes(chord.symbol.root, chord.symbol.tones),
                 chord.symbol.name,
             )
             for chord in chords

@@ -8,14 +8,14 @@ music begins after the dance.
 
 import csv
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kinetune import genres, timebase
 from kinetune.audio.loudness import normalise_loudness
 from kinetune.audio.sound import Sound
-from kinetune.errors import AudioError, ConfigError, KinetuneError, OutputError
+from kinetune.errors import AudioError, ConfigError, KinetuneError
 from kinetune.motion.clip import MotionClip, cut
 from kinetune.motion.io.formats import MOTION_SUFFIXES, read_motion
 from kinetune.training.data.pairs import TrainingPair
@@ -23,7 +23,13 @@ from kinetune.training.data.prepare import Progress, write_prepared
 from kinetune.training.songs.decoding import SUFFIXES, decode_song
 from kinetune.training.songs.model_form import FEATURES, ModelForm, model_form
 from kinetune.training.songs.song import SHORTEST_S, analyse_song, check_song
-from kinetune.training.songs.song_set import LeftOut, SongSet, held_out_names, plain_name
+from kinetune.training.songs.song_set import (
+    LeftOut,
+    SongSet,
+    held_out_names,
+    plain_name,
+    reader_of,
+)
 
 _COLUMNS = ("motion", "music", "offset_s", "genre")
 _DEFAULT_GENRE = "house"
@@ -87,7 +93,7 @@ def prepare_pairs(
     form, names = model_form(model), _names(pairs)
     held_out = held_out_names(names, held_out_every)
     readers = [
-        _reader(pair, name, form, name in held_out, left_out)
+        reader_of(partial(read_pair, pair, name, form), pair.motion, name in held_out, left_out)
         for pair, name in zip(pairs, names, strict=True)
     ]
     prepared = write_prepared(
@@ -165,21 +171,6 @@ def _read_row(
     named = (row.get("genre") or "").strip()
     code = genre or (genres.known_or_new(named) if named else _genre_of(motion))
     return PairFiles(motion, sound, offset_s, code)
-
-
-def _reader(
-    pair: PairFiles, name: str, form: ModelForm, held_out: bool, left_out: list[LeftOut]
-) -> Callable[[], TrainingPair | None]:
-    def read() -> TrainingPair | None:
-        try:
-            return replace(read_pair(pair, name, form), held_out=held_out)
-        except OutputError:
-            raise
-        except KinetuneError as error:
-            left_out.append(LeftOut(str(pair.motion), str(error)))
-            return None
-
-    return read
 
 
 def read_pair(pair: PairFiles, name: str, form: ModelForm) -> TrainingPair:

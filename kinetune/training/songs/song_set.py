@@ -12,7 +12,9 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -32,6 +34,7 @@ from kinetune.training.songs.song import analyse_song, check_song
 # Raised when the same song gives other features than before.
 _EDITION = 1
 _KEPT = "songs"
+_Item = TypeVar("_Item", PreparedItem, TrainingPair)
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,13 @@ def prepare_songs(request: SongSetRequest, *, progress: Progress | None = None) 
     form = request.form()
     left_out: list[LeftOut] = []
     held_out = held_out_names([song.name for song in songs], request.held_out_every)
-    readers = [_reader(song, request.out, form, song.name in held_out, left_out) for song in songs]
+    readers = [
+        reader_of(
+            partial(prepare_song, song, request.out, form), song.path, song.name in held_out,
+            left_out,
+        )
+        for song in songs
+    ]  # fmt: skip
     prepared = write_prepared(
         readers, request.out, features=FEATURES, rate_hz=form.rate_hz, channels=form.channels,
         progress=progress,
@@ -128,17 +137,26 @@ def prepare_songs(request: SongSetRequest, *, progress: Progress | None = None) 
     return SongSet(prepared, tuple(sorted(left_out, key=lambda each: each.file)), notes)
 
 
-def _reader(
-    song: SongFile, out: Path, form: ModelForm, held_out: bool, left_out: list[LeftOut]
-) -> Callable[[], PreparedItem | None]:
-    def read() -> PreparedItem | None:
+def reader_of(
+    prepare: Callable[[], _Item], file: Path, held_out: bool, left_out: list[LeftOut]
+) -> Callable[[], _Item | None]:
+    """Return what prepares an item; one that can't be used is left out, and None.
+
+    Args:
+        prepare: Returns the item.
+        file: Its file, for the list of those left out.
+        held_out: Whether it is kept for validation.
+        left_out: Takes the file and the reason.
+    """
+
+    def read() -> _Item | None:
         try:
-            return replace(prepare_song(song, out, form), held_out=held_out)
+            return replace(prepare(), held_out=held_out)
         except OutputError:
             # A full disk is no fault of the song.
             raise
         except KinetuneError as error:
-            left_out.append(LeftOut(str(song.path), str(error)))
+            left_out.append(LeftOut(str(file), str(error)))
             return None
 
     return read
@@ -205,9 +223,7 @@ def song_pair(
 def _key(song: SongFile, form: ModelForm) -> str:
     digest = hashlib.sha256()
     try:
-        with song.path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        files.update_digest(digest, song.path)
     except OSError as error:
         raise AudioError(f"{song.path}: can't be read ({error.strerror})") from error
     settings = (_EDITION, form.rate_hz, form.channels, form.training_lufs)

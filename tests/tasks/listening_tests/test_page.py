@@ -7,19 +7,12 @@ from pathlib import Path
 import pytest
 
 from kinetune.tasks.listening_tests import ScoreListeningTestRequest, score_listening_test
+from tests.chromium import NEEDS_CHROMIUM, chromium
 from tests.tasks.listening_tests.conftest import config_of, key_of
 
-playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
-]  # fmt: skip
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-]
+pytestmark = NEEDS_CHROMIUM
 SCORES = {
     "reference": 5, "ours": 4, "theirs": 3, "anchor-7000": 2, "anchor-3500": 1, "random-pair": 3,
     "half-beat-off": 2, "click": 2, "attention": 2, "gold": 1,
@@ -28,10 +21,8 @@ SCORES = {
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture
