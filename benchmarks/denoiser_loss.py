@@ -1,6 +1,6 @@
 """Denoising error on held-out windows, by noise level and by condition left out.
 
-    python benchmarks/denoiser_loss.py RUN --config configs/stereo-denoiser.toml [--windows 128]
+    python benchmarks/denoiser_loss.py RUN --config configs/default.toml [--windows 128]
 
 RUN is the folder of a ``kinetune train diffusion`` run. Its model (with the moving average of the
 weights) is evaluated on windows of the items that training left out, each with the same noise for

@@ -47,10 +47,10 @@ def shared_motions() -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     """The folder of a small untrained checkpoint."""
-    from tests.model.conftest import tiny_default
+    from tests.model.conftest import tiny_mono
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    tiny_default().save_pretrained(folder)
+    tiny_mono().save_pretrained(folder)
     return folder
 
 

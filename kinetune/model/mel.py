@@ -4,6 +4,8 @@ A checkpoint with :class:`Mel` and without a vocoder makes its sound by Griffin-
 :class:`StereoMel` needs a vocoder.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from diffusers import ConfigMixin, ModelMixin, SchedulerMixin
@@ -19,6 +21,7 @@ from kinetune.audio.vocoder import VocoderConfig, VocoderNetwork
 from kinetune.audio.vocoding import synthesise_waveform
 from kinetune.errors import ConfigError, ModelError
 from kinetune.memmap import zeros_or_memmap
+from kinetune.model.checkpoint import BUNDLED, NETWORK_CONFIG, bundled_names, loading_errors
 
 
 # diffusers saves a component without weights only if it is a scheduler; it is none otherwise.
@@ -216,3 +219,20 @@ class MelVocoder(ModelMixin, ConfigMixin):
         return synthesise_waveform(
             self.network, mel[0], length=n_samples, seed=seed, before=before, out=out
         )
+
+
+def load_vocoder(name: str | Path) -> MelVocoder:
+    """Load a vocoder, in float32.
+
+    Args:
+        name: A bundled model's name, or a folder of a vocoder, of a model, or of a vocoder's
+            training run.
+
+    Raises:
+        ModelError: It is missing or damaged.
+    """
+    root = BUNDLED / name if str(name) in bundled_names() else Path(name)
+    places = (root / "vocoder" / "model", root / "vocoder", root)
+    folder = next((place for place in places if (place / NETWORK_CONFIG).is_file()), root)
+    with loading_errors(str(folder)):
+        return MelVocoder.from_pretrained(folder).float()

@@ -1,14 +1,14 @@
-"""Model configurations by name: ``paper`` (as published), ``default`` (our own) and ``stereo``.
+"""Model configurations by name: ``default`` (our own), ``mono`` and ``paper`` (as published).
 
-``stereo`` makes multiresolution spectrograms of stereo sound at 44.1 kHz; no trained model of it
-is bundled yet.
+``default`` is the bundled model's: multiresolution spectrograms of stereo sound at 44.1 kHz, and a
+harmony as a condition. ``mono`` is its predecessor: mel spectrograms of mono sound at 22 kHz.
 
 A :class:`ModelConfig` contains all settings of the networks; :func:`build_pipeline` builds an
 untrained pipeline from it. Sources: Tan et al. 2023 and its published code for ``paper``.
 """
 
 from collections.abc import Callable
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Literal
 
 import torch
@@ -38,9 +38,9 @@ PAPER_VAE_HUB_ID = "teticio/latent-audio-diffusion-ddim-256"
 class VaeConfig:
     """Figures of the VAE; time is halved between levels."""
 
-    block_out_channels: tuple[Count, ...] = (192, 224, 256)
+    block_out_channels: tuple[Count, ...] = (256, 288, 320)
     layers_per_block: Count = 1
-    latent_channels: Count = 64
+    latent_channels: Count = 128
     norm_num_groups: Count = 32
 
 
@@ -67,8 +67,8 @@ class ModelConfig:
     """Every figure of a pipeline.
 
     Attributes:
-        preset: Which design: ``default``, ``stereo`` or ``paper``.
-        n_mels: Mel bands; rows of the spectrogram under ``stereo``, which its layers fix.
+        preset: Which design: ``default``, ``mono`` or ``paper``.
+        n_mels: Mel bands; under ``default`` rows of the spectrogram, which its layers fix.
         window_frames: Mel frames of a window.
         overlap_columns: Latent columns shared by neighbouring windows of a long dance.
         inference_steps: Denoising steps where the caller names none.
@@ -83,17 +83,17 @@ class ModelConfig:
     """
 
     preset: str = "default"
-    n_mels: Count = 128
-    window_frames: Count = 512
-    overlap_columns: CountOrZero = 32
+    n_mels: Count = 320
+    window_frames: Count = 768
+    overlap_columns: CountOrZero = 48
     inference_steps: Count = 16
     guidance_scale: NonNegative = 2.0
-    training_lufs: float = PipelineSettings.training_lufs
+    training_lufs: float = -14.0
     vae: VaeConfig = field(default_factory=VaeConfig)
     denoiser: Literal["unet", "transformer"] = "unet"
     unet: UNetConfig = field(default_factory=UNetConfig)
     transformer: TransformerConfig = field(default_factory=TransformerConfig)
-    harmony: bool = False
+    harmony: bool = True
     genres: tuple[str, ...] = ()
 
 
@@ -143,15 +143,15 @@ def load_paper_vae(name_or_path: str = PAPER_VAE_HUB_ID) -> AutoencoderKL:
         ) from error
 
 
-def _default(config: ModelConfig) -> DanceToMusicPipeline:
+def _mono(config: ModelConfig) -> DanceToMusicPipeline:
     return _one_dimensional(config, Mel(n_mels=config.n_mels, reference="fixed"))
 
 
-def _stereo(config: ModelConfig) -> DanceToMusicPipeline:
+def _default(config: ModelConfig) -> DanceToMusicPipeline:
     mel = StereoMel()
     if config.n_mels != mel.settings.n_mels:
         raise ConfigError(
-            f"model.n_mels: preset 'stereo' has {mel.settings.n_mels} rows, found {config.n_mels}"
+            f"model.n_mels: preset 'default' has {mel.settings.n_mels} rows, found {config.n_mels}"
         )
     return _one_dimensional(config, mel)
 
@@ -284,29 +284,30 @@ def _settings(config: ModelConfig, *, useful_frames: int) -> dict[str, Any]:
     }
 
 
-_PAPER = replace(
-    ModelConfig(),
+_MONO = ModelConfig(
+    preset="mono",
+    n_mels=128,
+    window_frames=512,
+    overlap_columns=32,
+    training_lufs=PipelineSettings.training_lufs,
+    vae=VaeConfig(block_out_channels=(192, 224, 256), latent_channels=64),
+    harmony=False,
+)
+_PAPER = ModelConfig(
     preset="paper",
     n_mels=256,
     window_frames=256,
     overlap_columns=4,
     inference_steps=50,
     guidance_scale=1.0,
+    training_lufs=PipelineSettings.training_lufs,
     vae=VaeConfig(block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=1),
     unet=UNetConfig(block_out_channels=(128, 256, 512, 512), layers_per_block=2),
+    harmony=False,
 )
-_STEREO = replace(
-    ModelConfig(),
-    preset="stereo",
-    n_mels=320,
-    training_lufs=-14.0,
-    vae=VaeConfig(block_out_channels=(256, 288, 320), latent_channels=128),
-    denoiser="transformer",
-    harmony=True,
-)
-_PRESETS = {"default": ModelConfig(), "stereo": _STEREO, "paper": _PAPER}
+_PRESETS = {"default": ModelConfig(), "mono": _MONO, "paper": _PAPER}
 _BUILDERS: dict[str, Callable[[ModelConfig], DanceToMusicPipeline]] = {
     "default": _default,
-    "stereo": _stereo,
+    "mono": _mono,
     "paper": _paper,
 }

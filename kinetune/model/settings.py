@@ -24,7 +24,7 @@ class PipelineSettings:
     """How a trained pipeline is run.
 
     Attributes:
-        preset: ``default`` or ``paper``.
+        preset: ``default``, ``mono`` or ``paper``.
         window_frames: Mel frames of a window.
         useful_frames: Mel frames of a window that carry music.
         overlap_columns: Latent columns shared by neighbouring windows of a long dance.

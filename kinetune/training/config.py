@@ -105,6 +105,10 @@ class DiffusionTraining:
             of ``start``.
         start: A trained model (a bundled name, a folder or a hub id) whose networks and normaliser
             are the initial weights; empty starts from random weights.
+        vocoder: The vocoder of the finished model: a bundled model's name, or a folder of a
+            vocoder, a model or a vocoder's run. Empty takes that of ``start``, or the one trained
+            into the same run; else the bundled one where only a vocoder makes sound of the
+            spectrograms, and Griffin-Lim where it can.
         channel_gain_power: Exponent p of the channel weights of the loss. A latent channel of gain
             g in the spectrogram has the weight ``g ** p``, scaled to a mean of 1.
         min_snr_gamma: Gamma of the min-SNR weighting (Hang et al. 2023); 0 turns it off.
@@ -120,6 +124,7 @@ class DiffusionTraining:
     loop: LoopConfig = field(default_factory=LoopConfig)
     vae: str = ""
     start: str = ""
+    vocoder: str = ""
     channel_gain_power: NonNegative = 0.0
     min_snr_gamma: NonNegative = 5.0
     drop_all: Share = 0.1

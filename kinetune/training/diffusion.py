@@ -18,6 +18,7 @@ from kinetune import files
 from kinetune.errors import ModelError
 from kinetune.model import checkpoint
 from kinetune.model.condition import ConditionBatch, stack
+from kinetune.model.mel import MelVocoder, StereoMel, load_vocoder
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import build_pipeline, load_paper_vae
 from kinetune.model.vae import MelVAE, channel_gains
@@ -47,7 +48,7 @@ def train_diffusion(
         **options: See :class:`RunOptions`.
 
     Raises:
-        ModelError: There is no trained VAE, or a part of ``start`` doesn't fit.
+        ModelError: There is no trained VAE, or a part of ``start`` or a vocoder doesn't fit.
     """
     with open_run(out / "diffusion", **options) as run:
         return _train(config, out, run)
@@ -272,6 +273,8 @@ def _initial_pipeline(config: TrainConfig, out: Path) -> DanceToMusicPipeline:
         _load_start_model(settings.start, pipeline)
     if settings.vae or not settings.start:
         pipeline.register_modules(vae=_load_vae(config, out))
+    if settings.vocoder or pipeline.vocoder is None:
+        pipeline.register_modules(vocoder=_load_vocoder(settings, out, pipeline))
     return pipeline
 
 
@@ -286,7 +289,29 @@ def _load_start_model(name: str, pipeline: DanceToMusicPipeline) -> None:
                 f"{name}: its {part} is of another size than the configuration's; "
                 "give [model] the figures that 'kinetune models' prints"
             ) from error
-    pipeline.register_modules(vae=trained.vae)
+    pipeline.register_modules(vae=trained.vae, vocoder=trained.vocoder)
+
+
+def _load_vocoder(
+    settings: DiffusionTraining, out: Path, pipeline: DanceToMusicPipeline
+) -> MelVocoder | None:
+    """Return the vocoder of the finished model; None for Griffin-Lim."""
+    if settings.vocoder:
+        name = settings.vocoder
+    elif (out / "vocoder" / "model" / "config.json").is_file():
+        name = str(out)
+    elif isinstance(pipeline.mel, StereoMel):
+        name = "default"
+    else:
+        return None
+    vocoder = load_vocoder(name)
+    rows = pipeline.mel.settings.n_mels
+    if vocoder.settings.mel_bands != rows:
+        raise ModelError(
+            f"{name}: its vocoder reads {vocoder.settings.mel_bands} rows, the model's "
+            f"spectrograms have {rows}; set diffusion.vocoder"
+        )
+    return vocoder
 
 
 def _load_vae(config: TrainConfig, out: Path) -> MelVAE | AutoencoderKL:

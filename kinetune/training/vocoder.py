@@ -14,14 +14,8 @@ from torch import Tensor
 from kinetune import config as configs
 from kinetune.audio.vocoder import NUMBERS_A_BIN, VocoderNetwork
 from kinetune.errors import ConfigError
-from kinetune.model.checkpoint import (
-    BUNDLED,
-    as_float16,
-    atomic_folder,
-    bundled_names,
-    loading_errors,
-)
-from kinetune.model.mel import MelVocoder
+from kinetune.model.checkpoint import as_float16, atomic_folder
+from kinetune.model.mel import MelVocoder, load_vocoder
 from kinetune.training import parallel
 from kinetune.training.data.codec import Codec, read_codec
 from kinetune.training.data.vocoder_crops import Crops, open_recordings
@@ -130,10 +124,7 @@ def starting_vocoder(training: VocoderTraining, crops: Crops) -> MelVocoder:
 
 def _trained_vocoder(training: VocoderTraining) -> MelVocoder:
     """Return the vocoder to go on from; only the rows that it reads may be others."""
-    bundled = training.start in bundled_names()
-    folder = BUNDLED / training.start / "vocoder" if bundled else Path(training.start)
-    with loading_errors(str(folder)):
-        trained = MelVocoder.from_pretrained(folder).float()
+    trained = load_vocoder(training.start)
     if replace(trained.settings, mel_bands=training.network.mel_bands) != training.network:
         raise ConfigError(
             f"{training.start}: expected {training.network}, found {trained.settings}"

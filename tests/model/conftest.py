@@ -19,9 +19,9 @@ TINY_VOCODER = VocoderConfig(
 )
 
 
-def tiny_default():
+def tiny_mono():
     config = replace(
-        preset_config("default"),
+        preset_config("mono"),
         n_mels=32,
         window_frames=128,
         overlap_columns=8,
@@ -34,7 +34,8 @@ def tiny_default():
 
 def tiny_stereo_config():
     return replace(
-        preset_config("stereo"),
+        preset_config("default"),
+        denoiser="transformer",
         window_frames=128,
         overlap_columns=8,
         inference_steps=3,
@@ -45,7 +46,7 @@ def tiny_stereo_config():
 
 
 def tiny_stereo():
-    """The preset ``stereo`` with a vocoder."""
+    """The preset ``default``, with a transformer and a vocoder."""
     import torch
 
     from kinetune.model.mel import MelVocoder
@@ -78,8 +79,8 @@ def shaken(pipeline):
 
 
 @pytest.fixture(scope="session")
-def default_pipeline():
-    return tiny_default()
+def mono_pipeline():
+    return tiny_mono()
 
 
 @pytest.fixture(scope="session")

@@ -21,15 +21,15 @@ from kinetune.model.presets import build_pipeline, preset_config
 
 
 @pytest.fixture
-def saved(default_pipeline, tmp_path):
-    default_pipeline.save_pretrained(tmp_path / "model")
+def saved(mono_pipeline, tmp_path):
+    mono_pipeline.save_pretrained(tmp_path / "model")
     return tmp_path / "model"
 
 
-def test_the_networks_keep_their_own_weights_when_saved(default_pipeline, tmp_path):
-    before = {k: v.clone() for k, v in default_pipeline.unet.state_dict().items()}
-    default_pipeline.save_pretrained(tmp_path / "model")
-    for name, value in default_pipeline.unet.state_dict().items():
+def test_the_networks_keep_their_own_weights_when_saved(mono_pipeline, tmp_path):
+    before = {k: v.clone() for k, v in mono_pipeline.unet.state_dict().items()}
+    mono_pipeline.save_pretrained(tmp_path / "model")
+    for name, value in mono_pipeline.unet.state_dict().items():
         assert value.dtype == torch.float32
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
 
@@ -204,12 +204,12 @@ def test_weights_of_nan_make_one_line_and_no_sound(saved, network, clip):
         pipeline(clip, genre="house", num_inference_steps=1)
 
 
-def test_diffusers_loads_the_folder_by_the_file_in_it(saved, default_pipeline):
+def test_diffusers_loads_the_folder_by_the_file_in_it(saved, mono_pipeline):
     loaded = DiffusionPipeline.from_pretrained(
         saved, custom_pipeline=str(saved), trust_remote_code=True
     )
     assert type(loaded).__name__ == "DanceToMusicPipeline"
-    assert loaded.settings == default_pipeline.settings
+    assert loaded.settings == mono_pipeline.settings
     assert list_models()[0].name == "default"
 
 
@@ -283,11 +283,11 @@ def test_a_folder_with_other_files_is_not_replaced(saved, tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
-def test_saving_replaces_whatever_a_killed_run_left(default_pipeline, saved):
+def test_saving_replaces_whatever_a_killed_run_left(mono_pipeline, saved):
     for name in (".model-old", ".model-old-abc"):
         (saved.parent / name).mkdir()
         (saved.parent / name / "file").write_text("left behind")
-    default_pipeline.save_pretrained(saved)
+    mono_pipeline.save_pretrained(saved)
     check_folder(saved)
 
 
@@ -301,8 +301,8 @@ def test_several_writers_of_one_folder_all_succeed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
-def test_saving_again_replaces_a_checkpoint(default_pipeline, saved):
-    default_pipeline.save_pretrained(saved)
+def test_saving_again_replaces_a_checkpoint(mono_pipeline, saved):
+    mono_pipeline.save_pretrained(saved)
     check_folder(saved)
     assert [p.name for p in saved.parent.iterdir()] == ["model"]
     shutil.rmtree(saved)

@@ -93,13 +93,13 @@ def test_a_dropped_condition_hides_the_dance(dance, encoder):
         torch.testing.assert_close(value, two[name])
 
 
-def test_a_tempo_that_drifts_reaches_every_window(default_pipeline):
+def test_a_tempo_that_drifts_reaches_every_window(mono_pipeline):
     """From 100 to 112 bpm in a minute: early windows get the slow tempo, late ones the fast."""
     clip, beats = stepping_clip(100.0, duration_s=60.0, drift=0.12)
     grid = beat_grid(clip)
     assert not grid.steady
-    dance = dance_input(default_pipeline.normaliser, clip, grid, "HO")
-    encoder = default_pipeline.condition_encoder
+    dance = dance_input(mono_pipeline.normaliser, clip, grid, "HO")
+    encoder = mono_pipeline.condition_encoder
     tempi = [
         105.0 * 2.0 ** float(encoder.gather(dance, start_s).grid[0, :, 5].median())
         for start_s in (5.0, 28.0, 52.0)
@@ -109,21 +109,21 @@ def test_a_tempo_that_drifts_reaches_every_window(default_pipeline):
     octave = 2.0 ** np.round(np.log2(tempi[1] / true[1]))
     np.testing.assert_allclose(np.array(tempi) / octave, true, rtol=0.04)
     assert tempi[2] > 1.05 * tempi[0]
-    assert default_pipeline(clip, genre="HO", grid=grid).grid is grid
+    assert mono_pipeline(clip, genre="HO", grid=grid).grid is grid
 
 
-def test_the_unconditional_input_is_kept_once(default_pipeline, clip):
-    plan = default_pipeline.plan(30.0)
+def test_the_unconditional_input_is_kept_once(mono_pipeline, clip):
+    plan = mono_pipeline.plan(30.0)
     dance = dance_input(
-        default_pipeline.normaliser, clip, fixed_grid(120.0, 0.0, clip.duration_s), "HO"
+        mono_pipeline.normaliser, clip, fixed_grid(120.0, 0.0, clip.duration_s), "HO"
     )
-    starts_s = [default_pipeline.layout.seconds_of(start) for start in plan.starts]
-    encoder = default_pipeline.condition_encoder
+    starts_s = [mono_pipeline.layout.seconds_of(start) for start in plan.starts]
+    encoder = mono_pipeline.condition_encoder
     encoded, uncond = encode_windows(encoder, dance, starts_s, guided=True)
     assert {len(rows) for rows in encoded.stacked.values()} == {len(plan.starts)}
     assert {len(rows) for rows in uncond.values()} == {1}
-    last_s = default_pipeline.layout.seconds_of(plan.starts[-1])
-    encoder = default_pipeline.condition_encoder
+    last_s = mono_pipeline.layout.seconds_of(plan.starts[-1])
+    encoder = mono_pipeline.condition_encoder
     own = encoder(encoder.gather(dance, last_s).dropped())
     for name, value in own.items():
         torch.testing.assert_close(uncond[name], value)

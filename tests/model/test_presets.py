@@ -1,6 +1,6 @@
 import inspect
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,8 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
 import kinetune
 from kinetune.errors import ConfigError, ModelError
+from kinetune.model.catalogue import describe_named
+from kinetune.model.checkpoint import BUNDLED
 from kinetune.model.presets import build_pipeline, load_paper_vae, preset_config
 from kinetune.model.unet import DanceUNet
 
@@ -46,11 +48,18 @@ def test_the_papers_figures_are_the_published_ones(paper):
     assert paper.normaliser.config.kind == "minmax"
 
 
-def test_the_default_is_small():
+def test_the_default_preset_has_the_networks_and_settings_of_the_bundled_model():
     with torch.device("meta"):
         pipeline = build_pipeline(preset_config("default"))
-    parts = (pipeline.unet, pipeline.vae, pipeline.condition_encoder, pipeline.normaliser)
-    assert sum(map(parameters, parts)) <= 20_000_000
+    bundled = describe_named("default")
+    sizes = [parameters(p) for p in (pipeline.unet, pipeline.vae, pipeline.condition_encoder)]
+    assert sizes == [
+        bundled.unet_parameters,
+        bundled.vae_parameters,
+        bundled.condition_parameters,
+    ]
+    index = json.loads((BUNDLED / "default" / "model_index.json").read_text(encoding="utf-8"))
+    assert asdict(pipeline.settings) == index["settings"]
 
 
 def test_preset_defaults_equal_the_bundled_model():
@@ -60,7 +69,7 @@ def test_preset_defaults_equal_the_bundled_model():
     for name in ("block_out_channels", "attention_levels", "layers_per_block"):
         default = signature[name].default
         assert (list(default) if isinstance(default, tuple) else default) == bundled[name]
-    preset = preset_config("stereo").unet
+    preset = preset_config("default").unet
     assert list(preset.block_out_channels) == bundled["block_out_channels"]
     assert preset.layers_per_block == bundled["layers_per_block"]
 

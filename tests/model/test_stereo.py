@@ -1,4 +1,4 @@
-"""The ``stereo`` preset: figures, a checkpoint's round trip, refusals, editing and accents."""
+"""The default preset, with a transformer: figures, a round trip, refusals, editing, accents."""
 
 from dataclasses import replace
 
@@ -27,10 +27,10 @@ def pipeline():
     return tiny_stereo()
 
 
-def test_a_column_of_the_latent_lasts_as_long_as_the_defaults():
+def test_a_column_of_the_latent_lasts_as_long_as_that_of_the_preset_mono():
     with torch.device("meta"):
-        stereo, default = (build_pipeline(preset_config(n)) for n in ("stereo", "default"))
-    assert stereo.layout.seconds_of(1) == pytest.approx(default.layout.seconds_of(1), abs=1e-12)
+        stereo, mono = (build_pipeline(preset_config(n)) for n in ("default", "mono"))
+    assert stereo.layout.seconds_of(1) == pytest.approx(mono.layout.seconds_of(1), abs=1e-12)
     assert stereo.condition_encoder.mel_rate_hz == pytest.approx(44_100 / 1024)
     assert stereo.mel.settings.n_mels == stereo.vae.config.mel_bands == 320
 
@@ -86,8 +86,8 @@ def test_a_loops_harmony_is_stretched_with_it_and_wraps(pipeline, clip):
 
 
 def test_another_number_of_rows_is_refused():
-    with pytest.raises(ConfigError, match="'stereo' has 320 rows, found 128"):
-        build_pipeline(replace(preset_config("stereo"), n_mels=128))
+    with pytest.raises(ConfigError, match="'default' has 320 rows, found 128"):
+        build_pipeline(replace(preset_config("default"), n_mels=128))
 
 
 def test_layers_need_one_value_each():

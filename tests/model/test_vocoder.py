@@ -15,7 +15,7 @@ from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.sampling.edit_spec import EditSpec
 from kinetune.model.sampling.editing import edit_music
 from tests.conftest import swaying_clip
-from tests.model.conftest import tiny_default
+from tests.model.conftest import tiny_mono
 
 RATE_HZ = 44_100
 
@@ -32,7 +32,7 @@ def tiny_vocoder():
 
 @pytest.fixture(scope="module")
 def pipeline():
-    made = tiny_default()
+    made = tiny_mono()
     made.register_modules(vocoder=tiny_vocoder())
     return made
 
@@ -68,7 +68,7 @@ def test_a_checkpoint_with_a_damaged_vocoder_is_refused(pipeline, tmp_path):
 
 @pytest.mark.parametrize("named", [True, False])
 def test_a_checkpoint_without_one_makes_its_sound_by_griffin_lim(tmp_path, named):
-    made = tiny_default()
+    made = tiny_mono()
     made.save_pretrained(tmp_path / "model")
     index_path = tmp_path / "model" / "model_index.json"
     index = json.loads(index_path.read_text())

@@ -68,7 +68,7 @@ def test_overrides_replace_values_of_the_file():
     assert config.diffusion.loop.steps == 7
     assert config.model.unet.block_out_channels == (32, 48)
     assert config.data.source == "x/y"
-    assert config.vae.loop.steps == 700
+    assert config.vae.loop.steps == 600
     path = REPOSITORY / "configs/default.toml"
     with pytest.raises(ConfigError, match="default.toml with --set vae.loop.steps=0: vae.loop"):
         read_train_config(path, ["vae.loop.steps=0"])

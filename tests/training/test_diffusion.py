@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from kinetune.config import as_table
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.condition import ConditionBatch
+from kinetune.model.mel import MelVocoder, load_vocoder
 from kinetune.model.networks.transformer import DanceTransformer
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import UNetConfig, VaeConfig, build_pipeline
@@ -26,7 +28,7 @@ from kinetune.training.precision import cpu_has_bfloat16
 from kinetune.training.run import open_run
 from kinetune.training.vae import train_vae
 from tests.conftest import REPOSITORY, swaying_clip
-from tests.model.conftest import tiny_default, tiny_stereo_config
+from tests.model.conftest import TINY_VOCODER, tiny_mono, tiny_stereo, tiny_stereo_config
 
 
 def some_conditions(count=2000):
@@ -66,6 +68,41 @@ def test_stereo_training_uses_its_vae_and_harmony(tiny, tmp_path):
     tonic = batch.harmony[0, :, 24:].argmax(dim=1)
     assert tonic.eq(prepared.items[windows[0].item].tonic).all()
     assert batch.keep_harmony.eq(1.0).all()
+    # Only a vocoder makes sound of these spectrograms: none was trained, so it is the bundled one.
+    for name, weight in load_vocoder("default").state_dict().items():
+        torch.testing.assert_close(pipeline.vocoder.state_dict()[name], weight)
+    sound = pipeline(swaying_clip(duration_s=2.0), genre="house").sound
+    assert (sound.rate_hz, sound.samples.shape) == (44_100, (88_200, 2))
+
+
+def test_a_finished_model_has_the_vocoder_of_its_start_or_its_run(tiny, tmp_path):
+    start = tiny_stereo()
+    start.save_pretrained(tmp_path / "start")
+    config = replace(
+        tiny,
+        model=tiny_stereo_config(),
+        diffusion=replace(tiny.diffusion, start=str(tmp_path / "start")),
+    )
+    train_diffusion(config, tmp_path / "on")
+    other = MelVocoder(**as_table(replace(TINY_VOCODER, fine_blocks=2)))
+    other.save_pretrained(tmp_path / "run" / "vocoder" / "model")
+    train_vae(config, tmp_path / "run")
+    train_diffusion(replace(config, diffusion=tiny.diffusion), tmp_path / "run")
+    for run, expected in (("on", start.vocoder), ("run", other)):
+        vocoder = DanceToMusicPipeline.from_pretrained(tmp_path / run / "model").vocoder
+        assert vocoder.settings == expected.settings
+        for name, weight in expected.state_dict().items():
+            torch.testing.assert_close(vocoder.state_dict()[name], weight, atol=1e-3, rtol=1e-3)
+
+
+def test_a_vocoder_of_other_spectrograms_is_reported(tiny, tmp_path):
+    train_vae(tiny, tmp_path)
+    given = replace(tiny, diffusion=replace(tiny.diffusion, vocoder="default"))
+    with pytest.raises(ModelError, match="default: its vocoder reads 320 rows, .* have 128"):
+        train_diffusion(given, tmp_path)
+    missing = replace(tiny, diffusion=replace(tiny.diffusion, vocoder=str(tmp_path / "none")))
+    with pytest.raises(ModelError, match="none: the checkpoint can't be loaded"):
+        train_diffusion(missing, tmp_path)
 
 
 def test_stopping_and_continuing_gives_the_same_model(tiny, tmp_path):
@@ -145,7 +182,7 @@ def fixed_batch(count=2, seed=0):
 
 
 def predicting_zero():
-    pipeline = tiny_default()
+    pipeline = tiny_mono()
     torch.nn.init.zeros_(pipeline.unet.conv_out.weight)
     torch.nn.init.zeros_(pipeline.unet.conv_out.bias)
     return pipeline
@@ -190,7 +227,7 @@ def test_padded_columns_do_not_count_in_the_loss():
 def test_it_can_overfit_a_few_clips():
     """The loss on two fixed latents falls to a fraction."""
     torch.manual_seed(0)
-    objective = DenoisingObjective(tiny_default(), DiffusionTraining(min_snr_gamma=0.0))
+    objective = DenoisingObjective(tiny_mono(), DiffusionTraining(min_snr_gamma=0.0))
     clean, conditions = fixed_batch()
     optimizer = torch.optim.AdamW(objective.parameters(), lr=3e-3)
     losses = []
@@ -208,7 +245,7 @@ def test_it_can_overfit_a_few_clips():
 def overfitted(mode, out):
     """Errors of 80 steps on two fixed clips with repeating noise."""
     torch.manual_seed(0)
-    objective = DenoisingObjective(tiny_default(), DiffusionTraining(min_snr_gamma=0.0))
+    objective = DenoisingObjective(tiny_mono(), DiffusionTraining(min_snr_gamma=0.0))
     clean, conditions = fixed_batch()
     errors = []
 
@@ -355,10 +392,10 @@ def test_windows_of_3_s_work_from_config_to_music(corpus, tmp_path, preset, over
 
 
 def test_dances_shorter_than_a_window_are_trained_on(corpus, tmp_path):
-    """The corpus's dances last 7.5 s, a window of the default design 11.9 s."""
+    """The corpus's dances last 7.5 s, a window of the preset mono 11.9 s."""
     (tmp_path / "a.toml").write_text("")
     small = [
-        "model.inference_steps=2", f"data.source={corpus}", "data.held_out=0",
+        "model.preset=mono", "model.inference_steps=2", f"data.source={corpus}", "data.held_out=0",
         "model.vae.block_out_channels=[32,32,32]", "model.unet.block_out_channels=[32,32,32]",
         "vae.loop.steps=1", "vae.loop.batch_size=2", "diffusion.loop.steps=1",
         "diffusion.loop.batch_size=2",
@@ -441,7 +478,7 @@ def test_a_start_of_another_size_is_reported(tiny, tmp_path):
 
 
 def test_strong_channels_count_for_more():
-    pipeline = tiny_default()
+    pipeline = tiny_mono()
     weight = pipeline.vae.synthesis.weight
     with torch.no_grad():
         weight[0] *= 10.0

@@ -322,14 +322,14 @@ def test_a_corpus_at_another_rate_is_refused(training, tmp_path):
         train_vocoder(training, tmp_path / "run")
 
 
-@pytest.mark.parametrize("prefix", ["vocoder", "stereo-vocoder"])
+@pytest.mark.parametrize("prefix", ["mono-vocoder", "default-vocoder"])
 @pytest.mark.parametrize("suffix", ["", "-adversarial"])
 def test_the_recipes_can_be_read(prefix, suffix):
     from tests.conftest import REPOSITORY
 
     training = read_vocoder_config(REPOSITORY / "configs" / f"{prefix}{suffix}.toml")
 
-    assert training.network == VocoderConfig(mel_bands=128 if prefix == "vocoder" else 320)
+    assert training.network == VocoderConfig(mel_bands=128 if prefix == "mono-vocoder" else 320)
     assert (training.adversarial_weight > 0.0) == bool(suffix)
     assert training.codec_versions == 2
 

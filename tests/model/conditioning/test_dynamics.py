@@ -86,19 +86,19 @@ def slowing(clip: MotionClip, share: float) -> MotionClip:
 
 
 @pytest.mark.slow
-def test_a_long_dance_that_gets_quiet_gets_quiet_music(default_pipeline):
+def test_a_long_dance_that_gets_quiet_gets_quiet_music(mono_pipeline):
     duration_s = 20.0
     grid = fixed_grid(240.0, 0.0, duration_s)
     clip = slowing(swaying_clip(duration_s=duration_s, fps=30.0), 0.25)
     ways = {"genre": "HO", "grid": grid, "num_inference_steps": 1}
-    music = default_pipeline(clip, **ways)
-    conditions = default_pipeline.conditions.of_dance(
-        clip, grid, "HO", default_pipeline.plan(duration_s), guided=False
+    music = mono_pipeline(clip, **ways)
+    conditions = mono_pipeline.conditions.of_dance(
+        clip, grid, "HO", mono_pipeline.plan(duration_s), guided=False
     )
     assert conditions.bar_level[100] > 0.95
     assert conditions.bar_level[500] == pytest.approx(0.25, abs=0.08)
     power = music.sound.samples.astype(np.float64) ** 2
     assert power[: len(power) // 2].mean() > 2.0 * power[len(power) // 2 :].mean()
     # A loop, whose end flows into its beginning, is left as it is.
-    loop = default_pipeline(clip, **ways, loop=True).sound.samples.astype(np.float64) ** 2
+    loop = mono_pipeline(clip, **ways, loop=True).sound.samples.astype(np.float64) ** 2
     assert loop[: len(loop) // 2].mean() < 2.0 * loop[len(loop) // 2 :].mean()

@@ -75,9 +75,9 @@ def test_the_papers_schedule_is_ddim_with_linear_betas_and_50_steps(paper_pipeli
     )
 
 
-def test_the_default_schedule_is_the_cosine_in_velocity(default_pipeline):
+def test_the_default_schedule_is_the_cosine_in_velocity(mono_pipeline):
     """Nichol & Dhariwal 2021, equation 17: offset 0.008, betas no larger than 0.999."""
-    scheduler = default_pipeline.scheduler
+    scheduler = mono_pipeline.scheduler
     config = scheduler.config
     assert type(scheduler).__name__ == "DPMSolverMultistepScheduler"
     assert (config.prediction_type, config.timestep_spacing) == ("v_prediction", "trailing")
@@ -98,7 +98,7 @@ def test_the_initial_noise_has_zero_mean_and_unit_variance(bars_s):
     pipeline = build_pipeline(preset_config("default"))
     plan = pipeline.plan(120.0)
     noise = pipeline._noise(plan, 3, bars_s)
-    assert noise.shape == (1, 64, 1, plan.total)
+    assert noise.shape == (1, 128, 1, plan.total)
     assert float(noise.mean()) == pytest.approx(0.0, abs=0.02)
     assert float(noise.var()) == pytest.approx(1.0, abs=0.03)
     assert torch.equal(noise, pipeline._noise(plan, 3, bars_s))

@@ -27,8 +27,8 @@ def dance():
 
 
 @pytest.fixture(scope="module")
-def music(default_pipeline):
-    return default_pipeline(swaying_clip(duration_s=9.0), genre="HO", grid=GRID, seed=7).sound
+def music(mono_pipeline):
+    return mono_pipeline(swaying_clip(duration_s=9.0), genre="HO", grid=GRID, seed=7).sound
 
 
 def changed(pipeline, sound, clip, change, *, seed=1, genre="HO", grid=GRID, **how):
@@ -45,11 +45,11 @@ def span_of(one, two):
 
 @pytest.mark.parametrize("rate_hz", [22_050, 48_000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_outside_the_span_every_sample_stays(default_pipeline, music, dance, rate_hz, channels):
+def test_outside_the_span_every_sample_stays(mono_pipeline, music, dance, rate_hz, channels):
     sound = resample(music, rate_hz)
     if channels == 2:
         sound = Sound(np.stack([sound.samples, 0.5 * sound.samples], axis=1), rate_hz)
-    made = changed(default_pipeline, sound, dance, EditSpec(redo=(3.1, 4.9), exact=True))
+    made = changed(mono_pipeline, sound, dance, EditSpec(redo=(3.1, 4.9), exact=True))
     assert made.sound.samples.shape == sound.samples.shape
     assert made.sound.rate_hz == rate_hz
     first_s, last_s = span_of(made.sound, sound)
@@ -57,16 +57,16 @@ def test_outside_the_span_every_sample_stays(default_pipeline, music, dance, rat
     assert 4.8 < last_s < 4.9
 
 
-def test_a_span_is_moved_to_bars_unless_it_shall_be_exact(default_pipeline, music, dance):
-    made = changed(default_pipeline, music, dance, EditSpec(redo=(2.3, 5.5)))
+def test_a_span_is_moved_to_bars_unless_it_shall_be_exact(mono_pipeline, music, dance):
+    made = changed(mono_pipeline, music, dance, EditSpec(redo=(2.3, 5.5)))
     assert (made.start_s, made.end_s) == pytest.approx((2.0, 6.0))
-    exact = changed(default_pipeline, music, dance, EditSpec(redo=(2.3, 5.5), exact=True))
+    exact = changed(mono_pipeline, music, dance, EditSpec(redo=(2.3, 5.5), exact=True))
     assert (exact.start_s, exact.end_s) == (2.3, 5.5)
 
 
-def test_redoing_to_the_very_end_and_from_the_very_beginning(default_pipeline, music, dance):
+def test_redoing_to_the_very_end_and_from_the_very_beginning(mono_pipeline, music, dance):
     whole = (0.0, music.duration_s)
-    made = changed(default_pipeline, music, dance, EditSpec(redo=whole, exact=True))
+    made = changed(mono_pipeline, music, dance, EditSpec(redo=whole, exact=True))
     assert len(made.sound.samples) == len(music.samples)
     first_s, last_s = span_of(made.sound, music)
     assert first_s < 0.05
@@ -83,23 +83,21 @@ def test_redoing_to_the_very_end_and_from_the_very_beginning(default_pipeline, m
         {"grid": fixed_grid(91.0, 0.0, 12.0)},
     ],
 )
-def test_every_option_changes_the_span(default_pipeline, music, dance, change):
+def test_every_option_changes_the_span(mono_pipeline, music, dance, change):
     base = {"seed": 1, "genre": "HO"}
     ask = EditSpec(redo=(3.0, 5.0), exact=True)
-    one = changed(default_pipeline, music, dance, ask, **base)
-    two = changed(default_pipeline, music, dance, ask, **(base | change))
+    one = changed(mono_pipeline, music, dance, ask, **base)
+    two = changed(mono_pipeline, music, dance, ask, **(base | change))
     assert not np.allclose(one.sound.samples, two.sound.samples, atol=1e-5)
 
 
-def test_the_same_seed_gives_the_same_samples(default_pipeline, music, dance):
-    one, two = (
-        changed(default_pipeline, music, dance, EditSpec(redo=(2.0, 4.0))) for _ in range(2)
-    )
+def test_the_same_seed_gives_the_same_samples(mono_pipeline, music, dance):
+    one, two = (changed(mono_pipeline, music, dance, EditSpec(redo=(2.0, 4.0))) for _ in range(2))
     np.testing.assert_array_equal(one.sound.samples, two.sound.samples)
 
 
-def test_continuation_keeps_music_and_adds_requested_length(default_pipeline, music, dance):
-    made = changed(default_pipeline, music, dance, EditSpec(continue_s=2.5, exact=True))
+def test_continuation_keeps_music_and_adds_requested_length(mono_pipeline, music, dance):
+    made = changed(mono_pipeline, music, dance, EditSpec(continue_s=2.5, exact=True))
     count = len(music.samples)
     assert made.sound.duration_s == pytest.approx(11.5, abs=0.01)
     kept = count - int(0.013 * RATE_HZ)
@@ -107,17 +105,17 @@ def test_continuation_keeps_music_and_adds_requested_length(default_pipeline, mu
     assert np.sqrt((made.sound.samples[count:] ** 2).mean()) > 0.01
 
 
-def test_continuing_begins_at_the_last_bar_line(default_pipeline, music, dance):
-    made = changed(default_pipeline, music, dance, EditSpec(continue_s=2.5))
+def test_continuing_begins_at_the_last_bar_line(mono_pipeline, music, dance):
+    made = changed(mono_pipeline, music, dance, EditSpec(continue_s=2.5))
     assert (made.start_s, made.end_s) == pytest.approx((8.0, 12.0))
     assert made.sound.duration_s == pytest.approx(12.0, abs=0.01)
 
 
-def test_a_stronger_change_goes_further(default_pipeline, music, dance):
+def test_a_stronger_change_goes_further(mono_pipeline, music, dance):
     def apart(strength):
-        made = changed(default_pipeline, music, dance, EditSpec(strength=strength))
+        made = changed(mono_pipeline, music, dance, EditSpec(strength=strength))
         assert len(made.sound.samples) == len(music.samples)
-        mels = [default_pipeline.mel.encode(torch.from_numpy(s.samples)[None])
+        mels = [mono_pipeline.mel.encode(torch.from_numpy(s.samples)[None])
                 for s in (made.sound, music)]  # fmt: skip
         return float((mels[0] - mels[1]).abs().mean())
 
@@ -126,39 +124,37 @@ def test_a_stronger_change_goes_further(default_pipeline, music, dance):
 
 
 @torch.no_grad()
-def test_a_weak_change_of_a_latent_hardly_moves_it(default_pipeline, dance):
+def test_a_weak_change_of_a_latent_hardly_moves_it(mono_pipeline, dance):
     """Without the codec in the way: the latent itself, from which a little noise is taken."""
     from kinetune.model.sampling.inpainting import KnownLatents
 
-    plan = default_pipeline.plan(9.0)
-    conditions = default_pipeline.conditions.of_dance(dance, GRID, "HO", plan, guided=False)
+    plan = mono_pipeline.plan(9.0)
+    conditions = mono_pipeline.conditions.of_dance(dance, GRID, "HO", plan, guided=False)
     clean = torch.randn(1, 4, 1, plan.total, generator=torch.Generator().manual_seed(3))
     moved = []
     for strength in (0.02, 0.3, 1.0):
         held = KnownLatents(clean, torch.zeros(plan.total), strength)
-        sampling = default_pipeline.sampling_options(1, 4, 1.0)
-        out = default_pipeline.denoise(plan, conditions, sampling, held)
+        sampling = mono_pipeline.sampling_options(1, 4, 1.0)
+        out = mono_pipeline.denoise(plan, conditions, sampling, held)
         moved.append(float((out - clean).square().mean()))
     assert moved == sorted(moved)
     assert moved[0] < 0.1 * moved[2]
 
 
-def test_keeping_the_rhythm_changes_the_result(default_pipeline, music, dance):
+def test_keeping_the_rhythm_changes_the_result(mono_pipeline, music, dance):
     kept, free = (
-        changed(
-            default_pipeline, music, dance, EditSpec(strength=1.0, keep_rhythm=keep), genre="BR"
-        )
+        changed(mono_pipeline, music, dance, EditSpec(strength=1.0, keep_rhythm=keep), genre="BR")
         for keep in (True, False)
     )
     assert not np.allclose(kept.sound.samples, free.sound.samples, atol=1e-4)
     assert EditSpec(keep_rhythm=True).amount == 1.0
 
 
-def test_a_quiet_file_stays_quiet(default_pipeline, music, dance):
+def test_a_quiet_file_stays_quiet(mono_pipeline, music, dance):
     # Neither so loud that what is new meets the ceiling.
     quiet, loud = (Sound(music.samples * np.float32(gain), RATE_HZ) for gain in (0.002, 0.2))
     change = EditSpec(redo=(3.0, 5.0), exact=True)
-    made, loud = (changed(default_pipeline, sound, dance, change) for sound in (quiet, loud))
+    made, loud = (changed(mono_pipeline, sound, dance, change) for sound in (quiet, loud))
     # The gain back from the loudness is measured, so equal but for rounding.
     new = slice(int(3.1 * RATE_HZ), int(4.8 * RATE_HZ))
     scale = np.abs(loud.sound.samples[new]).max()
@@ -167,16 +163,16 @@ def test_a_quiet_file_stays_quiet(default_pipeline, music, dance):
     )
 
 
-def test_an_encoded_latent_is_the_codecs_own(default_pipeline):
+def test_an_encoded_latent_is_the_codecs_own(mono_pipeline):
     """Windows of one length, joined: in one window's reach the same as encoding it alone."""
     from kinetune.model.vae import posterior_of, scale_latents
 
-    plan = default_pipeline.layout.plan(32)
+    plan = mono_pipeline.layout.plan(32)
     mel = torch.rand(1, 32, plan.total * 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    found = default_pipeline.encode(plan, mel)
-    expected = scale_latents(default_pipeline.vae, posterior_of(default_pipeline.vae, mel)[0])
+    found = mono_pipeline.encode(plan, mel)
+    expected = scale_latents(mono_pipeline.vae, posterior_of(mono_pipeline.vae, mel)[0])
     torch.testing.assert_close(found, expected)
-    assert decode_latents(default_pipeline.vae, found).shape == mel.shape
+    assert decode_latents(mono_pipeline.vae, found).shape == mel.shape
 
 
 def test_the_papers_design_edits_too(paper_pipeline):
@@ -224,19 +220,19 @@ def test_a_span_outside_music_or_dance_is_reported(dance, change, music_s, messa
         edit_span(change, music_s, dance, GRID)
 
 
-def test_silence_can_not_be_gone_on_from(default_pipeline, dance):
+def test_silence_can_not_be_gone_on_from(mono_pipeline, dance):
     silent = Sound(np.zeros(5 * RATE_HZ, np.float32), RATE_HZ)
     with pytest.raises(AudioError, match="silent"):
-        changed(default_pipeline, silent, dance, EditSpec(continue_s=2.0))
+        changed(mono_pipeline, silent, dance, EditSpec(continue_s=2.0))
 
 
-def test_editing_near_the_end_of_long_music_looks_only_around_it(default_pipeline):
+def test_editing_near_the_end_of_long_music_looks_only_around_it(mono_pipeline):
     """The work does not grow with the music: the denoiser sees a window or two."""
     clip = swaying_clip(duration_s=60.0)
     sound = Sound(np.random.default_rng(0).normal(size=60 * RATE_HZ).astype(np.float32) * 0.1,
                   RATE_HZ)  # fmt: skip
     widths = []
-    plain = default_pipeline.denoise
+    plain = mono_pipeline.denoise
 
     def counting(plan, *rest):
         widths.append(plan.total)
@@ -244,11 +240,11 @@ def test_editing_near_the_end_of_long_music_looks_only_around_it(default_pipelin
 
     grid = fixed_grid(120.0, 0.0, 60.0)
     try:
-        default_pipeline.denoise = counting
-        made = changed(default_pipeline, sound, clip, EditSpec(redo=(50.0, 52.0)), grid=grid)
+        mono_pipeline.denoise = counting
+        made = changed(mono_pipeline, sound, clip, EditSpec(redo=(50.0, 52.0)), grid=grid)
     finally:
-        del default_pipeline.denoise
-    assert widths[0] * default_pipeline.layout.seconds_of(1) < 20.0
+        del mono_pipeline.denoise
+    assert widths[0] * mono_pipeline.layout.seconds_of(1) < 20.0
     first_s, last_s = span_of(made.sound, sound)
     assert 49.98 < first_s < last_s < 52.0
 

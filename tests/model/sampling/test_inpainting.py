@@ -47,11 +47,11 @@ def test_an_impossible_strength_is_reported(strength):
         KnownLatents(CLEAN, torch.zeros(20), strength)
 
 
-@pytest.mark.parametrize("design", ["default_pipeline", "paper_pipeline"])
+@pytest.mark.parametrize("design", ["mono_pipeline", "paper_pipeline"])
 def test_loudness_directions_are_orthonormal(design, request):
     pipeline = request.getfixturevalue(design)
     channels = pipeline.unet.config.in_channels
-    height = 1 if design == "default_pipeline" else pipeline.unet.config.sample_size
+    height = 1 if design == "mono_pipeline" else pipeline.unet.config.sample_size
     basis = loudness_directions(pipeline.vae, channels=channels, height=height)
     assert basis.shape[0] == channels * height
     torch.testing.assert_close(basis.T @ basis, torch.eye(basis.shape[1]), atol=1e-5, rtol=0)

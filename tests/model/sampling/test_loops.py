@@ -107,18 +107,18 @@ def test_a_closed_sound_leads_from_its_end_to_its_beginning():
     assert len(crossfade_loop(tone, before=n, count=n, rate_hz=rate_hz, output=7_900)) == 7_900
 
 
-def test_a_loop_is_whole_bars_long_and_the_same_for_the_same_seed(default_pipeline):
+def test_a_loop_is_whole_bars_long_and_the_same_for_the_same_seed(mono_pipeline):
     dance = swaying_clip(duration_s=6.3)
-    one, two = (default_pipeline(dance, genre="HO", seed=3, loop=True) for _ in range(2))
+    one, two = (mono_pipeline(dance, genre="HO", seed=3, loop=True) for _ in range(2))
     np.testing.assert_array_equal(one.sound.samples, two.sound.samples)
     assert one.sound.duration_s == pytest.approx(6.3, abs=1e-3)
     assert len(one.grid.beats_s) * 60.0 / one.grid.bpm == pytest.approx(6.3, abs=1e-6)
-    held = default_pipeline(dance, genre="HO", grid=fixed_grid(100.0, 0.0, 6.3), loop=True)
+    held = mono_pipeline(dance, genre="HO", grid=fixed_grid(100.0, 0.0, 6.3), loop=True)
     assert held.sound.duration_s == pytest.approx(4.8, abs=1e-3)
     assert held.mel.shape[-1] * timebase.HOP_LENGTH / 22_050 == pytest.approx(4.8, abs=0.05)
 
 
-def test_a_loop_is_synthesised_with_a_second_before_and_behind(default_pipeline, monkeypatch):
+def test_a_loop_is_synthesised_with_a_second_before_and_behind(mono_pipeline, monkeypatch):
     requested = []
 
     def samples(_, mel, n_samples, *, seed):
@@ -127,7 +127,7 @@ def test_a_loop_is_synthesised_with_a_second_before_and_behind(default_pipeline,
 
     monkeypatch.setattr(Synthesiser, "samples", samples)
     loop = SimpleNamespace(duration_s=172 * 512 / 22_050)
-    samples = default_pipeline.synthesiser.loop_samples(torch.zeros(1, 32, 172), loop, seed=5)
+    samples = mono_pipeline.synthesiser.loop_samples(torch.zeros(1, 32, 172), loop, seed=5)
     assert requested == [(172 + 2 * 43, (172 + 2 * 43) * 512, 5)]
     # The ramp of the loop itself begins a second in, 43 frames.
     middle = slice(20_000, 60_000)
@@ -151,9 +151,9 @@ LOOPED = {"genre": "HO", "seed": 3, "loop": True, "grid": fixed_grid(120.0, 0.0,
         (ControlScore(silences=(Silence(1.9, 4.1),)), (2.0, 3.9)),
     ],
 )
-def test_a_score_is_played_in_a_loop(default_pipeline, score, changed_s):
+def test_a_score_is_played_in_a_loop(mono_pipeline, score, changed_s):
     dance = swaying_clip(duration_s=6.3)
-    plain, scored = (default_pipeline(dance, **LOOPED, score=wish) for wish in (None, score))
+    plain, scored = (mono_pipeline(dance, **LOOPED, score=wish) for wish in (None, score))
     assert plain.sound.duration_s == scored.sound.duration_s == pytest.approx(6.0, abs=1e-3)
     apart = np.abs(plain.mel - scored.mel).max(axis=0)
     rate_hz = apart.shape[0] / 6.0
@@ -162,26 +162,26 @@ def test_a_score_is_played_in_a_loop(default_pipeline, score, changed_s):
     assert apart[round(4.6 * rate_hz) : round(5.6 * rate_hz)].max() == 0.0
 
 
-def test_a_loops_silence_is_silent_in_the_output(default_pipeline):
+def test_a_loops_silence_is_silent_in_the_output(mono_pipeline):
     score = ControlScore(silences=(Silence(1.9, 4.1),))
-    sound = default_pipeline(swaying_clip(duration_s=6.3), **LOOPED, score=score).sound
+    sound = mono_pipeline(swaying_clip(duration_s=6.3), **LOOPED, score=score).sound
     assert (sound.samples[44_100 : int(3.99 * 22_050)] == 0.0).all()
     assert np.abs(sound.samples[int(4.05 * 22_050) :]).max() > 0.0
 
 
 @pytest.mark.parametrize("change", [{"genre": "krump"}, {"energy": 2.0}])
-def test_a_loops_section_has_its_own_genre_and_energy(default_pipeline, change):
+def test_a_loops_section_has_its_own_genre_and_energy(mono_pipeline, change):
     dance = swaying_clip(duration_s=6.3)
     score = ControlScore((Section(2.0, 4.0, **change),))
-    one, two = (default_pipeline(dance, **LOOPED, score=wish).mel for wish in (None, score))
+    one, two = (mono_pipeline(dance, **LOOPED, score=wish).mel for wish in (None, score))
     assert not np.allclose(one, two, atol=1e-4)
 
 
-def test_a_section_over_the_whole_loop_is_another_genre(default_pipeline):
+def test_a_section_over_the_whole_loop_is_another_genre(mono_pipeline):
     dance = swaying_clip(duration_s=6.3)
     score = ControlScore((Section(0.0, 60.0, "krump"),), exact=True)
-    one = default_pipeline(dance, **LOOPED, score=score).mel
-    two = default_pipeline(dance, **(LOOPED | {"genre": "KR"})).mel
+    one = mono_pipeline(dance, **LOOPED, score=score).mel
+    two = mono_pipeline(dance, **(LOOPED | {"genre": "KR"})).mel
     np.testing.assert_allclose(one, two, atol=1e-5)
 
 

@@ -126,10 +126,10 @@ def test_the_command_line_generates_with_the_adapter(tuned, tiny_model, tmp_path
 
 
 def test_another_models_adapter_is_refused(tuned, tmp_path):
-    from tests.model.conftest import tiny_default
+    from tests.model.conftest import tiny_mono
 
     _, out = tuned
-    other = tiny_default()
+    other = tiny_mono()
     with torch.no_grad():
         other.unet.conv_in.weight.mul_(2.0)
     other.save_pretrained(tmp_path / "other")
