@@ -22,6 +22,7 @@ from kinetune.audio.export import ExportFormat
 from kinetune.audio.sound import write_sound
 from kinetune.corpus.choreography import motion_library as motions
 from kinetune.corpus.pairs import EDITION, PHRASES, Pair, make_pair
+from kinetune.corpus.prompts.captions import caption
 from kinetune.corpus.shards import MANIFEST, Shard, write_shard
 from kinetune.errors import ConfigError
 from kinetune.motion.io.amass import write_amass
@@ -45,7 +46,8 @@ stand under the terms of what lies there.
 motion/<id>.npz     poses (T, 156) axis-angle, trans (T, 3) metres, z up, mocap_framerate
 audio/<id>.flac     the music of that dance
 manifest.jsonl      one item a line: id, genre, bpm, beats_s, downbeats_s, energy, duration_s, seed,
-                    source, metre, tonic (pitch class of the key), chords (start, bass, tones)
+                    source, metre, tonic (pitch class of the key), chords (start, bass, tones),
+                    attributes (of the music, such as mode:minor), caption (the same in words)
 """
 
 
@@ -92,7 +94,8 @@ class CorpusItem:
     """A line of a manifest; ``motion`` and ``audio`` are paths within the corpus.
 
     ``source`` is what the dance was made of: ``phrases``, ``library`` or ``clips``. ``tonic`` is
-    the pitch class of the music's key; older corpora don't know it, nor the chords.
+    the pitch class of the music's key; older corpora don't know it, nor the chords, nor the
+    ``attributes`` of the music (see corpus/prompts/vocabulary.toml) and the ``caption`` of them.
     """
 
     id: str
@@ -107,6 +110,8 @@ class CorpusItem:
     metre: Literal[3, 4] = 4
     tonic: int | None = None
     chords: tuple[CorpusChord, ...] = ()
+    attributes: tuple[str, ...] = ()
+    caption: str = ""
 
     def __post_init__(self) -> None:
         if not files.is_plain_name(self.id):
@@ -287,6 +292,7 @@ class PairJob:
             _round(pair.dance.energy), pair.clip.duration_s, pair.seed, pair.source, pair.metre,
             pair.tonic,
             tuple(CorpusChord(round(c.start_s, 6), c.bass, c.tones) for c in pair.chords),
+            pair.attributes, caption(pair.attributes, pair.seed),
         )  # fmt: skip
         files.write_text(self.item_path, json.dumps(asdict(item)) + "\n")
 

@@ -23,6 +23,7 @@ from kinetune.corpus.choreography.labelled_dances import labelled_dances
 from kinetune.corpus.choreography.time_warp import warp_to_beats
 from kinetune.corpus.composition.composer import compose
 from kinetune.corpus.composition.music_score import ChordSpan
+from kinetune.corpus.prompts.attributes import attributes_of, played_score
 from kinetune.corpus.rendering.mixer import render
 from kinetune.corpus.styles.style import style_of
 from kinetune.errors import ConfigError
@@ -43,7 +44,10 @@ PHRASES, LIBRARY, CLIPS = "phrases", "library", "clips"
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A dance and its music; ``tonic`` is the key's pitch class, 0 is C."""
+    """A dance and its music; ``tonic`` is the key's pitch class, 0 is C.
+
+    ``attributes`` are those of corpus/prompts/vocabulary.toml that the music has, by name.
+    """
 
     id: str
     genre: str
@@ -54,6 +58,7 @@ class Pair:
     source: str = PHRASES
     tonic: int = 0
     chords: tuple[ChordSpan, ...] = ()
+    attributes: tuple[str, ...] = ()
 
     @property
     def clip(self) -> MotionClip:
@@ -137,7 +142,7 @@ def make_pair(  # noqa: PLR0913 - settings of a pair, by name
     sound = render(score, rate_hz, channels=channels)
     return Pair(
         f"{code.lower()}-{seed:08d}", code, tempo, seed, dance, sound, source, score.key,
-        score.chords,
+        score.chords, attributes_of(played_score(score)),
     )  # fmt: skip
 
 

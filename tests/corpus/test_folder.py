@@ -15,6 +15,7 @@ from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.corpus.folder import PairSettings, make_corpus, read_manifest
 from kinetune.corpus.pairs import make_pair
+from kinetune.corpus.prompts.captions import caption
 from kinetune.errors import ConfigError
 from kinetune.motion import kinematics
 from kinetune.motion.io.amass import read_amass
@@ -63,6 +64,9 @@ def test_what_a_corpus_contains_round_trips(tmp_path):
     assert item.tonic == pair.tonic
     assert [(c.bass, c.tones) for c in item.chords] == [(c.bass, c.tones) for c in pair.chords]
     assert len(item.chords) > 0
+    assert item.attributes == pair.attributes
+    assert "genre:house" in item.attributes
+    assert item.caption == caption(item.attributes, item.seed)
     assert "CC0" in (tmp_path / "README.txt").read_text()
 
 

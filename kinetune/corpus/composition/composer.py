@@ -56,6 +56,7 @@ def compose(dance: Dance | DanceProfile, seed: int) -> Score:
     return Score(
         code, profile.bpm, song.key, profile.duration_s, tuple(writer.bars_s), beats,
         profile.energy, tuple(song.parts.values()), notes, mix, chord_spans(writer),
+        song.swing,
     )  # fmt: skip
 
 

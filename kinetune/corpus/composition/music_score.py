@@ -151,6 +151,7 @@ class Score:
         notes: Every note, in order of start; a start may lie before zero.
         mix: How it is mixed.
         chords: In order.
+        swing: Delay of every other sixteenth, as a share of one.
     """
 
     genre: str
@@ -164,3 +165,4 @@ class Score:
     notes: tuple[Note, ...]
     mix: Mix
     chords: tuple[ChordSpan, ...] = ()
+    swing: float = 0.0

@@ -1,0 +1,1 @@
+"""Musical attributes of scores: their vocabulary, captions, and prompts that request them."""
