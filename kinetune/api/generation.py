@@ -17,6 +17,7 @@ from kinetune.model.conditioning.control_score import (
 from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.tasks.composing.engine import ComposerPipeline
 from kinetune.tasks.generate import GenerateRequest, finish_music, make_music
+from kinetune.tasks.generating.prompt import with_prompt
 from kinetune.tasks.music import Music
 from kinetune.tasks.requests.beat_options import BeatOptions
 from kinetune.tasks.requests.composer_options import composer_options
@@ -72,6 +73,7 @@ def generate(  # noqa: PLR0913 - a user's options by name
     key: str | None = None,
     chords: str | Path | None = None,
     redo: Sequence[Take | Span] = (),
+    prompt: str | None = None,
     steps: int | None = None,
     guidance: float | None = None,
     rate_hz: int | None = None,
@@ -105,6 +107,8 @@ def generate(  # noqa: PLR0913 - a user's options by name
             harmony, as the bundled one does.
         chords: Likewise: such as ``Am F C G``, a chord a bar, or a file of chords.
         redo: Of composed music: takes, or starts and ends, whose bars are regenerated.
+        prompt: What the music should be like, such as ``dark house with a rubber bass, no piano``:
+            for the composer; the model follows genre, mode, tempo and energy.
         steps: Denoising steps; the model's own number if None.
         guidance: Classifier-free guidance scale; the model's own if None.
         rate_hz: Samples per second; the model's own if None.
@@ -141,6 +145,7 @@ def generate(  # noqa: PLR0913 - a user's options by name
         engine=engine,
         composer=composer_options(key, chords, [_take(each, seed) for each in redo]),
     )
+    options = with_prompt(options, prompt)
     inputs = motion_paths(dance)
     clip = dancers(dance)
     pipeline = ComposerPipeline() if engine == "composer" else loaded_pipeline(model, device)
@@ -150,7 +155,7 @@ def generate(  # noqa: PLR0913 - a user's options by name
         export=ExportFormat(rate_hz, None if stereo is None else 1 + stereo, loudness_lufs),
         model=pipeline.model,
     )
-    code = genre_for_dance(inputs[0].name if inputs else clip.name, genre).code
+    code = genre_for_dance(inputs[0].name if inputs else clip.name, options.genre).code
     made = make_music(
         clip, options, genre=code, pipeline=pipeline, export=request.export, progress=progress
     )

@@ -34,6 +34,7 @@ from kinetune.cli.terminal.options import (
     OntoOption,
     PackOption,
     PracticeOption,
+    PromptOption,
     RayOption,
     ReadingOption,
     ScoreOption,
@@ -91,6 +92,7 @@ def command(
     engine: EngineOption = "diffusion",
     key: KeyOption = None,
     chords: ChordsOption = None,
+    prompt: PromptOption = None,
     redo: TakesOption = None,
     seed: Annotated[
         int, typer.Option(help="Random seed, 0 or more; each seed gives another piece.")
@@ -155,6 +157,7 @@ def command(
     from kinetune.composer.options import parse_take
     from kinetune.model.adapters.names import declare_genres
     from kinetune.tasks.generate import GenerateRequest
+    from kinetune.tasks.generating.prompt import with_prompt
     from kinetune.tasks.requests.composer_options import composer_options
     from kinetune.tasks.requests.composer_outputs import ComposerOutputs, practice_tempi
     from kinetune.tasks.requests.music_options import MusicOptions
@@ -180,7 +183,7 @@ def command(
         format=file_format,
         existing=_existing(force, skip_existing),
         read=read_options(mapping, animation, fps, blender),
-        options=options,
+        options=with_prompt(options, prompt),
         variations=variations,
         export=ExportFormat(rate, None if stereo is None else 1 + stereo, loudness),
         beat_maps=tuple(beat_map or ()),
@@ -201,6 +204,8 @@ def _run(request: "GenerateRequest", *, as_json: bool, ray: str | None) -> None:
     from kinetune.cli.terminal.progress import passing_bar
     from kinetune.tasks.generate import generate
 
+    if not as_json:
+        _print_prompt(request)
     run = generate
     if ray is not None:
         from kinetune.cluster.actors import Cluster
@@ -221,6 +226,24 @@ def _run(request: "GenerateRequest", *, as_json: bool, ray: str | None) -> None:
     if as_json:
         print_json(result.pieces)
     _print_outcome(result, quiet=as_json)
+
+
+def _print_prompt(request: "GenerateRequest") -> None:
+    """Print what was understood of a prompt, and what the engine can't do of it."""
+    from kinetune.tasks.composing.engine import pipeline_for
+    from kinetune.tasks.generating.prompt import unheeded
+
+    options = request.options
+    if options.prompt is None:
+        return
+    print_note(options.prompt.summary())
+    pipeline = pipeline_for(options, request.model, request.device)
+    is_model = options.engine == "diffusion"
+    rest = unheeded(options, reads_harmony=is_model and pipeline.reads_harmony)
+    if rest:
+        who = "the model does" if is_model else "the composer does"
+        hint = "; --engine composer plays them" if is_model else ""
+        print_note(f"{who} not follow: {', '.join(rest)}{hint}")
 
 
 def _existing(force: bool, skip: bool) -> "Existing":

@@ -14,8 +14,8 @@ from kinetune.composer import harmony
 from kinetune.composer.harmony import ChordSymbol, Key
 from kinetune.corpus.composition import grammar
 from kinetune.corpus.composition.grammar import SCALES, Chord
-from kinetune.corpus.composition.music_score import Mix
-from kinetune.corpus.composition.songs import Song, draw_mix, draw_song
+from kinetune.corpus.composition.music_score import Mix, Part
+from kinetune.corpus.composition.songs import Line, Song, draw_mix, draw_song
 from kinetune.corpus.styles.style import Harmony, Style, style_of
 
 # Number in the seed of songs, so that they don't share their randomness with the corpus.
@@ -31,10 +31,28 @@ _FALLBACK = {True: ("I:m bVI: bIII: bVII:",), False: ("I: V: VI:m IV:",)}
 
 @dataclass(frozen=True)
 class Material:
-    """A song and how it is mixed."""
+    """A song, how it is mixed, and what a prompt changed about it.
+
+    Attributes:
+        song: The song.
+        mix: Its mix.
+        muted: Names of parts that don't play.
+        added: Layers that play besides those of the song, and their parts.
+        bed: What plays beds instead of the genre's own.
+        is_sparse: Whether nothing is filled in between its notes.
+    """
 
     song: Song
     mix: Mix
+    muted: frozenset[str] = frozenset()
+    added: tuple[tuple[Line, Part], ...] = ()
+    bed: Part | None = None
+    is_sparse: bool = False
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """All layers."""
+        return (*self.song.lines, *(line for line, _ in self.added))
 
 
 def draw_material(
@@ -59,7 +77,7 @@ def draw_material(
         chords: The chords of every bar from ``first_bar`` on, repeated; the style's own if None.
     """
     rng = np.random.default_rng([seed, _SONG_STREAM, genres.genre_index(genre)])
-    style = style_of(genre) if key is None else _in_mode(style_of(genre), key)
+    style = style_of(genre) if key is None else in_mode(style_of(genre), minor=key.minor)
     song = draw_song(rng, style, bpm, metre=metre)
     mix = replace(draw_mix(rng, style, bpm), vinyl_noise=0.0)
     key = key or Key(song.key, _is_minor(song))
@@ -78,24 +96,23 @@ def draw_material(
     return Material(song, mix), key
 
 
-def _in_mode(style: Style, key: Key) -> Style:
-    """The style with those of its progressions and scales that are major, or minor."""
+def in_mode(style: Style, *, minor: bool) -> Style:
+    """Return the style with those of its progressions and scales that are major, or minor."""
     own = style.harmony
     progressions = tuple(
-        text for text in own.progressions if _is_minor_cycle(grammar.read_progression(text))
-        == key.minor
+        text for text in own.progressions if is_minor_cycle(grammar.read_progression(text)) == minor
     )  # fmt: skip
-    scales = tuple(name for name in own.scales if (_MINOR_THIRD in SCALES[name]) == key.minor)
-    plain = ("minor" if key.minor else "major",)
-    return replace(style, harmony=Harmony(scales or plain, progressions or _FALLBACK[key.minor]))
+    scales = tuple(name for name in own.scales if (_MINOR_THIRD in SCALES[name]) == minor)
+    plain = ("minor" if minor else "major",)
+    return replace(style, harmony=Harmony(scales or plain, progressions or _FALLBACK[minor]))
 
 
 def _is_minor(song: Song) -> bool:
-    return _is_minor_cycle(song.chords[0])
+    return is_minor_cycle(song.chords[0])
 
 
-def _is_minor_cycle(cycle: Sequence[Sequence[Chord]]) -> bool:
-    """Whether a progression is minor: by its chords on the tonic, else by more of its notes."""
+def is_minor_cycle(cycle: Sequence[Sequence[Chord]]) -> bool:
+    """Return whether chords are minor: by those on the tonic, else by more of their notes."""
     chords = [chord for bar in cycle for chord in bar]
     for chord in chords:
         if chord.root == 0 and (3 in chord.tones) != (4 in chord.tones):

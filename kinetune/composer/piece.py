@@ -17,14 +17,14 @@ from kinetune.composer.form import RESTS, Section, plan_form
 from kinetune.composer.harmony import ChordSymbol, Key, TimedChord
 from kinetune.composer.material import Material, draw_material
 from kinetune.composer.options import ComposerOptions
+from kinetune.composer.prompts.constraints import constrain
 from kinetune.composer.timing import TimeMap, loop_grid, time_map
 from kinetune.corpus.choreography.dance import beat_energy
 from kinetune.corpus.composition import grammar
-from kinetune.corpus.composition.arranger import Bar
-from kinetune.corpus.composition.composer import write_song
+from kinetune.corpus.composition.arranger import Bar, NoteWriter
+from kinetune.corpus.composition.composer import write_line, write_song
 from kinetune.corpus.composition.dance_analysis import impact_strengths
 from kinetune.corpus.composition.music_score import DanceProfile, Mix, Note, Part
-from kinetune.corpus.composition.songs import Song
 from kinetune.corpus.composition.texture import (
     BED,
     bed,
@@ -32,6 +32,7 @@ from kinetune.corpus.composition.texture import (
     needs_bed,
     soft_hats,
 )
+from kinetune.corpus.prompts.reader import Prompt
 from kinetune.errors import ConfigError
 from kinetune.model.conditioning.control_score import (
     Accent,
@@ -45,8 +46,8 @@ from kinetune.motion.clip import MotionClip
 from kinetune.motion.group import Dancers, dancers_of
 
 Array = NDArray[np.float64]
-# Number in the seed of a performance.
-_NOTES_STREAM = 405
+# Numbers in the seed of a performance, and of the layers that a prompt adds to it.
+_NOTES_STREAM, _ADDED_STREAM = 405, 408
 # Pieces of fewer bars are fragments and have no ending of their own.
 _LEAST_BARS_TO_END = 8
 # The last chord rings at least so long; the fade at the end of all other music.
@@ -101,6 +102,7 @@ class Piece:
         silences: Stretches without any sound.
         mix: How it is mixed.
         fade_s: Length of the fade at its end.
+        swing: Delay of every other sixteenth, as a share of one.
     """
 
     genre: str
@@ -118,6 +120,7 @@ class Piece:
     silences: tuple[Silence, ...]
     mix: Mix
     fade_s: float
+    swing: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +137,7 @@ class PieceRequest:
         loop: Whether the end leads to the beginning.
         hold_tempo: Whether a loop keeps the tempo.
         steady_energy: Energy of all beats instead of the body's; None takes the body's.
+        prompt: What the music should be like; None leaves it to the seed.
     """
 
     clip: Dancers
@@ -145,6 +149,7 @@ class PieceRequest:
     loop: bool = False
     hold_tempo: bool = False
     steady_energy: float | None = None
+    prompt: Prompt | None = None
 
 
 def compose_piece(request: PieceRequest) -> Piece:
@@ -177,6 +182,7 @@ def compose_piece(request: PieceRequest) -> Piece:
         plan.genre, request.seed, plan.key, grid, duration_s, request.loop,
         times.to_dance(plan.bars_s), times.to_dance(beats), profile.energy,
         plan.voices(notes), chords, sections, score.silences, plan.songs[plan.genre].mix, fade_s,
+        plan.songs[plan.genre].song.swing,
     )  # fmt: skip
 
 
@@ -219,29 +225,43 @@ class _Plan:
             key = harmony.guess_key(
                 symbol for bar in chords for symbol in bar if symbol.name != _NO_CHORD.name
             )
+        free_mode = key is None
         own, key = draw_material(
             self.genre, self.request.seed, bpm, key=key, first_bar=self.first_bar,
             metre=metre, chords=chords,
         )  # fmt: skip
+        own, key = self._constrained(own, key, self.genre, free_mode=free_mode)
         songs = {self.genre: own}
         for code, _ in self.takes:
             if code not in songs:
-                songs[code], _ = draw_material(
+                drawn, _ = draw_material(
                     code, self.request.seed, bpm, key=key, first_bar=self.first_bar,
                     metre=metre, chords=chords,
                 )  # fmt: skip
+                songs[code], _ = self._constrained(drawn, key, code, free_mode=False)
         return key, songs
+
+    def _constrained(
+        self, material: Material, key: Key, genre: str, *, free_mode: bool
+    ) -> tuple[Material, Key]:
+        """A song as the prompt requests it."""
+        prompt, seed = self.request.prompt, self.request.seed
+        if prompt is None:
+            return material, key
+        return constrain(material, key, prompt, genre=genre, seed=seed, free_mode=free_mode)
 
     def role(self, genre: str, part: str) -> str:
         """The role of a part, see :class:`Voice`."""
         if part == BED:
             return "pad"
-        lines = self.songs[genre].song.lines
+        lines = self.songs[genre].lines
         return next((line.layer.role for line in lines if line.part == part), part)
 
-    def _parts(self, genre: str, song: Song) -> dict[str, Part]:
+    def _parts(self, genre: str, material: Material) -> dict[str, Part]:
         """The song's parts and the one that plays beds, which no random number is drawn for."""
-        return {**song.parts, BED: bed_part(genre, self.request.seed)}
+        added = {part.name: part for _, part in material.added}
+        bed = material.bed or bed_part(genre, self.request.seed)
+        return {**material.song.parts, **added, BED: bed}
 
     def voices(self, notes: Mapping[tuple[str, str], Sequence[Note]]) -> tuple[Voice, ...]:
         """Return all parts that play."""
@@ -251,7 +271,7 @@ class _Plan:
                 tuple(sorted(notes[genre, name], key=lambda note: note.start_s)),
             )
             for genre, material in self.songs.items()
-            for name, part in self._parts(genre, material.song).items()
+            for name, part in self._parts(genre, material).items()
             if notes.get((genre, name))
         )  # fmt: skip
 
@@ -365,14 +385,29 @@ def _perform(plan: _Plan) -> tuple[_Notes, list[Bar]]:
     performances = {}
     for genre, seed in dict.fromkeys(plan.takes):
         rng = np.random.default_rng([seed, _NOTES_STREAM, genres.genre_index(genre)])
-        performances[genre, seed] = write_song(rng, plan.songs[genre].song, plan.profile)
+        performances[genre, seed] = writer = write_song(rng, plan.songs[genre].song, plan.profile)
+        writer.notes += _added_notes(plan.songs[genre], writer, plan.profile, seed)
     notes: _Notes = {}
     for (genre, seed), writer in performances.items():
         for note in writer.notes:
-            if plan.takes[note.bar] == (genre, seed):
+            muted = note.part in plan.songs[genre].muted
+            if plan.takes[note.bar] == (genre, seed) and not muted:
                 notes.setdefault((genre, note.part), []).append(_placed(note, plan))
     written = [performances[take].written[bar] for bar, take in enumerate(plan.takes)]
     return notes, written
+
+
+def _added_notes(
+    material: Material, writer: NoteWriter, profile: DanceProfile, seed: int
+) -> list[Note]:
+    """What the layers play that a prompt added, in the bars of a performance."""
+    parts = {part.name: part for _, part in material.added}
+    rng = np.random.default_rng([seed, _ADDED_STREAM])
+    added = NoteWriter(rng, replace(material.song, parts=parts), profile)
+    for bar in writer.written:
+        for line, _ in material.added:
+            write_line(added, bar, line)
+    return added.notes
 
 
 def _placed(note: Note, plan: _Plan) -> Note:
@@ -403,8 +438,10 @@ def _fill(notes: _Notes, plan: _Plan, written: Sequence[Bar]) -> _Notes:
         song, start_s = plan.songs[genre].song, float(plan.bars_s[bar.index])
         step_s = plan.bar_s / bar.steps
         played = [begin_s for begin_s, _ in hats_s.get(bar.index, ())]
-        added = soft_hats(song, bar, start_s, step_s, played)
-        if needs_bed(harmony_s.get(bar.index, ()), start_s, plan.bar_s):
+        material = plan.songs[genre]
+        added = [] if material.is_sparse else soft_hats(song, bar, start_s, step_s, played)
+        bare = needs_bed(harmony_s.get(bar.index, ()), start_s, plan.bar_s)
+        if bare and BED not in material.muted:
             added += bed(song, bar, start_s, step_s)
         for note in added:
             if note.start_s < plan.profile.duration_s:
@@ -492,10 +529,10 @@ def _write_hit(
     """Add a hit of kick, crash, bass and chord."""
     bar = max(0, int(np.searchsorted(plan.times.to_dance(plan.bars_s), at_s + 1e-3)) - 1)
     genre = plan.takes[bar][0]
-    song = plan.songs[genre].song
+    song, muted = plan.songs[genre].song, plan.songs[genre].muted
 
     def add(part: str, pitch: float, gain: float = 1.0) -> None:
-        if part in song.parts:
+        if part in song.parts and part not in muted:
             note = Note(part, at_s, length_s, pitch, min(1.0, gain * velocity), bar)
             notes.setdefault((genre, part), []).append(note)
 
@@ -531,7 +568,8 @@ def _add_accents(
         _write_hit(
             notes, plan, accent.at_s, velocity, symbol, timebase.beat_period_s(plan.times.bpm)
         )
-        if accent.strength > 1.0 and "drop" in plan.songs[plan.genre].song.parts:
+        own = plan.songs[plan.genre]
+        if accent.strength > 1.0 and "drop" in own.song.parts and "drop" not in own.muted:
             drop = Note("drop", accent.at_s, 1.0, _DROP_PITCH, velocity)
             notes.setdefault((plan.genre, "drop"), []).append(drop)
     return notes

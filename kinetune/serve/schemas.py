@@ -13,9 +13,11 @@ from pydantic import (
 )
 
 from kinetune.audio.export import ExportFormat
+from kinetune.corpus.prompts.reader import Prompt
 from kinetune.errors import KinetuneError
 from kinetune.packs.writer import TOOLS
 from kinetune.tasks.generate import BEAT_MAPS
+from kinetune.tasks.generating.prompt import with_prompt
 from kinetune.tasks.inspect import BeatReading, GroupDancer
 from kinetune.tasks.requests.composer_outputs import ComposerOutputs
 from kinetune.tasks.requests.music_options import MusicOptions
@@ -47,7 +49,17 @@ def _few_tempi(outputs: ComposerOutputs) -> ComposerOutputs:
     return outputs
 
 
-Options = Annotated[MusicOptions, _strict(MusicOptions)]
+def _read_prompt(options: MusicOptions) -> MusicOptions:
+    """The options with what a prompt requests that comes as a text alone."""
+    if options.prompt is None or options.prompt != Prompt(options.prompt.text):
+        return options
+    try:
+        return with_prompt(options, options.prompt.text)
+    except KinetuneError as error:
+        raise ValueError(str(error)) from error
+
+
+Options = Annotated[MusicOptions, _strict(MusicOptions), AfterValidator(_read_prompt)]
 Export = Annotated[ExportFormat, _strict(ExportFormat)]
 Composed = Annotated[ComposerOutputs, _strict(ComposerOutputs), AfterValidator(_few_tempi)]
 Changes = Annotated[ScoreChanges, _strict(ScoreChanges)]

@@ -379,3 +379,50 @@ def test_a_film_that_is_broken_off_leaves_nothing_half_written(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         mux.write_film(tmp_path / "a.mp4", scene, sound, progress=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reason"),
+    [("", "the prompt is empty"), (" \n\t", "the prompt is empty"), ("a" * 10_000, "has 10000")],
+)
+def test_an_empty_or_overlong_prompt_is_one_line(tmp_path, prompt, reason):
+    done = kinetune("generate", dance(tmp_path), "--prompt", prompt, "-o", tmp_path / "a.wav")
+    assert_one_clear_line(done)
+    assert reason in done.stderr
+    assert not (tmp_path / "a.wav").exists()
+
+
+def test_a_prompt_is_followed_by_the_composer_and_kept_in_the_recipe(tmp_path):
+    path = tmp_path / "sway.bvh"
+    write_motion(path, swaying_clip(duration_s=6.0))
+    done = kinetune(
+        "generate", path, "-o", tmp_path / "a.wav", "--engine", "composer",
+        "--prompt", "dark house\x1b with a rubber bass, no piano, purple",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    line = 'understood: minor, dark, house, rubber bass, no piano; not understood: "purple"'
+    assert done.stderr.splitlines()[0] == line
+    recipe = json.loads((tmp_path / "a.json").read_text())["kinetune"]
+    assert recipe["genre"] == "HO"
+    assert recipe["request"]["options"]["prompt"] == {
+        "text": "dark house with a rubber bass, no piano, purple",
+        "requested": ["mode:minor", "tone:dark", "genre:house", "bass:rubber"],
+        "excluded": ["instrument:piano"],
+        "unknown": ["purple"],
+    }
+    again = kinetune("again", tmp_path / "a.json", "-o", tmp_path / "b.wav")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+def test_the_model_follows_a_genre_and_names_what_it_does_not(tmp_path, tiny_model):
+    done = kinetune(
+        "generate", dance(tmp_path), "-o", tmp_path / "a.wav", "--model", tiny_model, "--steps", 1,
+        "--prompt", "busy disco with strings",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[:2] == [
+        "understood: busy, waacking, strings",
+        "the model does not follow: busy, strings; --engine composer plays them",
+    ]
+    assert json.loads((tmp_path / "a.json").read_text())["kinetune"]["genre"] == "WA"

@@ -53,7 +53,7 @@ BpmOption = Annotated[
     typer.Option(
         "--bpm",
         help="Tempo in beats per minute, 30 to 300; auto estimates it from the motion, half and "
-        "double scale that estimate.",
+        "double scale that estimate; slow, fast and moderate choose among the three.",
     ),
 ]
 FirstBeatOption = Annotated[
@@ -131,6 +131,13 @@ EngineOption = Annotated[
 ]
 KeyOption = Annotated[
     str | None, typer.Option(help="Key, such as 'A minor'. (default: chosen by the seed)")
+]
+PromptOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What the music should be like, such as 'dark minimal house with a rubber bass and no "
+        "piano'; in English, for --engine composer."
+    ),
 ]
 ChordsOption = Annotated[
     str | None,

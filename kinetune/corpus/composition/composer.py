@@ -95,6 +95,7 @@ def write_song(rng: np.random.Generator, song: Song, profile: DanceProfile) -> N
             resting = _draw_resting_parts(rng, song, float(curve.energy(index).mean()))
             if curve.mean(index, PHRASE_BARS - phrase % PHRASE_BARS) < _CALM_BELOW:
                 resting |= song.calm_rests
+            resting -= song.never_rests
         bar = _make_bar(writer, curve, index)
         writer.written.append(bar)
         _write_bar(writer, bar, resting, curve.before(index))
@@ -195,7 +196,7 @@ def _write_bar(writer: NoteWriter, bar: Bar, resting: set[str], before: float) -
     if "bass" not in resting:
         _write_bass(writer, bar)
     for line in _active_lines(writer.song, bar.mean, resting):
-        _write_line(writer, bar, line)
+        write_line(writer, bar, line)
     if "hook" not in resting and bar.mean >= writer.song.hook_min_energy:
         _write_hook(writer, bar)
     write_accents(writer, bar, before)
@@ -232,7 +233,8 @@ def _write_bass(writer: NoteWriter, bar: Bar) -> None:
         writer.write("bass", bar, hit.step, steps, pitch, hit.level * bar.velocity(hit.step))
 
 
-def _write_line(writer: NoteWriter, bar: Bar, line: Line) -> None:
+def write_line(writer: NoteWriter, bar: Bar, line: Line) -> None:
+    """Write what a layer plays in a bar."""
     layer = line.layer
     hits = grammar.read_rhythm(line.rhythms[bar.section], writer.rng)
     if layer.role != "pad":

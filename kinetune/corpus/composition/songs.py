@@ -93,6 +93,7 @@ class Song:
         phrase_offset: How many bars into a phrase the piece begins.
         parts: The instruments by name.
         calm_rests: Parts that rest in calm phrases.
+        never_rests: Parts that rest in none.
     """
 
     style: Style
@@ -111,6 +112,7 @@ class Song:
     phrase_offset: int
     parts: dict[str, Part]
     calm_rests: frozenset[str]
+    never_rests: frozenset[str] = frozenset()
 
 
 def _choose(rng: np.random.Generator, options: tuple[str, ...]) -> str:

@@ -177,6 +177,11 @@ def treble_db(mix: Mix) -> float:
     return mix.tilt_db + 0.5 * (tone[4] + tone[5]) - 0.5 * (tone[0] + tone[1])
 
 
+def is_real_kit(kick: str) -> bool:
+    """Return whether a bass drum belongs to a real kit, not to a machine."""
+    return kick.startswith(_REAL_KICKS)
+
+
 def is_minor(tonic: int, chords: Iterable[tuple[int, tuple[int, ...]]]) -> bool:
     """Return whether chords are minor: by most of those on the tonic, else by more of their notes.
 
@@ -210,8 +215,7 @@ def _kinds(music: PlayedMusic) -> list[str]:
                 if each.axis == "bass" and part.instrument in each.instruments
             ]
         if part.role == "kick":
-            is_real = part.instrument.startswith(_REAL_KICKS)
-            names.append(f"kit:{'acoustic' if is_real else 'machine'}")
+            names.append(f"kit:{'acoustic' if is_real_kit(part.instrument) else 'machine'}")
     return list(dict.fromkeys(names))
 
 

@@ -119,7 +119,7 @@ def piece_request(
         clip = first_bars(clip, options.loop_bars, grid)
     return PieceRequest(
         clip, grid, genre, options.seed, options.composer,
-        options.score, options.loop, options.holds_tempo,
+        options.score, options.loop, options.holds_tempo, prompt=options.prompt,
     )  # fmt: skip
 
 

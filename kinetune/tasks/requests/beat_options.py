@@ -1,5 +1,6 @@
 """Beat options: user-defined beats, or beats estimated from the motion."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 
 # Factors on the tempo estimated from the motion.
 TEMPO_FACTORS = {"auto": 1.0, "half": 0.5, "double": 2.0}
+# Which of half, all and double of it is taken: the slowest, the fastest or the most moderate within
+# the range.
+PACES = ("slow", "fast", "moderate")
+_PACE_RANGE_BPM, _MODERATE_BPM = (48.0, 180.0), 105.0
 SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0
 
 
@@ -20,7 +25,8 @@ class BeatOptions:
 
     Attributes:
         bpm: Beats per minute, 30 to 300; or ``auto``, ``half`` or ``double`` of the tempo found in
-            the dance.
+            the dance; or ``slow``, ``fast`` or ``moderate``, the slowest, fastest or most moderate
+            of these three from 48 to 180.
         first_beat_s: Time at which a bar begins, seconds.
         beats_s: All beat times, seconds, ascending; excludes the others.
         metre: Beats per bar, 3 or 4; estimated from the motion if None.
@@ -39,8 +45,8 @@ class BeatOptions:
 
     def __post_init__(self) -> None:
         if isinstance(self.bpm, str):
-            if self.bpm not in TEMPO_FACTORS:
-                words = ", ".join(TEMPO_FACTORS)
+            if self.bpm not in (*TEMPO_FACTORS, *PACES):
+                words = ", ".join((*TEMPO_FACTORS, *PACES))
                 raise ConfigError(f"bpm must be a number, {words}; found {self.bpm!r}")
         elif not SLOWEST_BPM <= self.bpm <= FASTEST_BPM:
             raise ConfigError(f"bpm must be {SLOWEST_BPM:g} to {FASTEST_BPM:g}, found {self.bpm:g}")
@@ -71,14 +77,26 @@ class BeatOptions:
             return grid_of_beats(np.array(self.beats_s), clip.duration_s)
         clips, first_beat_s, metre = dancers_of(clip), self.first_beat_s, self.metre
         bpm = None if isinstance(self.bpm, str) else self.bpm
-        if self.bpm in ("half", "double"):
+        if isinstance(self.bpm, str) and self.bpm != "auto":
             estimated = group_beat_grid(clips, metre=metre, reading=self.reading)
+            factor = TEMPO_FACTORS.get(self.bpm) or _pace_factor(estimated.bpm, self.bpm)
+            if factor == 1.0 and first_beat_s is None:
+                return estimated
             return group_beat_grid(
                 clips,
-                bpm=estimated.bpm * TEMPO_FACTORS[str(self.bpm)],
+                bpm=estimated.bpm * factor,
                 first_beat_s=first_beat_s,
                 metre=metre,
             )
         return group_beat_grid(
             clips, bpm=bpm, first_beat_s=first_beat_s, metre=metre, reading=self.reading
         )
+
+
+def _pace_factor(bpm: float, pace: str) -> float:
+    """The factor on a tempo that a pace takes."""
+    low, high = _PACE_RANGE_BPM
+    factors = [f for f in TEMPO_FACTORS.values() if low <= f * bpm <= high] or [1.0]
+    if pace == "moderate":
+        return min(factors, key=lambda factor: abs(math.log(factor * bpm / _MODERATE_BPM)))
+    return min(factors) if pace == "slow" else max(factors)

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from kinetune import genres
 from kinetune.composer.options import ComposerOptions
+from kinetune.corpus.prompts.reader import Prompt
 from kinetune.errors import ConfigError
 from kinetune.model.conditioning.control_score import ControlScore, check_score
 from kinetune.tasks.requests.beat_options import BeatOptions
@@ -29,6 +30,8 @@ class MusicOptions:
         composer: Key and chords, for a model that reads them too; and the stretches that the
             composer regenerates.
         loop_bars: Bars of a loop, from the beginning of the dance; None takes all of the dance.
+        prompt: What the music should be like, as it was read; see ``generating/prompt.py``, which
+            also sets genre, beats and score from it.
 
     Raises:
         ConfigError: An unknown genre or engine, a number out of range, or an option of the other
@@ -45,6 +48,7 @@ class MusicOptions:
     engine: Engine = "diffusion"
     composer: ComposerOptions = field(default_factory=ComposerOptions)
     loop_bars: int | None = None
+    prompt: Prompt | None = None
 
     def __post_init__(self) -> None:
         if self.genre is not None:

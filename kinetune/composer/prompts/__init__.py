@@ -1,0 +1,1 @@
+"""What prompts request of a piece, and the attributes that it has."""
