@@ -1,30 +1,28 @@
 """How long a newcomer waits in the studio, and how far the picture is from the sound.
 
-    python tools/studio_times.py [--dance FILE] [--engines diffusion composer]
+    python tools/studio_times.py [--dance FILE] [--engines diffusion composer] [--takes 3]
 
-Starts ``kinetune studio``, opens its page in Chromium, gives it a dance (by default one of 20 s as
-BVH), makes one take with each engine, and plays it. Prints Markdown: seconds from the start of the
-command, and the offset of the frame that is shown from the audio clock over four seconds of
-playing. Needs kinetune[test] and Chromium.
+Starts ``kinetune studio``, which the last line of ``make demo`` names, opens its page in Chromium,
+drops a dance on it (by default one of 20 s as BVH), makes music with each engine and as many takes
+as the page proposes, and plays it. Prints Markdown: seconds from the start of the command, and the
+offset of the frame that is shown from the audio clock over four seconds of playing. Needs
+kinetune[test] and Chromium.
 """
 
 import argparse
-import shutil
-import subprocess
-import sys
+import os
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
+from studio_page import PATIENCE_MS, chromium, drop, press_and_wait, studio
 
 from kinetune.example import example_dance
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.io.formats import read_motion, write_motion
 
-_ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required",
-              "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # fmt: skip
 _OFFSETS = """async () => {
     const {player, stage} = window.kinetune, offsets = [], begin = performance.now();
     while (performance.now() - begin < 4000) {
@@ -42,25 +40,18 @@ def main() -> None:
     )
     parser.add_argument("--dance", type=Path)
     parser.add_argument("--engines", nargs="+", default=["diffusion", "composer"])
+    parser.add_argument("--takes", help="instead of what the page proposes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         dance = options.dance or own_dance(Path(folder))
         began = time.monotonic()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "kinetune", "studio", "--no-browser",
-             "--data", str(Path(folder) / "data")],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        try:
-            url = server.stdout.readline().split()[0] if server.stdout else ""
+        with studio(Path(folder) / "data") as url:
             rows = [("the studio listens", time.monotonic() - began)]
-            rows += in_browser(url, dance, options.engines, began)
-        finally:
-            server.terminate()
-            server.wait()
+            rows += in_browser(url, dance, options, began)
     print("| step | s |\n|---|---|")
     for name, value in rows:
         print(f"| {name} | {value:.1f} |")
+    print(f"\nLoad of the machine over the last five minutes: {os.getloadavg()[1]:.0f}")
 
 
 def own_dance(folder: Path) -> Path:
@@ -76,29 +67,28 @@ def own_dance(folder: Path) -> Path:
     return path
 
 
-def in_browser(url: str, dance: Path, engines: list[str], began: float) -> list[tuple[str, float]]:
+def in_browser(
+    url: str, dance: Path, options: argparse.Namespace, began: float
+) -> list[tuple[str, float]]:
     """Return the steps in the page with the seconds at which each is done."""
     rows: list[tuple[str, float]] = []
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=program, args=_ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page()
-        page.set_default_timeout(600_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(url)
         rows.append(("the page is open", time.monotonic() - began))
-        page.set_input_files("#file", dance)
-        page.wait_for_selector("#make:enabled")
+        drop(page, [dance])
         rows.append(("the dancer stands there, with readings", time.monotonic() - began))
-        page.select_option("#takes", "1")
-        for engine in engines:
+        if options.takes:
+            page.select_option("#takes", options.takes)
+        for engine in options.engines:
             page.select_option("#engine", engine)
             waited = time.monotonic()
             wait_for_sound(page)
-            rows.append(
-                (f"music by the {engine} is heard, from the click on", time.monotonic() - waited)
-            )
+            takes = page.locator("input[name=take]").count()
+            name = f"{takes} takes by the {engine}, the best is heard, from the click on"
+            rows.append((name, time.monotonic() - waited))
         offsets = np.array(page.evaluate(_OFFSETS))
-        browser.close()
     frames = f"{len(offsets)} frames"
     rows.append((f"picture behind the sound, median of {frames}, ms", float(np.median(-offsets))))
     rows.append(("the same, 95 %, ms", float(np.percentile(np.abs(offsets), 95))))
@@ -106,10 +96,8 @@ def in_browser(url: str, dance: Path, engines: list[str], began: float) -> list[
 
 
 def wait_for_sound(page: Page) -> None:
-    """Make a take and play it."""
-    page.click("#make")
-    page.wait_for_selector("#stop", state="visible")
-    page.wait_for_selector("#stop", state="hidden")
+    """Make music and play it."""
+    press_and_wait(page, "#make")
     page.locator("input[name=take]").first.wait_for()
     if page.text_content("#play") == "Pause":
         return

@@ -72,6 +72,7 @@ PRESETS = (
             "n_mels": 256,
             "window_frames": 256,
             "overlap_columns": 4,
+            "reads_harmony": False,
         },
     ),
 )
@@ -164,4 +165,5 @@ def _settings(configs: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "n_mels": configs["mel"].get("n_mels", vae.get("mel_bands")),
         "window_frames": pipeline["window_frames"],
         "overlap_columns": pipeline["overlap_columns"],
+        "reads_harmony": bool(configs["condition_encoder"].get("reads_harmony")),
     }

@@ -15,6 +15,8 @@ export interface Job {
   error: string; files: JobFile[]; result: unknown;
 }
 
+export interface Model { name: string; settings: { reads_harmony: boolean } }
+
 async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   const reply = await fetch(path, init);
   if (!reply.ok) {
@@ -53,6 +55,11 @@ export async function fetchSkeleton(id: string): Promise<[Skeleton, Float32Array
 
 const post = (body: object): RequestInit =>
   ({ method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+
+export const fetchGenres = () => ask<{ code: string; name: string }[]>("v1/genres");
+
+/** The models that a job may name. */
+export const fetchModels = () => ask<Model[]>("v1/models");
 
 export const createJob = (body: object) => ask<Job>("v1/jobs", post(body));
 

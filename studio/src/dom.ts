@@ -9,6 +9,12 @@ export const input = (id: string) => get<HTMLInputElement>(id);
 export const choice = (id: string) => get<HTMLSelectElement>(id);
 export const button = (id: string) => get<HTMLButtonElement>(id);
 
+/** Show a text; one that stands there already is left alone, so that nothing is laid out anew. */
+export function write(id: string, text: string): void {
+  const element = get(id);
+  if (element.textContent !== text) element.textContent = text;
+}
+
 export const isPressed = (id: string) => get(id).getAttribute("aria-pressed") === "true";
 export const press = (id: string, pressed: boolean) => get(id).setAttribute("aria-pressed", String(pressed));
 
@@ -32,6 +38,6 @@ export const small = (textContent: string) => Object.assign(document.createEleme
 export function fileItem(name: string, bytes: number, url: string): HTMLLIElement {
   const item = document.createElement("li"), link = document.createElement("a");
   Object.assign(link, { href: `${url}?download=true`, textContent: name, download: name });
-  item.append(link, small(bytes < 1e5 ? ` ${(bytes / 1e3).toFixed(1)} kB` : ` ${(bytes / 1e6).toFixed(1)} MB`));
+  item.append(link, small(bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`));
   return item;
 }

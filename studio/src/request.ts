@@ -4,36 +4,47 @@ import type { Settings, Span } from "./history";
 import { isEmpty, type Changes } from "./marks";
 import { round, scoreOf, scoreToml } from "./score";
 
-/** What is made of the settings: pieces from `seed` on. */
-export interface Make { seed: number; takes: number }
+/** A model of the server. */
+export interface Model { name: string; readsHarmony: boolean }
+/** What is made of the settings: pieces of a length from `seed` on, by the model unless the composer makes them. */
+export interface Make { seed: number; takes: number; model: Model; length: number }
 /** What is taken away of a take. */
 export interface Export { format: string; stems: string; notes: boolean; layers: number; pack: string }
 
-export function musicOptions(settings: Settings, make: Make, length: number): Record<string, unknown> {
+function musicOptions(settings: Settings, { seed, length, model }: Make): Record<string, unknown> {
   const beats: Record<string, unknown> = { reading: settings.reading };
   if (settings.bpm !== null) beats.bpm = settings.bpm;
   if (settings.first !== null) beats.first_beat_s = round(settings.first);
   if (settings.metre !== null) beats.metre = settings.metre;
-  const options: Record<string, unknown> = { seed: make.seed, beats, engine: settings.engine };
+  const options: Record<string, unknown> = { seed, beats, engine: settings.engine };
   if (settings.loopBars !== null) options.loop = true;
   if (settings.loopBars) options.loop_bars = settings.loopBars;
   if (settings.genre) options.genre = settings.genre;
-  const composer = composerOptions(settings);
-  if (Object.keys(composer).length) options.composer = composer;
+  const harmony = harmonyOptions(settings, model);
+  if (Object.keys(harmony).length) options.composer = harmony;
   const score = scoreOf(settings, length);
   if (score) options.score = score;
   return options;
 }
 
-function composerOptions({ engine, key, chords }: Settings): Record<string, string> {
-  if (engine !== "composer") return {};
-  return { ...(key && { key }), ...(chords && { chords }) };
+/** Whether key and chords decide what is made: the composer knows them, and some models do. */
+export const readsHarmony = ({ engine }: Settings, model: Model) => engine === "composer" || model.readsHarmony;
+
+function harmonyOptions(settings: Settings, model: Model): Record<string, string> {
+  const { key, chords } = settings;
+  return readsHarmony(settings, model) ? { ...(key && { key }), ...(chords && { chords }) } : {};
 }
 
-export const generateJob = (motion: string, settings: Settings, make: Make, length: number) => ({
-  task: "generate", motion, options: musicOptions(settings, make, length), variations: make.takes,
-  beat_maps: ["json", "csv", "midi"],
-});
+/** The name of the model of a request, if it is another than the usual one. */
+const namedModel = ({ engine }: Settings, { name }: Model) => (engine === "diffusion" && name !== "default" ? name : null);
+
+export function generateJob(motion: string, settings: Settings, make: Make): object {
+  const model = namedModel(settings, make.model);
+  return {
+    task: "generate", motion, options: musicOptions(settings, make), variations: make.takes,
+    beat_maps: ["json", "csv", "midi"], ...(model && { model }),
+  };
+}
 
 /** A change of a take: a stretch anew, marks that are added, or both. */
 export interface Edit { span: Span | null; changes: Changes; seed: number }
@@ -69,13 +80,15 @@ const quote = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word
 const line = (words: (string | number)[]) => words.map((word) => quote(String(word))).join(" ");
 
 /** The command that makes the same music; settings that have no option stand in a score file. */
-export function generateCommand(motions: string[], settings: Settings, make: Make, length: number): string {
+export function generateCommand(motions: string[], settings: Settings, make: Make): string {
   const words: (string | number)[] = ["kinetune", "generate", ...motions];
   const add = (...more: (string | number)[]) => words.push(...more);
   if (motions.length > 1) add("--together");
+  const model = namedModel(settings, make.model);
   if (settings.engine !== "diffusion") add("--engine", settings.engine);
+  if (model) add("--model", model);
   if (settings.genre) add("--genre", settings.genre);
-  Object.entries(composerOptions(settings)).forEach(([name, value]) => add(`--${name}`, value));
+  Object.entries(harmonyOptions(settings, make.model)).forEach(([name, value]) => add(`--${name}`, value));
   if (settings.bpm !== null) add("--bpm", settings.bpm);
   if (settings.reading !== 1) add("--reading", settings.reading);
   if (settings.first !== null) add("--first-beat", round(settings.first));
@@ -84,7 +97,7 @@ export function generateCommand(motions: string[], settings: Settings, make: Mak
   if (make.takes > 1) add("--variations", make.takes);
   if (settings.loopBars !== null) add("--loop");
   if (settings.loopBars) add("--loop-bars", settings.loopBars);
-  const score = scoreOf(settings, length);
+  const score = scoreOf(settings, make.length);
   if (score && (settings.genre2 || settings.curve.length)) {
     add("--score", "score.toml");
     return `cat > score.toml <<'END'\n${scoreToml(score)}END\n${line(words)}`;

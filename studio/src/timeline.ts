@@ -38,24 +38,33 @@ type Colour = (name: string) => string;
 export class Timeline {
   tool: Tool = "select";
   private drag: { from: number; to: number } | null = null;
+  private drawn = "";
 
   constructor(private readonly canvas: HTMLCanvasElement, private readonly view: () => View, private readonly on: Handlers) {
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
       const time = this.timeOf(event);
       this.drag = { from: time, to: time };
+      this.touch();
       if (this.tool === "energy") this.on.energy(time, time, this.energyOf(event), false);
     });
     canvas.addEventListener("pointermove", (event) => this.move(event));
     canvas.addEventListener("pointerup", (event) => this.release(event));
-    canvas.addEventListener("pointercancel", () => { this.drag = null; });
+    canvas.addEventListener("pointercancel", () => { this.drag = null; this.touch(); });
     canvas.addEventListener("keydown", (event) => this.key(event));
   }
+
+  /** Draw it anew with the next frame: something else than the position has changed. */
+  touch(): void { this.drawn = ""; }
 
   draw(): void {
     const { canvas } = this, view = this.view();
     const scale = Math.min(window.devicePixelRatio || 1, 2);
     const width = canvas.clientWidth, height = canvas.clientHeight;
+    // Nothing is drawn twice: a paused page leaves the processor alone.
+    const state = `${view.position} ${view.loop?.start} ${view.loop?.end} ${width} ${height} ${scale}`;
+    if (state === this.drawn) return;
+    this.drawn = state;
     if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
       canvas.width = Math.round(width * scale);
       canvas.height = Math.round(height * scale);
@@ -75,7 +84,7 @@ export class Timeline {
     drawBody(pen, view, x, bottom - 2, 2 * half - 6, colour);
     drawBeats(pen, view.beats, x, bottom, colour);
     drawAccents(pen, view.accents, x, colour("mark"));
-    if (view.curve.length || this.tool === "energy") drawCurve(pen, view, x, middle, half, colour("curve"));
+    if (view.curve.length || this.tool === "energy") drawCurve(pen, view, x, middle, half, colour);
     drawSections(pen, view, x, bottom, height, colour);
     if (view.loop) drawLoop(pen, view.loop, x, colour("accent"));
     pen.fillStyle = colour("head");
@@ -108,6 +117,7 @@ export class Timeline {
     if (!this.drag) return;
     const before = this.drag.to;
     this.drag.to = this.timeOf(event);
+    this.touch();
     if (this.tool === "beats") this.on.shiftBeats(this.drag.to - this.drag.from, false);
     if (this.tool === "energy") this.on.energy(before, this.drag.to, this.energyOf(event), false);
   }
@@ -116,6 +126,7 @@ export class Timeline {
     if (!this.drag) return;
     const { from, to } = this.drag, span = ordered(from, to);
     this.drag = null;
+    this.touch();
     const isClick = span.end - span.start < CLICK_S;
     if (this.tool === "beats") this.on.shiftBeats(to - from, true);
     else if (this.tool === "energy") this.on.energy(to, to, this.energyOf(event), true);
@@ -169,14 +180,20 @@ function drawPeaks(pen: Pen, peaks: Float32Array, from: number, to: number, midd
   peaks.forEach((peak, k) => pen.fillRect(from + k * step, middle - peak * half, Math.max(step, 1), Math.max(2 * peak * half, 1)));
 }
 
+/** Draw the path with an edge of the background, so that it is seen on the waveform too. */
+function strokeOutlined(pen: Pen, width: number, colour: string, edge: string): void {
+  for (const [lineWidth, strokeStyle] of [[width + 3, edge], [width, colour]] as const) {
+    Object.assign(pen, { lineWidth, strokeStyle });
+    pen.stroke();
+  }
+}
+
 /** The body: its energy as a line, and its events as ticks below the beats. */
 function drawBody(pen: Pen, view: View, x: X, bottom: number, height: number, colour: Colour): void {
   const most = Math.max(...view.energy, 1e-6);
-  pen.strokeStyle = colour("energy");
-  pen.lineWidth = 1.5;
   pen.beginPath();
   view.energy.forEach((value, k) => pen.lineTo(x(Math.min(k / view.energyFps, view.duration)), bottom - (value / most) * height));
-  pen.stroke();
+  strokeOutlined(pen, 1.5, colour("energy"), colour("panel"));
   pen.fillStyle = colour("energy");
   view.events.forEach((time) => pen.fillRect(x(time) - 1, BEAT_LANE - 5, 2, 5));
 }
@@ -186,9 +203,7 @@ function drawBeats(pen: Pen, beats: Beat[], x: X, bottom: number, colour: Colour
   for (const beat of beats) {
     const bar = beat.inBar === 1, at = x(beat.time);
     pen.fillStyle = colour(bar ? "bar" : "beat");
-    pen.globalAlpha = bar ? 0.9 : 0.5;
     pen.fillRect(at - (bar ? 1 : 0.5), bar ? 4 : 12, bar ? 2 : 1, bar ? bottom - 4 : BEAT_LANE - 17);
-    pen.globalAlpha = 1;
     // On a narrow screen not every number has room.
     if (bar && beat.bar >= 1 && at > free) {
       pen.fillText(String(beat.bar), at + 4, 14);
@@ -207,19 +222,17 @@ function drawAccents(pen: Pen, accents: number[], x: X, colour: string): void {
 }
 
 /** The drawn factor on the body's energy, in steps; the middle is 1. */
-function drawCurve(pen: Pen, view: View, x: X, middle: number, half: number, colour: string): void {
+function drawCurve(pen: Pen, view: View, x: X, middle: number, half: number, colour: Colour): void {
   const y = (factor: number) => middle - (Math.log(factor) / Math.log(MOST_ENERGY)) * half;
   const edges = [...new Set([0, view.duration, ...view.curve.flatMap(({ start, end }) => [start, end])])].sort((a, b) => a - b);
-  pen.strokeStyle = colour;
-  pen.lineWidth = 2;
   pen.beginPath();
   edges.slice(0, -1).forEach((start, k) => {
     const level = y(energyAt(view.curve, start));
     pen.lineTo(x(start), level);
     pen.lineTo(x(edges[k + 1] ?? view.duration), level);
   });
-  pen.stroke();
-  pen.fillStyle = colour;
+  strokeOutlined(pen, 2, colour("curve"), colour("panel"));
+  pen.fillStyle = colour("curve");
   view.curve.forEach(({ start, energy }) => pen.fillText(`×${energy}`, x(start) + 3, Math.max(y(energy) - 4, BEAT_LANE + 10)));
 }
 

@@ -45,7 +45,7 @@ def browser():
 def page(browser, studio):
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(300_000)
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on(
@@ -85,7 +85,7 @@ def say(page) -> str:
     return page.text_content("#status")
 
 
-def until(page, expression: str, seconds: float = 60.0) -> None:
+def until(page, expression: str, seconds: float = 300.0) -> None:
     """Wait for an expression; the page's own policy forbids the library's way to do it."""
     end = time.monotonic() + seconds
     while not page.evaluate(expression):
@@ -223,16 +223,54 @@ def export(page, **choices: str) -> None:
     wait_for_job(page)
 
 
-def test_the_model_makes_a_take_that_is_redone_and_exported(page, dance):
+def test_the_model_plays_in_a_key_and_is_redone_as_on_the_command_line(page, dance, tmp_path):
     drop(page, dance)
+    page.select_option("#key", "A minor")
+    page.fill("#chords", "Am F C G")
     make(page, genre="house", takes="1")
     assert not page.is_visible("#stems"), "only composed music has stems"
+    assert page.text_content("input[name=take] ~ small") == "A minor"
+    chords = save(page, "dance.chords.txt", tmp_path).read_text().split()[2::3]
+    assert chords[:3] == ["Am", "F", "C"]
     drag(page, 0.4, 0.6)
     page.click("#again")
     wait_for_job(page)
     page.locator("input[name=take]").nth(1).wait_for()
     export(page, format="ogg")
     assert {"dance-edit.wav", "dance-edit.ogg", "dance-edit.mid"} <= files(page)
+    made = {
+        name: save(page, name, tmp_path).read_bytes()
+        for name in ("dance-edit.wav", "dance-edit.json", "dance-edit.ogg")
+    }
+    work = tmp_path / "work"
+    command = run_commands(page, [dance], work)
+    assert " --key 'A minor' --chords 'Am F C G'" in command
+    assert (work / "dance-edit.wav").read_bytes() == made["dance-edit.wav"]
+    assert (work / "dance-edit.json").read_bytes() == made["dance-edit.json"]
+    again = soundfile.read(work / "away" / "dance-edit.ogg")[0]
+    np.testing.assert_array_equal(again, soundfile.read(tmp_path / "dance-edit.ogg")[0])
+
+
+def test_key_and_chords_are_hidden_for_a_model_that_reads_none(browser, studio):
+    """They stay set, for the composer, but are no part of the request and the command."""
+    page = browser.new_page()
+    page.route(
+        "**/v1/models",
+        lambda route: route.fulfill(
+            json=[{"name": "runs/mine", "settings": {"reads_harmony": False}}]
+        ),
+    )
+    page.goto(studio.url)
+    page.click("#example")
+    page.wait_for_selector("#make:enabled", timeout=60_000)
+    assert not page.is_visible("#key")
+    page.select_option("#engine", "composer")
+    page.select_option("#key", "A minor")
+    assert " --key 'A minor'" in page.input_value("#command")
+    page.select_option("#engine", "diffusion")
+    command = page.input_value("#command")
+    assert command.endswith(" --model runs/mine --variations 3"), command
+    page.context.close()
 
 
 def test_the_command_lines_make_the_same_bytes(page, dance, tmp_path):
@@ -601,6 +639,35 @@ CONTRASTS = """() => {
         return [(high + 0.05) / (low + 0.05), element.tagName + element.textContent.slice(0, 40)];
     });
 }"""
+# Contrast of what is drawn on the time line with its background, and of the edges of controls with
+# what is around them (WCAG 2.2, 1.4.11).
+DRAWN = ["wave", "energy", "beat", "bar", "mark", "curve", "head", "accent"]
+EDGES = """(drawn) => {
+    const probe = document.body.appendChild(document.createElement("i"));
+    const seen = (name) => {
+        probe.style.color = `var(--${name})`;
+        return getComputedStyle(probe).color;
+    };
+    const light = (text) => {
+        const [r, g, b] = text.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
+            .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ratio = (a, b) => {
+        const [low, high] = [light(a), light(b)].sort((x, y) => x - y);
+        return (high + 0.05) / (low + 0.05);
+    };
+    const controls = [...document.querySelectorAll("button, select, textarea, input[type=number]")]
+        .filter((element) => element.checkVisibility() && !element.disabled);
+    const found = [
+        ...drawn.map((name) => [ratio(seen(name), seen("panel")), name]),
+        ...controls.map((element) => [
+            ratio(getComputedStyle(element).borderColor,
+                  seen(element.closest("fieldset, #stage") ? "panel" : "bg")), element.outerHTML]),
+    ];
+    probe.remove();
+    return found;
+}"""
 AXE = Path(__file__).parents[2] / "studio/node_modules/axe-core/axe.min.js"
 
 
@@ -608,7 +675,7 @@ AXE = Path(__file__).parents[2] / "studio/node_modules/axe-core/axe.min.js"
 def full(browser, studio):
     """A page with a dance, a take, a selection and marks; for looking at it."""
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(300_000)
     page.goto(studio.url)
     page.click("#example")
     page.wait_for_selector("#make:enabled")
@@ -633,6 +700,15 @@ def test_text_has_enough_contrast(full, dark, width):
     found = full.evaluate(CONTRASTS)
     assert len(found) > 60
     assert [text for ratio, text in found if ratio < 4.5] == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_is_drawn_and_the_edges_of_controls_are_seen(full, dark):
+    """WCAG AA: 3 to 1."""
+    look(full, dark, 1280)
+    found = full.evaluate(EDGES, DRAWN)
+    assert len(found) > 30
+    assert [text for ratio, text in found if ratio < 3.0] == []
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: cd studio && npm ci")
