@@ -1,13 +1,13 @@
 """Take the pictures of the studio that the guide shows.
 
-    python tools/studio_pictures.py [docs/guide]
+    python tools/studio_pictures.py [--folder docs/guide] [--engine diffusion]
 
 Starts ``kinetune studio``, goes the user's way in Chromium with the bundled dance and with a group
 of two, and writes studio.png, studio-dark.png, studio-group.png and studio-phone.png to a folder.
 Needs kinetune[test] and Chromium.
 """
 
-import sys
+import argparse
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,13 @@ GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guide"
 
 def main() -> None:
     """Take all pictures."""
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else GUIDE
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=GUIDE)
+    parser.add_argument("--engine", choices=["diffusion", "composer"], default="diffusion")
+    options = parser.parse_args()
+    target = options.folder
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         dance, partner = dances(folder)
@@ -34,7 +40,7 @@ def main() -> None:
             page.set_default_timeout(PATIENCE_MS)
             page.goto(url)
             drop(page, [dance])
-            one_dance(page, target)
+            one_dance(page, target, options.engine)
             drop(page, [dance, partner])
             group(page, target)
 
@@ -49,8 +55,9 @@ def dances(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
-def one_dance(page: Page, target: Path) -> None:
-    """Music by the model in a key, with marks; in light, in dark with its files, and on a phone."""
+def one_dance(page: Page, target: Path, engine: str) -> None:
+    """Music in a key, with marks; in light, in dark with its files, and on a phone."""
+    page.select_option("#engine", engine)
     page.select_option("#genre", label="house")
     page.fill("#chords", "Am F C G")
     page.select_option("#key", "A minor")

@@ -16,9 +16,9 @@ from kinetune import genres
 from kinetune.errors import KinetuneError, printable
 from kinetune.example import example_dance
 from kinetune.model.catalogue import ModelEntry, describe_named, list_models
-from kinetune.serve import job_routes, motion_routes
-from kinetune.serve.dependencies import BINARY, PROBLEMS, SettingsNow, StoreNow
 from kinetune.serve.guard import Guard
+from kinetune.serve.routes import jobs, motions
+from kinetune.serve.routes.dependencies import BINARY, PROBLEMS, SettingsNow, StoreNow
 from kinetune.serve.schemas import Genre, Health
 from kinetune.serve.settings import ServerSettings
 from kinetune.serve.workers import Workers
@@ -55,7 +55,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     )
     app.state.settings, app.state.store = settings, workers.store
     app.state.streams = asyncio.Semaphore(settings.max_streams)
-    for router in (_router, motion_routes.router, job_routes.router):
+    for router in (_router, motions.router, jobs.router):
         app.include_router(router)
     # The studio, see studio/; last, so that every route above comes first.
     app.mount("/", StaticFiles(directory=_STATIC, html=True))

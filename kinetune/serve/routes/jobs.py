@@ -15,7 +15,14 @@ from pydantic import Field
 
 from kinetune.errors import printable
 from kinetune.serve import work_files
-from kinetune.serve.dependencies import BINARY, PROBLEMS, SettingsNow, StoreNow, busy, require
+from kinetune.serve.routes.dependencies import (
+    BINARY,
+    PROBLEMS,
+    SettingsNow,
+    StoreNow,
+    busy,
+    require,
+)
 from kinetune.serve.schemas import GenerateJob, Id, Job, JobFile, JobRequest, Progress, plain
 from kinetune.serve.store import QueueFullError, Store, Work
 

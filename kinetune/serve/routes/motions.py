@@ -12,8 +12,8 @@ from fastapi.responses import FileResponse
 from kinetune.files import is_plain_name
 from kinetune.motion.io.formats import MOTION_SUFFIXES
 from kinetune.serve import work_files
-from kinetune.serve.dependencies import BINARY, PROBLEMS, StoreNow, busy, require
 from kinetune.serve.motions import group_request, read_options
+from kinetune.serve.routes.dependencies import BINARY, PROBLEMS, StoreNow, busy, require
 from kinetune.serve.schemas import Group, Id, Inspection, Motion
 from kinetune.serve.store import QueueFullError, Store, Work, new_id
 
