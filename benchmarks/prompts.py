@@ -1,6 +1,7 @@
 """How often the composer's music has what a prompt requests, by its notes and by its sound.
 
-    python benchmarks/prompts.py --cache out/prompts --picture docs/guide/prompt.png
+    python benchmarks/prompts.py --picture docs/guide/prompt.png
+    python benchmarks/prompts.py --corpus 0 --sounds 0     # by the notes only: a minute
 
 Every prompt is given to the same dances with the same seeds as no prompt is. *By the notes*: the
 share of pieces with the attribute, read off the score. *By the sound*: the share in which a probe
@@ -294,12 +295,13 @@ def draw(rows: Sequence[Result], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(10, 0.28 * len(rows) + 1.2), sharey=True)
-    for axis, title, pick in (
-        (axes[0], "by the notes", lambda r: r.notes), (axes[1], "by the sound", lambda r: r.sound),
-    ):  # fmt: skip
-        for index, row in enumerate(rows):
-            pair = pick(row)
+    panels = [("by the notes", [row.notes for row in rows])]
+    if any(row.sound for row in rows):
+        panels.append(("by the sound", [row.sound for row in rows]))
+    size = (2 + 4 * len(panels), 0.28 * len(rows) + 1.2)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    for axis, (title, pairs) in zip(axes[0], panels, strict=True):
+        for index, pair in enumerate(pairs):
             if pair is None:
                 continue
             axis.plot(pair, [index, index], color="#9aa5b1", lw=2, zorder=1)
@@ -321,9 +323,9 @@ def draw(rows: Sequence[Result], path: Path) -> None:
             )
         axis.set(title=title, xlim=(-0.03, 1.03), xlabel="share of pieces with what is requested")
         axis.grid(axis="x", alpha=0.3)
-    axes[0].set_yticks(range(len(rows)), [row.prompt for row in rows])
-    axes[0].invert_yaxis()
-    axes[0].legend(loc="lower right", fontsize=8)
+    axes[0][0].set_yticks(range(len(rows)), [row.prompt for row in rows])
+    axes[0][0].invert_yaxis()
+    axes[0][0].legend(loc="lower right", fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
