@@ -19,17 +19,12 @@ MEANINGS = {
     "hurried": "tempo:fast", "swift": "tempo:fast", "sluggish": "tempo:slow",
     "unhurried": "tempo:slow", "leisurely": "tempo:slow", "spartan": "density:sparse",
     "austere": "density:sparse", "uncluttered": "density:sparse", "cluttered": "density:busy",
-    "elaborate": "density:busy", "keyboard piano": "instrument:piano",
-    "fiddles": "instrument:violin", "mandolin": "instrument:guitar", "ukulele": "instrument:guitar",
+    "elaborate": "density:busy", "mandolin": "instrument:guitar", "ukulele": "instrument:guitar",
     "banjo": "instrument:guitar", "tuba": "instrument:brass", "bugle": "instrument:trumpet",
     "clarinet": "instrument:flute", "oboe": "instrument:flute", "panpipes": "instrument:flute",
-    "chorus of singers": "instrument:voice", "gospel choir": "instrument:voice",
     "symphony": "instrument:strings", "philharmonic": "instrument:strings",
     "rattle": "instrument:shaker", "castanets": "instrument:claves",
-    "snapping fingers": "instrument:snaps", "record scratching": "instrument:scratch",
-    "echoes": "space:wet", "huge hall reverb": "space:wet", "synthesized bass": "bass:synth",
-    "standup double bass": "bass:acoustic", "swing groove": "feel:swing",
-    "robotic": "feel:straight",
+    "echoes": "space:wet", "robotic": "feel:straight",
 }  # fmt: skip
 # Words without a musical meaning, nonsense, and other languages.
 OTHERS = (
