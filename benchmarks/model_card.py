@@ -5,8 +5,8 @@
 Dances and music are made from seeds the model was not trained on, two or more a genre, 12 s each.
 For every dance the same things are measured on the model's music with the true beat grid given,
 on its music with the grid found in the dance, on the corpus's own music (ceiling), on corpus music
-of another dance (random pairing), and on the codec alone (corpus music through the VAE and
-Griffin-Lim):
+of another dance (random pairing), and on the codec alone (corpus music through the VAE and the
+vocoder, or Griffin-Lim where there is none):
 
 - F: beats detected by librosa against the dance's beats, F-measure at 70 ms (mir_eval);
 - tempo: detected within 4 % of the dance's, twice and half allowed;
@@ -40,7 +40,7 @@ from model_copies import copies
 from model_scores import genre_accuracy, interval, real_dances, sound_distance
 from scipy.stats import spearmanr
 from unseen_clips import unseen_clips
-from user_pipeline import load_model, spectrogram_of
+from user_pipeline import load_model, pair_for, spectrogram_of
 
 from kinetune import genres, timebase
 from kinetune.audio.beats import music_beats
@@ -86,7 +86,7 @@ def part(values: np.ndarray, rate_hz: float, start_s: float, end_s: float) -> np
 
 @torch.no_grad()
 def through_codec(pipeline: DanceToMusicPipeline, sound: Sound) -> tuple[Sound, float]:
-    """Return a sound through VAE and Griffin-Lim, and the mel error in dB."""
+    """Return a sound through VAE and vocoder, and the mel error in dB."""
     mel = spectrogram_of(pipeline, sound)
     frames = mel.shape[-1] // frames_per_column(pipeline.vae) * frames_per_column(pipeline.vae)
     mel = mel[..., :frames]
@@ -134,7 +134,9 @@ def unseen(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
         dance = warp_to_beats(
             pair.seed, unseen, DanceRequest(genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S)
         )
-        sound = render(compose(dance, pair.seed), pipeline.mel.settings.rate_hz, channels=1)
+        sound = render(
+            compose(dance, pair.seed), pipeline.mel.settings.rate_hz, channels=pipeline.mel.channels
+        )
         paired.append(replace(pair, dance=dance, sound=sound, source="unseen"))
     following(pipeline, paired)
 
@@ -195,7 +197,9 @@ def variety(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     for pair in pairs[:10]:
         mels = [pipeline(pair.clip, genre=pair.genre, seed=k, grid=pair.grid).mel for k in range(3)]
         others = [
-            make_pair(pair.seed + 50 + k, genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S)
+            pair_for(
+                pipeline, pair.seed + 50 + k, genre=pair.genre, bpm=pair.bpm, duration_s=DURATION_S
+            )
             for k in range(3)
         ]
         corpus = [spectrogram_of(pipeline, other.sound)[0].numpy() for other in others]
@@ -271,7 +275,7 @@ def main() -> None:
     parts = PARTS | {"copies": partial(_copies, corpus=options.corpus)}
     pipeline = load_model(options.model)
     pairs = [
-        make_pair(options.seed + k, genre=genres.CODES[k % 10], duration_s=DURATION_S)
+        pair_for(pipeline, options.seed + k, genre=genres.CODES[k % 10], duration_s=DURATION_S)
         for k in range(options.pairs)
     ]
     for name in options.parts:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from user_pipeline import spectrogram_of
+from user_pipeline import pair_for, spectrogram_of
 
 from kinetune import genres
 from kinetune.audio.sound import Sound, read_sound
 from kinetune.corpus.folder import read_manifest
-from kinetune.corpus.pairs import make_pair
 from kinetune.model.pipeline import DanceToMusicPipeline
 
 Thumbs = NDArray[np.float32]
@@ -25,7 +24,7 @@ _UNSEEN_SEED = 960_000
 def copies(pipeline: DanceToMusicPipeline, corpus: Path, *, pieces: int = 40) -> None:
     """Print distances to the nearest training music, of the model's and of unseen music."""
     unseen = [
-        make_pair(_UNSEEN_SEED + k, genre=genres.CODES[k % 10], duration_s=12.0)
+        pair_for(pipeline, _UNSEEN_SEED + k, genre=genres.CODES[k % 10], duration_s=12.0)
         for k in range(pieces)
     ]
     made = [pipeline(p.clip, genre=p.genre, seed=p.seed, grid=p.grid).sound for p in unseen]

@@ -10,13 +10,13 @@
 import numpy as np
 import torch
 from unseen_clips import is_unseen
-from user_pipeline import spectrogram_of
+from user_pipeline import pair_for, spectrogram_of
 
 from kinetune import genres
 from kinetune.audio.beats import music_beats
 from kinetune.audio.sound import Sound
 from kinetune.corpus.choreography import motion_library
-from kinetune.corpus.pairs import Pair, make_pair
+from kinetune.corpus.pairs import Pair
 from kinetune.metrics.alignment import motion_to_music
 from kinetune.metrics.distances import frechet_distance
 from kinetune.metrics.evaluation.baselines import click_track
@@ -67,7 +67,7 @@ def sound_distance(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print the distance of the model's music from held-out corpus music."""
     del pairs
     corpus = [
-        make_pair(_CORPUS_SEED + k, genre=genres.CODES[k % 10], duration_s=12.0)
+        pair_for(pipeline, _CORPUS_SEED + k, genre=genres.CODES[k % 10], duration_s=12.0)
         for k in range(3 * _CORPUS_PIECES)
     ]
     half, other, requested = (corpus[k::3] for k in range(3))
@@ -76,8 +76,8 @@ def sound_distance(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     embed = embedding_named("genre")
     sounds_by_name = {
         "floor: other corpus music": [p.sound for p in other],
-        "mel and Griffin-Lim alone": [_vocoded(pipeline, p.sound, vae=False) for p in other],
-        "VAE and Griffin-Lim": [_vocoded(pipeline, p.sound, vae=True) for p in other],
+        "spectrogram and vocoder alone": [_vocoded(pipeline, p.sound, vae=False) for p in other],
+        "VAE and vocoder": [_vocoded(pipeline, p.sound, vae=True) for p in other],
         "the model": made,
         "ceiling: decoded Gaussian latents": [_noise(pipeline, p) for p in requested],
     }

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from kinetune.audio.sound import Sound, resample
+from kinetune.corpus.pairs import Pair, make_pair
 from kinetune.model.conditioning.control_score import ControlScore
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.results import DanceMusic
@@ -47,6 +49,14 @@ def load_model(name: str | Path) -> UserPipeline:
 
 
 def spectrogram_of(pipeline: DanceToMusicPipeline, sound: Sound) -> Tensor:
-    """Return the model's spectrogram (1, M, L) of a sound of any rate, as mono."""
-    mono = resample(Sound(sound.mono, sound.rate_hz), pipeline.mel.settings.rate_hz)
-    return pipeline.mel.encode(torch.from_numpy(mono.samples)[None])
+    """Return the model's spectrogram (1, M, L) of a sound of any rate; as mono where it is mono."""
+    wide = pipeline.mel.channels == 2 and sound.samples.ndim == 2
+    given = sound if wide else Sound(sound.mono, sound.rate_hz)
+    samples = resample(given, pipeline.mel.settings.rate_hz).samples
+    return pipeline.mel.encode(torch.from_numpy(np.ascontiguousarray(samples.T))[None])
+
+
+def pair_for(pipeline: DanceToMusicPipeline, seed: int, **figures: Any) -> Pair:
+    """Return a pair of the corpus whose music has the rate and the channels of a model's."""
+    mel = pipeline.mel
+    return make_pair(seed, rate_hz=mel.settings.rate_hz, channels=mel.channels, **figures)
