@@ -292,7 +292,9 @@ class DanceToMusicPipeline(DiffusionPipeline):
     @property
     def conditions(self) -> ConditionMaker:
         """What makes the conditions of windows."""
-        return ConditionMaker(self.condition_encoder, self.normaliser, self.layout)
+        return ConditionMaker(
+            self.condition_encoder, self.normaliser, self.layout, self.settings.effort_contrast
+        )
 
     @property
     def layout(self) -> WindowLayout:

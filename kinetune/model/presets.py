@@ -19,7 +19,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
-from kinetune.config import Count, CountOrZero, NonNegative, settings
+from kinetune.config import Count, CountOrZero, NonNegative, Positive, settings
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.condition import DanceCondition, PaperCondition
 from kinetune.model.mel import Mel, StereoMel
@@ -74,6 +74,8 @@ class ModelConfig:
         inference_steps: Denoising steps where the caller names none.
         guidance_scale: Classifier-free guidance where the caller names none; 1 is none.
         training_lufs: Integrated loudness of the training music, LUFS.
+        effort_contrast: How much more the body's efforts differ in the conditions of a dance than
+            in the dance itself; training is without.
         vae: Figures of the VAE.
         denoiser: What denoises: ``unet`` or, not under ``paper``, ``transformer``.
         unet: Figures of the UNet; ``condition_channels`` also of the transformer's conditions.
@@ -89,6 +91,7 @@ class ModelConfig:
     inference_steps: Count = 16
     guidance_scale: NonNegative = 2.0
     training_lufs: float = -14.0
+    effort_contrast: Positive = 1.6
     vae: VaeConfig = field(default_factory=VaeConfig)
     denoiser: Literal["unet", "transformer"] = "unet"
     unet: UNetConfig = field(default_factory=UNetConfig)
@@ -281,6 +284,7 @@ def _settings(config: ModelConfig, *, useful_frames: int) -> dict[str, Any]:
         "inference_steps": config.inference_steps,
         "guidance_scale": config.guidance_scale,
         "training_lufs": config.training_lufs,
+        "effort_contrast": config.effort_contrast,
     }
 
 
@@ -290,6 +294,7 @@ _MONO = ModelConfig(
     window_frames=512,
     overlap_columns=32,
     training_lufs=PipelineSettings.training_lufs,
+    effort_contrast=1.0,
     vae=VaeConfig(block_out_channels=(192, 224, 256), latent_channels=64),
     harmony=False,
 )
@@ -301,6 +306,7 @@ _PAPER = ModelConfig(
     inference_steps=50,
     guidance_scale=1.0,
     training_lufs=PipelineSettings.training_lufs,
+    effort_contrast=1.0,
     vae=VaeConfig(block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=1),
     unet=UNetConfig(block_out_channels=(128, 256, 512, 512), layers_per_block=2),
     harmony=False,

@@ -33,6 +33,8 @@ class PipelineSettings:
         training_lufs: Integrated loudness of the training music, LUFS. Music that is edited is
             brought to it before it is encoded. The first corpus was at -19 (docs/results.md);
             given 5 dB louder, that model answers 2.5 dB too softly.
+        effort_contrast: How much more the body's efforts differ in the conditions than in the
+            dance, see :func:`~kinetune.model.conditioning.dynamics.effort_contrast`; 1 is as is.
 
     Raises:
         ConfigError: A value is impossible.
@@ -45,6 +47,7 @@ class PipelineSettings:
     inference_steps: int
     guidance_scale: float
     training_lufs: float = -19.0
+    effort_contrast: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.useful_frames <= self.window_frames:
@@ -56,6 +59,10 @@ class PipelineSettings:
             raise ConfigError(f"overlap_columns must be 0 or more, found {self.overlap_columns}")
         if not -70.0 <= self.training_lufs <= 0.0:
             raise ConfigError(f"training_lufs must be -70 to 0, found {self.training_lufs}")
+        if not 0.0 < self.effort_contrast <= 4.0:
+            raise ConfigError(
+                f"effort_contrast must be above 0 and at most 4, found {self.effort_contrast}"
+            )
         check_steps(self.inference_steps)
         check_guidance(self.guidance_scale)
 

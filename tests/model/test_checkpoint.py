@@ -141,6 +141,7 @@ def test_settings_of_a_wrong_type_are_one_line(saved, file, values):
         ("inference_steps", 0, "1 to 1000"),
         ("guidance_scale", 1e9, "0 to 50"),
         ("training_lufs", 20.0, "-70 to 0"),
+        ("effort_contrast", 0.0, "above 0 and at most 4"),
         ("banana", 1, "unknown key"),
     ],
 )

@@ -3,13 +3,15 @@
 A window of 12 s has no context beyond itself. So every bar of a long piece gets a level: its motion
 energy relative to the most active bars, as a median over five bars, so that a break starts at its
 bar line. Features are scaled by the level before they are encoded, and the generated bar is
-attenuated by it. Axes: M mel bands, L mel frames, T motion frames.
+attenuated by it. Within a window a denoiser answers less than its training music does:
+:func:`effort_contrast` lets the body's efforts differ more before they are encoded.
+Axes: M mel bands, L mel frames, T motion frames.
 """
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
+from scipy.ndimage import gaussian_filter1d, median_filter
 from torch import Tensor
 
 from kinetune import timebase
@@ -30,6 +32,8 @@ _FULL_SHARE = 0.9
 MIN_LEVEL = 0.15
 # The level changes in the last part of a bar, so that the next downbeat has its full level.
 _TRANSITION_S = 0.12
+# The contrast is that of half a second against a window's length, and of stillness at 2 cm/s.
+_FINE_SIGMA_S, _COARSE_SIGMA_S, _STILL_M_S = 0.5, 6.0, 0.02
 
 
 def bar_dynamics(effort: Array, bars_s: Array) -> Array:
@@ -56,6 +60,30 @@ def bar_dynamics(effort: Array, bars_s: Array) -> Array:
     before = np.maximum(edges[1:] - timebase.frames_in(_TRANSITION_S, timebase.MOTION_FPS), 0)
     knots = np.concatenate([[0], np.stack([before, edges[1:]], axis=1).ravel()])
     return np.interp(np.arange(len(effort)), knots, np.repeat(level, 2)[:-1])
+
+
+def effort_contrast(effort: Array, exponent: float, *, is_loop: bool = False) -> Array:
+    """Return the factors that make a dance's efforts differ more, or less.
+
+    A moment whose effort (smoothed over half a second) is r times that of its surroundings
+    (smoothed over six) gets the factor ``r ** (exponent - 1)``: its effort becomes
+    ``r ** exponent`` times that of the surroundings.
+
+    Args:
+        effort: Mean joint speed at 30 fps, m/s, (T,).
+        exponent: 1 changes nothing, more than 1 raises the contrast.
+        is_loop: Whether the dance begins again at its end.
+
+    Returns:
+        (T,), above 0.
+    """
+    mode = "wrap" if is_loop else "nearest"
+    fine, coarse = (
+        gaussian_filter1d(effort, sigma_s * timebase.MOTION_FPS, mode=mode)
+        for sigma_s in (_FINE_SIGMA_S, _COARSE_SIGMA_S)
+    )
+    ratio = (fine + _STILL_M_S) / (coarse + _STILL_M_S)
+    return np.asarray(ratio ** (exponent - 1.0))
 
 
 def apply_dynamics(mel: Tensor, level: Array, config: MelConfig | MultiresolutionConfig) -> Tensor:

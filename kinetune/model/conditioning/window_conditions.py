@@ -11,7 +11,7 @@ from kinetune import genres, timebase
 from kinetune.model.condition import ConditionBatch, DanceCondition, DanceInput, PaperCondition
 from kinetune.model.conditioning.bars import bar_lines
 from kinetune.model.conditioning.control_score import ControlScore, energy_at, genre_weights
-from kinetune.model.conditioning.dynamics import bar_dynamics
+from kinetune.model.conditioning.dynamics import bar_dynamics, effort_contrast
 from kinetune.model.conditioning.harmony import Harmony, repeat_harmony, stretch_harmony
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.sampling.genre_mixing import (
@@ -56,11 +56,13 @@ class ConditionMaker:
         encoder: Of the pipeline.
         normaliser: Names the motion features and scales them.
         layout: The windows' shape.
+        contrast: Exponent of :func:`~kinetune.model.conditioning.dynamics.effort_contrast`.
     """
 
     encoder: ConditionEncoder
     normaliser: FeatureNormaliser
     layout: WindowLayout
+    contrast: float = 1.0
 
     def of_dance(
         self,
@@ -87,7 +89,10 @@ class ConditionMaker:
             harmony: Key and chords; free if None.
         """
         score = score or ControlScore()
-        dance = dance_input(self.normaliser, clip, grid, genre, score=score, harmony=harmony)
+        dance = dance_input(
+            self.normaliser, clip, grid, genre, score=score, harmony=harmony,
+            contrast=self.contrast,
+        )  # fmt: skip
         times_s = from_s + self.layout.column_times_s(plan)
         conditions, uncond = genre_conditions(
             self.encoder,
@@ -126,7 +131,7 @@ class ConditionMaker:
             harmony = repeat_harmony(stretched, period_s=loop_s, until_s=loop_s + window_s)
         dance = dance_input(
             self.normaliser, loop.clip, loop.grid, genre, score=score, loop_s=loop_s,
-            harmony=harmony,
+            harmony=harmony, contrast=self.contrast,
         )  # fmt: skip
         dance = tile_features(dance, period_s=loop_s, window_s=window_s)
         times_s = self.layout.column_times_s(plan)
@@ -149,8 +154,9 @@ def dance_input(
     score: ControlScore | None = None,
     loop_s: float | None = None,
     harmony: Harmony | None = None,
+    contrast: float = 1.0,
 ) -> DanceInput:
-    """Return the encoder's input: features scaled by score and bar dynamics, and beats.
+    """Return the encoder's input: features scaled by contrast, score and dynamics, and beats.
 
     Args:
         normaliser: Names the features and scales them.
@@ -160,16 +166,21 @@ def dance_input(
         score: A fitted score.
         loop_s: Length of the loop if the dance is one.
         harmony: Key and chords of the music; free if None.
+        contrast: Exponent of the effort's contrast; 1 changes nothing.
     """
     name = normaliser.config.features
     rows = dance_features(clip, name)
+    factor = np.ones(len(rows))
+    if contrast != 1.0:
+        factor = effort_contrast(mean_speed(rows, name), contrast, is_loop=loop_s is not None)
     if score is not None and score.sections:
         times_s = timebase.frame_times(len(rows), timebase.MOTION_FPS)
         rows = scale_effort(rows, energy_at(score, times_s, loop_s=loop_s), name)
     level = np.empty(0)
     if loop_s is None:
         level = bar_dynamics(mean_speed(rows, name), bar_lines(grid, clip.duration_s))
-        rows = scale_effort(rows, level, name) if level.min() < 1.0 else rows
+        factor = factor * level
+    rows = scale_effort(rows, factor, name) if (factor != 1.0).any() else rows
     features = normaliser(torch.from_numpy(rows).to(normaliser.device)).cpu()
     code = genres.genre_code(genre)
     return DanceInput(

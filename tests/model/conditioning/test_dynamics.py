@@ -11,6 +11,7 @@ from kinetune.model.conditioning.dynamics import (
     MIN_LEVEL,
     apply_dynamics,
     bar_dynamics,
+    effort_contrast,
 )
 from kinetune.motion.beats.beat_grid import fixed_grid
 from kinetune.motion.clip import MotionClip
@@ -102,3 +103,28 @@ def test_a_long_dance_that_gets_quiet_gets_quiet_music(mono_pipeline):
     # A loop, whose end flows into its beginning, is left as it is.
     loop = mono_pipeline(clip, **ways, loop=True).sound.samples.astype(np.float64) ** 2
     assert loop[: len(loop) // 2].mean() < 2.0 * loop[len(loop) // 2 :].mean()
+
+
+def test_contrast_raises_the_ratio_of_efforts_to_a_power():
+    """Three seconds at 1 m/s, three at 2 m/s, again and again: the ratio 2 becomes 2 ** 1.6."""
+    effort = np.tile(np.repeat([1.0, 2.0], 90), 12)
+    changed = effort * effort_contrast(effort, 1.6)
+    quiet, loud = (changed[middle::180][4:8] for middle in (45, 135))
+    np.testing.assert_allclose(loud / quiet, 2.0**1.6, rtol=0.03)
+    # Nothing gets louder or quieter on the whole.
+    assert np.exp(np.log(changed / effort).mean()) == pytest.approx(1.0, abs=0.05)
+
+
+def test_contrast_changes_nothing_by_one_nor_a_steady_or_still_body():
+    rng = np.random.default_rng(0)
+    np.testing.assert_allclose(effort_contrast(rng.uniform(0.1, 2.0, 400), 1.0), 1.0)
+    for effort in (np.full(400, 0.7), np.zeros(400)):
+        np.testing.assert_allclose(effort_contrast(effort, 1.6), 1.0)
+
+
+def test_a_loops_contrast_has_no_seam():
+    phase = np.linspace(0.0, 2.0 * np.pi, 300, endpoint=False)
+    effort = 1.0 + 0.5 * np.sin(phase)
+    factor = effort_contrast(effort, 1.6, is_loop=True)
+    turned = effort_contrast(np.roll(effort, 77), 1.6, is_loop=True)
+    np.testing.assert_allclose(turned, np.roll(factor, 77), rtol=1e-9)
