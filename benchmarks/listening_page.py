@@ -114,12 +114,12 @@ def extremes(count: int, seconds: float, out: Path) -> str:
         print(number, pair.genre, fit, flush=True)
     candidates.sort(key=lambda candidate: -candidate.fit.total)
     rows = []
-    for place in [*range(_SHOWN), *range(-_SHOWN, 0)]:
-        pair, music, fit = candidates[place]
-        name = f"best-{place + 1}.ogg" if place >= 0 else f"worst-{-place}.ogg"
+    for rank in [*range(_SHOWN), *range(-_SHOWN, 0)]:
+        pair, music, fit = candidates[rank]
+        name = f"best-{rank + 1}.ogg" if rank >= 0 else f"worst-{-rank}.ogg"
         write_sound(out / name, music.sound)
         rows.append(
-            f"| {'good' if place >= 0 else 'bad'} | {genres.genre_name(pair.genre)} "
+            f"| {'good' if rank >= 0 else 'bad'} | {genres.genre_name(pair.genre)} "
             f"| {player(name)} | {fit.beats:.2f} | {fit.energy:.2f} "
             f"| {verdict(music.beats, pair)} |"
         )

@@ -232,7 +232,7 @@ def load_vocoder(name: str | Path) -> MelVocoder:
         ModelError: It is missing or damaged.
     """
     root = BUNDLED / name if str(name) in bundled_names() else Path(name)
-    places = (root / "vocoder" / "model", root / "vocoder", root)
-    folder = next((place for place in places if (place / NETWORK_CONFIG).is_file()), root)
+    folders = (root / "vocoder" / "model", root / "vocoder", root)
+    folder = next((path for path in folders if (path / NETWORK_CONFIG).is_file()), root)
     with loading_errors(str(folder)):
         return MelVocoder.from_pretrained(folder).float()
