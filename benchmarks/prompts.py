@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from kinetune import genres
 from kinetune.audio.export import ExportFormat
 from kinetune.audio.sound import Sound
-from kinetune.composer.piece import Piece, compose_piece
+from kinetune.composer.compose import compose_piece
+from kinetune.composer.piece import Piece
 from kinetune.composer.prompts.attributes import played_piece
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest

@@ -9,9 +9,10 @@ any loop; only where a loop makes the arrays itself, or reads rows without one, 
 
 import contextlib
 import mmap
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +47,7 @@ def zeros_or_memmap(
         return np.zeros(shape, dtype=dtype)
     try:
         with tempfile.TemporaryFile(prefix="kinetune-") as file:
-            # Written, not left sparse: a full disk is an error here, not a crash later.
-            empty = bytes(CHUNK_SIZE)
-            for part in slices(size):
-                file.write(memoryview(empty)[: part.stop - part.start])
-            file.flush()
+            _reserve(file, size)
             mapping = _SpillFile(file.fileno(), size)
     except OSError as error:
         raise OutputError(
@@ -58,6 +55,17 @@ def zeros_or_memmap(
             f"({error.strerror or error}); free some, or name another folder in TMPDIR"
         ) from error
     return np.ndarray(shape, dtype=dtype, buffer=mapping)
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Give a file its room, not left sparse: a full disk is an error here, not a crash later."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    empty = bytes(CHUNK_SIZE)
+    for part in slices(size):
+        file.write(memoryview(empty)[: part.stop - part.start])
+    file.flush()
 
 
 def slices(count: int, size: int = CHUNK_SIZE) -> Iterator[slice]:

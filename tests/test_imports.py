@@ -93,7 +93,7 @@ def test_the_base_modules_have_no_import_cycles():
         "import kinetune.cli.main",
         "import kinetune; kinetune.generate, kinetune.load_motion, kinetune.KinetuneError",
         "import kinetune.tasks.generate, kinetune.tasks.inspect, kinetune.tasks.again",
-        "import kinetune.composer.piece, kinetune.composer.mastering",
+        "import kinetune.composer.compose, kinetune.composer.mastering",
         "import kinetune.tasks.fitting, kinetune.fitting.retime",
     ],
 )

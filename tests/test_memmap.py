@@ -1,5 +1,6 @@
 """Long sounds are memory-mapped and otherwise behave the same."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -97,22 +98,36 @@ def test_slices_cover_all_rows():
     assert list(memmap.slices(0)) == []
 
 
-def test_a_full_disk_is_one_clear_line(monkeypatch):
+@pytest.mark.parametrize("reserves", [True, False])
+def test_a_full_disk_is_one_clear_line(monkeypatch, reserves):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
     class Full:
+        write = fileno = full
+
         def __enter__(self):
             return self
 
         def __exit__(self, *_):
             return None
 
-        def write(self, _):
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    if reserves and hasattr(os, "posix_fallocate"):
+        monkeypatch.setattr(os, "posix_fallocate", full)
+    else:
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+        monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
     with pytest.raises(
         OutputError, match="no room for 40 MB of temporary files.*No space left.*TMPDIR"
     ):
         memmap.zeros_or_memmap((10_000_000,), small=0)
+
+
+def test_without_a_way_to_reserve_room_zeros_are_written(monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    array = memmap.zeros_or_memmap((300_000, 2), small=0)
+    assert in_a_file(array)
+    assert not array.any()
 
 
 @pytest.mark.parametrize("channels", [None, 2])

@@ -23,8 +23,9 @@ _OVERSAMPLING = 4
 _FILTER_REACH, _EDGE, _TILE = 10, 16, 256
 # Samples that are worked through at once: what the processor's cache holds.
 _CHUNK = 1 << 16
-# Long sounds are measured a minute at a time.
-_STRETCH_S = 60.0
+# Long sounds are measured so much at a time, and what lies before it is filtered with it: longer
+# than the filters ring, and seven measuring blocks, which belong to the stretch before.
+_STRETCH_S, _LEAD_S, _LEAD_BLOCKS = 10.0, 1.0, 7
 # BS.1770's absolute gate: what is quieter counts as silence.
 _SILENCE_LUFS = -70.0
 _MOST_CHANNELS = 5
@@ -60,15 +61,15 @@ def _block_levels(samples: NDArray[np.float32], rate_hz: int) -> list[NDArray[np
     import pyloudnorm
 
     meter = pyloudnorm.Meter(rate_hz)
-    size, least = (timebase.samples_in(s, rate_hz) for s in (_STRETCH_S, _BLOCK_S))
+    size, lead, least = (timebase.samples_in(s, rate_hz) for s in (_STRETCH_S, _LEAD_S, _BLOCK_S))
     levels = []
     for part in chunks(samples, size=size):
-        # The filters settle on a little of what came before; blocks overlap by three quarters.
-        piece = samples[max(0, part.start - least) : part.stop].astype(np.float64)
+        piece = samples[max(0, part.start - lead) : part.stop].astype(np.float64)
         if len(piece) > least:
             with np.errstate(divide="ignore"):
                 meter.integrated_loudness(piece)
-            levels.append(np.asarray(meter.blockwise_loudness, dtype=np.float64))
+            first = _LEAD_BLOCKS if part.start else 0
+            levels.append(np.asarray(meter.blockwise_loudness[first:], dtype=np.float64))
     return levels
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune.composer.piece import Piece, PieceRequest, Voice, compose_piece
+from kinetune.composer.compose import compose_piece
+from kinetune.composer.piece import Piece, PieceRequest, Voice
 from kinetune.errors import ConfigError
 
 #: Roles of parts by stem, in the order in which stems are summed.

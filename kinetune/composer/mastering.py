@@ -36,7 +36,7 @@ _THRESHOLD, _EXPONENT, _COMPRESSOR_S = 0.05, 0.5, 0.06
 # A shelf that gives the bass the weight it has on records.
 _BASS_HZ, _BASS_DB = 130.0, 3.0
 # Length of the whole tone filter.
-_TAPS_S = 0.25
+_TAPS_S = 0.12
 # Samples that are worked through at once: what the processor's cache holds.
 _CHUNK = 1 << 16
 # The gain of a sample that is smaller is interpolated between its neighbours.

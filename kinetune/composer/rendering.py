@@ -24,6 +24,7 @@ from kinetune.corpus.rendering.block_filters import (
     Echo,
     Filter,
     Kernel,
+    is_silent,
     ramp,
 )
 from kinetune.corpus.rendering.mastering import (
@@ -259,7 +260,7 @@ class _Strip:
     def next_block(self, count: int, control: _Control) -> Block | None:
         """Return the next samples, (count,); None for silence."""
         wave = np.float32(self.part.level) * self._player.next_block(count)
-        sounds = bool(wave.any())
+        sounds = not is_silent(wave)
         if not sounds and not self._rings:
             return None
         self._rings = sounds

@@ -2,8 +2,9 @@
 
 import functools
 
+from kinetune.composer.compose import compose_piece
 from kinetune.composer.options import ComposerOptions
-from kinetune.composer.piece import PieceRequest, compose_piece
+from kinetune.composer.piece import PieceRequest
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.motion.beats.beat_grid import fixed_grid

@@ -15,7 +15,7 @@ from kinetune.composer.layers import STEMS, stem_groups
 from kinetune.composer.mastering import _gain, master_mix, master_stem, unmastered
 from kinetune.composer.rendering import render_mix
 from kinetune.corpus.rendering import note_player
-from kinetune.corpus.rendering.block_filters import Convolver, Kernel, ramp
+from kinetune.corpus.rendering.block_filters import Convolver, Filter, Kernel, ramp
 from kinetune.corpus.rendering.note_player import NotePlayer
 from kinetune.model.conditioning.control_score import ControlScore, Silence
 from kinetune.motion.beats.beat_grid import fixed_grid
@@ -160,6 +160,18 @@ def test_blocks_longer_than_a_transform_are_convolved_whole():
     for channel in range(2):
         wanted = signal.oaconvolve(wave[channel], taps[0])[:100_000]
         np.testing.assert_allclose(made[channel], wanted, atol=1e-3)
+
+
+def test_a_filter_never_ends_in_denormal_numbers():
+    """A state that decays to zero would: several times as slow as the rest."""
+    wave = np.zeros(1 << 15, np.float32)
+    wave[:100] = np.random.default_rng(0).normal(size=100)
+    for kind, order in (("lowpass", 1), ("highpass", 2)):
+        made = Filter(kind, order, 1000.0, 44_100).next_block(wave)
+        least = np.finfo(np.float32).tiny
+        assert not ((made != 0.0) & (np.abs(made) < least)).any()
+        taps = signal.butter(order, 1000.0, kind, fs=44_100)
+        assert db(made - signal.lfilter(*taps, wave), made) < -100.0
 
 
 def test_equal_bass_notes_take_turns_in_brightness():

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 import kinetune as kt
+from kinetune.composer import notes
 from kinetune.composer.chord_files import read_chords
-from kinetune.composer.options import ComposerOptions
-from kinetune.composer.piece import PieceRequest, compose_piece
+from kinetune.composer.compose import compose_harmony, compose_piece
+from kinetune.composer.options import ComposerOptions, Take
+from kinetune.composer.piece import PieceRequest
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.errors import ConfigError, OutputError
+from kinetune.model.conditioning.control_score import ControlScore, Section
 from kinetune.model.presets import build_pipeline
 from kinetune.model.sampling.loops import fit_loop
 from kinetune.motion.beats.beat_grid import fixed_grid
@@ -58,6 +61,19 @@ def test_a_seed_has_the_key_and_chords_that_the_composer_plays(clip):
         assert made.key == piece.key.name
         expected = [(c.start_s, c.symbol.name) for c in piece.chords]
         assert [(c.start_s, c.name) for c in made.chords] == expected
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_chords_are_those_of_the_piece_and_no_note_is_written(clip, loop, monkeypatch):
+    """With a section in another genre, a redone bar and an upbeat."""
+    score = ControlScore(sections=(Section(4.0, 8.0, genre="krump"),))
+    takes = ComposerOptions(takes=(Take(2.0, 4.0, 7, "waack"),))
+    grid = fixed_grid(120.0, 0.5, clip.duration_s)
+    request = PieceRequest(clip, grid, "house", 3, takes, score, loop)
+    piece = compose_piece(request)
+    monkeypatch.setattr(notes, "write_song", lambda *how: pytest.fail("notes were written"))
+    assert compose_harmony(request) == (piece.key, piece.chords)
+    assert len({chord.symbol.name for chord in piece.chords}) > 1
 
 
 def test_chords_of_a_loop_have_the_beats_of_the_models_loop(clip):

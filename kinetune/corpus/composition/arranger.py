@@ -80,6 +80,16 @@ class Bar:
         return self.chords[step * len(self.chords) // self.steps]
 
 
+def bar_starts(profile: DanceProfile) -> list[float]:
+    """Return the starts of the bars of a dance, seconds; the first may lie before zero."""
+    step_s = timebase.beat_period_s(profile.bpm) / STEPS_A_BEAT
+    bar_s = STEPS_A_BEAT * profile.metre * step_s
+    first = profile.downbeat_s % bar_s
+    first -= bar_s * (first > 1e-6)
+    count = int(np.ceil((profile.duration_s - first) / bar_s - 1e-9))
+    return [first + bar_s * bar for bar in range(count)]
+
+
 class NoteWriter:
     """Collects the notes of a song.
 
@@ -96,11 +106,7 @@ class NoteWriter:
         self.duration_s = profile.duration_s
         self.step_s = timebase.beat_period_s(profile.bpm) / STEPS_A_BEAT
         self.metre, self.steps_in_bar = profile.metre, STEPS_A_BEAT * profile.metre
-        bar_s = self.steps_in_bar * self.step_s
-        first = profile.downbeat_s % bar_s
-        first -= bar_s * (first > 1e-6)
-        count = int(np.ceil((profile.duration_s - first) / bar_s - 1e-9))
-        self.bars_s = [first + bar_s * bar for bar in range(count)]
+        self.bars_s = bar_starts(profile)
         self.notes: list[Note] = []
         self.written: list[Bar] = []
         self.last_crash_bar = -self.steps_in_bar

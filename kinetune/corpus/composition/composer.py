@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from kinetune import genres, timebase
 from kinetune.corpus.choreography.dance import Dance
 from kinetune.corpus.composition import grammar
-from kinetune.corpus.composition.arranger import Bar, NoteWriter
+from kinetune.corpus.composition.arranger import Bar, NoteWriter, bar_starts
 from kinetune.corpus.composition.dance_analysis import HALVES_A_BEAT, dance_profile, expand_contrast
 from kinetune.corpus.composition.drummer import write_accents, write_drums, write_hits
+from kinetune.corpus.composition.grammar import Chord
 from kinetune.corpus.composition.music_score import ChordSpan, DanceProfile, Score
 from kinetune.corpus.composition.songs import PHRASE_BARS, Line, Song, draw_mix, draw_song
 from kinetune.corpus.styles.style import style_of
@@ -164,11 +165,34 @@ def _draw_resting_parts(rng: np.random.Generator, song: Song, energy: float) -> 
     return {line.part for line in song.lines if rng.random() < _LAYER_REST_PROBABILITY}
 
 
+def bar_chords(song: Song, profile: DanceProfile) -> list[list[Chord]]:
+    """Return the chords of every bar as :func:`write_song` plays them, without writing a note.
+
+    Args:
+        song: Its material.
+        profile: The dance.
+    """
+    beats = timebase.beat_times(profile.bpm, profile.downbeat_s, profile.duration_s)
+    bars_s = bar_starts(profile)
+    curve = EnergyCurve(profile, beats, bars_s)
+    chords = []
+    for index in range(len(bars_s)):
+        phrase = index + song.phrase_offset
+        cycle = song.chords[_section(phrase, float(curve.energy(index).mean()))]
+        chords.append(cycle[phrase % len(cycle)])
+    return chords
+
+
+def _section(phrase: int, mean_energy: float) -> int:
+    """Which of the song's two sections a bar plays."""
+    return (phrase // PHRASE_BARS) % 2 if mean_energy < _STRONG_BAR else 1
+
+
 def _make_bar(writer: NoteWriter, curve: EnergyCurve, index: int) -> Bar:
     song, energy = writer.song, curve.energy(index)
     mean = float(energy.mean())
     phrase = index + song.phrase_offset
-    section = (phrase // PHRASE_BARS) % 2 if mean < _STRONG_BAR else 1
+    section = _section(phrase, mean)
     cycle = song.chords[section]
     ending, steps = _ending(writer, phrase, mean, float(curve.energy(index + 1).mean()))
     return Bar(

@@ -93,7 +93,7 @@ def compose_music(
     Raises:
         KinetuneError: The dance is too short or too long, or the options don't fit it.
     """
-    from kinetune.composer.piece import compose_piece
+    from kinetune.composer.compose import compose_piece
 
     if not _LEAST_S <= clip.duration_s <= _MOST_S:
         raise ConfigError(

@@ -47,11 +47,11 @@ def draw_harmony(
     Raises:
         KinetuneError: The options don't fit the dance.
     """
-    from kinetune.composer.piece import compose_piece
+    from kinetune.composer.compose import compose_harmony
     from kinetune.tasks.composing.engine import piece_request
 
-    piece = compose_piece(piece_request(clip, options, genre=genre, grid=grid))
-    return harmony_of(piece.key.name, piece.chords)
+    key, chords = compose_harmony(piece_request(clip, options, genre=genre, grid=grid))
+    return harmony_of(key.name, chords)
 
 
 def harmony_of(key: str, chords: tuple[TimedChord, ...]) -> Harmony:
