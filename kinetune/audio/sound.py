@@ -239,7 +239,7 @@ def write_sound(
 ) -> None:
     """Write ``sound`` to ``path``, whole or not at all: WAV, FLAC, OGG Vorbis or MP3.
 
-    Samples beyond [-1, 1] are clipped.
+    Samples beyond [-1, 1] are clipped, except in floating point.
 
     Args:
         path: The suffix says the format.
@@ -248,7 +248,7 @@ def write_sound(
             LOOPSTART and LOOPLENGTH (samples) in OGG.
         genre: Written into the file, for players and :func:`read_genre`.
         comment: Written into the file, see :func:`read_comment`.
-        bits: Of a WAV or FLAC file, 16 or 24.
+        bits: Of a WAV or FLAC file, 16 or 24; 32 for a WAV file in floating point.
 
     Raises:
         AudioError: Another suffix, a rate that MP3 does not know, or a loop as MP3.
@@ -259,7 +259,7 @@ def write_sound(
     with atomic_file(Path(path)) as aside:
         try:
             is_wav = suffix == ".wav"
-            subtype = _SUBTYPES[suffix].replace("16", str(bits))
+            subtype = "FLOAT" if bits == 32 else _SUBTYPES[suffix].replace("16", str(bits))
             _write_blocks(aside, sound, subtype, genre, "" if is_wav else comment)
             if loops and is_wav:
                 _mark_loop(aside, len(sound.samples), sound.rate_hz)
@@ -309,7 +309,8 @@ def _write_blocks(path: Path, sound: Sound, subtype: str, genre: str, comment: s
         if comment:
             out.comment = comment
         for part in chunks(sound.samples, size=_BLOCK):
-            out.write(sound.samples[part].clip(-1.0, 1.0))
+            samples = sound.samples[part]
+            out.write(samples if subtype == "FLOAT" else samples.clip(-1.0, 1.0))
 
 
 def _mark_loop(path: Path, n_samples: int, rate_hz: int) -> None:

@@ -128,12 +128,16 @@ def master_stem(piece: Piece, master: Master, stem: Block) -> Sound:
 
 def headroom(sounds: Iterable[Block]) -> float:
     """Return the power of two, 1 at most, that turns sounds down below full scale."""
-    peak = max(
+    return float(2.0 ** min(0.0, np.floor(-np.log2(max(peak_of(sounds), 1e-9)))))
+
+
+def peak_of(sounds: Iterable[Block]) -> float:
+    """Return the largest magnitude of any sample."""
+    return max(
         float(np.abs(samples[part]).max())
         for samples in sounds
         for part in chunks(samples, size=_CHUNK)
     )
-    return float(2.0 ** min(0.0, np.floor(-np.log2(max(peak, 1e-9)))))
 
 
 def unmastered(piece: Piece, samples: Block, rate_hz: int, gain: float) -> Sound:

@@ -5,11 +5,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kinetune import genres
 from kinetune.audio.export import ExportFormat
 from kinetune.audio.sound import Sound, write_sound
 from kinetune.composer.chord_files import write_chords
 from kinetune.files import atomic_folder, write_json
+from kinetune.memmap import chunks
 from kinetune.motion.group import dance_of, dancers_of
 from kinetune.tasks.composing.engine import ComposedMusic, piece_request, play
 from kinetune.tasks.film import write_film
@@ -25,6 +28,7 @@ from kinetune.tasks.requests.output_paths import FilmOptions
 
 if TYPE_CHECKING:
     from kinetune.composer.piece import Piece
+    from kinetune.composer.rendering import Block
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.group import Dancers
 
@@ -145,7 +149,7 @@ def _write_stems(
     made: ComposedMusic, target: Path, *, unmastered: bool, export: ExportFormat
 ) -> None:
     """Write the stems, and with unmastered ones their mix and what the master did to it."""
-    from kinetune.composer.mastering import headroom, master_stem
+    from kinetune.composer.mastering import headroom, master_stem, peak_of
     from kinetune.composer.mastering import unmastered as before_mastering
 
     piece, rate_hz = made.piece, made.sound.rate_hz
@@ -154,13 +158,17 @@ def _write_stems(
         stems = play(piece, export, keep_stems=True).stems or {}
     gain = headroom([*stems.values(), made.mix]) if unmastered else 1.0
     suffix = _lossless(target)
+    names = []
     with atomic_folder(stems_folder(target), markers=[_STEMS_FILE]) as folder:
         for name, stem in stems.items():
             if unmastered:
                 sound = before_mastering(piece, stem, rate_hz, gain)
             else:
                 sound = master_stem(piece, made.master, stem)
-            _write(folder / f"{name}{suffix}", sound, piece)
+            # Where the others cancel it, a mastered part may go beyond full scale.
+            is_over = peak_of([sound.samples]) > 1.0
+            names.append(f"{name}.wav" if is_over else f"{name}{suffix}")
+            _write(folder / names[-1], sound, piece, bits=32 if is_over else 24)
         if unmastered:
             mix = before_mastering(piece, made.mix, rate_hz, gain)
             _write(folder / f"mix{suffix}", mix, piece)
@@ -168,7 +176,7 @@ def _write_stems(
             folder / _STEMS_FILE,
             {
                 "sum": f"mix{suffix}" if unmastered else target.name,
-                "stems": [f"{name}{suffix}" for name in stems],
+                "stems": names,
                 "mastered": not unmastered,
                 "gain": gain,
                 "master": made.master.settings,
@@ -181,9 +189,9 @@ def _lossless(target: Path) -> str:
     return ".flac" if target.suffix.lower() == ".flac" else ".wav"
 
 
-def _write(path: Path, sound: Sound, piece: "Piece") -> None:
+def _write(path: Path, sound: Sound, piece: "Piece", *, bits: int = 24) -> None:
     # 24 bits: the rounding of nine files adds up.
-    write_sound(path, sound, loops=piece.loop, genre=genres.genre_name(piece.genre), bits=24)
+    write_sound(path, sound, loops=piece.loop, genre=genres.genre_name(piece.genre), bits=bits)
 
 
 def _write_layers(made: ComposedMusic, target: Path, count: int, source: Source) -> Path:
@@ -196,26 +204,40 @@ def _write_layers(made: ComposedMusic, target: Path, count: int, source: Source)
     groups = layer_groups(full, count)
     played = play(full, source.export, groups=groups, keep_stems=True)
     folder = layers_folder(target)
+    layers = {
+        f"{name}{_lossless(target)}": master_stem(full, played.master, layer).samples
+        for name, layer in (played.stems or {}).items()
+    }
+    gain = _turn_down(layers)
     with atomic_folder(folder, markers=[LAYERS_FILE]) as aside:
-        for name, layer in (played.stems or {}).items():
-            sound = master_stem(full, played.master, layer)
-            _write(aside / f"{name}{_lossless(target)}", sound, full)
-        write_json(aside / LAYERS_FILE, _layers_table(made.piece, groups, target, count))
+        for name, samples in layers.items():
+            _write(aside / name, Sound(samples, played.sound.rate_hz), full)
+        write_json(aside / LAYERS_FILE, _layers_table(made.piece, list(layers), gain))
     return folder
 
 
-def _layers_table(
-    piece: "Piece", groups: Mapping[str, object], target: Path, count: int
-) -> dict[str, object]:
+def _turn_down(layers: Mapping[str, "Block"]) -> float:
+    """Turn all layers down by the same until none exceeds full scale; return the gain."""
+    from kinetune.composer.mastering import peak_of
+
+    gain = np.float32(min(1.0, 1.0 / max(peak_of(layers.values()), 1e-9)))
+    for samples in layers.values():
+        for part in chunks(samples):
+            samples[part] *= gain
+    return float(gain)
+
+
+def _layers_table(piece: "Piece", names: list[str], gain: float) -> dict[str, object]:
     from kinetune.composer.layers import automation
 
     return {
-        "layers": [f"{name}{_lossless(target)}" for name in groups],
+        "layers": names,
+        "gain": gain,
         "bpm": round(piece.grid.bpm, 4),
         "bar_beats": piece.grid.metre,
         "duration_s": piece.duration_s,
         "loops": piece.loop,
-        "automation": [asdict(state) for state in automation(piece, count)],
+        "automation": [asdict(state) for state in automation(piece, len(names))],
         "energy": [
             [round(float(time_s), 4), round(float(energy), 4)]
             for time_s, energy in zip(piece.beats_s, piece.energy, strict=True)

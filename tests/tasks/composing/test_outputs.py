@@ -2,12 +2,14 @@
 
 import errno
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
-from kinetune.audio.sound import read_sound
+from kinetune.audio.export import ExportFormat
+from kinetune.audio.sound import Sound, read_sound
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.motion.io.formats import write_motion
@@ -62,6 +64,34 @@ def test_unmastered_stems_sum_to_the_mix_before_mastering(folder):
     chain = table["master"]
     assert chain["loudness_lufs"] == -14.0
     assert {"tone", "saturation", "compressor", "limiter"} <= set(chain)
+
+
+def test_a_mastered_stem_beyond_full_scale_is_not_clipped(tmp_path, monkeypatch):
+    wave = np.linspace(-1.0, 1.0, 4000, dtype=np.float32)[:, None]
+    monkeypatch.setattr(
+        "kinetune.composer.mastering.master_stem", lambda piece, master, stem: Sound(stem, 16_000)
+    )
+    made = SimpleNamespace(
+        piece=SimpleNamespace(loop=False, genre="HO"),
+        master=SimpleNamespace(settings={}),
+        sound=Sound(0.75 * wave, 16_000),
+        stems={"kick": 1.5 * wave, "bass": -0.75 * wave},
+    )
+    outputs._write_stems(made, tmp_path / "a.flac", unmastered=False, export=ExportFormat())
+    table = json.loads((tmp_path / "a-stems" / "stems.json").read_text())
+    assert table["stems"] == ["kick.wav", "bass.flac"]
+    assert soundfile.info(tmp_path / "a-stems" / "kick.wav").subtype == "FLOAT"
+    found = total(tmp_path / "a-stems", table["stems"])
+    np.testing.assert_allclose(found, 0.75 * wave[:, 0], atol=1e-6)
+
+
+def test_layers_beyond_full_scale_are_turned_down_by_the_same():
+    wave = np.linspace(-1.0, 1.0, 101, dtype=np.float32)[:, None]
+    layers = {"calm": 0.5 * wave, "peak": 1.25 * wave}
+    assert outputs._turn_down(layers) == pytest.approx(0.8)
+    np.testing.assert_allclose(layers["calm"], 0.4 * wave, atol=1e-6)
+    np.testing.assert_allclose(layers["peak"], wave, atol=1e-6)
+    assert outputs._turn_down(layers) == pytest.approx(1.0)
 
 
 def test_layers_are_as_long_as_the_piece_and_say_when_they_play(folder):
