@@ -18,6 +18,7 @@ import mido
 import numpy as np
 from guide import DANCE, Folders
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 from PIL import Image
 
 from kinetune.audio.sound import Sound, read_sound
@@ -36,6 +37,11 @@ COLOURS_OF = {
     "bass": "#2a9d8f", "chord": "#457b9d", "pad": "#a8dadc", "arp": "#7b2cbf", "hook": "#d00000",
     "accent": "#ff006e", "riser": "#999999", "drop": "#999999",
 }  # fmt: skip
+# Parts that are named beside their colour.
+_LEGEND = {
+    "kick": "kick", "snare": "snare", "hat": "hats", "tom": "percussion", "bass": "bass",
+    "chord": "chords", "pad": "pad", "arp": "arpeggio", "hook": "lead",
+}  # fmt: skip
 Note = tuple[float, float, int]
 
 
@@ -49,9 +55,15 @@ def notes(folders: Folders) -> None:
         _roll(row, folders.work / f"{name}.mid")
     grid = read_recipe(folders.work / "notes.json").grid.beat_grid()
     axes[1].axvspan(*enclosing_bars(grid, 4.0, 6.0, 9.6), color="#ffd166", alpha=0.4, zorder=0)
-    axes[0].set_title("notes.mid: chords above, drums at the bottom", loc="left", fontsize=9)
-    axes[1].set_title("--redo 4:6: the bars of that span are new, all else is the same",
-                      loc="left", fontsize=9)  # fmt: skip
+    axes[0].set_title("notes.mid: pitch upwards, drums at the bottom, chords by name", loc="left",
+                      fontsize=9)  # fmt: skip
+    axes[1].set_title("--redo 4:6: the bars of that span are played anew (yellow), all other notes "
+                      "stay", loc="left", fontsize=9)  # fmt: skip
+    shown = {name: colour for name, colour in COLOURS_OF.items() if name in _LEGEND}
+    axes[0].legend([Patch(color=colour) for colour in shown.values()],
+                   [_LEGEND[name] for name in shown], loc="lower right", ncols=len(shown),
+                   bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8,
+                   handlelength=1.0)  # fmt: skip
     write()
 
 
@@ -64,7 +76,8 @@ def waltz(folders: Folders) -> None:
         _roll(row, folders.work / f"{name}.mid", drums=True)
         for bar in np.arange(0.1, 6.2, metre * 0.5):
             row.axvline(bar, color="black", linewidth=1.2)
-        row.set_title(f"drums and bass in bars of {metre}", loc="left", fontsize=9)
+        row.set_title(f"drums, and bass above them (green), in bars of {metre}", loc="left",
+                      fontsize=9)  # fmt: skip
         row.set_xlim(0.0, 6.2)
     write()
 
@@ -174,7 +187,8 @@ def _roll(row: Axes, path: Path, *, drums: bool = False) -> None:
             long = 0.05 if role in unpitched else end_s - start_s
             row.barh(at, long, left=start_s, height=1.6, color=COLOURS_OF.get(role, LINE))
     if drums:
-        row.set_yticks([3.0 * k for k in range(len(unpitched))], unpitched, fontsize=8)
+        named = [{"drum": "percussion"}.get(role, role.replace("_", " ")) for role in unpitched]
+        row.set_yticks([3.0 * k for k in range(len(unpitched))], named, fontsize=8)
     else:
         row.set_yticks([])
         _chords(row, file)
