@@ -29,7 +29,7 @@ from kinetune.tasks.recipe import read_recipe
 COMPOSED = ("generate", "dance.pkl", "--engine", "composer", "--genre", "house", "--first-beat",
             "0.1", "--seed", "1")  # fmt: skip
 LINE = "#8d99ae"
-_SHADES = 40
+_SHADES = 64
 # A colour for each kind of part, by the first word of its track's name.
 COLOURS_OF = {
     "kick": "#1d3557", "snare": "#e63946", "layer": "#e63946", "hat": "#f4a261",
@@ -40,7 +40,7 @@ COLOURS_OF = {
 # Parts that are named beside their colour.
 _LEGEND = {
     "kick": "kick", "snare": "snare", "hat": "hats", "tom": "percussion", "bass": "bass",
-    "chord": "chords", "pad": "pad", "arp": "arpeggio", "hook": "lead",
+    "pad": "pad", "arp": "arpeggio", "hook": "lead",
 }  # fmt: skip
 Note = tuple[float, float, int]
 
