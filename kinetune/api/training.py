@@ -66,12 +66,14 @@ def prepare_pairs(
     Raises:
         KinetuneError: No dance has its music, or the folder can't be written to.
     """
+    from kinetune.training.songs.dance_pairs import PairSetRequest
     from kinetune.training.songs.dance_pairs import prepare_pairs as prepare
 
-    return prepare(
-        Path(motions), Path(music), Path(out), table=None if table is None else Path(table),
-        genre=genre, model=model, held_out_every=held_out_every, progress=progress,
+    request = PairSetRequest(
+        Path(motions), Path(music), Path(out), None if table is None else Path(table), genre,
+        model, held_out_every,
     )  # fmt: skip
+    return prepare(request, progress=progress)
 
 
 def tune(
@@ -82,6 +84,7 @@ def tune(
     minutes: float | None = None,
     resume: bool = False,
     restart: bool = False,
+    wandb: bool = False,
     settings: Sequence[str] = (),
 ) -> "TuneResult":
     """Fine-tune a model and return its adapter's file, for ``model="default+FILE"``.
@@ -93,6 +96,7 @@ def tune(
         minutes: Save and stop after so many; None takes all steps.
         resume: Continue the run in this folder.
         restart: Delete the run in this folder and start again.
+        wandb: Also log to Weights & Biases.
         settings: Assignments such as ``rank=16`` or ``diffusion.loop.steps=500``.
 
     Raises:
@@ -102,4 +106,4 @@ def tune(
     from kinetune.training.tuning.tune import tune as run
 
     chosen = tune_settings(start, str(data), settings)
-    return run(chosen, Path(out), minutes=minutes, resume=resume, restart=restart)
+    return run(chosen, Path(out), minutes=minutes, resume=resume, restart=restart, wandb=wandb)

@@ -107,14 +107,21 @@ def read_sound(path: Path) -> Sound:
         _check_length(path, rate_hz, shape)
         samples = _read_samples(path, shape)
     except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
-        reason = str(error) or type(error).__name__
-        raise AudioError(f"{path}: not a sound file that can be read ({reason})") from error
+        raise AudioError(
+            f"{path}: not a sound file that can be read ({_why_unreadable(error)})"
+        ) from error
     if len(samples) == 0:
         raise AudioError(f"{path}: the file holds no samples")
     try:
         return Sound(samples, int(rate_hz))
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from error
+
+
+def _why_unreadable(error: Exception) -> str:
+    """Return why a file that exists can't be read; libsndfile says of some that they don't."""
+    text = getattr(error, "error_string", "") or str(error) or type(error).__name__
+    return "damaged, or of an unknown format" if "does not exist" in text else text
 
 
 class _SoundStream(soundfile.SoundFile):

@@ -17,6 +17,7 @@ from kinetune.cli import (
     corpus,
     demo,
     edit,
+    export,
     film,
     fit,
     generate,
@@ -86,6 +87,7 @@ app.add_typer(listening_test.app, name="listening-test")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(prepare.app, name="prepare")
 app.add_typer(train.app, name="train")
+app.add_typer(export.app, name="export")
 
 
 def _version(wanted: bool) -> None:

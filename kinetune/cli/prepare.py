@@ -71,16 +71,21 @@ def pairs(
     genre: Annotated[str | None, typer.Option(help="Genre of all, also a new name.")] = None,
     model: _MODEL = "default",
     held_out: _HELD_OUT = 10,
+    ray: RayOption = None,
 ) -> None:
     """Prepare dances with their own music; exit code 1 if some can't be used."""
-    from kinetune.cli.terminal.progress import item_bar
-    from kinetune.training.songs.dance_pairs import prepare_pairs
+    from kinetune.cli.terminal.progress import item_bar, stage_bars
+    from kinetune.training.songs.dance_pairs import PairSetRequest, prepare_pairs
 
+    request = PairSetRequest(motions, music, out, table, genre, model, held_out)
+    if ray is not None:
+        from kinetune.cluster.actors import Cluster
+        from kinetune.cluster.preparing import prepare_pairs_on_cluster
+
+        with stage_bars() as stages:
+            prepare_pairs_on_cluster(request, Cluster(ray), progress=stages)
     with item_bar("preparing") as progress:
-        result = prepare_pairs(
-            motions, music, out, table=table, genre=genre, model=model, held_out_every=held_out,
-            progress=progress,
-        )  # fmt: skip
+        result = prepare_pairs(request, progress=progress)
     _report(result, "dances")
 
 

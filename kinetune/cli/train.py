@@ -34,6 +34,9 @@ _RESUME = Annotated[bool, typer.Option("--resume", help="Continue the run in thi
 _RESTART = Annotated[
     bool, typer.Option("--restart", help="Delete the run in this folder and start again.")
 ]
+_WANDB = Annotated[
+    bool, typer.Option("--wandb", help="Also log to Weights & Biases, if it is installed.")
+]
 
 
 @app.callback()
@@ -68,8 +71,9 @@ def _subcommand(train: Callable[[_Run], None]) -> Callable[[_Run], None]:
         minutes: _MINUTES = None,
         resume: _RESUME = False,
         restart: _RESTART = False,
+        wandb: _WANDB = False,
     ) -> None:
-        options = {"minutes": minutes, "resume": resume, "restart": restart}
+        options = {"minutes": minutes, "resume": resume, "restart": restart, "wandb": wandb}
         train(_Run(config, out, set_ or (), options))
 
     app.command(train.__name__, help=train.__doc__)(command)
@@ -151,6 +155,7 @@ def tune_command(
     minutes: _MINUTES = None,
     resume: _RESUME = False,
     restart: _RESTART = False,
+    wandb: _WANDB = False,
 ) -> None:
     """Fine-tune a model; writes OUT/adapter.safetensors for --model START+FILE, and its card."""
     from kinetune.training.parallel import is_main
@@ -160,8 +165,9 @@ def tune_command(
     settings = tune_settings(start, str(data), set_ or ())
     with _Bar("tune", settings.diffusion.loop.steps) as on_step:
         result = tune(
-            settings, out, minutes=minutes, resume=resume, restart=restart, on_step=on_step
-        )
+            settings, out, minutes=minutes, resume=resume, restart=restart, wandb=wandb,
+            on_step=on_step,
+        )  # fmt: skip
     _print_result(result.training, result.adapter)
     if is_main() and not math.isnan(result.best):
         print(

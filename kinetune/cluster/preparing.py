@@ -1,10 +1,11 @@
-"""``kinetune corpus make --ray`` and ``kinetune prepare songs --ray``.
+"""``kinetune corpus make --ray`` and ``kinetune prepare songs`` or ``pairs`` with ``--ray``.
 
 The workers make the items, each written whole; then the command itself lists them, as it does where
 an earlier call was stopped. What a worker could not make it makes itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from kinetune.corpus.folder import PairJob, corpus_jobs
 from kinetune.errors import KinetuneError
 from kinetune.tasks.corpus import CorpusRequest
 from kinetune.tasks.requests.progress import Progress, stage
+from kinetune.training.songs.dance_pairs import PairFiles, PairSetRequest, list_pairs, prepare_pair
 from kinetune.training.songs.song_set import SongFile, SongSetRequest, list_songs, prepare_song
 
 
@@ -50,6 +52,29 @@ def prepare_songs_on_cluster(
         {"path": str(song.path.resolve()), "genre": song.genre, "name": song.name} for song in songs
     ]
     _run(rows, SongWorker, (request.resolved(),), cluster, progress)
+    return len(rows)
+
+
+def prepare_pairs_on_cluster(
+    request: PairSetRequest, cluster: Cluster, *, progress: Progress | None = None
+) -> int:
+    """Analyse the dances of a set with their music; return how many there are.
+
+    Args:
+        request: The set; its folders must be seen by all machines.
+        cluster: Where.
+        progress: Called with the progress.
+    """
+    request = request.resolved()
+    pairs, _ = list_pairs(request)
+    rows = [
+        {
+            "name": name, "motion": str(pair.motion), "music": str(pair.music),
+            "offset_s": pair.offset_s, "genre": pair.genre,
+        }
+        for name, pair in pairs.items()
+    ]  # fmt: skip
+    _run(rows, DanceWorker, (request,), cluster, progress)
     return len(rows)
 
 
@@ -98,12 +123,38 @@ class SongWorker:
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
         """Prepare some songs; those that can't be used are left to the command."""
-        reasons = []
-        for path, genre, name in zip(batch["path"], batch["genre"], batch["name"], strict=True):
-            song = SongFile(Path(str(path)), str(genre), str(name))
-            try:
-                prepare_song(song, self._request.out, self._form)
-                reasons.append("")
-            except KinetuneError as error:
-                reasons.append(str(error))
-        return {"reason": reasons}
+        columns = (batch["path"], batch["genre"], batch["name"])
+        return {"reason": [self._prepare(*map(str, row)) for row in zip(*columns, strict=True)]}
+
+    def _prepare(self, path: str, genre: str, name: str) -> str:
+        song = SongFile(Path(path), genre, name)
+        return _reason(partial(prepare_song, song, self._request.out, self._form))
+
+
+class DanceWorker:
+    """Prepares dances with their music.
+
+    Args:
+        request: The set.
+    """
+
+    def __init__(self, request: PairSetRequest) -> None:
+        self._request, self._form = request, request.form()
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Prepare some dances; those that can't be used are left to the command."""
+        columns = (batch[name] for name in ("name", "motion", "music", "offset_s", "genre"))
+        return {"reason": [self._prepare(*row) for row in zip(*columns, strict=True)]}
+
+    def _prepare(self, name: str, motion: str, music: str, offset_s: float, genre: str) -> str:
+        pair = PairFiles(Path(str(motion)), Path(str(music)), float(offset_s), str(genre))
+        return _reason(partial(prepare_pair, pair, str(name), self._request.out, self._form))
+
+
+def _reason(prepare: Callable[[], object]) -> str:
+    """Call a function; return why it could not, or nothing."""
+    try:
+        prepare()
+    except KinetuneError as error:
+        return str(error)
+    return ""

@@ -90,7 +90,7 @@ class DanceUNet(ModelMixin, ConfigMixin):
             columns: Condition columns (B, D, W).
             vector: Genre vector (B, D).
         """
-        steps = timestep.to(sample.device).expand(len(sample))
+        steps = timestep.to(sample.device).expand(sample.shape[0])
         code = sinusoid(steps, self.config.condition_channels).to(sample.dtype)
         vector = self.step_in(code) + self.vector_in(vector)
         x = self.conv_in(torch.cat([sample[:, :, 0], columns], dim=1))

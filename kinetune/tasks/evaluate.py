@@ -11,6 +11,7 @@ from kinetune.tasks.requests.progress import Progress
 
 if TYPE_CHECKING:
     from kinetune.metrics.evaluation.protocol import Evaluation, Settings
+    from kinetune.metrics.evaluation.runner import Mapper
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,15 @@ class EvaluateResult:
         return self.report
 
 
-def evaluate(request: EvaluateRequest, *, progress: Progress | None = None) -> EvaluateResult:
+def evaluate(
+    request: EvaluateRequest, *, progress: Progress | None = None, mapper: "Mapper | None" = None
+) -> EvaluateResult:
     """Score folders of music and write the report.
 
     Args:
         request: What to score.
         progress: Called with the progress.
+        mapper: Where dances are analysed and networks applied; on this machine if None.
 
     Raises:
         KinetuneError: A folder, file or label can't be used; nothing was written.
@@ -120,7 +124,9 @@ def evaluate(request: EvaluateRequest, *, progress: Progress | None = None) -> E
         dict(request.systems), request.reference, request.motions, request.genres, request.beats
     )
     check_writable(request.out)
-    evaluation = protocol.evaluate(folders, request.scoring.settings(), progress=progress)
+    evaluation = protocol.evaluate(
+        folders, request.scoring.settings(), progress=progress, mapper=mapper
+    )
     write_report(evaluation, request.out)
     parts = (markdown_table(evaluation), limits_section(evaluation), problems_section(evaluation))
     return EvaluateResult(

@@ -167,7 +167,9 @@ class TrainingLoop:
             self.ema.copy_to(self.model.parameters())
 
     def _log(self) -> contextlib.AbstractContextManager[RunLog | None]:
-        return RunLog(self._run.folder, self.step) if self._run.writes else contextlib.nullcontext()
+        if not self._run.writes:
+            return contextlib.nullcontext()
+        return RunLog(self._run.folder, self.step, self._run.wandb)
 
     def _float_parameters(self) -> list[nn.Parameter]:
         """Return the model's parameters, float32 masters in place of bfloat16 weights."""

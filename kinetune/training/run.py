@@ -17,6 +17,7 @@ from typing import TypedDict
 from kinetune import files
 from kinetune.errors import ConfigError, OutputError
 from kinetune.training import parallel
+from kinetune.training.wandb_run import RECORD, WandbRun
 
 STATE, LOG, EVENTS, LOCK = "state", "log.jsonl", "events", "lock"
 
@@ -63,12 +64,14 @@ class RunOptions(TypedDict, total=False):
         resume: Continue from the state of the run's folder.
         restart: Delete the state and the log in the run's folder and start again.
         on_step: Called after every step.
+        wandb: Also log to Weights & Biases.
     """
 
     minutes: float | None
     resume: bool
     restart: bool
     on_step: Callable[[StepReport], None] | None
+    wandb: bool
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Run:
         resume: Whether to continue from the folder's state.
         on_step: Called after every step, in the main process.
         writes: Whether this process writes into the folder: the main one of all.
+        wandb: The run on Weights & Biases, if any.
     """
 
     folder: Path
@@ -88,6 +92,7 @@ class Run:
     resume: bool = False
     on_step: Callable[[StepReport], None] | None = None
     writes: bool = True
+    wandb: WandbRun | None = None
 
 
 @contextlib.contextmanager
@@ -98,6 +103,7 @@ def open_run(
     resume: bool = False,
     restart: bool = False,
     on_step: Callable[[StepReport], None] | None = None,
+    wandb: bool = False,
 ) -> Iterator[Run]:
     """Lock a run's folder and tidy up what killed processes left in it.
 
@@ -109,10 +115,12 @@ def open_run(
         resume: See :class:`RunOptions`.
         restart: See :class:`RunOptions`.
         on_step: See :class:`RunOptions`.
+        wandb: See :class:`RunOptions`.
 
     Raises:
-        ConfigError: The options contradict each other, or the folder contains a run and neither
-            ``resume`` nor ``restart`` is set.
+        ConfigError: The options contradict each other, the folder contains a run and neither
+            ``resume`` nor ``restart`` is set, or wandb refuses.
+        MissingExtraError: wandb is wanted and isn't installed.
         OutputError: Another process trains in the folder, or it can't be written to.
     """
     if resume and restart:
@@ -135,8 +143,13 @@ def open_run(
                 f"{folder}: holds a run; continue it with --resume, or start anew with --restart, "
                 "which deletes its state and its log"
             )
+        board = WandbRun(folder) if wandb else None
         parallel.barrier()
-        yield Run(folder, minutes, resume, on_step)
+        try:
+            yield Run(folder, minutes, resume, on_step, wandb=board)
+        finally:
+            if board is not None:
+                board.close()
 
 
 @contextlib.contextmanager
@@ -161,6 +174,7 @@ def _delete_run(folder: Path) -> None:
     shutil.rmtree(folder / STATE, ignore_errors=True)
     shutil.rmtree(folder / EVENTS, ignore_errors=True)
     (folder / LOG).unlink(missing_ok=True)
+    (folder / RECORD).unlink(missing_ok=True)
 
 
 class RunLog:
@@ -169,9 +183,11 @@ class RunLog:
     Args:
         folder: The run's folder.
         step: Steps already done. Later ones, logged before the run was killed, are taken out.
+        wandb: Takes every step too, if any.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, wandb: WandbRun | None = None) -> None:
+        self._wandb = wandb
         _keep_steps(folder / LOG, step)
         self._file = (folder / LOG).open("a", encoding="utf-8")
         try:
@@ -196,6 +212,8 @@ class RunLog:
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
+        if self._wandb is not None:
+            self._wandb.write(step, values)
 
 
 def _keep_steps(path: Path, step: int) -> None:

@@ -231,6 +231,12 @@ def test_what_is_no_sound_is_one_line(tmp_path, name):
         read_sound(tmp_path / name)
 
 
+def test_a_damaged_file_is_not_called_missing(tmp_path):
+    (tmp_path / "a.mp3").write_bytes(b"ID3" + bytes(range(256)) * 50)
+    with pytest.raises(AudioError, match=r"\(damaged, or of an unknown format\)"):
+        read_sound(tmp_path / "a.mp3")
+
+
 def test_random_damage_is_a_sound_or_one_line(tmp_path):
     rng = np.random.default_rng(1)
     for suffix in (".wav", ".flac", ".ogg", ".mp3"):

@@ -10,14 +10,20 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from kinetune.cluster import generating
+from kinetune.cluster import evaluating, generating, preparing
 from kinetune.cluster.actors import Cluster
+from kinetune.cluster.evaluating import ItemWorker, evaluate_on_cluster
 from kinetune.cluster.generating import GenerateWorker, generate_on_cluster
+from kinetune.cluster.preparing import DanceWorker, prepare_pairs_on_cluster
 from kinetune.errors import ConfigError, MissingExtraError, OutputError
 from kinetune.motion.io.amass import write_amass
+from kinetune.tasks.evaluate import EvaluateRequest, ScoringOptions, evaluate
 from kinetune.tasks.generate import GenerateRequest
 from kinetune.tasks.requests.music_options import MusicOptions
+from kinetune.training.songs.dance_pairs import PairSetRequest, prepare_pairs
 from tests.conftest import REPOSITORY, swaying_clip
+from tests.metrics.conftest import write_world
+from tests.training.songs.conftest import RATE_HZ, song_samples
 
 TWO = Cluster("auto", 2)
 
@@ -52,19 +58,46 @@ def request_of_five(tmp_path, tiny_model):
     )  # fmt: skip
 
 
-@pytest.fixture
-def local_ray(monkeypatch):
+class DyingItemWorker(ItemWorker):
+    """Dies once, before the first item of two is done that two workers have."""
+
+    def __call__(self, batch):
+        died = Path(os.environ["KINETUNE_TEST_DIED"])
+        if int(batch["index"][0]) == 1 and not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(batch)
+
+
+class DyingDanceWorker(DanceWorker):
+    """Dies once, after the samples and features of ``b`` are written and recorded."""
+
+    def _prepare(self, name, *rest):
+        reason = super()._prepare(name, *rest)
+        died = self._request.out / "died"
+        if name == "b" and not died.exists():
+            died.touch()
+            (self._request.out / "pairs" / "b.json").unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return reason
+
+
+@pytest.fixture(scope="module")
+def local_ray(tmp_path_factory):
     pytest.importorskip("ray.data")
-    path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
     import ray
 
-    ray.init(
-        address="local", num_cpus=2, include_dashboard=False, object_store_memory=100 << 20,
-        log_to_driver=False, logging_level="ERROR",
-    )  # fmt: skip
-    yield
-    ray.shutdown()
+    path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+    died = tmp_path_factory.mktemp("ray") / "died"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", path)
+        patched.setenv("KINETUNE_TEST_DIED", str(died))
+        ray.init(
+            address="local", num_cpus=2, include_dashboard=False, object_store_memory=100 << 20,
+            log_to_driver=False, logging_level="ERROR",
+        )  # fmt: skip
+        yield died
+        ray.shutdown()
 
 
 def checksums(folder):
@@ -122,6 +155,66 @@ def test_a_corpus_made_on_a_cluster_is_the_one_made_here(tmp_path, local_ray):
     manifests = [Path(make_corpus(request).manifest).read_bytes() for request in requests]
     assert manifests[0] == manifests[1]
     assert make_pairs_on_cluster(requests[1], TWO) == 0
+
+
+@pytest.mark.processes
+@pytest.mark.filterwarnings("ignore")
+def test_an_evaluation_on_a_cluster_is_the_one_made_here(tmp_path, local_ray, monkeypatch):
+    """Although one of the workers is killed."""
+    world = write_world(tmp_path / "world")
+    for folder in (world.reference, world.system, world.motions):
+        for path in folder.iterdir():
+            if path.stem not in ("dance0", "dance1"):
+                path.unlink()
+    (world.system / "dance2.wav").write_bytes(b"no sound")
+    request = EvaluateRequest(
+        {"ours": world.system}, tmp_path / "here", world.reference, world.motions,
+        scoring=ScoringOptions(embeddings=("mfcc",), workers=1),
+    )  # fmt: skip
+    here = evaluate(request)
+    monkeypatch.setattr(evaluating, "ItemWorker", DyingItemWorker)
+    there = evaluate_on_cluster(replace(request, out=tmp_path / "there"), cluster=TWO)
+    assert local_ray.exists()
+    one, other = (
+        json.loads((tmp_path / name / "results.json").read_text()) for name in ("here", "there")
+    )
+    assert {"fad_mfcc", "genre_kld", "beat_f"} <= set(other["ours"])
+    assert one == other
+    assert here.unusable == there.unusable
+    assert len(there.unusable) == 1
+
+
+@pytest.mark.processes
+@pytest.mark.filterwarnings("ignore")
+def test_pairs_prepared_on_a_cluster_are_those_prepared_here(
+    tmp_path, tiny_model, local_ray, monkeypatch
+):
+    """Although one of the workers is killed before its work is recorded."""
+    motions, music = tmp_path / "motions", tmp_path / "music"
+    for folder in (motions, music):
+        folder.mkdir()
+    for number, name in enumerate("abc"):
+        write_amass(motions / f"{name}.npz", swaying_clip(duration_s=7.0, seed=number))
+        soundfile.write(music / f"{name}.wav", song_samples(bars=4, seed=number), RATE_HZ)
+    (music / "c.wav").write_bytes(b"no sound")
+    here = PairSetRequest(motions, music, tmp_path / "here", model=str(tiny_model))
+    there = replace(here, out=tmp_path / "there")
+    monkeypatch.setattr(preparing, "DanceWorker", DyingDanceWorker)
+    assert prepare_pairs_on_cluster(there, TWO) == 3
+    assert (there.out / "died").exists()
+    assert sorted(path.stem for path in (there.out / "pairs").iterdir()) == ["a", "b"]
+    before = {path: path.stat().st_mtime_ns for path in (there.out / "samples").iterdir()}
+    one, other = prepare_pairs(here), prepare_pairs(there)
+    assert {path: path.stat().st_mtime_ns for path in before} == before, "prepared twice"
+    assert one.prepared.items == other.prepared.items
+    assert [Path(each.file).name for each in other.left_out] == ["c.npz"]
+
+
+def test_a_worker_says_why_a_dance_cannot_be_prepared(tmp_path, tiny_model):
+    worker = DanceWorker(PairSetRequest(tmp_path, tmp_path, tmp_path, model=str(tiny_model)))
+    columns = {"name": ["a"], "motion": [str(tmp_path / "a.npz")], "music": ["a.wav"]}
+    (reason,) = worker({**columns, "offset_s": [0.0], "genre": ["HO"]})["reason"]
+    assert reason == f"{tmp_path / 'a.npz'}: can't be read (No such file or directory)"
 
 
 def test_a_group_is_refused(request_of_five):

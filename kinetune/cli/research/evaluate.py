@@ -1,12 +1,18 @@
 """``kinetune evaluate``: objective metrics for dance music from any system."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from kinetune.cli.terminal.options import DeviceOption, ModelOption, labelled_folders
+from kinetune.cli.terminal.options import (
+    DeviceOption,
+    ModelOption,
+    RayOption,
+    labelled_folders,
+)
 from kinetune.cli.terminal.output import print_line
 from kinetune.errors import ConfigError
 
@@ -85,6 +91,7 @@ def command(
         int, typer.Option(help="Random seed of baselines and confidence intervals, 0 or more.")
     ] = 0,
     as_json: ResultsOption = False,
+    ray: RayOption = None,
 ) -> None:
     """Score folders of music, and baselines for comparison."""
     from kinetune.cli.terminal.output import print_json
@@ -104,8 +111,14 @@ def command(
         beats=beats,
         scoring=ScoringOptions(against, tuple(embedding or ()), genre, ms_sincresnet, seed),
     )
+    run = evaluate
+    if ray is not None:
+        from kinetune.cluster.actors import Cluster
+        from kinetune.cluster.evaluating import evaluate_on_cluster
+
+        run = partial(evaluate_on_cluster, cluster=Cluster(ray))
     with stage_bars() as progress:
-        result = evaluate(request, progress=progress)
+        result = run(request, progress=progress)
     if as_json:
         print_json(result.results)
     else:

@@ -6,7 +6,7 @@ with those of the same dances' references. Networks are loaded only when request
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,10 @@ from kinetune.errors import AudioError, MetricError
 from kinetune.metrics.evaluation import baselines
 from kinetune.metrics.evaluation.pairing import Problem
 from kinetune.metrics.evaluation.runner import (
+    UNUSABLE,
+    WORKER_DIED,
     ClipAnalysis,
+    Mapper,
     Progress,
     baseline_audio,
     pad_or_crop,
@@ -86,6 +89,67 @@ class NetworkScores:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, eq=False)
+class ClipEmbeddings:
+    """What the networks make of the sounds of one dance.
+
+    Attributes:
+        outputs: By embedder and label, one array a variation.
+        problems: Sounds a network could not use.
+    """
+
+    outputs: dict[str, dict[str, list[NDArray]]]
+    problems: tuple[Problem, ...] = ()
+
+
+class ClipEmbedder:
+    """Applies networks to the sounds of a dance; they are loaded where it is first called.
+
+    Args:
+        networks: Which.
+        labels: The rows.
+        seed: Of the noise.
+    """
+
+    def __init__(self, networks: NetworkOptions, labels: Sequence[str], seed: int) -> None:
+        self._networks, self._labels, self._seed = networks, tuple(labels), seed
+        self._embedders: dict[str, Embedder] | None = None
+
+    def __call__(self, analysis: ClipAnalysis) -> ClipEmbeddings:
+        """Return the outputs for one dance."""
+        if self._embedders is None:
+            self._embedders = load_embedders(self._networks)
+        return embed_clip(self._embedders, analysis, self._labels, seed=self._seed)
+
+
+def embeddings_on(
+    mapper: Mapper,
+    embedder: ClipEmbedder,
+    analyses: Sequence[ClipAnalysis],
+    progress: Progress | None = None,
+) -> list[ClipEmbeddings]:
+    """Return the outputs for all dances, computed on other machines.
+
+    Args:
+        mapper: Where.
+        embedder: What computes them.
+        analyses: All dances.
+        progress: Called with (dances done, dances in all).
+    """
+    return [
+        _lost(analysis) if made is None else made
+        for analysis, made in zip(analyses, mapper(embedder, analyses, progress), strict=True)
+    ]
+
+
+def _lost(analysis: ClipAnalysis) -> ClipEmbeddings:
+    """What is known of a dance whose worker died each time."""
+    name = analysis.clip.name
+    detail = f"{name}: {WORKER_DIED}"
+    problems = (Problem(label, name, UNUSABLE, detail) for label in analysis.paths)
+    return ClipEmbeddings({}, tuple(problems))
+
+
 def parse_embedding(text: str) -> tuple[str, Path | None]:
     """Return an embedding's name and its weights, from ``NAME`` or ``NAME=FILE``."""
     name, _, weights = text.partition("=")
@@ -131,6 +195,7 @@ def network_scores(
     draws: int,
     seed: int,
     progress: Progress | None = None,
+    embedded: Iterable[ClipEmbeddings] | None = None,
 ) -> NetworkScores:
     """Return every row's scores that need a network.
 
@@ -141,17 +206,14 @@ def network_scores(
         draws: Random partners a dance.
         seed: Of the noise and of the random partners.
         progress: Called with (dances done, dances in all).
+        embedded: The embedders' outputs for all dances; computed here if None.
     """
     scores = NetworkScores()
     if not embedders:
         return scores
-    outputs: dict[str, _Outputs] = {
-        embedder: {label: {} for label in labels} for embedder in embedders
-    }
-    for done, analysis in enumerate(analyses, start=1):
-        scores.problems.extend(_apply_embedders(embedders, analysis, labels, outputs, seed))
-        if progress is not None:
-            progress(done, len(analyses))
+    if embedded is None:
+        embedded = (embed_clip(embedders, each, labels, seed=seed) for each in analyses)
+    outputs = _collect(scores, labels, list(embedders), analyses, embedded, progress)
     for embedder, by_label in outputs.items():
         if embedder.startswith("fad_"):
             _add_sets(scores, embedder.removeprefix("fad_"), by_label)
@@ -160,14 +222,38 @@ def network_scores(
     return scores
 
 
-def _apply_embedders(
-    embedders: dict[str, Embedder],
-    analysis: ClipAnalysis,
+def _collect(
+    scores: NetworkScores,
     labels: Sequence[str],
-    outputs: dict[str, _Outputs],
-    seed: int,
-) -> list[Problem]:
-    """Add every embedder's outputs for a dance's sounds; return what could not be embedded."""
+    metrics: Sequence[str],
+    analyses: Sequence[ClipAnalysis],
+    embedded: Iterable[ClipEmbeddings],
+    progress: Progress | None,
+) -> dict[str, _Outputs]:
+    """Return all outputs by embedder, label and dance; add their problems to the scores."""
+    outputs: dict[str, _Outputs] = {metric: {label: {} for label in labels} for metric in metrics}
+    for done, (analysis, made) in enumerate(zip(analyses, embedded, strict=True), start=1):
+        scores.problems.extend(made.problems)
+        for metric, by_label in made.outputs.items():
+            for label, variations in by_label.items():
+                outputs[metric][label][analysis.clip.name] = variations
+        if progress is not None:
+            progress(done, len(analyses))
+    return outputs
+
+
+def embed_clip(
+    embedders: dict[str, Embedder], analysis: ClipAnalysis, labels: Sequence[str], *, seed: int
+) -> ClipEmbeddings:
+    """Return every embedder's outputs for a dance's sounds, and what could not be embedded.
+
+    Args:
+        embedders: Of :func:`load_embedders`.
+        analysis: The dance.
+        labels: The rows.
+        seed: Of the noise.
+    """
+    outputs: dict[str, dict[str, list[NDArray]]] = {metric: {} for metric in embedders}
     problems = []
     name = analysis.clip.name
     for label, sound in scored_sounds(analysis, labels, seed=seed):
@@ -177,8 +263,8 @@ def _apply_embedders(
             except (AudioError, MetricError) as error:
                 problems.append(Problem(label, name, f"no {metric}", str(error)))
                 continue
-            outputs[metric][label].setdefault(name, []).append(output)
-    return problems
+            outputs[metric].setdefault(label, []).append(output)
+    return ClipEmbeddings(outputs, tuple(problems))
 
 
 def scored_sounds(

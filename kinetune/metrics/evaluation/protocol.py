@@ -16,13 +16,17 @@ from kinetune.errors import ConfigError
 from kinetune.metrics import loris
 from kinetune.metrics.evaluation import baselines, registry, statistics
 from kinetune.metrics.evaluation.embedding_scores import (
+    ClipEmbedder,
+    Embedder,
     NetworkOptions,
+    NetworkScores,
     SetStatistic,
+    embeddings_on,
     load_embedders,
     network_scores,
 )
 from kinetune.metrics.evaluation.pairing import Folders, Problem, pair_folders
-from kinetune.metrics.evaluation.runner import ClipAnalysis, analyse_clips
+from kinetune.metrics.evaluation.runner import ClipAnalysis, Mapper, analyse_clips
 from kinetune.metrics.evaluation.scores import Values, clip_scores
 from kinetune.metrics.evaluation.statistics import Difference, Estimate
 
@@ -89,7 +93,11 @@ class Evaluation:
 
 
 def evaluate(
-    folders: Folders, settings: Settings | None = None, *, progress: Progress | None = None
+    folders: Folders,
+    settings: Settings | None = None,
+    *,
+    progress: Progress | None = None,
+    mapper: Mapper | None = None,
 ) -> Evaluation:
     """Score folders of sounds, and the baselines beside them.
 
@@ -97,6 +105,7 @@ def evaluate(
         folders: What to score, and the files it is paired with.
         settings: Rows, networks, seed; the defaults if None.
         progress: Called with (stage, items done, items in all).
+        mapper: Where dances are analysed and networks applied; on this machine if None.
 
     Raises:
         ConfigError: A label, a folder or a file can't be used; nothing was scored.
@@ -105,20 +114,21 @@ def evaluate(
     settings = settings or Settings()
     against = _check_labels(folders.systems, settings.against)
     paired = pair_folders(folders)
+    # A network that is missing is said before long work begins.
     embedders = load_embedders(settings.networks)
     draws, seed = settings.random_draws, settings.seed
     analyses = tuple(
         analyse_clips(
             paired.clips, seed=seed, workers=settings.workers,
-            progress=_stage(progress, "analysis"),
+            progress=_stage(progress, "analysis"), mapper=mapper,
         )
     )  # fmt: skip
     labels = tuple(_labels(folders, analyses))
     if against not in labels:
         raise ConfigError(f"no row {against!r} to test against; the rows are {', '.join(labels)}")
     values = clip_scores(analyses, labels, draws=draws, seed=seed)
-    by_network = network_scores(
-        analyses, labels, embedders, draws=draws, seed=seed, progress=_stage(progress, "networks")
+    by_network = _network_scores(
+        analyses, labels, settings, embedders, _stage(progress, "networks"), mapper
     )
     for label, row in by_network.values.items():
         values[label].update(row)
@@ -140,6 +150,26 @@ def evaluate(
         analyses=analyses,
         settings=settings,
     )
+
+
+def _network_scores(
+    analyses: Sequence[ClipAnalysis],
+    labels: Sequence[str],
+    settings: Settings,
+    embedders: dict[str, Embedder],
+    progress: Callable[[int, int], None] | None,
+    mapper: Mapper | None,
+) -> NetworkScores:
+    """The scores that need a network; its outputs are computed on other machines if any."""
+    draws, seed = settings.random_draws, settings.seed
+    if mapper is None or not embedders:
+        return network_scores(
+            analyses, labels, embedders, draws=draws, seed=seed, progress=progress
+        )
+    embedded = embeddings_on(
+        mapper, ClipEmbedder(settings.networks, labels, seed), analyses, progress
+    )
+    return network_scores(analyses, labels, embedders, draws=draws, seed=seed, embedded=embedded)
 
 
 def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:

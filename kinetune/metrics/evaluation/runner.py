@@ -9,10 +9,10 @@ problem. A :class:`ClipAnalysis` is small (no samples), so memory does not grow 
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,9 @@ from kinetune.processes import process_pool
 
 Times = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+# Applies a function to items on other machines and returns the results in order, None where its
+# worker died; told of the progress if that is not None.
+Mapper = Callable[[Callable[[Any], Any], Sequence[Any], Progress | None], Sequence[Any]]
 _Content = TypeVar("_Content")
 _LOG = logging.getLogger("kinetune")
 # Lengths that differ by less are the same length in frames of another rate.
@@ -45,6 +48,7 @@ _LENGTH_TOLERANCE_S = 0.1
 # A worker takes seconds to start, a clip a fraction of one.
 _CLIPS_PER_WORKER = 12
 UNUSABLE, SILENT, LENGTH = "can't be used", "silent", "another length"
+WORKER_DIED = "its worker died each time, perhaps for lack of memory"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +81,12 @@ class _Job:
 
 
 def analyse_clips(
-    clips: list[Clip], *, seed: int, workers: int | None = None, progress: Progress | None = None
+    clips: list[Clip],
+    *,
+    seed: int,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    mapper: Mapper | None = None,
 ) -> Iterator[ClipAnalysis]:
     """Yield the analysis of every clip, in order.
 
@@ -86,8 +95,14 @@ def analyse_clips(
         seed: Of the noise.
         workers: Processes; if None as many as there are cores, fewer for few clips.
         progress: Called with (clips done, clips in all).
+        mapper: Where the work is done; on this machine if None.
     """
     jobs = [_Job(clip, seed) for clip in clips]
+    if mapper is not None:
+        analyses = mapper(_run_job, jobs, progress)
+        for clip, analysis in zip(clips, analyses, strict=True):
+            yield _lost(clip) if analysis is None else analysis
+        return
     count = workers or min(os.cpu_count() or 1, len(jobs) // _CLIPS_PER_WORKER)
     if count <= 1:
         with threadpool_limits(1):
@@ -95,6 +110,14 @@ def analyse_clips(
         return
     with process_pool(count, initializer=_one_thread) as pool:
         yield from _with_progress(pool.map(_run_job, jobs), len(jobs), progress)
+
+
+def _lost(clip: Clip) -> ClipAnalysis:
+    """The analysis of a dance whose worker died each time."""
+    labels = [*clip.variations, *([baselines.REFERENCE] if clip.reference else [])]
+    detail = f"{clip.name}: {WORKER_DIED}"
+    problems = (Problem(label, clip.name, UNUSABLE, detail) for label in labels)
+    return ClipAnalysis(clip, 0.0, problems=tuple(problems))
 
 
 def _with_progress(

@@ -91,7 +91,7 @@ class DanceTransformer(ModelMixin, ConfigMixin):
             columns: Condition columns (B, D, W).
             vector: Genre vector (B, D).
         """
-        steps = timestep.to(sample.device).expand(len(sample))
+        steps = timestep.to(sample.device).expand(sample.shape[0])
         code = sinusoid(steps, self.config.condition_channels).to(sample.dtype)
         vector = functional.silu(self.step_in(code) + self.vector_in(vector))
         tokens = self.token_in(torch.cat([sample[:, :, 0], columns], dim=1).transpose(1, 2))

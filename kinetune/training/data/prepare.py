@@ -1,7 +1,9 @@
 """Conversion of dances and music to a prepared folder, which trainers read fast."""
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -198,6 +200,21 @@ def write_prepared(
     return open_prepared(out)
 
 
+def hold_one_out(prepared: PreparedSet, name: str) -> PreparedSet:
+    """Keep an item of a prepared folder for validation.
+
+    Args:
+        prepared: The folder.
+        name: The item's name.
+    """
+    path = prepared.folder / "prepared.json"
+    table = json.loads(path.read_text(encoding="utf-8"))
+    for item in table["items"]:
+        item["held_out"] = item["held_out"] or item["name"] == name
+    files.write_json(path, table)
+    return open_prepared(prepared.folder)
+
+
 def _parts(dances: Iterable[Reader]) -> Iterator[list[Reader]]:
     """Yield the readers some at a time: those of a stream hold their files' contents."""
     stream = iter(dances)
@@ -264,4 +281,10 @@ def _stereo(sound: Sound) -> Sound:
 
 def _save(path: Path, values: NDArray) -> None:
     with files.atomic_file(path) as temporary:
-        np.save(temporary, values)
+        try:
+            np.save(temporary, values)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            # NumPy's own: fewer bytes were written than it wanted.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error

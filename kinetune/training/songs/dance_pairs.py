@@ -8,7 +8,7 @@ music begins after the dance.
 
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from kinetune.motion.clip import MotionClip, cut
 from kinetune.motion.io.formats import MOTION_SUFFIXES, read_motion
 from kinetune.training.data.pairs import TrainingPair
 from kinetune.training.data.prepare import Progress, write_prepared
+from kinetune.training.data.prepared_set import PreparedItem
 from kinetune.training.songs.decoding import SUFFIXES, decode_song
+from kinetune.training.songs.kept_items import content_key, kept_item
 from kinetune.training.songs.model_form import FEATURES, ModelForm, model_form
 from kinetune.training.songs.song import SHORTEST_S, analyse_song, check_song
 from kinetune.training.songs.song_set import (
@@ -29,10 +31,14 @@ from kinetune.training.songs.song_set import (
     held_out_names,
     plain_name,
     reader_of,
+    with_validation,
 )
 
 _COLUMNS = ("motion", "music", "offset_s", "genre")
 _DEFAULT_GENRE = "house"
+# Raised when the same pair gives other data than before.
+_EDITION = 1
+_KEPT = "pairs"
 
 
 @dataclass(frozen=True)
@@ -52,20 +58,11 @@ class PairFiles:
     genre: str
 
 
-def prepare_pairs(
-    motions: Path,
-    music: Path,
-    out: Path,
-    *,
-    table: Path | None = None,
-    genre: str | None = None,
-    model: str = "default",
-    held_out_every: int = 10,
-    progress: Progress | None = None,
-) -> SongSet:
-    """Prepare dances with their music for training.
+@dataclass(frozen=True)
+class PairSetRequest:
+    """A set of dances with their music to prepare.
 
-    Args:
+    Attributes:
         motions: Folder of the dances.
         music: Folder of the music.
         out: The prepared folder.
@@ -74,33 +71,75 @@ def prepare_pairs(
             AIST++ file name, else house.
         model: The model that is to be trained on them.
         held_out_every: One dance in about this many is kept for validation; 0 keeps none.
+    """
+
+    motions: Path
+    music: Path
+    out: Path
+    table: Path | None = None
+    genre: str | None = None
+    model: str = "default"
+    held_out_every: int = 10
+
+    def form(self) -> ModelForm:
+        """Return what the model needs."""
+        return model_form(self.model)
+
+    def resolved(self) -> "PairSetRequest":
+        """Return the request with absolute paths."""
+        return replace(
+            self, motions=self.motions.resolve(), music=self.music.resolve(),
+            out=self.out.resolve(), table=None if self.table is None else self.table.resolve(),
+        )  # fmt: skip
+
+
+def prepare_pairs(request: PairSetRequest, *, progress: Progress | None = None) -> SongSet:
+    """Prepare dances with their music for training.
+
+    Args:
+        request: The set.
         progress: Called after every dance.
 
     Raises:
         ConfigError: The table is damaged, or no dance has its music.
         ModelError: There is no such model.
-        OutputError: ``out`` can't be written to.
+        OutputError: The folder can't be written to.
+    """
+    pairs, left_out = list_pairs(request)
+    form = request.form()
+    held_out = held_out_names(list(pairs), request.held_out_every)
+    readers = [
+        reader_of(
+            partial(prepare_pair, pair, name, request.out, form), pair.motion, name in held_out,
+            left_out,
+        )
+        for name, pair in pairs.items()
+    ]  # fmt: skip
+    prepared = write_prepared(
+        readers, request.out, features=FEATURES, rate_hz=form.rate_hz, channels=form.channels,
+        progress=progress,
+    )  # fmt: skip
+    prepared = with_validation(prepared, request.held_out_every)
+    return SongSet(prepared, tuple(sorted(left_out, key=lambda each: each.file)))
+
+
+def list_pairs(request: PairSetRequest) -> tuple[dict[str, PairFiles], list[LeftOut]]:
+    """Return the pairs of a request by the names of their items, and what has no partner.
+
+    Raises:
+        ConfigError: The table is damaged, or no dance has its music.
     """
     left_out: list[LeftOut] = []
-    code = None if genre is None else genres.known_or_new(genre)
-    if table is None:
+    code = None if request.genre is None else genres.known_or_new(request.genre)
+    motions, music = request.motions, request.music
+    if request.table is None:
         pairs = pairs_by_name(motions, music, code, left_out)
     else:
-        pairs = read_table(table, motions, music, code, left_out)
+        pairs = read_table(request.table, motions, music, code, left_out)
     if not pairs:
         reason = f"; {left_out[0].reason}" if left_out else ""
         raise ConfigError(f"{motions}, {music}: no dance has its music{reason}")
-    form, names = model_form(model), _names(pairs)
-    held_out = held_out_names(names, held_out_every)
-    readers = [
-        reader_of(partial(read_pair, pair, name, form), pair.motion, name in held_out, left_out)
-        for pair, name in zip(pairs, names, strict=True)
-    ]
-    prepared = write_prepared(
-        readers, out, features=FEATURES, rate_hz=form.rate_hz, channels=form.channels,
-        progress=progress,
-    )  # fmt: skip
-    return SongSet(prepared, tuple(sorted(left_out, key=lambda each: each.file)))
+    return dict(zip(_names(pairs), pairs, strict=True)), left_out
 
 
 def pairs_by_name(
@@ -173,6 +212,24 @@ def _read_row(
     return PairFiles(motion, sound, offset_s, code)
 
 
+def prepare_pair(pair: PairFiles, name: str, out: Path, form: ModelForm) -> PreparedItem:
+    """Return the item of a pair, written into ``out`` unless it is there already.
+
+    Args:
+        pair: Its files.
+        name: Of the item.
+        out: The prepared folder.
+        form: What the model needs.
+
+    Raises:
+        KinetuneError: See :func:`read_pair`; or the folder can't be written to.
+    """
+    key = content_key([pair.motion, pair.music], (_EDITION, pair.offset_s), form)
+    kept = out / _KEPT / f"{name}.json"
+    item = kept_item(kept, key, out, form, partial(read_pair, pair, name, form))
+    return replace(item, genre=pair.genre)
+
+
 def read_pair(pair: PairFiles, name: str, form: ModelForm) -> TrainingPair:
     """Return a dance with its music as training data.
 
@@ -185,7 +242,9 @@ def read_pair(pair: PairFiles, name: str, form: ModelForm) -> TrainingPair:
         KinetuneError: A file can't be used, the offset leaves less than 6 s that both cover, or the
             music has no regular beat.
     """
-    clip, sound = align(read_motion(pair.motion), decode_song(pair.music), pair.offset_s)
+    clip, sound = align(
+        read_motion(pair.motion), decode_song(pair.music), pair.offset_s, name=str(pair.motion)
+    )
     common_s = min(clip.duration_s, sound.duration_s)
     if common_s < SHORTEST_S:
         raise AudioError(
@@ -208,13 +267,16 @@ def read_pair(pair: PairFiles, name: str, form: ModelForm) -> TrainingPair:
     )
 
 
-def align(clip: MotionClip, sound: Sound, offset_s: float) -> tuple[MotionClip, Sound]:
+def align(
+    clip: MotionClip, sound: Sound, offset_s: float, *, name: str = ""
+) -> tuple[MotionClip, Sound]:
     """Return dance and music from their first common moment to their last.
 
     Args:
         clip: The dance.
         sound: The music.
         offset_s: Time in the music at which the dance begins, seconds.
+        name: What errors call the dance; its own name if empty.
 
     Raises:
         AudioError: They have no moment in common.
@@ -226,8 +288,8 @@ def align(clip: MotionClip, sound: Sound, offset_s: float) -> tuple[MotionClip, 
     )
     if common_s <= 0.0:
         raise AudioError(
-            f"{clip.name}: an offset of {offset_s:g} s leaves nothing in common of a dance of "
-            f"{clip.duration_s:.1f} s and music of {sound.duration_s:.1f} s"
+            f"{name or clip.name}: an offset of {offset_s:g} s leaves nothing in common of a dance "
+            f"of {clip.duration_s:.1f} s and music of {sound.duration_s:.1f} s"
         )
     last = first + timebase.samples_in(common_s, sound.rate_hz)
     part = Sound(sound.samples[first:last].copy(), sound.rate_hz)

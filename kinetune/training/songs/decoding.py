@@ -10,10 +10,10 @@ from kinetune.errors import AudioError
 
 SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64",
-    ".m4a", ".aac", ".mp4", ".wma", ".webm", ".mka",
+    ".m4a", ".m4p", ".aac", ".mp4", ".wma", ".webm", ".mka",
 )  # fmt: skip
-# libsndfile doesn't read these.
-_FFMPEG_SUFFIXES = (".m4a", ".aac", ".mp4", ".wma", ".webm", ".mka")
+# libsndfile doesn't read these; .m4p are protected ones, listed with that reason.
+_FFMPEG_SUFFIXES = (".m4a", ".m4p", ".aac", ".mp4", ".wma", ".webm", ".mka")
 # FFmpeg reads from the file itself and follows no list of other files or addresses.
 _DEMUXERS = "mov,mp4,m4a,aac,asf,matroska,webm"
 _MAX_DURATION_S = 2.5 * 3600.0

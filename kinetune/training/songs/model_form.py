@@ -45,7 +45,7 @@ def model_form(name: str) -> ModelForm:
     if normaliser.config.features != FEATURES:
         raise ConfigError(
             f"{name}: its motion features are {normaliser.config.features!r}, which music has not; "
-            "choose a model of preset 'default' or 'stereo'"
+            "choose a model of preset 'default' or 'mono'"
         )
     offset, scale = (
         part.detach().float().numpy() for part in (normaliser.offset, normaliser.scale)

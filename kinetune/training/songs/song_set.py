@@ -6,28 +6,25 @@ was made of a song is kept beside it under the checksum of its file, so a second
 is new.
 """
 
-import hashlib
-import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
-from kinetune import config, files, genres
+from kinetune import genres
 from kinetune.audio.loudness import normalise_loudness
 from kinetune.audio.sound import Sound
 from kinetune.corpus.folder import is_held_out
-from kinetune.errors import AudioError, ConfigError, KinetuneError, OutputError
+from kinetune.errors import ConfigError, KinetuneError, OutputError
 from kinetune.training.data.pairs import TrainingPair
-from kinetune.training.data.prepare import Progress, write_item, write_prepared
+from kinetune.training.data.prepare import Progress, hold_one_out, write_prepared
 from kinetune.training.data.prepared_set import PreparedItem, PreparedSet
 from kinetune.training.songs.curves import features_from_curves, music_curves
 from kinetune.training.songs.decoding import SUFFIXES, decode_song
+from kinetune.training.songs.kept_items import content_key, kept_item
 from kinetune.training.songs.model_form import FEATURES, ModelForm, model_form
 from kinetune.training.songs.song import analyse_song, check_song
 
@@ -134,6 +131,7 @@ def prepare_songs(request: SongSetRequest, *, progress: Progress | None = None) 
         readers, request.out, features=FEATURES, rate_hz=form.rate_hz, channels=form.channels,
         progress=progress,
     )  # fmt: skip
+    prepared = with_validation(prepared, request.held_out_every)
     return SongSet(prepared, tuple(sorted(left_out, key=lambda each: each.file)), notes)
 
 
@@ -174,15 +172,12 @@ def prepare_song(song: SongFile, out: Path, form: ModelForm) -> PreparedItem:
         AudioError: It is damaged, silent, too short, too long, or has no regular beat.
         OutputError: The folder can't be written to.
     """
-    key = _key(song, form)
+
+    def read() -> TrainingPair:
+        return song_pair(decode_song(song.path), song.name, song.genre, form, file=song.path)
+
     kept = out / _KEPT / f"{song.name}.json"
-    item = _read_kept(kept, key, out)
-    if item is None:
-        pair = song_pair(decode_song(song.path), song.name, song.genre, form, file=song.path)
-        item = write_item(
-            pair, out, features=FEATURES, rate_hz=form.rate_hz, channels=form.channels
-        )
-        files.write_json(kept, {"key": key, "item": asdict(item)})
+    item = kept_item(kept, content_key([song.path], (_EDITION,), form), out, form, read)
     return replace(item, genre=song.genre)
 
 
@@ -218,32 +213,6 @@ def song_pair(
         chords=analysis.chords,
         rows=features_from_curves(music_curves(level), form.body),
     )
-
-
-def _key(song: SongFile, form: ModelForm) -> str:
-    digest = hashlib.sha256()
-    try:
-        files.update_digest(digest, song.path)
-    except OSError as error:
-        raise AudioError(f"{song.path}: can't be read ({error.strerror})") from error
-    settings = (_EDITION, form.rate_hz, form.channels, form.training_lufs)
-    digest.update(
-        repr(settings).encode() + form.body.mean.tobytes() + form.body.deviation.tobytes()
-    )
-    return digest.hexdigest()
-
-
-def _read_kept(path: Path, key: str, out: Path) -> PreparedItem | None:
-    """Return what an earlier call made of the same file, if it is all there."""
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-        if table["key"] != key:
-            return None
-        item = config.build(PreparedItem, table["item"], context=str(path))
-    except (OSError, ValueError, LookupError, TypeError, ConfigError, msgspec.MsgspecError):
-        return None
-    whole = all((out / kind / f"{item.name}.npy").is_file() for kind in ("samples", "features"))
-    return item if whole else None
 
 
 def list_songs(request: SongSetRequest) -> tuple[list[SongFile], tuple[str, ...]]:
@@ -298,6 +267,19 @@ def held_out_names(names: Sequence[str], every: int) -> set[str]:
     if not chosen and every > 0 and len(names) > 1:
         chosen = {min(names, key=lambda name: zlib.crc32(name.encode()))}
     return chosen
+
+
+def with_validation(prepared: PreparedSet, every: int) -> PreparedSet:
+    """Return a set with a held-out item, although those that were chosen can't be used.
+
+    Args:
+        prepared: The set.
+        every: See :func:`held_out_names`.
+    """
+    if any(item.held_out for item in prepared.items):
+        return prepared
+    chosen = held_out_names([item.name for item in prepared.items], every)
+    return hold_one_out(prepared, min(chosen)) if chosen else prepared
 
 
 def plain_name(text: str) -> str:

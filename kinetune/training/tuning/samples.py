@@ -1,8 +1,7 @@
-"""Music of a model while it is tuned: sound and spectrogram of one window in TensorBoard."""
+"""Music of a model while it is tuned: sound and spectrogram of a window, on the run's boards."""
 
 import logging
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,51 +12,62 @@ from kinetune.model.conditioning.window_conditions import WindowConditions, enco
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.sampling.genre_mixing import WeightedCondition
 from kinetune.training.data.dataset import Conditions, Window
-from kinetune.training.run import EVENTS
+from kinetune.training.run import EVENTS, Run
 
 _LOG = logging.getLogger(__name__)
 
 
 class SampleWriter:
-    """Writes a sample every few minutes, if TensorBoard is installed.
+    """Writes held-out losses and, every few minutes, a sample.
+
+    They go to TensorBoard, if it is installed, and to Weights & Biases, if that is wanted.
 
     Args:
-        folder: Folder of the run.
+        run: The run.
         minutes: From one sample to the next; 0 writes none.
         window: Which window's conditions the music follows.
         conditions: Cuts them.
     """
 
-    def __init__(
-        self, folder: Path, minutes: float, window: Window, conditions: Conditions
-    ) -> None:
+    def __init__(self, run: Run, minutes: float, window: Window, conditions: Conditions) -> None:
         self._minutes, self._window, self._conditions = minutes, window, conditions
         self._last = time.monotonic()
-        self._board = None
-        if minutes > 0:
+        self._board, self._wandb = None, run.wandb
+        if run.writes:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
-                _LOG.warning("TensorBoard isn't installed: no samples")
+                _LOG.warning("TensorBoard isn't installed: no samples, no curves")
             else:
-                self._board = SummaryWriter(log_dir=str(folder / EVENTS / "samples"))
+                self._board = SummaryWriter(log_dir=str(run.folder / EVENTS / "samples"))
 
     @property
     def is_due(self) -> bool:
         """Whether it is time for a sample."""
-        due = time.monotonic() - self._last >= 60.0 * self._minutes
-        return self._board is not None and due
+        if self._minutes == 0 or (self._board is None and self._wandb is None):
+            return False
+        return time.monotonic() - self._last >= 60.0 * self._minutes
+
+    def write_held_out_loss(self, step: int, loss: float) -> None:
+        """Write down a held-out loss."""
+        if self._board is not None:
+            self._board.add_scalar("held_out_loss", loss, step)
+            self._board.flush()
+        if self._wandb is not None:
+            self._wandb.write(step, {"held_out_loss": loss})
 
     def write(self, step: int, pipeline: DanceToMusicPipeline) -> None:
         """Generate the window's music and write it down."""
         self._last = time.monotonic()
-        if self._board is None:
-            return
         mel, sound = sample_window(pipeline, self._conditions, self._window)
-        mono = sound.mono.clip(-1.0, 1.0)[None]
-        self._board.add_audio("sample", mono, step, sample_rate=sound.rate_hz)
-        self._board.add_image("spectrogram", 0.5 + 0.5 * np.flipud(mel)[None], step)
-        self._board.flush()
+        picture = 0.5 + 0.5 * np.flipud(mel)
+        if self._board is not None:
+            mono = sound.mono.clip(-1.0, 1.0)[None]
+            self._board.add_audio("sample", mono, step, sample_rate=sound.rate_hz)
+            self._board.add_image("spectrogram", picture[None], step)
+            self._board.flush()
+        if self._wandb is not None:
+            self._wandb.write_sample(step, sound, picture)
 
 
 @torch.no_grad()

@@ -111,10 +111,7 @@ def _tune(settings: TuneTraining, out: Path, run: Run) -> TuneResult:
     watch = _Watch(
         tuning, loop, objective, loss if held_out else None,
         EarlyStopping(run.folder, settings.patience, loop.step),
-        SampleWriter(
-            run.folder, settings.samples_every_minutes if run.writes else 0.0,
-            (held_out or windows)[0], conditions,
-        ),
+        SampleWriter(run, settings.samples_every_minutes, (held_out or windows)[0], conditions),
         run.folder / ADAPTER,
     )  # fmt: skip
     if run.writes and not watch.stopping.records:
@@ -194,6 +191,7 @@ class _Watch:
             return
         with self.loop.averaged():
             value = self._loss.measure(self._objective)
+            self._samples.write_held_out_loss(step, value)
             if self.stopping.add(step, value):
                 write_adapter(self.best_path, self._tuning.adapter())
 

@@ -1,4 +1,5 @@
 import math
+import pickle
 import shutil
 
 import numpy as np
@@ -190,3 +191,38 @@ def test_impossible_labels_are_reported(world, label, against, words):
 def test_nothing_to_score_is_reported(world):
     with pytest.raises(ConfigError, match="no folder of sounds to score"):
         evaluate(Folders({}, world.reference), QUICK)
+
+
+def elsewhere(function, items, progress):
+    """As other machines do it: copies of function and items; told when all is done."""
+    function, items = pickle.loads(pickle.dumps((function, list(items))))
+    if progress is not None:
+        progress(len(items), len(items))
+    return [function(item) for item in items]
+
+
+def test_work_on_other_machines_gives_the_same_figures(world):
+    folders = Folders({"ours": world.system}, world.reference, world.motions)
+    settings = Settings(networks=NetworkOptions(("mfcc",), genre=False), workers=1)
+    stages = []
+    here = evaluate(folders, settings)
+    there = evaluate(
+        folders, settings, mapper=elsewhere, progress=lambda *stage: stages.append(stage)
+    )
+    assert there.estimates == here.estimates
+    assert "fad_mfcc" in there.estimates["ours"]
+    assert stages == [("analysis", 8, 8), ("networks", 8, 8)]
+
+
+def test_a_dance_whose_worker_died_is_listed_and_lowers_the_counts(world):
+    folders = Folders({"ours": world.system}, world.reference, world.motions)
+
+    def without_the_first(function, items, progress):
+        return [None, *elsewhere(function, items, progress)[1:]]
+
+    found = evaluate(folders, QUICK, mapper=without_the_first)
+    assert [(p.label, p.clip, p.kind) for p in found.problems] == [
+        ("ours", "dance0", "can't be used"), ("reference", "dance0", "can't be used"),
+    ]  # fmt: skip
+    assert "its worker died each time" in found.problems[0].detail
+    assert found.estimates["ours"]["beat_f"].n == 7

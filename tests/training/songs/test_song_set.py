@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,6 +117,25 @@ def test_a_small_set_holds_out_one_song_at_least():
     assert len(held_out_names(names, 1000)) == 1
     assert held_out_names(names, 1) == set(names)
     assert held_out_names(names, 0) == held_out_names(names[:1], 1000) == set()
+
+
+def test_a_song_is_held_out_although_the_chosen_one_cannot_be_used(tmp_path, tiny_model):
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    names = [f"tango-{number}" for number in range(3)]
+    (chosen,) = held_out_names(names, 1000)
+    for number in range(3):
+        soundfile.write(folder / f"{number}.wav", song_samples(bars=4, seed=number), RATE_HZ)
+    (folder / f"{chosen.removeprefix('tango-')}.wav").write_bytes(b"ID3" + bytes(range(256)))
+    request = SongSetRequest(folder, tmp_path / "out", "tango", str(tiny_model), 1000)
+    result = prepare_songs(request)
+    assert "unknown format)" in result.left_out[0].reason
+    held_out = [item.name for item in result.prepared.items if item.held_out]
+    assert held_out == sorted(held_out_names([n for n in names if n != chosen], 1000))
+    assert open_prepared(tmp_path / "out").items == result.prepared.items
+    assert not any(
+        item.held_out for item in prepare_songs(replace(request, held_out_every=0)).prepared.items
+    )
 
 
 def test_nothing_to_prepare_is_an_error(tmp_path, tiny_model, songs):

@@ -2,8 +2,11 @@
 
 import json
 import math
+import sys
 from dataclasses import replace
+from types import ModuleType
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -11,7 +14,7 @@ from safetensors.torch import load_file, safe_open, save_file
 
 from kinetune import genres
 from kinetune.cli.main import run
-from kinetune.errors import ConfigError, ModelError
+from kinetune.errors import ConfigError, MissingExtraError, ModelError
 from kinetune.model.adapters.names import declare_genres, model_genres, split_name
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.tasks.recipe import model_sha256
@@ -213,6 +216,74 @@ def test_a_sample_is_written_for_tensorboard(song_set, tiny_model, tmp_path):
     assert [each.step for each in events.Images("spectrogram")] == [1, 2]
     audio = events.Audio("sample")
     assert audio[0].sample_rate == 22_050
+    losses = [
+        json.loads(line) for line in (tmp_path / "tune" / "held_out.jsonl").read_text().splitlines()
+    ]
+    assert [(each.step, each.value) for each in events.Scalars("held_out_loss")] == [
+        (loss["step"], pytest.approx(loss["loss"])) for loss in losses
+    ]
+
+
+class Wandb(ModuleType):
+    """As much of wandb as a run needs; remembers what it is told."""
+
+    class Error(Exception):
+        pass
+
+    Audio = Image = staticmethod(lambda values, **options: (np.asarray(values), options))
+
+    def __init__(self):
+        super().__init__("wandb")
+        self.started, self.logged, self.finished, self.id = [], [], 0, "abc"
+
+    def init(self, **options):
+        self.started.append(options)
+        return self
+
+    def define_metric(self, name, *, step_metric):
+        assert (name, step_metric) == ("*", "step")
+
+    def log(self, values):
+        self.logged.append(values)
+
+    def finish(self):
+        self.finished += 1
+
+
+def test_wandb_gets_curves_and_samples_if_asked(song_set, tiny_model, tmp_path, monkeypatch):
+    wandb = Wandb()
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    settings = settings_of(tiny_model, song_set, steps=2, samples_every_minutes=1e-9)
+    tune(settings, tmp_path, wandb=True)
+    steps = [values["step"] for values in wandb.logged if "lr" in values]
+    assert steps == [1, 2]
+    (samples, options), *_ = [values["sample"] for values in wandb.logged if "sample" in values]
+    assert options == {"sample_rate": 22_050}
+    assert samples.std() > 0
+    (picture, _), *_ = [v["spectrogram"] for v in wandb.logged if "spectrogram" in v]
+    assert picture.dtype == np.uint8
+    assert next(v["step"] for v in wandb.logged if "held_out_loss" in v) == 0
+    tune(settings_of(tiny_model, song_set, steps=3), tmp_path, wandb=True, resume=True)
+    assert [each["id"] for each in wandb.started] == [None, "abc"]
+    assert wandb.started[0]["project"] == "kinetune"
+    assert wandb.finished == 2
+
+
+def test_wandb_that_is_missing_or_refuses_is_one_line(song_set, tiny_model, tmp_path, monkeypatch):
+    settings = settings_of(tiny_model, song_set, steps=2)
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(MissingExtraError, match=r"wandb isn't installed.*kinetune\[wandb\]"):
+        tune(settings, tmp_path, wandb=True)
+    wandb = Wandb()
+
+    def refuse(**_):
+        raise wandb.Error("no API key configured")
+
+    wandb.init = refuse
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    with pytest.raises(ConfigError, match="--wandb: no API key configured; log in with"):
+        tune(settings, tmp_path, wandb=True)
 
 
 def test_a_pair_of_model_and_adapter_is_split_at_the_plus(tmp_path):
