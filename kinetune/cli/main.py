@@ -17,7 +17,6 @@ from kinetune.cli import (
     corpus,
     demo,
     edit,
-    export,
     film,
     fit,
     generate,
@@ -27,7 +26,7 @@ from kinetune.cli import (
     serve,
     train,
 )
-from kinetune.cli.research import evaluate, listening_test
+from kinetune.cli.research import evaluate, export, listening_test
 from kinetune.cli.terminal.output import print_error, print_unexpected, verbosity
 from kinetune.errors import KinetuneError
 

@@ -10,16 +10,20 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kinetune.errors import KinetuneError, printable
 from kinetune.files import remove_abandoned
 from kinetune.serve.store import Kind, Store, Work
+
+if TYPE_CHECKING:
+    from kinetune.serve.execute import Workshop
 
 _log = logging.getLogger("kinetune.serve")
 _KINDS: tuple[Kind, ...] = ("motion", "job")
@@ -46,12 +50,19 @@ class Workers:
         max_motion_s: Length of a motion, seconds.
         job_timeout_s: Seconds a job may run.
         keep_s: Seconds after which finished work is deleted.
+        kinds: What has a process here.
     """
 
     def __init__(
-        self, folder: Path, *, max_motion_s: float, job_timeout_s: float, keep_s: float
+        self,
+        folder: Path,
+        *,
+        max_motion_s: float,
+        job_timeout_s: float,
+        keep_s: float,
+        kinds: Sequence[Kind] = _KINDS,
     ) -> None:
-        self.store = Store(folder)
+        self.store, self._kinds = Store(folder), tuple(kinds)
         self._max_motion_s, self._keep_s = max_motion_s, keep_s
         self._limits_s = {"motion": _MOTION_TIMEOUT_S, "job": job_timeout_s}
         self._processes: dict[Kind, BaseProcess] = {}
@@ -84,7 +95,7 @@ class Workers:
     def _watch(self) -> None:
         while not self._stop.is_set():
             try:
-                for kind in _KINDS:
+                for kind in self._kinds:
                     self._watch_one(kind)
                 if time.time() - self._pruned > 600.0:
                     self._pruned = time.time()
@@ -143,7 +154,7 @@ class Workers:
 def run_worker(kind: Kind, folder: Path, max_motion_s: float) -> None:
     """Do work of one kind, one after the other, until the parent process ends."""
     from kinetune.processes import follow_parent
-    from kinetune.serve.execute import Workshop, execute
+    from kinetune.serve.execute import Workshop
     from kinetune.tasks.lazy_pipeline import LazyPipeline
 
     follow_parent()
@@ -153,17 +164,31 @@ def run_worker(kind: Kind, folder: Path, max_motion_s: float) -> None:
         if work is None:
             time.sleep(_POLL_S)
             continue
-        with _outcome(workshop.store, work) as outcome:
-            outcome.append(execute(work, workshop, _Reporter(workshop.store, work)))
+        do_work(work, workshop)
+
+
+def do_work(work: Work, workshop: "Workshop", *, check: Callable[[], None] = lambda: None) -> None:
+    """Do work that was claimed, and note how it ended.
+
+    Args:
+        work: The work.
+        workshop: What it is done with.
+        check: Called as it goes on; what it raises ends the work.
+    """
+    from kinetune.serve.execute import execute
+
+    with _outcome(workshop.store, work) as outcome:
+        outcome.append(execute(work, workshop, _Reporter(workshop.store, work, check)))
 
 
 class _Reporter:
     """Writes progress to the database, a few times per second."""
 
-    def __init__(self, store: Store, work: Work) -> None:
-        self._store, self._id, self._last = store, work.id, 0.0
+    def __init__(self, store: Store, work: Work, check: Callable[[], None]) -> None:
+        self._store, self._id, self._last, self._check = store, work.id, 0.0, check
 
     def __call__(self, stage: str, done: int, total: int) -> None:
+        self._check()
         now = time.monotonic()
         if now - self._last < _PROGRESS_S and done < total:
             return

@@ -17,20 +17,26 @@ class LazyPipeline:
     Args:
         model: A bundled name, a checkpoint folder, or a hub id.
         device: ``auto`` or a torch device.
+        pipeline: That model, if it is loaded already.
 
     Attributes:
         load_s: Seconds that loading took; 0 before.
     """
 
-    def __init__(self, model: str = "default", device: str = "auto") -> None:
+    def __init__(
+        self,
+        model: str = "default",
+        device: str = "auto",
+        *,
+        pipeline: "DanceToMusicPipeline | None" = None,
+    ) -> None:
         self.model, self.device, self.load_s = model, device, 0.0
-        self._pipeline: DanceToMusicPipeline | None = None
+        self._pipeline = pipeline
 
     @classmethod
     def around(cls, pipeline: "DanceToMusicPipeline") -> "LazyPipeline":
         """Return one that is loaded: its recipes can't name where the model is."""
-        loaded = cls("in memory")
-        loaded._pipeline = pipeline
+        loaded = cls("in memory", pipeline=pipeline)
         loaded.sha256 = ""
         return loaded
 

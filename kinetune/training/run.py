@@ -17,7 +17,7 @@ from typing import TypedDict
 from kinetune import files
 from kinetune.errors import ConfigError, OutputError
 from kinetune.training import parallel
-from kinetune.training.wandb_run import RECORD, WandbRun
+from kinetune.training.boards.wandb_run import RECORD, WandbRun
 
 STATE, LOG, EVENTS, LOCK = "state", "log.jsonl", "events", "lock"
 

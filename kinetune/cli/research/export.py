@@ -22,7 +22,7 @@ def onnx(
     model: ModelOption = "default",
 ) -> None:
     """Write denoiser, decoder and vocoder as ONNX files, checked against PyTorch."""
-    from kinetune.model.onnx_export import export_onnx
+    from kinetune.model.hub.onnx_export import export_onnx
     from kinetune.model.pipeline import DanceToMusicPipeline
 
     for made in export_onnx(DanceToMusicPipeline.from_pretrained(model), out):

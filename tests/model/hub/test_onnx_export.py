@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from kinetune.errors import MissingExtraError, ModelError
-from kinetune.model import onnx_export
-from kinetune.model.onnx_export import export_onnx
+from kinetune.model.hub import onnx_export
+from kinetune.model.hub.onnx_export import export_onnx
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import decode_latents
 from tests.model.conftest import tiny_stereo
