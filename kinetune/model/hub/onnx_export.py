@@ -231,8 +231,8 @@ def _difference(graph: _Graph, path: Path) -> float:
     for inputs in (graph.inputs, graph.shorter):
         expected = graph.network(*inputs.values())
         expected = [expected] if isinstance(expected, Tensor) else expected
-        found = session.run(None, {name: value.numpy() for name, value in inputs.items()})
-        for one, other in zip(expected, found, strict=True):
+        outputs = session.run(None, {name: value.numpy() for name, value in inputs.items()})
+        for one, other in zip(expected, outputs, strict=True):
             largest = max(largest, float(np.abs(one.numpy() - other).max()))
     return largest
 
