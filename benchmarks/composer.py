@@ -13,7 +13,7 @@ import argparse
 import time
 
 from kinetune import genres
-from kinetune.composer.mastering import master_stem
+from kinetune.composer.output.mastering import master_stem
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.motion.clip import MotionClip

@@ -8,11 +8,11 @@ import pytest
 
 from kinetune import genres
 from kinetune.composer.compose import compose_piece
-from kinetune.composer.layers import automation, layer_groups, layered_piece
-from kinetune.composer.midi import write_midi
 from kinetune.composer.options import ComposerOptions
+from kinetune.composer.output.layers import automation, layer_groups, layered_piece
+from kinetune.composer.output.midi import write_midi
+from kinetune.composer.output.practice import count_times
 from kinetune.composer.piece import PieceRequest
-from kinetune.composer.practice import count_times
 from kinetune.corpus.styles.style import style_of
 from tests.composer.conftest import BPM, FIRST_S, SECONDS, dance, notes_of, piece, steady_grid
 

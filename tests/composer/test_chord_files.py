@@ -3,8 +3,8 @@
 import mido
 import pytest
 
-from kinetune.composer.chord_files import read_chords, write_chords
 from kinetune.composer.harmony import parse_timed
+from kinetune.composer.output.chord_files import read_chords, write_chords
 from kinetune.errors import ConfigError
 
 CHORDS = ((0.0, "Am"), (2.0, "F"), (4.5, "C/E"))

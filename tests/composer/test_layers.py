@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kinetune.composer.layers import _layers_at, automation, layer_groups, layered_piece
 from kinetune.composer.options import ComposerOptions
+from kinetune.composer.output.layers import _layers_at, automation, layer_groups, layered_piece
 from kinetune.composer.piece import PieceRequest
 from kinetune.errors import ConfigError
 from tests.composer.conftest import SECONDS, dance, piece, steady_grid

@@ -5,8 +5,14 @@ import numpy as np
 import pytest
 
 from kinetune.audio.beat_map import read_beats
-from kinetune.composer.chord_files import read_chords
-from kinetune.composer.midi import DRUM_CHANNEL, DRUM_NOTES, PROGRAMS, midi_tracks, write_midi
+from kinetune.composer.output.chord_files import read_chords
+from kinetune.composer.output.midi import (
+    DRUM_CHANNEL,
+    DRUM_NOTES,
+    PROGRAMS,
+    midi_tracks,
+    write_midi,
+)
 from kinetune.corpus.rendering.instruments_table import INSTRUMENTS
 from kinetune.model.conditioning.bars import bar_lines
 from tests.composer.conftest import SECONDS, notes_of, piece

@@ -8,7 +8,7 @@ import pytest
 
 from kinetune.audio.loudness import true_peak_dbtp
 from kinetune.audio.sound import Sound
-from kinetune.composer.practice import (
+from kinetune.composer.output.practice import (
     count_in_s,
     count_times,
     slowed,

@@ -10,9 +10,9 @@ from scipy import signal
 
 from kinetune import memmap
 from kinetune.audio.loudness import integrated_lufs, true_peak_dbtp
-from kinetune.composer import mastering
-from kinetune.composer.layers import STEMS, stem_groups
-from kinetune.composer.mastering import _gain, master_mix, master_stem, unmastered
+from kinetune.composer.output import mastering
+from kinetune.composer.output.layers import STEMS, stem_groups
+from kinetune.composer.output.mastering import _gain, master_mix, master_stem, unmastered
 from kinetune.composer.rendering import render_mix
 from kinetune.corpus.rendering import note_player
 from kinetune.corpus.rendering.block_filters import Convolver, Filter, Kernel, ramp

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from kinetune.audio.sound import Sound, write_sound
-from kinetune.composer import spoken_count as spoken
-from kinetune.composer.practice import count_times, slowed, with_count_in
+from kinetune.composer.output import spoken_count as spoken
+from kinetune.composer.output.practice import count_times, slowed, with_count_in
 from tests.composer.conftest import piece
 
 RATE_HZ = 16_000

@@ -8,9 +8,9 @@ import pytest
 
 import kinetune as kt
 from kinetune.composer import notes
-from kinetune.composer.chord_files import read_chords
 from kinetune.composer.compose import compose_harmony, compose_piece
 from kinetune.composer.options import ComposerOptions, Take
+from kinetune.composer.output.chord_files import read_chords
 from kinetune.composer.piece import PieceRequest
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest

@@ -16,7 +16,7 @@ from kinetune.tasks.recipe import versions
 from kinetune.tasks.requests.music_options import MusicOptions
 
 if TYPE_CHECKING:
-    from kinetune.composer.mastering import Master
+    from kinetune.composer.output.mastering import Master
     from kinetune.composer.piece import Piece, PieceRequest, Voice
     from kinetune.composer.rendering import Block
     from kinetune.motion.beats.beat_grid import BeatGrid
@@ -136,15 +136,15 @@ def play(
     Args:
         piece: The notes.
         export: Rate, channels and loudness.
-        groups: Its voices by stem; those of composer/layers.py if None.
+        groups: Its voices by stem; those of composer/output/layers.py if None.
         keep_stems: Whether to keep the stems.
         progress: Called with samples done and in all.
 
     Raises:
         OutputError: The disk has no room for what is long.
     """
-    from kinetune.composer.layers import stem_groups
-    from kinetune.composer.mastering import master_mix
+    from kinetune.composer.output.layers import stem_groups
+    from kinetune.composer.output.mastering import master_mix
     from kinetune.composer.rendering import render_mix
 
     export = export or ExportFormat()

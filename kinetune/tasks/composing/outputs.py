@@ -10,7 +10,7 @@ import numpy as np
 from kinetune import genres
 from kinetune.audio.export import ExportFormat
 from kinetune.audio.sound import Sound, write_sound
-from kinetune.composer.chord_files import write_chords
+from kinetune.composer.output.chord_files import write_chords
 from kinetune.files import atomic_folder, write_json
 from kinetune.memmap import chunks
 from kinetune.motion.group import dance_of, dancers_of
@@ -94,7 +94,7 @@ def write_outputs(
         ConfigError: More layers are wanted than the piece has parts.
         OutputError: A file can't be written.
     """
-    from kinetune.composer.midi import write_midi
+    from kinetune.composer.output.midi import write_midi
 
     piece = made.piece
     layers = _write_layers(made, target, wanted.layers, source) if wanted.layers else None
@@ -122,7 +122,7 @@ def check_layers(source: Source, genre: str, grid: "BeatGrid | None", count: int
     Raises:
         ConfigError: It has fewer.
     """
-    from kinetune.composer.layers import layer_groups, layered_piece
+    from kinetune.composer.output.layers import layer_groups, layered_piece
 
     request = piece_request(source.clip, source.options, genre=genre, grid=grid)
     layer_groups(layered_piece(request), count)
@@ -149,8 +149,8 @@ def _write_stems(
     made: ComposedMusic, target: Path, *, unmastered: bool, export: ExportFormat
 ) -> None:
     """Write the stems, and with unmastered ones their mix and what the master did to it."""
-    from kinetune.composer.mastering import headroom, master_stem, peak_of
-    from kinetune.composer.mastering import unmastered as before_mastering
+    from kinetune.composer.output.mastering import headroom, master_stem, peak_of
+    from kinetune.composer.output.mastering import unmastered as before_mastering
 
     piece, rate_hz = made.piece, made.sound.rate_hz
     stems = made.stems
@@ -196,8 +196,8 @@ def _write(path: Path, sound: Sound, piece: "Piece", *, bits: int = 24) -> None:
 
 def _write_layers(made: ComposedMusic, target: Path, count: int, source: Source) -> Path:
     """Write the intensity layers and the JSON that says when each sounds; return their folder."""
-    from kinetune.composer.layers import layer_groups, layered_piece
-    from kinetune.composer.mastering import master_stem
+    from kinetune.composer.output.layers import layer_groups, layered_piece
+    from kinetune.composer.output.mastering import master_stem
 
     request = piece_request(source.clip, source.options, genre=made.genre, grid=made.piece.grid)
     full = layered_piece(request)
@@ -218,7 +218,7 @@ def _write_layers(made: ComposedMusic, target: Path, count: int, source: Source)
 
 def _turn_down(layers: Mapping[str, "Block"]) -> float:
     """Turn all layers down by the same until none exceeds full scale; return the gain."""
-    from kinetune.composer.mastering import peak_of
+    from kinetune.composer.output.mastering import peak_of
 
     gain = np.float32(min(1.0, 1.0 / max(peak_of(layers.values()), 1e-9)))
     for samples in layers.values():
@@ -228,7 +228,7 @@ def _turn_down(layers: Mapping[str, "Block"]) -> float:
 
 
 def _layers_table(piece: "Piece", names: list[str], gain: float) -> dict[str, object]:
-    from kinetune.composer.layers import automation
+    from kinetune.composer.output.layers import automation
 
     return {
         "layers": names,
@@ -247,7 +247,7 @@ def _layers_table(piece: "Piece", names: list[str], gain: float) -> dict[str, ob
 
 def _write_practice(piece: "Piece", target: Path, percent: int, source: Source) -> list[Path]:
     """Write the piece at a practice tempo, and its film if the piece has one."""
-    from kinetune.composer import practice
+    from kinetune.composer.output import practice
 
     slow = replace(practice.slowed(piece, percent), loop=False)
     sound = practice.with_count_in(slow, play(slow, source.export).sound)

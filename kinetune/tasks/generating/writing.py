@@ -109,7 +109,7 @@ def _write(job: Job, made: "DanceMusic", clip: "Dancers", paths: OutputPaths) ->
 
 def _write_chords(harmony: "Harmony", target: Path, duration_s: float) -> PlayedHarmony:
     """Write the chords of a model's music beside it, as the composer's are."""
-    from kinetune.composer.chord_files import write_chord_spans
+    from kinetune.composer.output.chord_files import write_chord_spans
 
     path = chords_path(target)
     write_chord_spans(path, [(c.start_s, c.name) for c in harmony.chords], duration_s)

@@ -19,7 +19,7 @@ def composer_options(
     Raises:
         ConfigError: A key, a chord or the file can't be parsed.
     """
-    from kinetune.composer.chord_files import SUFFIXES, read_chords
+    from kinetune.composer.output.chord_files import SUFFIXES, read_chords
 
     if chords is None:
         return ComposerOptions(key, takes=tuple(takes))

@@ -7,7 +7,7 @@ import pytest
 
 import kinetune as kt
 from kinetune.audio.sound import read_sound
-from kinetune.composer.chord_files import read_chords
+from kinetune.composer.output.chord_files import read_chords
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.motion.io.formats import write_motion

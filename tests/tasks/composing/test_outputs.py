@@ -69,7 +69,8 @@ def test_unmastered_stems_sum_to_the_mix_before_mastering(folder):
 def test_a_mastered_stem_beyond_full_scale_is_not_clipped(tmp_path, monkeypatch):
     wave = np.linspace(-1.0, 1.0, 4000, dtype=np.float32)[:, None]
     monkeypatch.setattr(
-        "kinetune.composer.mastering.master_stem", lambda piece, master, stem: Sound(stem, 16_000)
+        "kinetune.composer.output.mastering.master_stem",
+        lambda piece, master, stem: Sound(stem, 16_000),
     )
     made = SimpleNamespace(
         piece=SimpleNamespace(loop=False, genre="HO"),

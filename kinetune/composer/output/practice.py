@@ -12,8 +12,8 @@ from kinetune import timebase
 from kinetune.audio.loudness import limit_peaks
 from kinetune.audio.sound import Sound
 from kinetune.composer.harmony import TimedChord
+from kinetune.composer.output.spoken_count import spoken_count
 from kinetune.composer.piece import Piece
-from kinetune.composer.spoken_count import spoken_count
 from kinetune.memmap import zeros_or_memmap
 from kinetune.model.conditioning.control_score import Silence
 from kinetune.motion.clip import MotionClip

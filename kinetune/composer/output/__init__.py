@@ -1,0 +1,1 @@
+"""What a piece becomes: stems, notes, layers, practice tempi, chord files."""
