@@ -186,7 +186,7 @@ def test_half_and_double_are_of_the_dances_own_tempo(tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--bpm", "fast"], "a number, auto, half, double"),
+        (["--bpm", "quick"], "a number, auto, half, double"),
         (["--bpm", 5], "30 to 300"),
         (["--beat-map", "xml"], "json, csv, labels, midi"),
         (["--rate", 5], "sample rate"),

@@ -112,7 +112,7 @@ def test_no_request_is_no_score():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"bpm": "fast"}, "bpm must be a number, auto, half, double"),
+        ({"bpm": "quick"}, "bpm must be a number, auto, half, double"),
         ({"bpm": 29.0}, "bpm must be 30 to 300"),
         ({"bpm": 100.0, "beats_s": (1.0, 2.0)}, "leave the other beat options out"),
         ({"first_beat_s": 0.0, "beats_s": (1.0, 2.0)}, "leave the other beat options out"),

@@ -108,7 +108,7 @@ def _build_checkpoint(folder: Path) -> list[str]:
     from kinetune.model.presets import UNetConfig, VaeConfig, build_pipeline, preset_config
 
     config = replace(
-        preset_config("default"),
+        preset_config("mono"),
         n_mels=16,
         window_frames=128,
         overlap_columns=8,
@@ -188,7 +188,7 @@ MODEL_TARGETS: dict[str, Target] = {
         uses_torch=True,
     ),
     "vocoder-config": Target(
-        ".toml", lambda _: _configs("vocoder.toml"), _read_vocoder_config,
+        ".toml", lambda _: _configs("mono-vocoder.toml"), _read_vocoder_config,
         mutators=(change_number,), uses_torch=True,
     ),
     "genres": Target(".csv", lambda _: [b"name,genre\na,house\nb.wav,HO\n"], read_genres),
