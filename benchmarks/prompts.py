@@ -289,6 +289,10 @@ def table(rows: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
+# Label, colour, size and order of the dots of a prompt.
+_DOTS = (("without the prompt", "#9aa5b1", 28, 2), ("with it", "#d9480f", 36, 3))
+
+
 def draw(rows: Sequence[Result], path: Path) -> None:
     """Draw the shares without and with each prompt."""
     import matplotlib
@@ -306,22 +310,11 @@ def draw(rows: Sequence[Result], path: Path) -> None:
             if pair is None:
                 continue
             axis.plot(pair, [index, index], color="#9aa5b1", lw=2, zorder=1)
-            axis.scatter(
-                pair[0],
-                index,
-                color="#9aa5b1",
-                s=28,
-                zorder=2,
-                label="without the prompt" if not index else None,
-            )
-            axis.scatter(
-                pair[1],
-                index,
-                color="#d9480f",
-                s=36,
-                zorder=3,
-                label="with it" if not index else None,
-            )
+            for share, (label, color, size, zorder) in zip(pair, _DOTS, strict=True):
+                axis.scatter(
+                    share, index, color=color, s=size, zorder=zorder,
+                    label=None if index else label,
+                )  # fmt: skip
         axis.set(title=title, xlim=(-0.03, 1.03), xlabel="share of pieces with what is requested")
         axis.grid(axis="x", alpha=0.3)
     axes[0][0].set_yticks(range(len(rows)), [row.prompt for row in rows])

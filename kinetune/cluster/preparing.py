@@ -111,42 +111,46 @@ class PairWorker:
         return {"index": numbers}
 
 
-class SongWorker:
-    """Prepares songs.
+class _SetWorker:
+    """Prepares items of a set; those that can't be used are left to the command.
 
     Args:
         request: The set.
     """
 
-    def __init__(self, request: SongSetRequest) -> None:
+    # The columns that an item is made of, in the order of the arguments of ``_prepare``.
+    _columns: tuple[str, ...]
+
+    def __init__(self, request: SongSetRequest | PairSetRequest) -> None:
         self._request, self._form = request, request.form()
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Prepare some songs; those that can't be used are left to the command."""
-        columns = (batch["path"], batch["genre"], batch["name"])
-        return {"reason": [self._prepare(*map(str, row)) for row in zip(*columns, strict=True)]}
+        """Prepare some items; return why each can't be, or nothing."""
+        columns = (batch[name] for name in self._columns)
+        return {"reason": [self._prepare(*row) for row in zip(*columns, strict=True)]}
 
-    def _prepare(self, path: str, genre: str, name: str) -> str:
+    def _prepare(self, *row: Any) -> str:
+        raise NotImplementedError
+
+
+class SongWorker(_SetWorker):
+    """Prepares songs."""
+
+    _columns = ("path", "genre", "name")
+
+    def _prepare(self, *row: Any) -> str:
+        path, genre, name = map(str, row)
         song = SongFile(Path(path), genre, name)
         return _reason(partial(prepare_song, song, self._request.out, self._form))
 
 
-class DanceWorker:
-    """Prepares dances with their music.
+class DanceWorker(_SetWorker):
+    """Prepares dances with their music."""
 
-    Args:
-        request: The set.
-    """
+    _columns = ("name", "motion", "music", "offset_s", "genre")
 
-    def __init__(self, request: PairSetRequest) -> None:
-        self._request, self._form = request, request.form()
-
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Prepare some dances; those that can't be used are left to the command."""
-        columns = (batch[name] for name in ("name", "motion", "music", "offset_s", "genre"))
-        return {"reason": [self._prepare(*row) for row in zip(*columns, strict=True)]}
-
-    def _prepare(self, name: str, motion: str, music: str, offset_s: float, genre: str) -> str:
+    def _prepare(self, *row: Any) -> str:
+        name, motion, music, offset_s, genre = row
         pair = PairFiles(Path(str(motion)), Path(str(music)), float(offset_s), str(genre))
         return _reason(partial(prepare_pair, pair, str(name), self._request.out, self._form))
 

@@ -19,19 +19,18 @@ from kinetune.errors import AudioError, ConfigError, KinetuneError
 from kinetune.motion.clip import MotionClip, cut
 from kinetune.motion.io.formats import MOTION_SUFFIXES, read_motion
 from kinetune.training.data.pairs import TrainingPair
-from kinetune.training.data.prepare import Progress, write_prepared
+from kinetune.training.data.prepare import Progress
 from kinetune.training.data.prepared_set import PreparedItem
 from kinetune.training.songs.decoding import SUFFIXES, decode_song
 from kinetune.training.songs.kept_items import content_key, kept_item
-from kinetune.training.songs.model_form import FEATURES, ModelForm, model_form
+from kinetune.training.songs.model_form import ModelForm, model_form
 from kinetune.training.songs.song import SHORTEST_S, analyse_song, check_song
 from kinetune.training.songs.song_set import (
     LeftOut,
+    SetItem,
     SongSet,
-    held_out_names,
     plain_name,
-    reader_of,
-    with_validation,
+    prepare_set,
 )
 
 _COLUMNS = ("motion", "music", "offset_s", "genre")
@@ -107,20 +106,13 @@ def prepare_pairs(request: PairSetRequest, *, progress: Progress | None = None) 
     """
     pairs, left_out = list_pairs(request)
     form = request.form()
-    held_out = held_out_names(list(pairs), request.held_out_every)
-    readers = [
-        reader_of(
-            partial(prepare_pair, pair, name, request.out, form), pair.motion, name in held_out,
-            left_out,
-        )
+    items = [
+        SetItem(name, pair.motion, partial(prepare_pair, pair, name, request.out, form))
         for name, pair in pairs.items()
-    ]  # fmt: skip
-    prepared = write_prepared(
-        readers, request.out, features=FEATURES, rate_hz=form.rate_hz, channels=form.channels,
-        progress=progress,
-    )  # fmt: skip
-    prepared = with_validation(prepared, request.held_out_every)
-    return SongSet(prepared, tuple(sorted(left_out, key=lambda each: each.file)))
+    ]
+    return prepare_set(
+        items, request.out, form, request.held_out_every, left_out, progress=progress
+    )
 
 
 def list_pairs(request: PairSetRequest) -> tuple[dict[str, PairFiles], list[LeftOut]]:

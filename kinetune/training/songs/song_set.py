@@ -78,6 +78,21 @@ class SongFile:
 
 
 @dataclass(frozen=True)
+class SetItem:
+    """What becomes an item of a set.
+
+    Attributes:
+        name: Of the item.
+        file: Its file, for the list of those left out.
+        prepare: Returns the item.
+    """
+
+    name: str
+    file: Path
+    prepare: Callable[[], PreparedItem]
+
+
+@dataclass(frozen=True)
 class SongSetRequest:
     """A set of songs to prepare.
 
@@ -118,24 +133,50 @@ def prepare_songs(request: SongSetRequest, *, progress: Progress | None = None) 
     """
     songs, notes = list_songs(request)
     form = request.form()
-    left_out: list[LeftOut] = []
-    held_out = held_out_names([song.name for song in songs], request.held_out_every)
-    readers = [
-        reader_of(
-            partial(prepare_song, song, request.out, form), song.path, song.name in held_out,
-            left_out,
-        )
+    items = [
+        SetItem(song.name, song.path, partial(prepare_song, song, request.out, form))
         for song in songs
-    ]  # fmt: skip
+    ]
+    made = prepare_set(items, request.out, form, request.held_out_every, [], progress=progress)
+    return replace(made, notes=notes)
+
+
+def prepare_set(
+    items: Sequence[SetItem],
+    out: Path,
+    form: ModelForm,
+    held_out_every: int,
+    left_out: list[LeftOut],
+    *,
+    progress: Progress | None = None,
+) -> SongSet:
+    """Prepare the items of a set; those that can't be used are left out.
+
+    Args:
+        items: What is prepared.
+        out: The prepared folder.
+        form: What the model needs.
+        held_out_every: See :func:`held_out_names`.
+        left_out: What could not be used already; takes more.
+        progress: Called after every item.
+
+    Raises:
+        ConfigError: No item can be used.
+        OutputError: The folder can't be written to.
+    """
+    held_out = held_out_names([item.name for item in items], held_out_every)
+    readers = [
+        _reader_of(item.prepare, item.file, item.name in held_out, left_out) for item in items
+    ]
     prepared = write_prepared(
-        readers, request.out, features=FEATURES, rate_hz=form.rate_hz, channels=form.channels,
+        readers, out, features=FEATURES, rate_hz=form.rate_hz, channels=form.channels,
         progress=progress,
     )  # fmt: skip
-    prepared = with_validation(prepared, request.held_out_every)
-    return SongSet(prepared, tuple(sorted(left_out, key=lambda each: each.file)), notes)
+    prepared = _with_validation(prepared, held_out_every)
+    return SongSet(prepared, tuple(sorted(left_out, key=lambda each: each.file)))
 
 
-def reader_of(
+def _reader_of(
     prepare: Callable[[], _Item], file: Path, held_out: bool, left_out: list[LeftOut]
 ) -> Callable[[], _Item | None]:
     """Return what prepares an item; one that can't be used is left out, and None.
@@ -269,7 +310,7 @@ def held_out_names(names: Sequence[str], every: int) -> set[str]:
     return chosen
 
 
-def with_validation(prepared: PreparedSet, every: int) -> PreparedSet:
+def _with_validation(prepared: PreparedSet, every: int) -> PreparedSet:
     """Return a set with a held-out item, although those that were chosen can't be used.
 
     Args:
