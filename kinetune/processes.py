@@ -70,12 +70,26 @@ def _ctrl_c_blocked() -> Iterator[None]:
 
 
 def _close(pool: ProcessPoolExecutor) -> None:
-    try:
+    closed = threading.Event()
+
+    def shut_down() -> None:
         pool.shutdown(wait=True, cancel_futures=True)
+        closed.set()
+
+    # Ctrl-C must not break into the pool's own waiting: a joined thread would pass for ended
+    # (bpo-45274), and the interpreter's exit would use a pipe that this thread is closing.
+    closing = threading.Thread(target=shut_down)
+    with _ctrl_c_blocked():
+        closing.start()
+    try:
+        closed.wait()
     except KeyboardInterrupt:
         for worker in active_children():
             worker.terminate()
         raise
+    finally:
+        with _ctrl_c_blocked():
+            closing.join()
 
 
 def follow_parent() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import signal
 from dataclasses import replace
@@ -157,6 +158,16 @@ def test_a_corpus_made_on_a_cluster_is_the_one_made_here(tmp_path, local_ray):
     assert make_pairs_on_cluster(requests[1], TWO) == 0
 
 
+def flat(tree, name=""):
+    if not isinstance(tree, dict):
+        return {name: math.nan if tree is None else tree}
+    return {
+        path: leaf
+        for key, part in tree.items()
+        for path, leaf in flat(part, f"{name}/{key}").items()
+    }
+
+
 @pytest.mark.processes
 @pytest.mark.filterwarnings("ignore")
 def test_an_evaluation_on_a_cluster_is_the_one_made_here(tmp_path, local_ray, monkeypatch):
@@ -179,7 +190,9 @@ def test_an_evaluation_on_a_cluster_is_the_one_made_here(tmp_path, local_ray, mo
         json.loads((tmp_path / name / "results.json").read_text()) for name in ("here", "there")
     )
     assert {"fad_mfcc", "genre_kld", "beat_f"} <= set(other["ours"])
-    assert one == other
+    # Sums are rounded in another order where there are other threads; that shows most where the
+    # covariance of so few rows is singular.
+    assert flat(one) == pytest.approx(flat(other), rel=1e-6, abs=1e-9, nan_ok=True)
     assert here.unusable == there.unusable
     assert len(there.unusable) == 1
 
