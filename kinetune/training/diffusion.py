@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -86,6 +86,8 @@ class BatchSampler:
         conditions: Cuts the windows' conditions.
         pipeline: Its window length is used.
         settings: Batch size, seed and random changes.
+        draw: Returns the indices of a batch's windows from its number; each window once an epoch
+            if None.
     """
 
     def __init__(
@@ -95,8 +97,10 @@ class BatchSampler:
         conditions: dataset.Conditions,
         pipeline: DanceToMusicPipeline,
         settings: DiffusionTraining,
+        *,
+        draw: Callable[[int], list[int]] | None = None,
     ) -> None:
-        self._windows, self._settings = windows, settings
+        self._windows, self._settings, self._draw = windows, settings, draw
         self._latents, self._conditions = latents, conditions
         self._masks = dataset.window_mask(windows, latents[0].shape[-1], pipeline)
 
@@ -116,7 +120,10 @@ class BatchSampler:
         settings, (mean, std) = self._settings, self._latents
         size, seed = settings.loop.batch_size, settings.loop.seed
         rows = range(size) if rows is None else rows
-        drawn = dataset.sample_batch(seed, number, len(self._windows), size)
+        if self._draw is None:
+            drawn = dataset.sample_batch(seed, number, len(self._windows), size)
+        else:
+            drawn = self._draw(number)
         chosen = [drawn[row] for row in rows]
         generators = dataset.window_generators(seed, number, size, rows)
         conditions = stack(

@@ -8,6 +8,7 @@ and any number of processes on the same batches as one.
 Axes: B batch, N samples, M mel bands, L mel frames, C, H, W latent with W columns over time.
 """
 
+import copy
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
@@ -262,6 +263,17 @@ class Conditions:
             )
             for item in prepared.items
         ]
+
+    @property
+    def count(self) -> int:
+        """How many items there are."""
+        return len(self._dances)
+
+    def joined(self, other: "Conditions") -> "Conditions":
+        """Return the conditions of both sets; the other's items follow."""
+        both = copy.copy(self)
+        both._dances = self._dances + other._dances
+        return both
 
     def dance(self, window: Window) -> DanceInput:
         """Return the whole dance that a window is cut from."""

@@ -15,6 +15,7 @@ from kinetune.audio.loudness import integrated_lufs
 from kinetune.audio.sound import Sound
 from kinetune.corpus.folder import CorpusChord
 from kinetune.errors import AudioError
+from kinetune.metrics.beats import f_measure
 from kinetune.training.songs import harmony
 
 Times = NDArray[np.float64]
@@ -23,6 +24,10 @@ Times = NDArray[np.float64]
 SHORTEST_S = 6.0
 # Autocorrelation of the onset strength at the beat's period; benchmarks/song_curves.py prints it.
 LEAST_PULSE_CLARITY = 0.12
+# Beats that a tracker places elsewhere when it hears less of the song are guessed: a model that
+# learns from them learns to leave its beat grid.
+LEAST_BEAT_AGREEMENT = 0.8
+_STRETCH_S, _MOST_STRETCHES = 12.0, 16
 _FEWEST_BEATS = 8
 _SILENCE_LUFS = -60.0
 # Stretches within which the chord stays.
@@ -41,6 +46,7 @@ class SongAnalysis:
         tonic: Pitch class of the key.
         chords: In order.
         pulse_clarity: How periodic its onsets are, -1 to 1.
+        beat_agreement: How alike its beats are when less of it is heard, 0 to 1.
     """
 
     bpm: float
@@ -50,6 +56,7 @@ class SongAnalysis:
     tonic: int
     chords: tuple[CorpusChord, ...]
     pulse_clarity: float
+    beat_agreement: float
 
 
 def check_song(sound: Sound, name: str) -> None:
@@ -74,7 +81,7 @@ def analyse_song(sound: Sound, name: str) -> SongAnalysis:
         name: What errors call it.
 
     Raises:
-        AudioError: It has no regular beat.
+        AudioError: It has no regular beat, or none that is certain.
     """
     beats = music_beats(sound)
     if len(beats.beats_s) < _FEWEST_BEATS:
@@ -85,12 +92,19 @@ def analyse_song(sound: Sound, name: str) -> SongAnalysis:
             f"{name}: no regular beat (pulse clarity {clarity:.2f}, expected "
             f"{LEAST_PULSE_CLARITY:g} or more)"
         )
+    agreement = beat_agreement(sound, beats.beats_s)
+    if agreement < LEAST_BEAT_AGREEMENT:
+        raise AudioError(
+            f"{name}: its beats are uncertain (tracked in stretches of {_STRETCH_S:g} s they agree "
+            f"with those of the whole by F {agreement:.3g}, expected {LEAST_BEAT_AGREEMENT:g} or "
+            "more); take music with a clearer beat"
+        )
     values, bass = harmony.chroma(sound), harmony.bass_chroma(sound)
     opens, metre = _bars(beats, values, bass)
     starts_s = beats.beats_s[opens % _BEATS_A_CHORD :: _BEATS_A_CHORD]
     return SongAnalysis(
         beats.bpm, beats.beats_s, float(beats.beats_s[opens]), metre, harmony.key_of(values),
-        harmony.chords_of(values, bass, starts_s), clarity,
+        harmony.chords_of(values, bass, starts_s), clarity, agreement,
     )  # fmt: skip
 
 
@@ -117,6 +131,34 @@ def pulse_clarity(onsets: NDArray[np.float32], bpm: float) -> float:
         near = lags[low : high + 1]
         values.append(float(near.max() / lags[0]) if len(near) else 0.0)
     return min(values)
+
+
+def beat_agreement(sound: Sound, beats_s: Times) -> float:
+    """Return how well the beats of a song agree with those tracked in stretches of it alone.
+
+    The mean F-measure at 70 ms over up to 16 stretches of 12 s, spread evenly. Music shorter than
+    two stretches is tracked as a whole again, which tells nothing: 1.
+
+    Args:
+        sound: The song.
+        beats_s: Its beats, seconds, (n,).
+    """
+    count = min(int(sound.duration_s // _STRETCH_S), _MOST_STRETCHES)
+    if count < 2:
+        return 1.0
+    starts_s = np.linspace(0.0, sound.duration_s - _STRETCH_S, count)
+    return float(np.mean([_stretch_agreement(sound, beats_s, start_s) for start_s in starts_s]))
+
+
+def _stretch_agreement(sound: Sound, beats_s: Times, start_s: float) -> float:
+    first = timebase.samples_in(start_s, sound.rate_hz)
+    last = first + timebase.samples_in(_STRETCH_S, sound.rate_hz)
+    tracked_s = music_beats(Sound(sound.samples[first:last].copy(), sound.rate_hz)).beats_s
+    own_s = beats_s[(beats_s >= start_s) & (beats_s < start_s + _STRETCH_S)] - start_s
+    if len(own_s) == 0:
+        # Silence that stays silent is no disagreement.
+        return float(len(tracked_s) == 0)
+    return f_measure(own_s, tracked_s)
 
 
 def _bars(

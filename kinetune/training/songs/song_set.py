@@ -29,7 +29,7 @@ from kinetune.training.songs.model_form import FEATURES, ModelForm, model_form
 from kinetune.training.songs.song import analyse_song, check_song
 
 # Raised when the same song gives other features than before.
-_EDITION = 1
+_EDITION = 2
 _KEPT = "songs"
 _Item = TypeVar("_Item", PreparedItem, TrainingPair)
 

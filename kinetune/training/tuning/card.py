@@ -48,6 +48,7 @@ def card_text(settings: TuneTraining, prepared: PreparedSet, result: "TuneResult
 | base | {settings.start} |
 | trained on | {len(training)} items, {minutes:.1f} min: {listed} |
 | held out | {held_out} items |
+| replayed | {settings.replay:.0%} of the windows are of {settings.replay_data or "the corpus"} |
 | new genres | {new} |
 | held-out loss | {loss} |
 | rank | {settings.rank} |

@@ -5,7 +5,7 @@ from dataclasses import field, replace
 from typing import Any
 
 from kinetune import config
-from kinetune.config import Count, CountOrZero, NonNegative, Positive, settings
+from kinetune.config import Count, CountOrZero, NonNegative, Positive, Share, settings
 from kinetune.training.config import DiffusionTraining, LoopConfig
 from kinetune.training.data.feature_augment import FeatureAugmentation
 
@@ -32,6 +32,10 @@ class TuneTraining:
         held_out_windows: Windows of held-out items that it is measured on, at most.
         patience: Held-out losses in a row without a new best after which training ends; 0 never
             ends it.
+        replay: Share of the windows of a batch that come from the corpus, whose beats are exact, so
+            that the model keeps what it knows; 0 trains on the set alone.
+        replay_data: That corpus, or a prepared set; empty makes one on the spot.
+        replay_minutes: Minutes of it that are made.
         samples_every_minutes: Minutes from one sample in TensorBoard to the next; 0 makes none.
         diffusion: Optimiser, dropped conditions and augmentation; ``start``, ``vae`` are not used.
     """
@@ -44,6 +48,9 @@ class TuneTraining:
     validate_every: Count = 50
     held_out_windows: Count = 64
     patience: CountOrZero = 6
+    replay: Share = 0.5
+    replay_data: str = ""
+    replay_minutes: Positive = 12.0
     samples_every_minutes: NonNegative = 10.0
     diffusion: DiffusionTraining = field(default_factory=_diffusion)
 

@@ -26,11 +26,12 @@ from kinetune.training import parallel
 from kinetune.training.config import DataConfig
 from kinetune.training.data import dataset
 from kinetune.training.data.prepare import PreparedSet, open_dataset
-from kinetune.training.diffusion import BatchSampler, DenoisingObjective, cached_latents
+from kinetune.training.diffusion import DenoisingObjective, cached_latents
 from kinetune.training.loop import TrainingLoop
 from kinetune.training.run import Run, RunOptions, TrainingResult, open_run
 from kinetune.training.tuning.card import write_card
 from kinetune.training.tuning.held_out import EarlyStopping, HeldOutLoss
+from kinetune.training.tuning.replay import replaying_sampler
 from kinetune.training.tuning.samples import SampleWriter
 from kinetune.training.tuning.settings import TuneTraining
 
@@ -105,7 +106,7 @@ def _tune(settings: TuneTraining, out: Path, run: Run) -> TuneResult:
     conditions = dataset.Conditions(tuning.prepared, pipeline)
     count = len(windows)
     first, last = tuple(part[:count] for part in latents), tuple(part[count:] for part in latents)
-    sampler = BatchSampler(windows, (first[0], first[1]), conditions, pipeline, diffusion)
+    sampler = replaying_sampler(settings, windows, (first[0], first[1]), conditions, pipeline, out)
     masks = dataset.window_mask(held_out, latents[0].shape[-1], pipeline)
     loss = HeldOutLoss(held_out, (last[0], last[1]), conditions, masks)
     watch = _Watch(

@@ -15,7 +15,12 @@ from kinetune.training.songs.curves import (
     features_from_curves,
     music_curves,
 )
-from kinetune.training.songs.song import analyse_song, check_song, pulse_clarity
+from kinetune.training.songs.song import (
+    analyse_song,
+    beat_agreement,
+    check_song,
+    pulse_clarity,
+)
 from tests.training.songs.conftest import CHORDS, RATE_HZ, song_samples
 
 
@@ -56,6 +61,21 @@ def test_noise_has_no_regular_beat():
     noise = np.random.default_rng(0).normal(size=12 * RATE_HZ).astype(np.float32) * 0.1
     with pytest.raises(AudioError, match=r"noise: no regular beat"):
         analyse_song(Sound(noise, RATE_HZ), "noise")
+
+
+def test_true_beats_agree_with_those_of_stretches_and_shifted_ones_do_not():
+    song, beats_s = Sound(song_samples(bars=18), RATE_HZ), 0.25 + 0.5 * np.arange(72)
+    assert beat_agreement(song, beats_s) > 0.95
+    assert beat_agreement(song, beats_s + 0.25) == 0.0
+    # A third of a song whose beats are right.
+    only_third = np.where(beats_s < song.duration_s / 3.0, beats_s, beats_s + 0.25)
+    assert beat_agreement(song, only_third) == pytest.approx(1.0 / 3.0, abs=0.05)
+
+
+def test_a_song_whose_tempo_jumps_has_uncertain_beats():
+    parts = [song_samples(bpm=bpm, bars=6) for bpm in (84.0, 131.0, 103.0)]
+    with pytest.raises(AudioError, match=r"jumps: its beats are uncertain .* 0\.8 or more"):
+        analyse_song(Sound(np.concatenate(parts), RATE_HZ), "jumps")
 
 
 def test_pulse_clarity_is_one_for_impulses_at_the_period_and_low_elsewhere():

@@ -163,3 +163,18 @@ def test_a_full_disk_ends_the_work_with_one_line(songs, tmp_path, tiny_model, mo
     with pytest.raises(OutputError, match="No space left on device"):
         prepare_songs(SongSetRequest(songs, tmp_path / "out", model=str(tiny_model)))
     assert not (tmp_path / "out" / "prepared.json").exists()
+
+
+def test_songs_with_uncertain_beats_are_listed_and_left_out(tmp_path, tiny_model):
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    parts = [song_samples(bpm=bpm, bars=6) for bpm in (84.0, 131.0, 103.0)]
+    soundfile.write(songs / "jumps.flac", np.concatenate(parts), RATE_HZ)
+    soundfile.write(songs / "steady.flac", song_samples(bars=18), RATE_HZ)
+    request = SongSetRequest(songs, tmp_path / "set", "salsa", str(tiny_model), 0)
+    result = prepare_songs(request)
+    assert [item.name for item in result.prepared.items] == ["salsa-steady"]
+    (left_out,) = result.left_out
+    assert left_out.file == str(songs / "jumps.flac")
+    assert "its beats are uncertain" in left_out.reason
+    assert left_out.reason.startswith(left_out.file)

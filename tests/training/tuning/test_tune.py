@@ -50,7 +50,7 @@ def settings_of(model, data, steps=8, **changes):
     settings = tune_settings(
         str(model), str(data),
         [f"diffusion.loop.steps={steps}", "diffusion.loop.batch_size=2", "validate_every=4",
-         "diffusion.loop.mixed_precision='no'", "samples_every_minutes=0"],
+         "diffusion.loop.mixed_precision='no'", "samples_every_minutes=0", "replay=0.0"],
     )  # fmt: skip
     return replace(settings, **changes)
 
