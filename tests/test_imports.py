@@ -28,17 +28,18 @@ LAYERS = {
     "metrics": 4,
     "composer": 5,
     "packs": 5,
+    "live": 6,
     "fitting": 5,
     "training": 5,
     "render": 5,
-    "tasks": 6,
-    "serve": 7,
-    "cli": 9,
-    "api": 7,
-    "cluster": 8,
-    "__main__": 10,
+    "tasks": 7,
+    "serve": 8,
+    "cli": 10,
+    "api": 8,
+    "cluster": 9,
+    "__main__": 11,
     # What the top of the package offers is imported when it is first used.
-    "__init__": 11,
+    "__init__": 12,
 }
 # The file in a checkpoint folder is for diffusers, see model/checkpoint.py.
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "weights" not in path.parts)

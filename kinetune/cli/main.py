@@ -26,6 +26,7 @@ from kinetune.cli import (
     serve,
     train,
 )
+from kinetune.cli.live import command as live
 from kinetune.cli.research import evaluate, export, listening_test
 from kinetune.cli.terminal.output import print_error, print_unexpected, verbosity
 from kinetune.errors import KinetuneError
@@ -75,6 +76,7 @@ app.command("generate")(generate.command)
 app.command("edit")(edit.command)
 app.command("film")(film.command)
 app.command("fit")(fit.command)
+app.command("live")(live.command)
 app.command("again")(again.command)
 app.command("inspect")(inspect.command)
 app.command("models")(models.command)

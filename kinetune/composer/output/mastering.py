@@ -32,7 +32,9 @@ from kinetune.memmap import chunks, copy, zeros_like
 from kinetune.model.conditioning.control_score import apply_silences
 
 _LOUD_S, _LOUD_QUANTILE = 0.5, 0.8
-_THRESHOLD, _EXPONENT, _COMPRESSOR_S = 0.05, 0.5, 0.06
+#: Threshold and exponent of the compressor.
+COMPRESSOR_THRESHOLD, COMPRESSOR_EXPONENT = 0.05, 0.5
+_COMPRESSOR_S = 0.06
 # A shelf that gives the bass the weight it has on records.
 _BASS_HZ, _BASS_DB = 130.0, 3.0
 # Length of the whole tone filter.
@@ -88,7 +90,11 @@ def master_mix(piece: Piece, mix: Block, rate_hz: int, *, target_lufs: float = -
     edge = "wrap" if piece.loop else "nearest"
     levels = _block_peaks(out, rate_hz)
     smooth = ndimage.gaussian_filter1d(levels, _COMPRESSOR_S / BLOCK_S, mode=edge)
-    _apply(out, np.minimum(1.0, (_THRESHOLD / np.maximum(smooth, 1e-6)) ** _EXPONENT), rate_hz)
+    _apply(
+        out,
+        np.minimum(1.0, (COMPRESSOR_THRESHOLD / np.maximum(smooth, 1e-6)) ** COMPRESSOR_EXPONENT),
+        rate_hz,
+    )
     push = DRIVEN_RMS / max(_loud_rms(out, rate_hz), 1e-6)
     gain = np.minimum(1.0, 0.9 * PEAK / np.maximum(push * _block_peaks(out, rate_hz), 1e-6))
     gain = ndimage.uniform_filter1d(ndimage.minimum_filter1d(gain, 7, mode=edge), 5, mode=edge)
@@ -100,7 +106,7 @@ def master_mix(piece: Piece, mix: Block, rate_hz: int, *, target_lufs: float = -
         "level": level,
         "saturation": {"curve": "tanh(drive x) / drive^0.7", "drive": drive},
         "compressor": {
-            "threshold": _THRESHOLD, "ratio": round(1.0 / (1.0 - _EXPONENT), 2),
+            "threshold": COMPRESSOR_THRESHOLD, "ratio": round(1.0 / (1.0 - COMPRESSOR_EXPONENT), 2),
             "smoothing_s": _COMPRESSOR_S,
         },
         "limiter": {"push": push, "ceiling": 0.9 * PEAK, "block_s": BLOCK_S},

@@ -17,8 +17,8 @@ from kinetune.timebase import BEATS_IN_BAR
 
 Array = NDArray[np.float64]
 SLOWEST_BPM, FASTEST_BPM = 60.0, 180.0
-# A body whose joints move at this mean speed has energy 1.
-_FULL_SPEED_M_S = 1.1
+#: A body whose joints move at this mean speed has energy 1.
+FULL_SPEED_M_S = 1.1
 # Weight of the planned strength of a bar in the energy of its beats, where there is a plan.
 _PLAN_WEIGHT = 0.2
 # Beats this much before a bar's start, in bars, still belong to it.
@@ -134,7 +134,7 @@ def annotate(
     period_s = timebase.beat_period_s(bpm)
     beats = timebase.beat_times(bpm, first_beat_s, clip.duration_s)
     index = np.round((beats - first_beat_s) / period_s).astype(int)
-    energy = _mean_speeds(clip, beats) / _FULL_SPEED_M_S
+    energy = _mean_speeds(clip, beats) / FULL_SPEED_M_S
     if planned is not None:
         bar_s = metre * period_s
         bar = np.floor((beats - (first_beat_s % bar_s - bar_s)) / bar_s + _BAR_TOLERANCE)
@@ -146,7 +146,7 @@ def annotate(
 
 def beat_energy(clip: MotionClip, beats: Array) -> Array:
     """Return how strongly the body moves from each beat to the next, 0 to 1, shape (n_beats,)."""
-    return np.asarray(np.clip(_mean_speeds(clip, beats) / _FULL_SPEED_M_S, 0.0, 1.0))
+    return np.asarray(np.clip(_mean_speeds(clip, beats) / FULL_SPEED_M_S, 0.0, 1.0))
 
 
 def _mean_speeds(clip: MotionClip, beats: Array) -> Array:

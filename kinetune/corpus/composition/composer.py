@@ -5,6 +5,8 @@ when follows the dance: energy sets velocity and density, leaps of energy and su
 accents, a build-up leads to a stronger bar, freezes rest. Seconds, MIDI pitches, velocities 0 to 1.
 """
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,18 +91,52 @@ def write_song(rng: np.random.Generator, song: Song, profile: DanceProfile) -> N
     _check(profile, len(beats))
     writer = NoteWriter(rng, song, profile)
     curve = EnergyCurve(profile, beats, writer.bars_s)
-    resting: set[str] = set()
-    for index in range(len(writer.bars_s)):
-        phrase = index + song.phrase_offset
-        if phrase % PHRASE_BARS == 0 or index == 0:
-            resting = _draw_resting_parts(rng, song, float(curve.energy(index).mean()))
-            if curve.mean(index, PHRASE_BARS - phrase % PHRASE_BARS) < _CALM_BELOW:
-                resting |= song.calm_rests
-            resting -= song.never_rests
-        bar = _make_bar(writer, curve, index)
-        writer.written.append(bar)
-        _write_bar(writer, bar, resting, curve.before(index))
+    resting: frozenset[str] = frozenset()
+    for _ in writer.bars_s:
+        resting = write_next_bar(writer, curve, resting)
     return writer
+
+
+class BarEnergies(Protocol):
+    """Energy and impacts of a dance bar by bar, see :class:`EnergyCurve`."""
+
+    def energy(self, bar: int) -> NDArray[np.float64]:
+        """Energy of a bar's beats, shape (metre,)."""
+
+    def mean(self, bar: int, bars: int) -> float:
+        """Mean energy of so many bars from one on."""
+
+    def before(self, bar: int) -> float:
+        """Energy of the beat before a bar."""
+
+    def impacts(self, bar: int) -> NDArray[np.float64]:
+        """Impacts at a bar's half-beats, shape (2 metre,)."""
+
+
+def write_next_bar(
+    writer: NoteWriter, energies: BarEnergies, resting: frozenset[str]
+) -> frozenset[str]:
+    """Write the bar after those that are written.
+
+    Args:
+        writer: Takes bar and notes.
+        energies: Of this bar, the one before and those until the phrase ends.
+        resting: What was returned for the bar before; nothing for the first.
+
+    Returns:
+        Parts that rest until the phrase ends.
+    """
+    song, index = writer.song, len(writer.written)
+    phrase = index + song.phrase_offset
+    if phrase % PHRASE_BARS == 0 or index == 0:
+        drawn = _draw_resting_parts(writer.rng, song, float(energies.energy(index).mean()))
+        if energies.mean(index, PHRASE_BARS - phrase % PHRASE_BARS) < _CALM_BELOW:
+            drawn |= song.calm_rests
+        resting = frozenset(drawn - song.never_rests)
+    bar = _make_bar(writer, energies, index)
+    writer.written.append(bar)
+    _write_bar(writer, bar, resting, energies.before(index))
+    return resting
 
 
 def _check(profile: DanceProfile, beats: int) -> None:
@@ -188,7 +224,7 @@ def _section(phrase: int, mean_energy: float) -> int:
     return (phrase // PHRASE_BARS) % 2 if mean_energy < _STRONG_BAR else 1
 
 
-def _make_bar(writer: NoteWriter, curve: EnergyCurve, index: int) -> Bar:
+def _make_bar(writer: NoteWriter, curve: BarEnergies, index: int) -> Bar:
     song, energy = writer.song, curve.energy(index)
     mean = float(energy.mean())
     phrase = index + song.phrase_offset
@@ -215,7 +251,7 @@ def _ending(writer: NoteWriter, phrase: int, mean: float, next_mean: float) -> t
     return "", 0
 
 
-def _write_bar(writer: NoteWriter, bar: Bar, resting: set[str], before: float) -> None:
+def _write_bar(writer: NoteWriter, bar: Bar, resting: frozenset[str], before: float) -> None:
     write_drums(writer, bar, resting)
     if "bass" not in resting:
         _write_bass(writer, bar)
@@ -226,7 +262,7 @@ def _write_bar(writer: NoteWriter, bar: Bar, resting: set[str], before: float) -
     write_accents(writer, bar, before)
 
 
-def _active_lines(song: Song, mean: float, resting: set[str]) -> list[Line]:
+def _active_lines(song: Song, mean: float, resting: frozenset[str]) -> list[Line]:
     """The layers that play at this energy; except in breaks one that plays chords always does."""
     able = [line for line in song.lines if mean >= 0.8 * line.layer.min_energy]
     out = [line for line in able if line.part not in resting]

@@ -20,7 +20,7 @@ _UNPITCHED, _DROP_PITCH = 60.0, 36.0
 _SWAP_PROBABILITY = 0.2
 
 
-def write_drums(writer: NoteWriter, bar: Bar, resting: set[str]) -> None:
+def write_drums(writer: NoteWriter, bar: Bar, resting: frozenset[str]) -> None:
     """Write the groove of a bar, without the parts that rest, and how it ends."""
     song = writer.song
     swapped = int(writer.rng.random() < _SWAP_PROBABILITY)

@@ -66,13 +66,14 @@ class NotePlayer:
 
     Args:
         part: The part.
-        notes: Its notes, in order of start.
+        notes: Its notes, in order of start; more may be appended between blocks.
         rate_hz: Samples per second.
         first: Sample at which the first block begins, counted from time 0; notes that would start
             earlier start there.
         dtype: Of the samples.
         turns: Which of a drum's sounds each note plays, counted round; in order of notes if None.
         vary_bass: Whether the bass takes turns among sounds of other brightness, as drums do.
+        reference: Notes whose middle pitch sets the part's level; ``notes`` if None.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class NotePlayer:
         dtype: type[np.floating] = np.float64,
         turns: Sequence[int] | None = None,
         vary_bass: bool = False,
+        reference: Sequence[Note] | None = None,
     ) -> None:
         self._part, self._notes, self._rate_hz = part, notes, rate_hz
         self._first = self._position = first
@@ -95,7 +97,8 @@ class NotePlayer:
         self._cached_bytes = 0
         self._count = 0
         self._sounding: list[_Sounding] = []
-        self._level = _level_gain(part, notes, rate_hz) if notes else 0.0
+        reference = notes if reference is None else reference
+        self._level = _level_gain(part, reference, rate_hz) if reference else 0.0
 
     def next_block(self, count: int) -> NDArray[Any]:
         """Return the next ``count`` samples, shape (count,)."""

@@ -1,0 +1,1 @@
+"""``kinetune live``."""

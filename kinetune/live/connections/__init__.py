@@ -1,0 +1,1 @@
+"""Where motion comes from, and where sound and beats go."""

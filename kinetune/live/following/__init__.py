@@ -1,0 +1,1 @@
+"""The body's beat while it dances, and the music's beats that keep step with it."""

@@ -1,0 +1,1 @@
+"""Music written and rendered bar by bar, ahead of the body."""
