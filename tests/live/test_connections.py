@@ -244,6 +244,7 @@ def test_osc_over_udp_on_loopback():
         raw.close()
         client.send_message("/kinetune/pose", [1.0] * 36)
         wait_for(lambda: stream.received == 6)
+        client._sock.close()
         assert sum(stream.skipped.values()) >= 2
     finally:
         receiver.close()

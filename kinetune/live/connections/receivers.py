@@ -5,8 +5,8 @@ are described in docs/guide/live.md.
 """
 
 import json
+import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -167,6 +167,8 @@ class OscReceiver:
             self._server = Server((host, port), dispatcher)
         except (OSError, OverflowError) as error:
             raise ConfigError(f"OSC on {host}:{port}: {error}; name another port") from error
+        # python-osc logs every datagram that is no OSC, which anybody could send without end.
+        logging.getLogger().addFilter(_is_from_elsewhere)
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, name="osc", daemon=True)
         self._thread.start()
@@ -176,6 +178,12 @@ class OscReceiver:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        logging.getLogger().removeFilter(_is_from_elsewhere)
+
+
+def _is_from_elsewhere(record: logging.LogRecord) -> bool:
+    """Whether a log record isn't python-osc's."""
+    return "pythonosc" not in record.pathname
 
 
 class WebSocketReceiver:
@@ -215,9 +223,3 @@ class WebSocketReceiver:
         """End the server."""
         self._server.shutdown()
         self._thread.join()
-
-
-def session_time() -> Callable[[], float]:
-    """Return a function that gives the seconds since now."""
-    began = time.perf_counter()
-    return lambda: time.perf_counter() - began
