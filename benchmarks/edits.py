@@ -8,7 +8,8 @@ the mean spectrum from that of the requested style, made from nothing (two seeds
 stretches made anew: the share of changes of the spectrum elsewhere that are smaller. Accents: onset
 strength within 50 ms of an accent over that of the strongest onset within a second of it. Energy:
 how much louder the first half gets against the second when the score gives it so much energy.
-Loudness: for a made-up dance of each genre, how much louder six seconds are made anew.
+Loudness: for a made-up dance of each genre, how much louder six seconds are made anew, with the
+level that a recipe keeps and without.
 """
 
 import argparse
@@ -140,21 +141,28 @@ def standing(sound: Sound, at_s: float) -> float:
 def loudness(pipeline: DanceToMusicPipeline, clip: MotionClip, grid: BeatGrid) -> None:
     """Print how much louder a stretch made anew is than what was there, by genre."""
     del clip, grid
-    print("| genre | louder |\n|---|---|")
-    louder = []
+    print("| genre | with the recipe | without |\n|---|---|---|")
+    rows = []
     for seed, code in enumerate(genres.CODES):
         dance = choreograph(5_500_000 + seed, DanceRequest(genre=code, bpm=110.0, duration_s=20.0))
         beats = fixed_grid(110.0, float(dance.downbeats_s[0]), 20.0)
-        music = pipeline(dance.clip, genre=code, seed=seed, grid=beats).sound
-        made = edit_music(
-            pipeline, music, dance.clip, EditSpec(redo=(6.0, 12.0)), genre=code,
-            sampling=pipeline.sampling_options(100 + seed), grid=beats,
-        )  # fmt: skip
-        span = [timebase.samples_in(t, music.rate_hz) for t in (made.start_s, made.end_s)]
-        power = [np.square(sound.mono[slice(*span)]).mean() for sound in (made.sound, music)]
-        louder.append(10.0 * float(np.log10(power[0] / power[1])))
-        print(f"| {genres.genre_name(code)} | {louder[-1]:+.1f} dB |", flush=True)
-    print(f"\nMean {np.mean(louder):+.1f} dB, without sign {np.abs(louder).mean():.1f} dB.")
+        music = pipeline(dance.clip, genre=code, seed=seed, grid=beats)
+        louder = []
+        for level in (music.model_lufs, None):
+            made = edit_music(
+                pipeline, music.sound, dance.clip, EditSpec(redo=(6.0, 12.0)), genre=code,
+                sampling=pipeline.sampling_options(100 + seed), grid=beats, model_lufs=level,
+            )  # fmt: skip
+            rate_hz = music.sound.rate_hz
+            span = slice(*(timebase.samples_in(t, rate_hz) for t in (made.start_s, made.end_s)))
+            new, old = (np.square(s.mono[span]).mean() for s in (made.sound, music.sound))
+            louder.append(10.0 * float(np.log10(new / old)))
+        rows.append(louder)
+        cells = " | ".join(f"{value:+.1f} dB" for value in louder)
+        print(f"| {genres.genre_name(code)} | {cells} |", flush=True)
+    means = " | ".join(f"{value:+.1f} dB" for value in np.mean(rows, axis=0))
+    sizes = " | ".join(f"{value:.1f} dB" for value in np.abs(rows).mean(axis=0))
+    print(f"| mean | {means} |\n| mean without sign | {sizes} |")
 
 
 PARTS = {"changes": changes, "accents": accents, "energy": energy, "loudness": loudness}

@@ -141,7 +141,9 @@ def _material(
         raise ConfigError("which dance is the music for? Give it as the second argument")
     if isinstance(music, Music):
         genre = GenreChoice(music.genre, "recipe")
-        return Material(sound, clip, music.beats, genre, harmony=music.harmony)
+        return Material(
+            sound, clip, music.beats, genre, harmony=music.harmony, model_lufs=music.model_lufs
+        )
     if isinstance(music, Sound):
         return Material(sound, clip, None, genre_for_dance(clip.name))
     if recipe is not None:
@@ -152,7 +154,8 @@ def _material(
     motions = () if request.motion is None else (request.motion, *request.partners)
     inputs = (request.music, *motions) if motions else ()
     harmony = None if recipe is None else recipe.harmony
-    return Material(sound, clip, grid, genre, inputs, harmony)
+    model_lufs = None if recipe is None else recipe.model_lufs
+    return Material(sound, clip, grid, genre, inputs, harmony, model_lufs)
 
 
 def _made_by_composer(

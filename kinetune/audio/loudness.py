@@ -93,7 +93,11 @@ def true_peak_dbtp(sound: Sound) -> float:
 
 
 def normalise_loudness(
-    sound: Sound, *, target_lufs: float = -14.0, ceiling_dbtp: float = -1.0
+    sound: Sound,
+    *,
+    target_lufs: float = -14.0,
+    ceiling_dbtp: float = -1.0,
+    loudness_lufs: float | None = None,
 ) -> Sound:
     """Return the sound at a target loudness, its true peaks no higher than a ceiling.
 
@@ -104,8 +108,9 @@ def normalise_loudness(
         sound: Any sound; silence comes back as it is.
         target_lufs: Integrated loudness wanted.
         ceiling_dbtp: Highest true peak allowed.
+        loudness_lufs: Of the sound, where it is known; None measures it.
     """
-    loudness = integrated_lufs(sound)
+    loudness = integrated_lufs(sound) if loudness_lufs is None else loudness_lufs
     if loudness < _SILENCE_LUFS:
         return sound
     gain_db, levelled = 0.0, Sound(zeros_like(sound.samples), sound.rate_hz)

@@ -29,10 +29,8 @@ def make(
         str | None, typer.Option(help="One genre, by name or AIST++ code. (default: all ten)")
     ] = None,
     length: Annotated[float, typer.Option(help="Length of each pair, in seconds; above 0.")] = 24.0,
-    rate: Annotated[
-        int | None, typer.Option(help="Sample rate in Hz, 8000 to 192000. (default: 22050)")
-    ] = None,
-    stereo: Annotated[bool, typer.Option(help="Stereo instead of mono.")] = False,
+    rate: Annotated[int, typer.Option(help="Sample rate in Hz, 8000 to 192000.")] = 44_100,
+    stereo: Annotated[bool, typer.Option(help="Stereo, or mono.")] = True,
     clips: Annotated[
         Path | None,
         typer.Option(
@@ -48,13 +46,12 @@ def make(
     ray: RayOption = None,
 ) -> None:
     """Make a corpus of synthetic dances and music; an interrupted run resumes."""
-    from kinetune import timebase
     from kinetune.cli.terminal.progress import stage_bars
     from kinetune.corpus.folder import PairSettings
     from kinetune.corpus.shards import parse_shard
     from kinetune.tasks.corpus import CorpusRequest, make_corpus
 
-    pairs = PairSettings(genre, length, rate or timebase.SAMPLE_RATE_HZ, 2 if stereo else 1, clips)
+    pairs = PairSettings(genre, length, rate, 2 if stereo else 1, clips)
     part = None if shard is None else parse_shard(shard)
     request = CorpusRequest(out, minutes, seed, pairs, shard=part)
     with stage_bars() as progress:

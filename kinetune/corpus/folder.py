@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kinetune import config, files, genres, timebase
+from kinetune import config, files, genres
 from kinetune.audio.export import ExportFormat
 from kinetune.audio.sound import write_sound
 from kinetune.corpus.choreography import motion_library as motions
@@ -58,15 +58,15 @@ class PairSettings:
     Attributes:
         genre: One genre; all ten in turn when None.
         duration_s: Length of each pair, seconds.
-        rate_hz: Samples per second of the sound.
+        rate_hz: Samples per second of the sound; that of the bundled model by default.
         channels: 1 or 2.
         clips: Folder of motions to warp to the beat; the bundled ones when None.
     """
 
     genre: str | None = None
     duration_s: float = 24.0
-    rate_hz: int = timebase.SAMPLE_RATE_HZ
-    channels: int = 1
+    rate_hz: int = 44_100
+    channels: int = 2
     clips: Path | None = None
 
     @property

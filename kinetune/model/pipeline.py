@@ -6,6 +6,7 @@ a fixed list are built.
 """
 
 import logging
+import math
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinetune import genres, timebase
+from kinetune.audio.loudness import integrated_lufs, normalise_loudness
 from kinetune.audio.sound import Sound
 from kinetune.config import build
 from kinetune.errors import ModelError
@@ -247,7 +249,9 @@ class DanceToMusicPipeline(DiffusionPipeline):
         mel = add_accents(mel, stretched.accents, self.mel.settings, loop=loop)
         mel = mute(mel, stretched.silences, self.mel.settings)
         clock.append(time.perf_counter())
-        sound = self.vocode(mel, clip.duration_s, seed=seed, loop=fitted)
+        raw = self.synthesiser.sound(mel, clip.duration_s, seed=seed, loop=fitted)
+        model_lufs = integrated_lufs(raw)
+        sound = normalise_loudness(raw, loudness_lufs=model_lufs)
         clock.append(time.perf_counter())
         return DanceMusic(
             apply_silences(sound, score.silences, loop=loop),
@@ -257,6 +261,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
             StageSeconds(*np.diff(clock).tolist()),
             seed,
             harmony if self.reads_harmony else None,
+            model_lufs if math.isfinite(model_lufs) else None,
         )
 
     @property
@@ -380,7 +385,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         self, mel: Tensor, duration_s: float, *, seed: int = 0, loop: Loop | None = None
     ) -> Sound:
         """Return loudness-matched sound for a mel spectrogram; see :meth:`Synthesiser.sound`."""
-        return self.synthesiser.sound(mel, duration_s, seed=seed, loop=loop)
+        return normalise_loudness(self.synthesiser.sound(mel, duration_s, seed=seed, loop=loop))
 
     @property
     def synthesiser(self) -> Synthesiser:

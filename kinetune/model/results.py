@@ -37,6 +37,8 @@ class DanceMusic:
         seconds: How long each stage took.
         seed: Seed of the noise it was made from.
         harmony: Key and chords that the model was told to play; None where it reads none.
+        model_lufs: Loudness before it was matched to the target, LUFS; None of silence. An edit
+            brings the music back to it.
     """
 
     sound: Sound
@@ -46,3 +48,4 @@ class DanceMusic:
     seconds: StageSeconds
     seed: int = 0
     harmony: Harmony | None = None
+    model_lufs: float | None = None

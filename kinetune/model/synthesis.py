@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinetune import timebase
-from kinetune.audio.loudness import normalise_loudness
 from kinetune.audio.sound import Sound
 from kinetune.errors import AudioError, ModelError
 from kinetune.model.mel import Mel, MelVocoder, StereoMel
@@ -34,7 +33,7 @@ class Synthesiser:
     def sound(
         self, mel: Tensor, duration_s: float, *, seed: int = 0, loop: Loop | None = None
     ) -> Sound:
-        """Return loudness-matched sound for a mel spectrogram (1, M, L).
+        """Return the sound of a mel spectrogram (1, M, L), at the model's own loudness.
 
         Args:
             mel: The spectrogram.
@@ -50,13 +49,12 @@ class Synthesiser:
         else:
             samples = self.loop_samples(mel, loop, seed=seed)
         try:
-            made = Sound(samples, self.rate_hz)
+            return Sound(samples, self.rate_hz)
         except AudioError as error:
             raise ModelError(
                 f"the model made no sound ({error}): its weights are damaged; copy the whole "
                 "checkpoint again"
             ) from error
-        return normalise_loudness(made)
 
     def samples(
         self,

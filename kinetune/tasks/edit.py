@@ -143,4 +143,5 @@ def _read_material(request: EditRequest, recipe: Recipe | None) -> Material:
     else:
         genre, grid = genre_of_music(request.music, sound, request.motion.name), None
     harmony = None if recipe is None else recipe.harmony
-    return Material(sound, clip, grid, genre, (request.music, *motions), harmony)
+    model_lufs = None if recipe is None else recipe.model_lufs
+    return Material(sound, clip, grid, genre, (request.music, *motions), harmony, model_lufs)

@@ -43,6 +43,7 @@ class Music:
         loops: Whether its end leads to its beginning.
         marks: Sections, silences, accents and the loop's wrap, for pictures and films.
         harmony: Key and chords that a model was told to play; None of other music.
+        model_lufs: Loudness as a model made it, before it was matched; None of other music.
     """
 
     sound: "Sound"
@@ -55,6 +56,7 @@ class Music:
     loops: bool = False
     marks: Marks = field(default_factory=Marks)
     harmony: Harmony | None = None
+    model_lufs: float | None = None
 
     @property
     def bpm(self) -> float:
@@ -70,7 +72,7 @@ class Music:
         """Return how it was made, with paths seen from the folder of ``output``."""
         return make_recipe(
             self.origin, output, genre=self.genre, grid=self.beats, duration_s=self.duration_s,
-            harmony=self.harmony,
+            harmony=self.harmony, model_lufs=self.model_lufs,
         )  # fmt: skip
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:

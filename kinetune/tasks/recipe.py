@@ -117,6 +117,7 @@ class Recipe:
         versions: Of kinetune and the packages it computes with.
         sha256: Of the sound file; None within the sound file.
         harmony: Key and chords that a model was told to play; None of other music.
+        model_lufs: Loudness as a model made it, before it was matched; None of other music.
     """
 
     task: Literal["generate", "edit"]
@@ -129,6 +130,7 @@ class Recipe:
     versions: dict[str, str]
     sha256: str | None = None
     harmony: Harmony | None = None
+    model_lufs: float | None = None
 
     @property
     def options(self) -> MusicOptions:
@@ -157,6 +159,7 @@ def make_recipe(
     grid: "BeatGrid",
     duration_s: float,
     harmony: Harmony | None = None,
+    model_lufs: float | None = None,
 ) -> Recipe:
     """Return the recipe of a piece.
 
@@ -167,6 +170,7 @@ def make_recipe(
         grid: The beats it was made to.
         duration_s: Length of the sound, seconds.
         harmony: Key and chords that a model was told to play.
+        model_lufs: Loudness as a model made it.
     """
     names = {path: relative_to_output(path, output) for path in origin.inputs}
     table = to_json(origin.request)
@@ -185,6 +189,7 @@ def make_recipe(
         duration_s=duration_s,
         versions=origin.versions,
         harmony=harmony,
+        model_lufs=model_lufs,
     )
 
 

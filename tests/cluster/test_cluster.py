@@ -148,7 +148,9 @@ def test_a_corpus_made_on_a_cluster_is_the_one_made_here(tmp_path, local_ray):
     from kinetune.tasks.corpus import CorpusRequest, make_corpus
 
     requests = [
-        CorpusRequest(tmp_path / name, 0.1, 3, PairSettings(duration_s=2.0), 1)
+        CorpusRequest(
+            tmp_path / name, 0.1, 3, PairSettings(duration_s=2.0, rate_hz=22_050, channels=1), 1
+        )
         for name in ("here", "there")
     ]
     assert make_pairs_on_cluster(requests[1], TWO) == 3

@@ -27,7 +27,11 @@ def contents(folder):
 
 
 def test_a_corpus_is_the_same_from_one_worker_or_two_and_resumes(tmp_path):
-    settings = {"minutes": 0.1, "seed": 3, "settings": PairSettings(duration_s=2.0)}
+    settings = {
+        "minutes": 0.1,
+        "seed": 3,
+        "settings": PairSettings(duration_s=2.0, rate_hz=22_050, channels=1),
+    }
     steps = []
     manifest = make_corpus(
         tmp_path / "one",
@@ -49,7 +53,7 @@ def test_a_corpus_is_the_same_from_one_worker_or_two_and_resumes(tmp_path):
 
 
 def test_what_a_corpus_contains_round_trips(tmp_path):
-    settings = PairSettings(genre="house", duration_s=3.0)
+    settings = PairSettings(genre="house", duration_s=3.0, rate_hz=22_050, channels=1)
     make_corpus(tmp_path, minutes=0.05, seed=1, settings=settings, workers=1)
     (item,) = read_manifest(tmp_path)
     assert item.genre == "HO"
@@ -105,7 +109,7 @@ def test_other_clips_make_other_items(tmp_path):
     )
     out = tmp_path / "corpus"
     for clips in (None, mine):
-        settings = PairSettings(duration_s=1.5, rate_hz=8_000, clips=clips)
+        settings = PairSettings(duration_s=1.5, rate_hz=8_000, channels=1, clips=clips)
         make_corpus(out, minutes=0.05, seed=1, settings=settings, workers=1)
     assert len(list((out / "items").iterdir())) == 4
 
@@ -131,7 +135,8 @@ def test_rate_channels_and_length_are_those_requested(tmp_path):
 def start_making(out):
     """The command in a process group of its own, as a terminal starts it; waits for an item."""
     command = [sys.executable, "-m", "kinetune.cli.main", "corpus", "make", "--out", str(out),
-               "--minutes", "0.6", "--seed", "3", "--length", "2", "--rate", "8000"]  # fmt: skip
+               "--minutes", "0.6", "--seed", "3", "--length", "2", "--rate", "8000",
+               "--no-stereo"]  # fmt: skip
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -144,8 +149,8 @@ def start_making(out):
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_a_killed_corpus_continues_to_the_same_bytes_without_litter(tmp_path):
     settings = {
-        "minutes": 0.6, "seed": 3, "settings": PairSettings(duration_s=2.0, rate_hz=8_000),
-        "workers": 1,
+        "minutes": 0.6, "seed": 3, "workers": 1,
+        "settings": PairSettings(duration_s=2.0, rate_hz=8_000, channels=1),
     }  # fmt: skip
     make_corpus(tmp_path / "whole", **settings)
     out = tmp_path / "killed"

@@ -15,15 +15,23 @@ from tests.cli.conftest import assert_one_clear_line, kinetune
 from tests.cli.test_generate import dance
 
 
-@pytest.fixture
-def song(tmp_path, tiny_model):
+@pytest.fixture(scope="module")
+def song_folder(tmp_path_factory, tiny_model):
     """A dance and its music, made with everything that a recipe must keep."""
+    folder = tmp_path_factory.mktemp("song")
     done = kinetune(
-        "generate", dance(tmp_path), "-o", tmp_path / "song.wav", "--model", tiny_model,
+        "generate", dance(folder), "-o", folder / "song.wav", "--model", tiny_model,
         "--seed", 7, "--bpm", 150, "--first-beat", 0.1, "--genre", "krump", "--silence", "0.5:0.8",
         "--accent", "1.2:2", "--exact", "--stereo", "--rate", 44_100, "--steps", 2,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def song(tmp_path, song_folder):
+    """A copy of them."""
+    shutil.copytree(song_folder, tmp_path, dirs_exist_ok=True)
     return tmp_path / "song.wav"
 
 
@@ -82,6 +90,9 @@ def test_an_edit_knows_what_made_the_music_and_can_be_made_again(song):
     assert told["motion"] == str(folder / "sway.bvh")
     recipe = read_recipe(folder / "song-edit.json")
     assert (recipe.task, recipe.request["music"]) == ("edit", "song.wav")
+    level = read_recipe(song.with_suffix(".json")).model_lufs
+    assert level is not None
+    assert recipe.model_lufs == level
     assert recipe.request["options"]["score"]["accents"][0]["at_s"] == 1.2
     assert kinetune("again", "song-edit.json", cwd=folder).returncode == 0
     again, edited = folder / "song-edit-again.wav", folder / "song-edit.wav"

@@ -12,7 +12,13 @@ from tests.conftest import REPOSITORY
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
-    make_corpus(folder, minutes=0.5, seed=3, settings=PairSettings(duration_s=7.5), workers=1)
+    make_corpus(
+        folder,
+        minutes=0.5,
+        seed=3,
+        settings=PairSettings(duration_s=7.5, rate_hz=22_050, channels=1),
+        workers=1,
+    )
     return folder
 
 

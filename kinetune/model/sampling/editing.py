@@ -81,6 +81,7 @@ def edit_music(  # noqa: PLR0913 - what an edit depends on, by name
     grid: BeatGrid | None = None,
     score: ControlScore | None = None,
     harmony: Harmony | None = None,
+    model_lufs: float | None = None,
 ) -> EditedMusic:
     """Return existing music with a new part.
 
@@ -95,6 +96,8 @@ def edit_music(  # noqa: PLR0913 - what an edit depends on, by name
         score: Genres and energy by section, accents and silences of the piece; applied to the new
             part.
         harmony: Key and chords of the piece; free if None.
+        model_lufs: Loudness of the music as the model made it, before it was matched to a target;
+            that of the training music if None. What is new fits in at this level.
 
     Raises:
         ConfigError: The score doesn't fit the dance, or the span lies outside the music or the
@@ -104,8 +107,10 @@ def edit_music(  # noqa: PLR0913 - what an edit depends on, by name
     began = time.perf_counter()
     beats = group_beat_grid(dancers_of(clip)) if grid is None else grid
     start_s, end_s = edit_span(spec, sound.duration_s, clip, beats)
-    gain = _training_gain(sound, pipeline.settings.training_lufs)
-    samples = _samples_for_model(sound, pipeline) * gain
+    samples = _samples_for_model(sound, pipeline)
+    level_lufs = pipeline.settings.training_lufs if model_lufs is None else model_lufs
+    gain = _gain_to(level_lufs, Sound(samples.T, pipeline.mel.settings.rate_hz))
+    samples = samples * gain
     fitted = ControlScore() if score is None else fit_score(score, beats, clip.duration_s)
     region = _region_around(pipeline, (start_s, end_s), sound.duration_s)
     conditions = pipeline.conditions.of_dance(
@@ -130,16 +135,21 @@ def edit_music(  # noqa: PLR0913 - what an edit depends on, by name
     return EditedMusic(edited, start_s, end_s, beats, code, time.perf_counter() - began)
 
 
-def _training_gain(sound: Sound, training_lufs: float) -> np.float32:
-    """Return the gain from the file's loudness to that of the training music.
+def _gain_to(lufs: float, sound: Sound) -> np.float32:
+    """Return the gain that brings music to a loudness.
+
+    Args:
+        lufs: The loudness.
+        sound: The music with as many channels as the model's: a stereo sound is louder by up to
+            3 LU than its mono mix.
 
     Raises:
         AudioError: The file is silent.
     """
-    loudness = integrated_lufs(to_mono(sound))
+    loudness = integrated_lufs(sound)
     if not np.isfinite(loudness):
         raise AudioError("the music is silent: there is nothing to edit or to continue")
-    return np.float32(10.0 ** ((training_lufs - loudness) / 20.0))
+    return np.float32(10.0 ** ((lufs - loudness) / 20.0))
 
 
 @dataclass(frozen=True, eq=False)

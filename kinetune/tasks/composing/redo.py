@@ -12,7 +12,8 @@ from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.group import dance_of
 from kinetune.motion.io.formats import read_motion_file
 from kinetune.tasks.composing.engine import ComposedMusic, ComposerPipeline, compose_music
-from kinetune.tasks.edit import EditRequest, EditResult, Material
+from kinetune.tasks.editing.in_memory import Material
+from kinetune.tasks.editing.request import EditRequest, EditResult
 from kinetune.tasks.editing.writing import write_edit_film
 from kinetune.tasks.generate import GenerateRequest, finish_music
 from kinetune.tasks.music import Music, write_piece

@@ -38,6 +38,7 @@ class Material:
         genre: The genre of the music.
         inputs: The files both were read from; none for data in memory.
         harmony: Key and chords of the music as its recipe has them; None without.
+        model_lufs: Loudness as a model made it, from the recipe; None without.
     """
 
     sound: "Sound"
@@ -46,6 +47,7 @@ class Material:
     genre: GenreChoice
     inputs: tuple[Path, ...] = ()
     harmony: Harmony | None = None
+    model_lufs: float | None = None
 
 
 def edit_in_memory(
@@ -80,7 +82,7 @@ def edit_in_memory(
     harmony = _harmony_beyond(material) if loaded.reads_harmony else None
     edited = edit_music(
         loaded, before, material.clip, spec, genre=genre.code, sampling=sampling, grid=grid,
-        score=options.score, harmony=harmony,
+        score=options.score, harmony=harmony, model_lufs=material.model_lufs,
     )  # fmt: skip
 
     marks = marks_of(options.score, edited.grid, edited.sound.duration_s)
@@ -96,7 +98,7 @@ def edit_in_memory(
     origin = Origin("edit", single, material.inputs, pipeline.sha256, pipeline.versions)
     music = Music(
         edited.sound, edited.grid, code, options.seed, material.clip, origin, draw, marks=marks,
-        harmony=harmony,
+        harmony=harmony, model_lufs=None if request.is_whole else material.model_lufs,
     )  # fmt: skip
     return edited, music
 

@@ -127,7 +127,7 @@ def finish_music(
     sound = made.sound if options.engine == "composer" else export(made.sound, request.export)
     return Music(
         sound, made.grid, made.genre, made.seed, clip, origin, draw, loops=options.loop,
-        marks=marks, harmony=made.harmony,
+        marks=marks, harmony=made.harmony, model_lufs=made.model_lufs,
     )  # fmt: skip
 
 

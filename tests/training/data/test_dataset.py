@@ -159,7 +159,13 @@ def test_a_shift_moves_the_beats_later(tiny, prepared):
 
 def test_the_caches_name_changes_with_what_made_it(tmp_path):
     folder = tmp_path / "corpus"
-    make_corpus(folder, minutes=0.1, seed=3, settings=PairSettings(duration_s=3.0), workers=1)
+    make_corpus(
+        folder,
+        minutes=0.1,
+        seed=3,
+        settings=PairSettings(duration_s=3.0, rate_hz=22_050, channels=1),
+        workers=1,
+    )
 
     def opened(**change):
         data = DataConfig(**{"source": str(folder), "held_out": 0} | change)
@@ -177,7 +183,13 @@ def test_the_caches_name_changes_with_what_made_it(tmp_path):
 
 def test_a_manifest_can_not_lead_out_of_its_folder(tmp_path):
     folder = tmp_path / "corpus"
-    make_corpus(folder, minutes=0.05, seed=3, settings=PairSettings(duration_s=3.0), workers=1)
+    make_corpus(
+        folder,
+        minutes=0.05,
+        seed=3,
+        settings=PairSettings(duration_s=3.0, rate_hz=22_050, channels=1),
+        workers=1,
+    )
     manifest = folder / "manifest.jsonl"
     line = json.loads(manifest.read_text().splitlines()[0])
     before = sorted(tmp_path.rglob("*"))
