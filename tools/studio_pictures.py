@@ -59,6 +59,7 @@ def one_dance(page: Page, target: Path, engine: str) -> None:
     """Music in a key, with marks; in light, in dark with its files, and on a phone."""
     page.select_option("#engine", engine)
     page.select_option("#genre", label="house")
+    page.fill("#prompt", "warm rhodes chords, congas, not too busy")
     page.fill("#chords", "Am F C G")
     page.select_option("#key", "A minor")
     press_and_wait(page, "#make")

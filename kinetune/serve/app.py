@@ -17,7 +17,7 @@ from kinetune.errors import KinetuneError, printable
 from kinetune.example import example_dance
 from kinetune.model.catalogue import ModelEntry, describe_named, list_models
 from kinetune.serve.guard import Guard
-from kinetune.serve.routes import jobs, motions
+from kinetune.serve.routes import jobs, motions, prompts
 from kinetune.serve.routes.dependencies import BINARY, PROBLEMS, SettingsNow, StoreNow
 from kinetune.serve.schemas import Genre, Health
 from kinetune.serve.settings import ServerSettings
@@ -55,7 +55,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     )
     app.state.settings, app.state.store = settings, workers.store
     app.state.streams = asyncio.Semaphore(settings.max_streams)
-    for router in (_router, motions.router, jobs.router):
+    for router in (_router, motions.router, jobs.router, prompts.router):
         app.include_router(router)
     # The studio, see studio/; last, so that every route above comes first.
     app.mount("/", StaticFiles(directory=_STATIC, html=True))

@@ -13,14 +13,12 @@ from pydantic import (
 )
 
 from kinetune.audio.export import ExportFormat
-from kinetune.corpus.prompts.reader import Prompt
 from kinetune.errors import KinetuneError
 from kinetune.packs.writer import TOOLS
 from kinetune.tasks.generate import BEAT_MAPS
-from kinetune.tasks.generating.prompt import with_prompt
 from kinetune.tasks.inspect import BeatReading, GroupDancer
 from kinetune.tasks.requests.composer_outputs import ComposerOutputs
-from kinetune.tasks.requests.music_options import MusicOptions
+from kinetune.tasks.requests.music_options import Engine, MusicOptions
 from kinetune.tasks.requests.score_changes import ScoreChanges
 from kinetune.tasks.requests.serialisation import from_json, to_json
 
@@ -49,17 +47,7 @@ def _few_tempi(outputs: ComposerOutputs) -> ComposerOutputs:
     return outputs
 
 
-def _read_prompt(options: MusicOptions) -> MusicOptions:
-    """The options with what a prompt requests that comes as a text alone."""
-    if options.prompt is None or options.prompt != Prompt(options.prompt.text):
-        return options
-    try:
-        return with_prompt(options, options.prompt.text)
-    except KinetuneError as error:
-        raise ValueError(str(error)) from error
-
-
-Options = Annotated[MusicOptions, _strict(MusicOptions), AfterValidator(_read_prompt)]
+Options = Annotated[MusicOptions, _strict(MusicOptions)]
 Export = Annotated[ExportFormat, _strict(ExportFormat)]
 Composed = Annotated[ComposerOutputs, _strict(ComposerOutputs), AfterValidator(_few_tempi)]
 Changes = Annotated[ScoreChanges, _strict(ScoreChanges)]
@@ -236,6 +224,29 @@ class Genre(BaseModel):
 
     code: str
     name: str
+
+
+class PromptText(_Body):
+    """A prompt, and what would follow it."""
+
+    text: str = Field(description="In English, up to 2000 characters.")
+    engine: Engine = "diffusion"
+    model: str = Field("default", max_length=200)
+
+
+class PromptReading(BaseModel):
+    """How a prompt is understood."""
+
+    text: str = Field(description="On one line, without control characters.")
+    requested: list[str] = Field(description="Attributes that the music should have.")
+    excluded: list[str] = Field(description="Attributes that it should not have.")
+    unknown: list[str] = Field(description="Words that were not understood.")
+    summary: str = Field(description="All of this in one line, as the command prints it.")
+    not_followed: list[str] = Field(description="What the engine can't do of it, by label.")
+    matches_words: bool = Field(
+        description="Whether words in no list count as the nearest known word: kinetune[text] is "
+        "installed."
+    )
 
 
 class Health(BaseModel):

@@ -56,6 +56,12 @@ export async function fetchSkeleton(id: string): Promise<[Skeleton, Float32Array
 const post = (body: object): RequestInit =>
   ({ method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
 
+/** How a prompt is understood, and what the engine can't do of it. */
+export interface PromptReading { summary: string; unknown: string[]; not_followed: string[]; matches_words: boolean }
+
+export const readPrompt = (text: string, engine: string, model: string) =>
+  ask<PromptReading>("v1/prompts", post({ text, engine, model }));
+
 export const fetchGenres = () => ask<{ code: string; name: string }[]>("v1/genres");
 
 /** The models that a job may name. */

@@ -15,6 +15,11 @@ export function write(id: string, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Fill in a field, unless the user is writing in it. */
+export function fill(id: string, value: string): void {
+  if (document.activeElement !== get(id)) input(id).value = value;
+}
+
 export const isPressed = (id: string) => get(id).getAttribute("aria-pressed") === "true";
 export const press = (id: string, pressed: boolean) => get(id).setAttribute("aria-pressed", String(pressed));
 

@@ -6,14 +6,14 @@ export interface Effort extends Span { energy: number }
 export type Engine = "diffusion" | "composer";
 export interface Settings {
   reading: number; bpm: number | null; first: number | null; metre: number | null;
-  engine: Engine; genre: string; genre2: string; key: string; chords: string;
+  engine: Engine; genre: string; genre2: string; prompt: string; key: string; chords: string;
   /** Bars of a loop; 0 is all of the dance, null no loop. */
   loopBars: number | null;
   energy: number; curve: Effort[]; accents: number[]; silences: Span[];
 }
 
 export const initial: Settings = {
-  reading: 1, bpm: null, first: null, metre: null, engine: "diffusion", genre: "", genre2: "", key: "", chords: "",
+  reading: 1, bpm: null, first: null, metre: null, engine: "diffusion", genre: "", genre2: "", prompt: "", key: "", chords: "",
   loopBars: null, energy: 1, curve: [], accents: [], silences: [],
 };
 

@@ -5,27 +5,34 @@ import { get } from "./dom";
 
 export class Jobs {
   private running: string | null = null;
+  // From the click on, so that a second one starts no second job.
+  private free = true;
 
   constructor(private readonly say: (text: string) => void, private readonly onChange: () => void) {}
 
-  get isFree(): boolean { return this.running === null; }
+  get isFree(): boolean { return this.free; }
 
   stop(): Promise<unknown> { return this.running ? api.stopJob(this.running) : Promise.resolve(); }
 
   /** Do a job; null if it was stopped. */
   async run(body: object, what: string): Promise<api.Job | null> {
-    const job = await api.createJob(body);
-    this.running = job.id;
-    this.onChange();
+    this.setFree(false);
     try {
+      const job = await api.createJob(body);
+      this.running = job.id;
       const done = await api.followJob(job.id, (state) => this.show(state, what));
       if (done.status === "done") return done;
       this.say("Stopped.");
       return null;
     } finally {
       this.running = null;
-      this.onChange();
+      this.setFree(true);
     }
+  }
+
+  private setFree(free: boolean): void {
+    this.free = free;
+    this.onChange();
   }
 
   private show(state: api.Job, what: string): void {

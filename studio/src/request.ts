@@ -20,6 +20,7 @@ function musicOptions(settings: Settings, { seed, length, model }: Make): Record
   if (settings.loopBars !== null) options.loop = true;
   if (settings.loopBars) options.loop_bars = settings.loopBars;
   if (settings.genre) options.genre = settings.genre;
+  if (settings.prompt) options.prompt = { text: settings.prompt };
   const harmony = harmonyOptions(settings, model);
   if (Object.keys(harmony).length) options.composer = harmony;
   const score = scoreOf(settings, length);
@@ -88,6 +89,7 @@ export function generateCommand(motions: string[], settings: Settings, make: Mak
   if (settings.engine !== "diffusion") add("--engine", settings.engine);
   if (model) add("--model", model);
   if (settings.genre) add("--genre", settings.genre);
+  if (settings.prompt) add("--prompt", settings.prompt);
   Object.entries(harmonyOptions(settings, make.model)).forEach(([name, value]) => add(`--${name}`, value));
   if (settings.bpm !== null) add("--bpm", settings.bpm);
   if (settings.reading !== 1) add("--reading", settings.reading);

@@ -1,19 +1,15 @@
 /** The fields of the settings, filled in from the history and written to it. */
 
 import * as api from "./api";
-import { choice, get, input } from "./dom";
+import { choice, fill, get, input } from "./dom";
 import type { Engine } from "./history";
 import { on } from "./page";
+import { connectPrompt, showPrompt } from "./prompt";
 import { readsHarmony } from "./request";
 import { barLength, changed, duration, grid, set, state } from "./state";
 
 const LOOP_BARS = [1, 2, 4, 8, 16, 32];
 const ROOTS = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
-
-/** Fill in a field, unless the user is writing in it. */
-function fill(id: string, value: string): void {
-  if (document.activeElement !== input(id)) input(id).value = value;
-}
 
 export function showSettings(): void {
   const { now } = state.history;
@@ -21,6 +17,7 @@ export function showSettings(): void {
   choice("engine").value = now.engine;
   choice("genre").value = now.genre;
   choice("genre2").value = now.genre2;
+  showPrompt();
   choice("key").value = now.key;
   fill("chords", now.chords);
   get("harmony").hidden = !readsHarmony(now, state.model);
@@ -67,6 +64,7 @@ export function connectSettings(): void {
   on("engine", "change", () => set({ engine: choice("engine").value as Engine }));
   on("genre", "change", () => set({ genre: choice("genre").value }));
   on("genre2", "change", () => set({ genre2: choice("genre2").value }));
+  connectPrompt();
   on("key", "change", () => set({ key: choice("key").value }));
   on("chords", "change", () => set({ chords: input("chords").value.trim() }));
   on("energy", "change", () => set({ energy: number("energy") }));

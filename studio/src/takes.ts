@@ -16,7 +16,7 @@ export interface Take {
 }
 
 interface Piece {
-  output: string; scores: { total: number } | null; composed: { key: string; form: [number, string][] } | null;
+  output: string; bpm: number; scores: { total: number } | null; composed: { key: string; form: [number, string][] } | null;
   /** Of a model that reads key and chords. */
   harmony: { key: string } | null;
 }
@@ -35,7 +35,7 @@ export async function takesOf(job: api.Job, made: Made, duration: number, decode
   const loops = Boolean((job.request.options as { loop?: boolean }).loop);
   return Promise.all(pieces.map((piece, index) => {
     const score = piece.scores ? `follows the body ${piece.scores.total.toFixed(2)}` : "";
-    const note = [(piece.composed ?? piece.harmony)?.key, score].filter(Boolean).join(", ");
+    const note = [(piece.composed ?? piece.harmony)?.key, `${piece.bpm.toFixed(1)} bpm`, score].filter(Boolean).join(", ");
     const about = { label: letter(index), note, composed: piece.composed !== null, loops, form: piece.composed?.form ?? [], ...made };
     return takeOf(job, piece.output, about, duration, decode);
   }));

@@ -128,7 +128,8 @@ def test_takes_are_switched_and_a_range_is_redone(result):
 
 
 def test_blender_is_never_frozen_and_shows_the_frame_it_showed(result):
-    assert result["made"]["longest_step_s"] < 0.5
+    assert result["made"]["longest_computing_s"] < 0.5
+    assert result["made"]["longest_step_s"] < 2.0, "a step waits for nothing"
     assert result["shown"] == 17
     assert "reading the armature" in result["made"]["stages"]
     assert result["stopped"]["error"] == "stopped"

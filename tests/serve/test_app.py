@@ -1,6 +1,7 @@
 """The application in this process, without workers: what it takes and what it refuses."""
 
 import asyncio
+import json
 import re
 from pathlib import Path
 
@@ -237,6 +238,71 @@ def test_a_model_that_was_not_offered_is_refused(app, motion):
     job = {"task": "generate", "motion": motion, "model": "/tmp/other"}
     reply = ask(app, "POST", "/v1/jobs", json=job)
     assert (reply.status_code, reply.json()["detail"]) == (422, "model: expected one of default")
+
+
+def _with_prompt(motion, **prompt):
+    options = {"engine": "composer", "prompt": prompt}
+    return {"task": "generate", "motion": motion, "options": options}
+
+
+def test_a_job_has_what_its_prompt_requests(app, motion):
+    text = "slow dark house\x1b[2J with a rubber bass,\nno piano, purple"
+    reply = ask(app, "POST", "/v1/jobs", json=_with_prompt(motion, text=text))
+    assert reply.status_code == 202
+    options = reply.json()["request"]["options"]
+    assert options["prompt"] == {
+        "text": "slow dark house [2J with a rubber bass, no piano, purple",
+        "requested": ["tempo:slow", "mode:minor", "tone:dark", "genre:house", "bass:rubber"],
+        "excluded": ["instrument:piano"],
+        "unknown": ["2j", "purple"],
+    }
+    assert (options["genre"], options["beats"]["bpm"]) == ("house", "slow")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ({"text": "a" * 2001}, "the prompt has 2001 characters; expected 2000 or fewer"),
+        ({"text": "\ud83d" * 100_000}, "characters; expected 2000 or fewer"),
+        ({"text": ""}, "the prompt is empty"),
+        ({"text": "\x00\u202e \n"}, "the prompt is empty"),
+        ({"text": 3}, "prompt.text: expected str, found 3"),
+        ({"text": ["dark"]}, "prompt.text: expected str"),
+        ({"text": "dark", "requested": ["tone:\x1b[2J"]}, "tone:"),
+        ({"text": "dark", "colour": 1}, "unknown key 'colour'"),
+        ({}, "text"),
+    ],
+)
+def test_a_prompt_that_can_not_be_read_is_refused_in_one_line(app, motion, prompt, said):
+    # As text: a part of a character pair alone can't be sent otherwise.
+    body, headers = json.dumps(_with_prompt(motion, **prompt)), {"Content-Type": "application/json"}
+    reply = ask(app, "POST", "/v1/jobs", content=body, headers=headers)
+    detail = reply.json()["detail"]
+    assert reply.status_code == 422
+    assert said in detail
+    assert detail.isprintable()
+    assert len(detail) < 400
+    assert ask(app, "GET", "/v1/jobs").json() == []
+
+
+def test_a_prompt_is_read_for_an_engine(app):
+    """The bundled model reads the harmony: the mode is no word that it can't do."""
+    body = {"text": "happy busy disco, not krump"}
+    reply = ask(app, "POST", "/v1/prompts", json=body).json()
+    assert reply["requested"] == ["mode:major", "tone:bright", "density:busy", "genre:waacking"]
+    assert reply["summary"] == "understood: major, bright, busy, waacking, not krump"
+    assert reply["not_followed"] == ["bright", "busy", "no krump"]
+    reply = ask(app, "POST", "/v1/prompts", json={**body, "engine": "composer"}).json()
+    assert reply["not_followed"] == ["not krump"]
+    for wrong, said in (
+        ({"text": "a" * 2001}, "the prompt has 2001 characters"),
+        ({"text": " "}, "the prompt is empty"),
+        ({"text": "dark", "engine": "organ"}, "engine"),
+        ({"text": "dark", "model": "../other"}, "model: expected one of default"),
+        ({"text": "dark", "colour": 1}, "colour"),
+    ):
+        reply = ask(app, "POST", "/v1/prompts", json=wrong)
+        assert (reply.status_code, said in reply.json()["detail"]) == (422, True), reply.text
 
 
 def test_files_are_found_by_name_only(app, settings, motion):

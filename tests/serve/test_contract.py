@@ -34,7 +34,7 @@ def test_every_reply_is_one_the_document_names(contract):
         named.response_schema_conformance,
     )
     operations = [result.ok() for result in contract.get_all_operations()]
-    assert len(operations) == 16
+    assert len(operations) == 17
     for operation in operations:
 
         @settings(

@@ -23,7 +23,17 @@ from kinetune.serve.routes.dependencies import (
     busy,
     require,
 )
-from kinetune.serve.schemas import GenerateJob, Id, Job, JobFile, JobRequest, Progress, plain
+from kinetune.serve.routes.prompts import with_read_prompt
+from kinetune.serve.schemas import (
+    EditJob,
+    GenerateJob,
+    Id,
+    Job,
+    JobFile,
+    JobRequest,
+    Progress,
+    plain,
+)
 from kinetune.serve.store import QueueFullError, Store, Work
 
 router = APIRouter(responses=PROBLEMS)
@@ -46,6 +56,8 @@ def create_job(job: JobRequest, store: StoreNow, settings: SettingsNow) -> Job:
         source = require(store.find("job", job.job))
         if source.status != "done" or job.file not in _files_of(store, source.id):
             raise HTTPException(404, f"{printable(job.file, 100)}: no such file in that job")
+    if isinstance(job, GenerateJob | EditJob):
+        job = job.model_copy(update={"options": with_read_prompt(job.options)})
     try:
         work = store.add("job", plain(job), limit=settings.max_queue)
     except QueueFullError as error:

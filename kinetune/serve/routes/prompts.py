@@ -1,0 +1,43 @@
+"""Prompts: how a text is understood, before and as music is made of it."""
+
+from fastapi import APIRouter, HTTPException
+
+from kinetune.corpus.prompts.reader import Prompt
+from kinetune.corpus.prompts.sentences import find_matcher
+from kinetune.model.catalogue import describe_named
+from kinetune.serve.routes.dependencies import PROBLEMS, SettingsNow
+from kinetune.serve.schemas import PromptReading, PromptText
+from kinetune.tasks.generating.prompt import unheeded, with_prompt
+from kinetune.tasks.requests.music_options import MusicOptions
+
+router = APIRouter(responses=PROBLEMS)
+
+
+@router.post("/v1/prompts")
+def read_prompt(prompt: PromptText, settings: SettingsNow) -> PromptReading:
+    """Return how a prompt is understood, and what the engine can't do of it."""
+    if prompt.model not in settings.models:
+        raise HTTPException(422, f"model: expected one of {', '.join(settings.models)}")
+    options = with_prompt(MusicOptions(engine=prompt.engine), prompt.text)
+    read = options.prompt or Prompt(prompt.text)
+    known = describe_named(prompt.model).settings if prompt.engine == "diffusion" else {}
+    return PromptReading(
+        text=read.text,
+        requested=list(read.requested),
+        excluded=list(read.excluded),
+        unknown=list(read.unknown),
+        summary=read.summary(),
+        not_followed=list(unheeded(options, reads_harmony=bool(known.get("reads_harmony")))),
+        matches_words=find_matcher() is not None,
+    )
+
+
+def with_read_prompt(options: MusicOptions) -> MusicOptions:
+    """Return options with what a prompt requests that comes as a text alone.
+
+    Raises:
+        ConfigError: The prompt is empty.
+    """
+    if options.prompt is None or options.prompt != Prompt(options.prompt.text):
+        return options
+    return with_prompt(options, options.prompt.text)
