@@ -45,7 +45,7 @@ LOW_M, WIDE_M = 0.025, 0.05
 
 @dataclass(frozen=True)
 class DanceMeasures:
-    """One dance: beat found, slides of its contacts (m), share of joint angles out of range."""
+    """One dance: tempo right, slides of its contacts (m), share of joint angles out of range."""
 
     tempo_right: bool
     slides_m: list[float]
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--plots", type=Path)
     options = parser.parse_args()
     print(
-        "| dance | beat found | contacts | slide, median | slide < 2 cm | up to 5 cm high "
+        "| dance | tempo right | contacts | slide, median | slide < 2 cm | up to 5 cm high "
         "| feet low | joints in range | speed |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
@@ -149,7 +149,7 @@ def row(name: str, measured: list[DanceMeasures]) -> str:
     slides = np.array([slide for one in measured for slide in one.slides_m])
     wide = np.array([slide for one in measured for slide in one.wide_slides_m])
     return (
-        f"| {name} | {np.mean([one.beat_found for one in measured]):.0%} | {len(slides)} | "
+        f"| {name} | {np.mean([one.tempo_right for one in measured]):.0%} | {len(slides)} | "
         f"{100 * np.median(slides):.1f} cm | {np.mean(slides < 0.02):.1%} | "
         f"{np.mean(wide < 0.02):.1%} | {np.mean([one.feet_low for one in measured]):.0%} | "
         f"{1.0 - np.mean([one.out_of_range for one in measured]):.1%} | "
