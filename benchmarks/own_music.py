@@ -4,7 +4,7 @@
 
 Takes an excerpt of every song, prepares them, tunes the start model, and generates music for dances
 of a corpus that no model was trained on, with their beat grids given: before, under the dances'
-genres, and after, under the new one. Prints, as Markdown:
+genres, and after, under the new one and under the dances'. Prints, as Markdown:
 
 - the set, the adapter's size, steps and time of the training, and the held-out losses;
 - Fréchet and kernel distances of the music to the held-out songs, which were not trained on, in two
@@ -136,6 +136,9 @@ def print_scores(options: argparse.Namespace, out: Path, songs: SongSet) -> None
     rows = {
         "before": generated(options.start, pairs, out / "before", lambda pair: pair.genre),
         f"after, genre {options.genre}": generated(adapted, pairs, out / "after", lambda _: new),
+        "after, the dance's genre": generated(
+            adapted, pairs, out / "after-own-genre", lambda pair: pair.genre
+        ),
         "the corpus's music": [pair.sound for pair in pairs],
     }
     held_out = [read_sound(out / "songs" / name) for name in held_out_files(songs, out, new)]
