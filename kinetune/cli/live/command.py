@@ -42,6 +42,9 @@ def command(
     midi_clock: Annotated[
         str | None, typer.Option(help="Send MIDI clock to this output (part of its name).")
     ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="Lead an Ableton Link session with tempo and beat.")
+    ] = False,
     genre: Annotated[str, typer.Option(help="Genre.")] = "house",
     seed: Annotated[int, typer.Option(help="Random seed of the song.")] = 0,
     key: KeyOption = None,
@@ -85,6 +88,7 @@ def command(
         output=output,
         device="" if device == "default" else device,
         midi_clock=midi_clock,
+        link=link,
         genre=genre,
         seed=seed,
         key=key,

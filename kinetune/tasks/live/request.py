@@ -22,6 +22,7 @@ class LiveRequest:
         output: WAV file of the music; None writes none.
         device: Audio device, part of its name; empty for the default, None for none.
         midi_clock: MIDI output for the clock, part of its name; None sends none.
+        link: Whether to lead an Ableton Link session.
         genre: Name or code.
         seed: Of song and notes.
         key: Key of the song; drawn if None.
@@ -47,6 +48,7 @@ class LiveRequest:
     output: Path | None = None
     device: str | None = None
     midi_clock: str | None = None
+    link: bool = False
     genre: str = "house"
     seed: int = 0
     key: str | None = None
@@ -62,8 +64,10 @@ class LiveRequest:
 
     def __post_init__(self) -> None:
         self._check_motion()
-        if (self.output, self.device, self.midi_clock) == (None, None, None):
-            raise ConfigError("live needs somewhere to play: -o FILE.wav, --device or --midi-clock")
+        if (self.output, self.device, self.midi_clock) == (None,) * 3 and not self.link:
+            raise ConfigError(
+                "live needs somewhere to play: -o FILE.wav, --device, --midi-clock or --link"
+            )
         if self.output is not None and self.output.suffix.lower() != ".wav":
             raise ConfigError(f"{self.output}: live music is written as .wav")
         if self.bpm is not None and not SLOWEST_BPM <= self.bpm <= FASTEST_BPM:
@@ -83,9 +87,8 @@ class LiveRequest:
         for port in ports:
             if not 0 <= port <= 65535:
                 raise ConfigError(f"a port is 0 to 65535, found {port}")
-        if self.simulated and (
-            self.motion is None or (self.device, self.midi_clock) != (None,) * 2
-        ):
+        plays = (self.device, self.midi_clock) != (None, None) or self.link
+        if self.simulated and (self.motion is None or plays):
             raise ConfigError("--fast replays a file into a file; leave device, MIDI and ports out")
 
 

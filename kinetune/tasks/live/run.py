@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from kinetune.live.connections.ableton_link import LinkSink
 from kinetune.live.connections.midi_clock import MidiClockSink, open_port
 from kinetune.live.connections.pose_stream import PoseStream
 from kinetune.live.connections.receivers import OscReceiver, WebSocketReceiver
@@ -67,8 +68,11 @@ def play_live(
         clock: Clock = SimulatedClock() if request.simulated else WallClock()
         if isinstance(source, PoseStream):
             _receive(request, source, clock, stack, ready)
+        began = time.perf_counter() - clock.now()
         if port is not None:
-            sinks.append(MidiClockSink(port, time.perf_counter() - clock.now()))
+            sinks.append(MidiClockSink(port, began))
+        if request.link:
+            sinks.append(LinkSink(began, request.metre))
         if request.output is not None:
             # Last, so that nothing is left behind where anything before can't be used.
             rate_hz, channels = music.options.rate_hz, music.options.channels
