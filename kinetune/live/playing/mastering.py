@@ -53,8 +53,8 @@ def calibrate(mix: Mix, master: Master) -> Calibration:
     rate_hz = master.sound.rate_hz
     compressed = _Dynamics(made, rate_hz, master.toned.shape[1]).next_block(master.toned.T.copy())
     wanted = float(np.sqrt(np.mean(np.square(master.sound.samples))))
-    found = float(np.sqrt(np.mean(np.square(compressed))))
-    return Calibration(master.taps, level, drive, wanted / max(found, _QUIET))
+    measured = float(np.sqrt(np.mean(np.square(compressed))))
+    return Calibration(master.taps, level, drive, wanted / max(measured, _QUIET))
 
 
 class LiveMaster:
@@ -114,5 +114,5 @@ def _soft_limited(samples: Block) -> Block:
     if not (over > 0.0).any():
         return samples
     span = np.float32(_CEILING - _KNEE)
-    bent = np.float32(_KNEE) + span * np.tanh(np.maximum(over, 0.0) / span)
-    return np.where(over > 0.0, np.sign(samples) * bent, samples).astype(np.float32)
+    curved = np.float32(_KNEE) + span * np.tanh(np.maximum(over, 0.0) / span)
+    return np.where(over > 0.0, np.sign(samples) * curved, samples).astype(np.float32)

@@ -176,12 +176,12 @@ class LiveMusic:
             began = time.perf_counter()
             start_s = self.position / rate_hz
             end_s = (self.position + count) / rate_hz
-            self._place_beats(now_s, end_s + _LEAD_S)
+            self._schedule_beats(now_s, end_s + _LEAD_S)
             samples = self._master.next_block(self._mix.next_block(count)).T
             self.position += count
             yield RenderedBlock(start_s, samples, time.perf_counter() - began)
 
-    def _place_beats(self, now_s: float, until_s: float) -> None:
+    def _schedule_beats(self, now_s: float, until_s: float) -> None:
         if self._is_ending:
             return
         follower = self.follower
@@ -191,10 +191,10 @@ class LiveMusic:
             self._first_bar = follower.beats_to_bar(self.beats_s[0]) or self.options.metre
         while self.beats_s[self._beat] < until_s:
             follower.next_beat()
-            self._place(now_s)
+            self._schedule(now_s)
             self._beat += 1
 
-    def _place(self, now_s: float) -> None:
+    def _schedule(self, now_s: float) -> None:
         """Place the notes of one beat."""
         start_s, end_s = self.beats_s[self._beat : self._beat + 2]
         number = (self._beat - self._first_bar) % self.options.metre

@@ -31,14 +31,14 @@ from kinetune.motion.io.formats import read_motion_file
 from kinetune.tasks.live.request import LiveRequest, LiveResult
 from kinetune.tasks.requests.output_paths import check_absent
 
-Listening = Callable[[int | None, int | None], None]
+Ready = Callable[[int | None, int | None], None]
 
 
 def play_live(
     request: LiveRequest,
     *,
     progress: Callable[[float, LiveMusic], None] | None = None,
-    ready: Listening | None = None,
+    ready: Ready | None = None,
 ) -> LiveResult:
     """Play the music of a request until its motion or the user ends it.
 
@@ -106,7 +106,7 @@ def _receive(
     stream: PoseStream,
     clock: Clock,
     stack: contextlib.ExitStack,
-    ready: Listening | None,
+    ready: Ready | None,
 ) -> None:
     ports: list[int | None] = [None, None]
     if request.osc_port is not None:
