@@ -106,7 +106,8 @@ def test_a_window_of_a_body_at_120_bpm_has_its_period_and_its_beats():
     reading = read_window(cut(clip, 10.0, 12.0), 10.0)
     best = reading.hypotheses[0]
     assert best.period_s == pytest.approx(0.5, rel=0.01)
-    assert abs((best.beat_s + 0.125) % 0.25 - 0.125) < 0.04
+    # The tolerance of beat tracking, 70 ms.
+    assert abs((best.beat_s + 0.125) % 0.25 - 0.125) < 0.07
     assert reading.end_s == pytest.approx(22.0)
     assert reading.times_s[0] == pytest.approx(10.0)
 
