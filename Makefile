@@ -12,9 +12,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# Compiled modules are kept, also where the caller's environment says not to: the tests start many
-# processes.
-export PYTHONDONTWRITEBYTECODE :=
 DANCE := examples/gBR_sBM_cAll_d04_mBR2_ch08.pkl
 
 .PHONY: demo test quick check lint docs mutation studio blender blender-test clean
@@ -33,6 +30,10 @@ $(VENV)/.tested: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py $(DANCE) out/demo.wav
+
+# Compiled modules are kept, also where the caller's environment says not to: the tests start many
+# processes.
+test quick: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(VENV)/.tested
 	$(BIN)/python -m pytest -n auto --dist loadfile
