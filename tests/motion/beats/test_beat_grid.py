@@ -312,14 +312,3 @@ def test_poor_input_is_reported_with_low_confidence(clip, note):
     grid = beat_grid(clip)
     assert grid.note == note
     assert grid.confidence < 0.5
-
-
-def test_a_minute_is_read_quickly():
-    import time
-
-    clip, _ = stepping_clip(100.0, duration_s=60.0, fps=30.0)
-    beat_grid(clip)
-    start = time.process_time()
-    beat_grid(clip)
-    # 0.5 s is the aim; machines differ.
-    assert time.process_time() - start < 2.0

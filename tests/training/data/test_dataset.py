@@ -257,7 +257,8 @@ def test_damaged_features_are_one_line(tmp_path, content):
 
 
 def test_pairs_made_on_the_fly_are_those_of_the_corpus(tmp_path):
-    make_corpus(tmp_path / "corpus", minutes=0.7, seed=3, workers=1)
+    settings = PairSettings(rate_hz=22_050, channels=1)
+    make_corpus(tmp_path / "corpus", minutes=0.7, seed=3, settings=settings, workers=1)
     read = open_dataset(
         DataConfig(source=str(tmp_path / "corpus")), tmp_path / "a", features="rhythm"
     )
