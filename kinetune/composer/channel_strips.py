@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
 
 from kinetune import timebase
 from kinetune.corpus.composition.music_score import Mix, Note, Part
@@ -25,6 +27,8 @@ from kinetune.corpus.rendering.mastering import SHELF_HZ
 from kinetune.corpus.rendering.mixer import MUSIC_FROM_HZ
 from kinetune.corpus.rendering.note_player import NotePlayer
 
+# Time constant of the side-chain's recovery.
+_DUCK_S = 0.08
 _SIDE_FROM_HZ = 300.0
 _ECHO_TO_REVERB = 0.4
 _SIDE_DELAY_S = 0.011
@@ -39,6 +43,26 @@ class Control:
     duck: Block
     gain: Block
     treble: Block
+
+
+class SideChain:
+    """Gain of the parts that give way to the kick, block by block.
+
+    Args:
+        mix: Its depth.
+        rate_hz: Samples per second.
+    """
+
+    def __init__(self, mix: Mix, rate_hz: int) -> None:
+        self._depth = mix.ducking
+        self._decay = float(np.exp(-1.0 / (_DUCK_S * rate_hz)))
+        self._state = np.zeros(1)
+
+    def next_block(self, hits: NDArray[np.float64]) -> Block:
+        """Return the next gains, (N,), of the velocities of the kicks that begin at each sample."""
+        level, self._state = signal.lfilter([1.0], [1.0, -self._decay], hits, zi=self._state)
+        duck: Block = (1.0 - self._depth * np.clip(level, 0.0, 1.0)).astype(np.float32)
+        return duck
 
 
 class Stem:

@@ -16,6 +16,7 @@ from kinetune.corpus.composition import grammar
 from kinetune.corpus.composition.grammar import SCALES, Chord
 from kinetune.corpus.composition.music_score import Mix, Part
 from kinetune.corpus.composition.songs import Line, Song, draw_mix, draw_song
+from kinetune.corpus.composition.texture import BED, bed_part
 from kinetune.corpus.styles.style import Harmony, Style, style_of
 
 # Number in the seed of songs, so that they don't share their randomness with the corpus.
@@ -53,6 +54,17 @@ class Material:
     def lines(self) -> tuple[Line, ...]:
         """All layers."""
         return (*self.song.lines, *(line for line, _ in self.added))
+
+    def role(self, part: str) -> str:
+        """Return the role of a part, see :class:`~kinetune.composer.piece.Voice`."""
+        if part == BED:
+            return "pad"
+        return next((line.layer.role for line in self.lines if line.part == part), part)
+
+    def parts(self, genre: str, seed: int) -> dict[str, Part]:
+        """Return all parts and the one that plays beds, which no random number is drawn for."""
+        added = {part.name: part for _, part in self.added}
+        return {**self.song.parts, **added, BED: self.bed or bed_part(genre, seed)}
 
 
 def draw_material(

@@ -19,8 +19,8 @@ from kinetune.corpus.composition.texture import BED, bed, needs_bed, soft_hats
 
 # Numbers in the seed of a performance, and of the layers that a prompt adds to it.
 _NOTES_STREAM, _ADDED_STREAM = 405, 408
-# Roles that carry the harmony of a bar.
-_HARMONY = ("pad", "chord", "arp", "hook")
+#: Roles that carry the harmony of a bar.
+HARMONY_ROLES = ("pad", "chord", "arp", "hook")
 
 # Notes by genre of their song and name of their part, in the dance's time.
 Notes = dict[tuple[str, str], list[Note]]
@@ -79,20 +79,43 @@ def fill(notes: Notes, plan: Plan, written: Sequence[Bar]) -> Notes:
     """Return the notes with a bed where harmony is missing, and soft hats between those struck."""
     filled = {name: list(played) for name, played in notes.items()}
     hats_s = _spans_by_bar(notes, plan, ("hat", "open_hat"))
-    harmony_s = _spans_by_bar(notes, plan, _HARMONY)
+    harmony_s = _spans_by_bar(notes, plan, HARMONY_ROLES)
     for bar, (genre, _) in zip(written, plan.takes, strict=True):
-        song, start_s = plan.songs[genre].song, float(plan.bars_s[bar.index])
-        step_s = plan.bar_s / bar.steps
-        played = [begin_s for begin_s, _ in hats_s.get(bar.index, ())]
-        material = plan.songs[genre]
-        added = [] if material.is_sparse else soft_hats(song, bar, start_s, step_s, played)
-        bare = needs_bed(harmony_s.get(bar.index, ()), start_s, plan.bar_s)
-        if bare and BED not in material.muted:
-            added += bed(song, bar, start_s, step_s)
+        added = filling(
+            plan.songs[genre], bar, float(plan.bars_s[bar.index]), plan.bar_s,
+            hats_s=[begin_s for begin_s, _ in hats_s.get(bar.index, ())],
+            harmony_s=harmony_s.get(bar.index, ()),
+        )  # fmt: skip
         for note in added:
             if note.start_s < plan.profile.duration_s:
                 filled.setdefault((genre, note.part), []).append(placed(note, plan))
     return filled
+
+
+def filling(
+    material: Material,
+    bar: Bar,
+    start_s: float,
+    bar_s: float,
+    *,
+    hats_s: Sequence[float],
+    harmony_s: Sequence[tuple[float, float]],
+) -> list[Note]:
+    """Return what keeps a bar from falling silent: soft hats, and a bed where harmony is missing.
+
+    Args:
+        material: Its song.
+        bar: The bar.
+        start_s: Where it begins, in the score's time.
+        bar_s: Its length.
+        hats_s: When hats are struck in it.
+        harmony_s: Starts and ends of the notes in it that carry its harmony.
+    """
+    song, step_s = material.song, bar_s / bar.steps
+    added = [] if material.is_sparse else soft_hats(song, bar, start_s, step_s, hats_s)
+    if needs_bed(harmony_s, start_s, bar_s) and BED not in material.muted:
+        added += bed(song, bar, start_s, step_s)
+    return added
 
 
 def _spans_by_bar(

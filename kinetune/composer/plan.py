@@ -20,8 +20,7 @@ from kinetune.corpus.choreography.dance import beat_energy
 from kinetune.corpus.composition.composer import bar_chords
 from kinetune.corpus.composition.dance_analysis import impact_strengths
 from kinetune.corpus.composition.grammar import Chord
-from kinetune.corpus.composition.music_score import DanceProfile, Note, Part
-from kinetune.corpus.composition.texture import BED, bed_part
+from kinetune.corpus.composition.music_score import DanceProfile, Note
 from kinetune.errors import ConfigError
 from kinetune.model.conditioning.control_score import ControlScore, energy_at
 from kinetune.motion.beats.beat_grid import BeatGrid
@@ -102,16 +101,7 @@ class Plan:
 
     def role(self, genre: str, part: str) -> str:
         """The role of a part, see :class:`Voice`."""
-        if part == BED:
-            return "pad"
-        lines = self.songs[genre].lines
-        return next((line.layer.role for line in lines if line.part == part), part)
-
-    def _parts(self, genre: str, material: Material) -> dict[str, Part]:
-        """The song's parts and the one that plays beds, which no random number is drawn for."""
-        added = {part.name: part for _, part in material.added}
-        bed = material.bed or bed_part(genre, self.request.seed)
-        return {**material.song.parts, **added, BED: bed}
+        return self.songs[genre].role(part)
 
     def voices(self, notes: Mapping[tuple[str, str], Sequence[Note]]) -> tuple[Voice, ...]:
         """Return all parts that play."""
@@ -121,7 +111,7 @@ class Plan:
                 tuple(sorted(notes[genre, name], key=lambda note: note.start_s)),
             )
             for genre, material in self.songs.items()
-            for name, part in self._parts(genre, material).items()
+            for name, part in material.parts(genre, self.request.seed).items()
             if notes.get((genre, name))
         )  # fmt: skip
 

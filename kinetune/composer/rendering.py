@@ -11,25 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy import ndimage, signal
+from scipy import ndimage
 
 from kinetune import timebase
-from kinetune.composer.channel_strips import Control, Stem, Strip, reverb_kernel
+from kinetune.composer.channel_strips import Control, SideChain, Stem, Strip, reverb_kernel
 from kinetune.composer.piece import Piece, Voice
 from kinetune.corpus.composition.music_score import Note
 from kinetune.corpus.rendering.block_filters import Block, Kernel, ramp
-from kinetune.corpus.rendering.mastering import (
-    ENERGY_GAIN_DB,
-    ENERGY_TREBLE_DB,
-    MIDDLE_ENERGY,
-)
+from kinetune.corpus.rendering.mastering import MIDDLE_ENERGY, energy_gains
 from kinetune.corpus.rendering.note_player import MAX_LEAD_S
 from kinetune.memmap import release_pages, zeros_or_memmap
 
 # A loop is rendered from so long before its beginning: longer than reverberation and echoes.
 _LOOP_LEAD_S = 6.0
-#: Time constant of the side-chain's recovery.
-DUCK_S = 0.08
 # Points a second at which the energy's gain is computed.
 _CONTROL_HZ = 100
 
@@ -114,9 +108,7 @@ class _Shared:
         self._at = np.array([timebase.samples_in(n.start_s, rate_hz) for n in notes], dtype=int)
         self._at = np.maximum(self._at, first)
         self._hit = np.array([note.velocity for note in notes])
-        self._depth = piece.mix.ducking
-        self._decay = float(np.exp(-1.0 / (DUCK_S * rate_hz)))
-        self._state = np.zeros(1)
+        self._side_chain = SideChain(piece.mix, rate_hz)
         smooth = ndimage.gaussian_filter1d(
             piece.energy, 0.5, mode="wrap" if piece.loop else "nearest"
         )
@@ -129,10 +121,8 @@ class _Shared:
         dip = np.zeros(count)
         inside = slice(*np.searchsorted(self._at, [start, end]))
         np.maximum.at(dip, self._at[inside] - start, self._hit[inside])
-        level, self._state = signal.lfilter([1.0], [1.0, -self._decay], dip, zi=self._state)
-        duck = 1.0 - self._depth * np.clip(level, 0.0, 1.0)
         gain, treble = self._energy_gains(start, end)
-        return Control(duck.astype(np.float32), gain, treble)
+        return Control(self._side_chain.next_block(dip), gain, treble)
 
     def _energy_gains(self, start: int, end: int) -> tuple[Block, Block]:
         step = max(1, self._rate_hz // _CONTROL_HZ)
@@ -146,12 +136,8 @@ class _Shared:
         else:
             energy = np.full(len(points), MIDDLE_ENERGY)
         gain, treble = (
-            ramp(
-                10.0 ** (db * (energy - MIDDLE_ENERGY) / 20.0),
-                step, range(start, end), first * step,
-            )
-            for db in (ENERGY_GAIN_DB, ENERGY_TREBLE_DB)
-        )  # fmt: skip
+            ramp(gains, step, range(start, end), first * step) for gains in energy_gains(energy)
+        )
         return gain, treble
 
 

@@ -32,9 +32,8 @@ from kinetune.memmap import chunks, copy, zeros_like
 from kinetune.model.conditioning.control_score import apply_silences
 
 _LOUD_S, _LOUD_QUANTILE = 0.5, 0.8
-#: Threshold and exponent of the compressor.
-COMPRESSOR_THRESHOLD, COMPRESSOR_EXPONENT = 0.05, 0.5
-_COMPRESSOR_S = 0.06
+# Threshold, exponent and smoothing of the compressor.
+_THRESHOLD, _EXPONENT, _COMPRESSOR_S = 0.05, 0.5, 0.06
 # A shelf that gives the bass the weight it has on records.
 _BASS_HZ, _BASS_DB = 130.0, 3.0
 # Length of the whole tone filter.
@@ -53,12 +52,14 @@ class Master:
         sound: The mastered mix.
         toned: The mix behind the tone filter, (N, channels).
         taps: The tone filter, (taps,).
+        level: Gain behind the tone filter, before saturation.
         settings: The chain in words and numbers.
     """
 
     sound: Sound
     toned: Block
     taps: NDArray[np.float64]
+    level: float
     settings: dict[str, object]
 
     @cached_property
@@ -83,18 +84,14 @@ def master_mix(piece: Piece, mix: Block, rate_hz: int, *, target_lufs: float = -
     taps = _tone_taps(piece.mix, mix, rate_hz)
     toned = _shape(piece, _convolved(mix, taps, loop=piece.loop), rate_hz)
     level = TARGET_RMS / max(_loud_rms(toned, rate_hz), 1e-6)
-    drive = 1.0 + 2.0 * piece.mix.saturation
+    drive = drive_of(piece.mix)
     out = zeros_like(toned)
     for part in chunks(out, toned, size=_CHUNK):
-        out[part] = np.tanh(np.float32(drive * level) * toned[part]) / np.float32(drive**0.7)
+        out[part] = saturated(toned[part], level, drive)
     edge = "wrap" if piece.loop else "nearest"
     levels = _block_peaks(out, rate_hz)
     smooth = ndimage.gaussian_filter1d(levels, _COMPRESSOR_S / BLOCK_S, mode=edge)
-    _apply(
-        out,
-        np.minimum(1.0, (COMPRESSOR_THRESHOLD / np.maximum(smooth, 1e-6)) ** COMPRESSOR_EXPONENT),
-        rate_hz,
-    )
+    _apply(out, compressor_gains(smooth), rate_hz)
     push = DRIVEN_RMS / max(_loud_rms(out, rate_hz), 1e-6)
     gain = np.minimum(1.0, 0.9 * PEAK / np.maximum(push * _block_peaks(out, rate_hz), 1e-6))
     gain = ndimage.uniform_filter1d(ndimage.minimum_filter1d(gain, 7, mode=edge), 5, mode=edge)
@@ -106,14 +103,30 @@ def master_mix(piece: Piece, mix: Block, rate_hz: int, *, target_lufs: float = -
         "level": level,
         "saturation": {"curve": "tanh(drive x) / drive^0.7", "drive": drive},
         "compressor": {
-            "threshold": COMPRESSOR_THRESHOLD, "ratio": round(1.0 / (1.0 - COMPRESSOR_EXPONENT), 2),
+            "threshold": _THRESHOLD, "ratio": round(1.0 / (1.0 - _EXPONENT), 2),
             "smoothing_s": _COMPRESSOR_S,
         },
         "limiter": {"push": push, "ceiling": 0.9 * PEAK, "block_s": BLOCK_S},
         "loudness_lufs": target_lufs,
         "true_peak_dbtp": -1.0,
     }  # fmt: skip
-    return Master(sound, toned, taps, settings)
+    return Master(sound, toned, taps, level, settings)
+
+
+def drive_of(mix: Mix) -> float:
+    """Return the drive of a mix's saturation."""
+    return 1.0 + 2.0 * mix.saturation
+
+
+def saturated(samples: Block, level: float, drive: float) -> Block:
+    """Return samples of any shape, amplified by ``level`` and saturated."""
+    out: Block = np.tanh(np.float32(drive * level) * samples) / np.float32(drive**0.7)
+    return out
+
+
+def compressor_gains(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the compressor's gain at each level of the sound, (n,)."""
+    return np.minimum(1.0, (_THRESHOLD / np.maximum(levels, 1e-6)) ** _EXPONENT)
 
 
 def master_stem(piece: Piece, master: Master, stem: Block) -> Sound:

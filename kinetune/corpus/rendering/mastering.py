@@ -21,7 +21,7 @@ DRIVEN_RMS, TARGET_RMS = 0.24, 0.16
 # Gain is computed for blocks of this length.
 BLOCK_S = 0.004
 # Gain from energy 0 to energy 1: of everything, and of the treble on top of that.
-ENERGY_GAIN_DB, ENERGY_TREBLE_DB = 3.5, 12.0
+_ENERGY_GAIN_DB, _ENERGY_TREBLE_DB = 3.5, 12.0
 # The energy that changes nothing, and where its treble begins.
 MIDDLE_ENERGY, SHELF_HZ = 0.6, 1800.0
 # Rumble filter and the corner of the tilt.
@@ -41,6 +41,15 @@ def map_channels(bus: Bus, change: Callable[[Wave], Wave]) -> Bus:
     return np.array([change(x) for x in bus.T]).T
 
 
+def energy_gains(energy: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+    """Return the gains of everything and of the treble on top, at energies 0 to 1; any shape."""
+    gain, treble = (
+        10.0 ** (db * (energy - MIDDLE_ENERGY) / 20.0)
+        for db in (_ENERGY_GAIN_DB, _ENERGY_TREBLE_DB)
+    )
+    return gain, treble
+
+
 def follow_energy(bus: Bus, score: Score, lead_in: int, rate_hz: int) -> Bus:
     """Return the bus softer and duller where the dance is calm, louder and brighter elsewhere."""
     if not len(score.energy):
@@ -48,9 +57,7 @@ def follow_energy(bus: Bus, score: Score, lead_in: int, rate_hz: int) -> Bus:
     points = score.beats_s * rate_hz + lead_in
     energy = ndimage.gaussian_filter1d(score.energy, 0.5, mode="nearest")
     at = np.interp(np.arange(len(bus)), points, energy)[:, None]
-    gain, bright = (
-        10.0 ** (db * (at - MIDDLE_ENERGY) / 20.0) for db in (ENERGY_GAIN_DB, ENERGY_TREBLE_DB)
-    )
+    gain, bright = energy_gains(at)
     low = map_channels(bus, lambda x: synthesis.lowpass(x, SHELF_HZ, rate_hz, 1))
     return gain * (low + bright * (bus - low))
 

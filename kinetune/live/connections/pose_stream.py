@@ -164,7 +164,8 @@ def _positions(joints: Mapping[str, Sequence[float]]) -> Array:
             points[known] = np.array([_number(each) for each in value[:3]])
     if any(name not in points for name in NEEDED):
         raise BadMessage("a joint is missing")
-    return np.stack([_with_spine(points)[name] for name in _JOINTS])
+    whole = _with_spine(points)
+    return np.stack([whole[name] for name in _JOINTS])
 
 
 def _joint_name(name: str) -> str:

@@ -18,6 +18,7 @@ from kinetune.live.following.beat_clock import BeatClock
 from kinetune.live.following.beat_tracker import BeatTracker
 from kinetune.live.following.window_reading import WindowReading, read_window
 from kinetune.motion.clip import MotionClip
+from kinetune.timebase import bpm_of
 
 Array = NDArray[np.float64]
 
@@ -136,7 +137,7 @@ class BeatFollower:
         self._tracker.update(reading.hypotheses, reading.end_s)
         self._energy_s, self._energy = reading.times_s, reading.energy
         if (best := self._tracker.best) is not None:
-            bpm = 60.0 / best.hypothesis.period_s
+            bpm = bpm_of(best.hypothesis.period_s)
             self.trace.append(TracePoint(now_s, bpm, self._tracker.confidence))
 
     def start(self, now_s: float, earliest_s: float) -> bool:

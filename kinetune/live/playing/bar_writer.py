@@ -14,11 +14,11 @@ from kinetune import genres, timebase
 from kinetune.composer import harmony
 from kinetune.composer.harmony import Key
 from kinetune.composer.material import Material, draw_material
+from kinetune.composer.notes import HARMONY_ROLES, filling
 from kinetune.corpus.composition.arranger import Bar, NoteWriter
 from kinetune.corpus.composition.composer import write_next_bar
 from kinetune.corpus.composition.dance_analysis import HALVES_A_BEAT, expand_contrast
-from kinetune.corpus.composition.music_score import DanceProfile, Mix, Note, Part
-from kinetune.corpus.composition.texture import BED, bed, bed_part, needs_bed, soft_hats
+from kinetune.corpus.composition.music_score import DanceProfile, Mix, Note
 from kinetune.errors import ConfigError
 
 Array = NDArray[np.float64]
@@ -27,7 +27,6 @@ Array = NDArray[np.float64]
 _NOTES_STREAM = 409
 # The score is as long as anybody dances; contrast is that of so many bars.
 _LONGEST_S, _CONTRAST_BARS = 6 * 3600.0, 32
-_HARMONY = ("pad", "chord", "arp", "hook")
 _COUNT_IN_PITCH, _COUNT_IN_VELOCITY = 60.0, 0.6
 
 
@@ -107,10 +106,7 @@ class BarWriter:
         self._resting: frozenset[str] = frozenset()
         self._beat_s = timebase.beat_period_s(bpm)
         self.metre = metre
-        self.parts: dict[str, Part] = {
-            **self._material.song.parts,
-            BED: self._material.bed or bed_part(code, seed),
-        }
+        self.parts = self._material.parts(code, seed)
 
     @property
     def mix(self) -> Mix:
@@ -144,19 +140,15 @@ class BarWriter:
 
     def _filled(self, bar: Bar, notes: Sequence[Note]) -> list[Note]:
         """A bed where harmony is missing, and soft hats between those struck."""
-        song, start_s = self._material.song, self._writer.bars_s[bar.index]
-        step_s = self._writer.step_s
-        roles = {line.part: line.layer.role for line in self._material.lines}
-        hats_s = [note.start_s for note in notes if note.part in ("hat", "open_hat")]
-        spans_s = [
-            (note.start_s, note.start_s + note.duration_s)
-            for note in notes
-            if roles.get(note.part, note.part) in _HARMONY
-        ]
-        added = soft_hats(song, bar, start_s, step_s, hats_s)
-        if needs_bed(spans_s, start_s, self.metre * self._beat_s):
-            added += bed(song, bar, start_s, step_s)
-        return added
+        return filling(
+            self._material, bar, float(self._writer.bars_s[bar.index]), self.metre * self._beat_s,
+            hats_s=[note.start_s for note in notes if note.part in ("hat", "open_hat")],
+            harmony_s=[
+                (note.start_s, note.start_s + note.duration_s)
+                for note in notes
+                if self._material.role(note.part) in HARMONY_ROLES
+            ],
+        )  # fmt: skip
 
 
 def _drawn(

@@ -5,13 +5,13 @@ milliseconds, and what it does not catch a soft curve holds below full scale. Sa
 Axes: channels x N.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import timebase
-from kinetune.composer.output.mastering import COMPRESSOR_EXPONENT, COMPRESSOR_THRESHOLD, Master
+from kinetune.composer.output.mastering import Master, compressor_gains, drive_of, saturated
 from kinetune.corpus.composition.music_score import Mix
 from kinetune.corpus.rendering.block_filters import Block, Convolver, Delay, Kernel
 from kinetune.corpus.rendering.mastering import BLOCK_S
@@ -47,14 +47,12 @@ def calibrate(mix: Mix, master: Master) -> Calibration:
         mix: Of the song.
         master: Of some bars of it.
     """
-    drive = 1.0 + 2.0 * mix.saturation
-    level = float(str(master.settings["level"]))
-    made = Calibration(master.taps, level, drive, 1.0)
+    made = Calibration(master.taps, master.level, drive_of(mix), 1.0)
     rate_hz = master.sound.rate_hz
     compressed = _Dynamics(made, rate_hz, master.toned.shape[1]).next_block(master.toned.T.copy())
     wanted = float(np.sqrt(np.mean(np.square(master.sound.samples))))
     measured = float(np.sqrt(np.mean(np.square(compressed))))
-    return Calibration(master.taps, level, drive, wanted / max(measured, _QUIET))
+    return replace(made, gain=wanted / max(measured, _QUIET))
 
 
 class LiveMaster:
@@ -89,9 +87,9 @@ class _Dynamics:
     def next_block(self, block: Block) -> Block:
         s = self._settings
         count = block.shape[1]
-        out = np.tanh(np.float32(s.drive * s.level) * block) / np.float32(s.drive**0.7)
+        out = saturated(block, s.level, s.drive)
         peaks = np.maximum.reduceat(np.abs(out).max(axis=0), np.arange(0, count, self.delay))
-        gains = np.array([self._gain_at(float(peak)) for peak in peaks])
+        gains = s.gain * compressor_gains(np.array([self._level_at(float(p)) for p in peaks]))
         # The gain reaches a block's own value before the delayed block begins.
         ends = np.minimum(np.arange(1, len(gains) + 1) * self.delay, count)
         points = np.concatenate([[self._last_gain], gains])
@@ -102,10 +100,9 @@ class _Dynamics:
         )
         return _soft_limited(late * curve.astype(np.float32))
 
-    def _gain_at(self, peak: float) -> float:
+    def _level_at(self, peak: float) -> float:
         self._level = max(peak, self._release * self._level)
-        ratio = COMPRESSOR_THRESHOLD / max(self._level, _QUIET)
-        return self._settings.gain * min(1.0, ratio**COMPRESSOR_EXPONENT)
+        return self._level
 
 
 def _soft_limited(samples: Block) -> Block:

@@ -8,14 +8,12 @@ what comes back.
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from scipy import signal
 
 from kinetune import timebase
-from kinetune.composer.channel_strips import Control, Stem, Strip, reverb_kernel
-from kinetune.composer.rendering import DUCK_S
+from kinetune.composer.channel_strips import Control, SideChain, Stem, Strip, reverb_kernel
 from kinetune.corpus.composition.music_score import Mix, Note, Part
 from kinetune.corpus.rendering.block_filters import Block
-from kinetune.corpus.rendering.mastering import ENERGY_GAIN_DB, ENERGY_TREBLE_DB, MIDDLE_ENERGY
+from kinetune.corpus.rendering.mastering import MIDDLE_ENERGY, energy_gains
 
 # What Python's range gives: which of its sounds a drum plays, round and round.
 _TURNS = range(1 << 40)
@@ -53,7 +51,7 @@ class LiveMix:
         reverb = reverb_kernel(mix, rate_hz, channels)
         self._stem = Stem(self._strips, mix, rate_hz, reverb)
         self._kicks: list[tuple[int, float]] = []
-        self._duck_state = np.zeros(1)
+        self._side_chain = SideChain(mix, rate_hz)
         self._energy, self._energy_to = MIDDLE_ENERGY, MIDDLE_ENERGY
 
     def add(self, notes: Iterable[Note]) -> None:
@@ -92,14 +90,8 @@ class LiveMix:
             if at < end:
                 dip[at - self.position] = max(dip[at - self.position], velocity)
         self._kicks = [kick for kick in self._kicks if kick[0] >= end]
-        decay = float(np.exp(-1.0 / (DUCK_S * self._rate_hz)))
-        level, self._duck_state = signal.lfilter([1.0], [1.0, -decay], dip, zi=self._duck_state)
-        duck = 1.0 - self._mix.ducking * np.clip(level, 0.0, 1.0)
         fading = np.exp(-np.arange(1, count + 1) / (_ENERGY_S * self._rate_hz))
         energy = self._energy_to + (self._energy - self._energy_to) * fading
         self._energy = float(energy[-1])
-        gain, treble = (
-            (10.0 ** (db * (energy - MIDDLE_ENERGY) / 20.0)).astype(np.float32)
-            for db in (ENERGY_GAIN_DB, ENERGY_TREBLE_DB)
-        )
-        return Control(duck.astype(np.float32), gain, treble)
+        gain, treble = (gains.astype(np.float32) for gains in energy_gains(energy))
+        return Control(self._side_chain.next_block(dip), gain, treble)

@@ -30,6 +30,7 @@ from kinetune.motion.clip import MotionClip
 from kinetune.motion.io.formats import read_motion_file
 from kinetune.tasks.live.request import LiveRequest, LiveResult
 from kinetune.tasks.requests.output_paths import check_absent
+from kinetune.timebase import bpm_of
 
 Ready = Callable[[int | None, int | None], None]
 
@@ -138,7 +139,7 @@ def _result(
         duration_s=report.duration_s,
         beats=len(beats_s),
         bars=len(report.bars),
-        bpm=60.0 / float(np.median(np.diff(beats_s))) if len(beats_s) > 1 else 0.0,
+        bpm=bpm_of(float(np.median(np.diff(beats_s)))) if len(beats_s) > 1 else 0.0,
         confidence=report.trace[-1].confidence if report.trace else 0.0,
         phase_lock=lock,
         underruns=report.underruns,
