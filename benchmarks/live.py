@@ -58,7 +58,11 @@ def labelled(count: int) -> Iterator[tuple[MotionClip, np.ndarray]]:
     """Yield rounds of real dances and their beats, spread over dancers and genres."""
     known = [dance for dance in labelled_dances() if dance.downbeat_s is not None]
     # Sixteen beats to the frame: rounds follow each other without a break of the beat.
-    whole = [d for d in known if abs(d.clip.duration_s - 16 * 60.0 / d.bpm) < LEAST_BREAK_S]
+    whole = [
+        d
+        for d in known
+        if abs(d.clip.duration_s - 16 * timebase.beat_period_s(d.bpm)) < LEAST_BREAK_S
+    ]
     for dance in whole[::STRIDE][:count]:
         clip = replace(
             dance.clip,

@@ -73,8 +73,10 @@ def _close(pool: ProcessPoolExecutor) -> None:
     closed = threading.Event()
 
     def shut_down() -> None:
-        pool.shutdown(wait=True, cancel_futures=True)
-        closed.set()
+        try:
+            pool.shutdown(wait=True, cancel_futures=True)
+        finally:
+            closed.set()
 
     # Ctrl-C must not break into the pool's own waiting: a joined thread would pass for ended
     # (bpo-45274), and the interpreter's exit would use a pipe that this thread is closing.

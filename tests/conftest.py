@@ -19,6 +19,10 @@ SHARED_MOTIONS = REPOSITORY.parent / "shared" / "motions"
 EXAMPLE = REPOSITORY / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
 
 
+# What a corpus of the presets mono and paper has.
+MONO = {"rate_hz": 22_050, "channels": 1}
+
+
 def swaying_clip(
     *, fps: float = 60.0, duration_s: float = 4.0, bpm: float = 120.0, seed: int = 0
 ) -> MotionClip:

@@ -20,11 +20,12 @@ from kinetune.motion.group import Dancers, dance_of
 from kinetune.motion.io.formats import read_motion
 from kinetune.tasks import edit as edit_task
 from kinetune.tasks.edit import EditRequest, Material
+from kinetune.tasks.editing.in_memory import material_of_file
 from kinetune.tasks.generate import GenerateRequest
 from kinetune.tasks.music import Music
 from kinetune.tasks.recipe import Recipe, find_music_recipe
 from kinetune.tasks.requests.beat_options import BeatOptions
-from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance, genre_of_music
+from kinetune.tasks.requests.genre_choice import GenreChoice, genre_for_dance
 from kinetune.tasks.requests.music_options import MusicOptions
 from kinetune.tasks.requests.score_changes import score_changes
 
@@ -146,16 +147,12 @@ def _material(
         )
     if isinstance(music, Sound):
         return Material(sound, clip, None, genre_for_dance(clip.name))
-    if recipe is not None:
-        genre, grid = GenreChoice(recipe.genre, "recipe"), recipe.grid.beat_grid()
-    else:
-        genre, grid = genre_of_music(request.music, sound, clip.name), None
     # A clip in memory is no file to make the music again from.
     motions = () if request.motion is None else (request.motion, *request.partners)
     inputs = (request.music, *motions) if motions else ()
-    harmony = None if recipe is None else recipe.harmony
-    model_lufs = None if recipe is None else recipe.model_lufs
-    return Material(sound, clip, grid, genre, inputs, harmony, model_lufs)
+    return material_of_file(
+        sound, clip, recipe, music=request.music, dance=clip.name, inputs=inputs
+    )
 
 
 def _made_by_composer(

@@ -11,13 +11,18 @@ from kinetune.files import check_writable
 from kinetune.motion.group import dance_of
 from kinetune.motion.io.formats import read_motion_file
 from kinetune.tasks.editing.completion import complete_request, recorded_request
-from kinetune.tasks.editing.in_memory import Material, edit_in_memory, edit_spec, genre_of_new
+from kinetune.tasks.editing.in_memory import (
+    Material,
+    edit_in_memory,
+    edit_spec,
+    genre_of_new,
+    material_of_file,
+)
 from kinetune.tasks.editing.request import BeatSource, EditRequest, EditResult
 from kinetune.tasks.editing.writing import write_edit_film
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.music import Music, write_piece
 from kinetune.tasks.recipe import Recipe, find_music_recipe, sidecar_path
-from kinetune.tasks.requests.genre_choice import GenreChoice, genre_of_music
 from kinetune.tasks.requests.output_paths import check_absent
 from kinetune.tasks.requests.progress import Progress, stage
 
@@ -138,10 +143,7 @@ def _read_material(request: EditRequest, recipe: Recipe | None) -> Material:
     clip = dance_of([read_motion_file(path, request.read).clip for path in motions])
     for folder in {path.parent for path in request.files}:
         check_writable(folder)
-    if recipe is not None:
-        genre, grid = GenreChoice(recipe.genre, "recipe"), recipe.grid.beat_grid()
-    else:
-        genre, grid = genre_of_music(request.music, sound, request.motion.name), None
-    harmony = None if recipe is None else recipe.harmony
-    model_lufs = None if recipe is None else recipe.model_lufs
-    return Material(sound, clip, grid, genre, (request.music, *motions), harmony, model_lufs)
+    return material_of_file(
+        sound, clip, recipe, music=request.music, dance=request.motion.name,
+        inputs=(request.music, *motions),
+    )  # fmt: skip

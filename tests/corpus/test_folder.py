@@ -20,6 +20,7 @@ from kinetune.errors import ConfigError
 from kinetune.motion import kinematics
 from kinetune.motion.io.amass import read_amass
 from kinetune.motion.io.bvh import write_bvh
+from tests.conftest import MONO
 
 
 def contents(folder):
@@ -27,11 +28,7 @@ def contents(folder):
 
 
 def test_a_corpus_is_the_same_from_one_worker_or_two_and_resumes(tmp_path):
-    settings = {
-        "minutes": 0.1,
-        "seed": 3,
-        "settings": PairSettings(duration_s=2.0, rate_hz=22_050, channels=1),
-    }
+    settings = {"minutes": 0.1, "seed": 3, "settings": PairSettings(duration_s=2.0, **MONO)}
     steps = []
     manifest = make_corpus(
         tmp_path / "one",
@@ -53,7 +50,7 @@ def test_a_corpus_is_the_same_from_one_worker_or_two_and_resumes(tmp_path):
 
 
 def test_what_a_corpus_contains_round_trips(tmp_path):
-    settings = PairSettings(genre="house", duration_s=3.0, rate_hz=22_050, channels=1)
+    settings = PairSettings(genre="house", duration_s=3.0, **MONO)
     make_corpus(tmp_path, minutes=0.05, seed=1, settings=settings, workers=1)
     (item,) = read_manifest(tmp_path)
     assert item.genre == "HO"

@@ -8,13 +8,11 @@ import pytest
 from kinetune.corpus.folder import PairSettings, make_corpus, read_manifest
 from kinetune.corpus.shards import Shard, merge_corpus, parse_shard
 from kinetune.errors import ConfigError
+from tests.conftest import MONO
 
 SETTINGS = {
-    "minutes": 0.125,
-    "seed": 3,
-    "settings": PairSettings(duration_s=1.5, rate_hz=22_050, channels=1),
-    "workers": 1,
-}
+    "minutes": 0.125, "seed": 3, "settings": PairSettings(duration_s=1.5, **MONO), "workers": 1,
+}  # fmt: skip
 
 
 def contents(folder):

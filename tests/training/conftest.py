@@ -6,19 +6,14 @@ import pytest
 
 from kinetune.corpus.folder import PairSettings, make_corpus
 from kinetune.training.config import read_train_config
-from tests.conftest import REPOSITORY
+from tests.conftest import MONO, REPOSITORY
 
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
-    make_corpus(
-        folder,
-        minutes=0.5,
-        seed=3,
-        settings=PairSettings(duration_s=7.5, rate_hz=22_050, channels=1),
-        workers=1,
-    )
+    settings = PairSettings(duration_s=7.5, **MONO)
+    make_corpus(folder, minutes=0.5, seed=3, settings=settings, workers=1)
     return folder
 
 

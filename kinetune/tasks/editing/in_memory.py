@@ -13,9 +13,9 @@ from kinetune.render.marks import marks_of
 from kinetune.tasks.editing.request import EditRequest
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.music import Music
-from kinetune.tasks.recipe import Origin
+from kinetune.tasks.recipe import Origin, Recipe
 from kinetune.tasks.requests.beat_options import BeatOptions
-from kinetune.tasks.requests.genre_choice import GenreChoice
+from kinetune.tasks.requests.genre_choice import GenreChoice, genre_of_music
 from kinetune.tasks.requests.output_paths import FilmOptions
 from kinetune.tasks.requests.score_changes import ScoreChanges, apply_changes, check_within
 
@@ -48,6 +48,33 @@ class Material:
     inputs: tuple[Path, ...] = ()
     harmony: Harmony | None = None
     model_lufs: float | None = None
+
+
+def material_of_file(
+    sound: "Sound",
+    clip: "Dancers",
+    recipe: Recipe | None,
+    *,
+    music: Path,
+    dance: str,
+    inputs: tuple[Path, ...],
+) -> Material:
+    """Return music of a file with what its recipe states of it.
+
+    Args:
+        sound: The music.
+        clip: The dance.
+        recipe: Its recipe; without one the genre is that of file, sound or dance.
+        music: The file.
+        dance: Name of the dance.
+        inputs: The files both were read from.
+    """
+    if recipe is None:
+        return Material(sound, clip, None, genre_of_music(music, sound, dance), inputs)
+    return Material(
+        sound, clip, recipe.grid.beat_grid(), GenreChoice(recipe.genre, "recipe"), inputs,
+        recipe.harmony, recipe.model_lufs,
+    )  # fmt: skip
 
 
 def edit_in_memory(

@@ -79,6 +79,26 @@ def window_shape(pipeline: DanceToMusicPipeline) -> WindowShape:
     return WindowShape(whole, music, mel.rate_hz)
 
 
+def open_items(data: DataConfig, cache: Path, pipeline: DanceToMusicPipeline) -> PreparedSet:
+    """Open the data of a run in the form that a pipeline needs.
+
+    Args:
+        data: The dances and their music.
+        cache: Folder in which the prepared data may be kept.
+        pipeline: Its features, rate and channels are used.
+
+    Raises:
+        ConfigError: There is no such data, or it can't be used for the model.
+    """
+    return open_dataset(
+        data,
+        cache,
+        features=pipeline.normaliser.config.features,
+        rate_hz=pipeline.mel.settings.rate_hz,
+        channels=pipeline.mel.channels,
+    )
+
+
 def open_windows(
     data: DataConfig, cache: Path, pipeline: DanceToMusicPipeline
 ) -> tuple[PreparedSet, list[Window]]:
@@ -92,13 +112,7 @@ def open_windows(
     Raises:
         ConfigError: There is no such data, or no item is long enough.
     """
-    prepared = open_dataset(
-        data,
-        cache,
-        features=pipeline.normaliser.config.features,
-        rate_hz=pipeline.mel.settings.rate_hz,
-        channels=pipeline.mel.channels,
-    )
+    prepared = open_items(data, cache, pipeline)
     stride_s = data.stride_s
     if pipeline.mel.channels == 2:
         # Windows are cut out of whole spectrograms: they begin with a frame.

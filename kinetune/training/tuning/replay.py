@@ -17,7 +17,7 @@ from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.training import parallel
 from kinetune.training.config import DataConfig
 from kinetune.training.data import dataset
-from kinetune.training.data.prepare import PreparedSet, open_dataset
+from kinetune.training.data.prepare import PreparedSet
 from kinetune.training.diffusion import BatchSampler, cached_latents
 from kinetune.training.tuning.settings import TuneTraining
 
@@ -65,13 +65,7 @@ def open_replay(settings: TuneTraining, pipeline: DanceToMusicPipeline, cache: P
     data = DataConfig(
         source=settings.replay_data, minutes=settings.replay_minutes, seed=_SEED, held_out=0
     )
-    return open_dataset(
-        data,
-        cache,
-        features=pipeline.normaliser.config.features,
-        rate_hz=pipeline.mel.settings.rate_hz,
-        channels=pipeline.mel.channels,
-    )
+    return dataset.open_items(data, cache, pipeline)
 
 
 def replaying_sampler(

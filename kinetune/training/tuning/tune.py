@@ -25,7 +25,7 @@ from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.training import parallel
 from kinetune.training.config import DataConfig
 from kinetune.training.data import dataset
-from kinetune.training.data.prepare import PreparedSet, open_dataset
+from kinetune.training.data.prepare import PreparedSet
 from kinetune.training.diffusion import DenoisingObjective, cached_latents
 from kinetune.training.loop import TrainingLoop
 from kinetune.training.run import Run, RunOptions, TrainingResult, open_run
@@ -125,13 +125,7 @@ def _open(settings: TuneTraining, out: Path) -> _Tuning:
     """Load the model, give it adapters, and open its data."""
     folder = checkpoint.resolve(settings.start)
     pipeline = DanceToMusicPipeline.from_pretrained(settings.start)
-    prepared = open_dataset(
-        DataConfig(source=settings.data),
-        out,
-        features=pipeline.normaliser.config.features,
-        rate_hz=pipeline.mel.settings.rate_hz,
-        channels=pipeline.mel.channels,
-    )
+    prepared = dataset.open_items(DataConfig(source=settings.data), out, pipeline)
     known = set(pipeline.condition_encoder.config.get("extra_genres", ()))
     used = {item.genre for item in prepared.items if genres.is_new(item.genre)}
     new = tuple(sorted(used - known))

@@ -19,7 +19,10 @@ from kinetune.training.data.prepare import (
     open_dataset,
     open_prepared,
 )
+from tests.conftest import MONO
 from tests.model.conftest import tiny_stereo_config
+
+SHORT_PAIRS = PairSettings(duration_s=3.0, **MONO)
 
 
 @pytest.fixture
@@ -159,13 +162,7 @@ def test_a_shift_moves_the_beats_later(tiny, prepared):
 
 def test_the_caches_name_changes_with_what_made_it(tmp_path):
     folder = tmp_path / "corpus"
-    make_corpus(
-        folder,
-        minutes=0.1,
-        seed=3,
-        settings=PairSettings(duration_s=3.0, rate_hz=22_050, channels=1),
-        workers=1,
-    )
+    make_corpus(folder, minutes=0.1, seed=3, settings=SHORT_PAIRS, workers=1)
 
     def opened(**change):
         data = DataConfig(**{"source": str(folder), "held_out": 0} | change)
@@ -183,13 +180,7 @@ def test_the_caches_name_changes_with_what_made_it(tmp_path):
 
 def test_a_manifest_can_not_lead_out_of_its_folder(tmp_path):
     folder = tmp_path / "corpus"
-    make_corpus(
-        folder,
-        minutes=0.05,
-        seed=3,
-        settings=PairSettings(duration_s=3.0, rate_hz=22_050, channels=1),
-        workers=1,
-    )
+    make_corpus(folder, minutes=0.05, seed=3, settings=SHORT_PAIRS, workers=1)
     manifest = folder / "manifest.jsonl"
     line = json.loads(manifest.read_text().splitlines()[0])
     before = sorted(tmp_path.rglob("*"))
@@ -257,7 +248,7 @@ def test_damaged_features_are_one_line(tmp_path, content):
 
 
 def test_pairs_made_on_the_fly_are_those_of_the_corpus(tmp_path):
-    settings = PairSettings(rate_hz=22_050, channels=1)
+    settings = PairSettings(**MONO)
     make_corpus(tmp_path / "corpus", minutes=0.7, seed=3, settings=settings, workers=1)
     read = open_dataset(
         DataConfig(source=str(tmp_path / "corpus")), tmp_path / "a", features="rhythm"
