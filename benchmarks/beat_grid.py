@@ -3,6 +3,7 @@
     python benchmarks/beat_grid.py [--dances 100] [--seconds 6 12 24 60] [--of unseen]
     python benchmarks/beat_grid.py --of aist --folds runs/beat-folds [--picture reliability.png]
     python benchmarks/beat_grid.py --lags
+    python benchmarks/beat_grid.py --time
 
 ``phrases`` are choreographed dances, 75 to 145 bpm, from seeds no model is trained on;
 ``unseen`` and ``known`` real clips warped to a beat, of sources the beat network has not or has
@@ -18,12 +19,14 @@ Prints Markdown: how often the tempo is right within 4 % (an octave allowed), ho
 octave, how often the phase is within 70 ms where the tempo is, how often the bar's first beat is
 right where the phase is (chance: 25 %), and the F-measure of the grid at 70 ms (mir_eval);
 ``aist`` also how well the probabilities are calibrated, ``--lags`` how long after its beat each
-kind of kinematic event comes.
+kind of kinematic event comes, ``--time`` the processor time of 10 s, a minute and an hour at 30 fps
+(the bundled real dance, forwards and backwards).
 """
 
 import argparse
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -31,6 +34,7 @@ from pathlib import Path
 
 import mir_eval
 import numpy as np
+from long_dance import lengthened
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 from unseen_clips import is_unseen
@@ -47,8 +51,10 @@ from kinetune.motion.beats.beat_grid import BeatGrid, beat_grid, fixed_grid
 from kinetune.motion.beats.beat_network import BeatNetwork, load_beat_network
 from kinetune.motion.clip import MotionClip, cut, resample
 from kinetune.motion.io.formats import read_motion
+from kinetune.tasks.run_costs import peak_memory_mb
 
 FPS = 60.0
+EXAMPLE = Path(__file__).parents[1] / "examples" / "gBR_sBM_cAll_d04_mBR2_ch08.pkl"
 FIRST_SEED = 7_000_000
 TEMPI = np.geomspace(60.0, 180.0, 500)
 AIST_TEMPI = {"HO": (110, 115, 120, 125, 130, 135)}
@@ -378,6 +384,24 @@ def lag_text(events: np.ndarray) -> str:
     return f"{lag_ms:+.0f} ms ({abs(phasor):.2f})"
 
 
+def print_times() -> None:
+    """Print what reading short and long dances takes: the least of three, an hour once."""
+    print("| dance | CPU s | CPU s for a minute | memory beyond the dance |\n|---|---|---|---|")
+    dance = resample(read_motion(EXAMPLE), 30.0)
+    beat_grid(lengthened(dance, 3.0))
+    for seconds, repeats in ((10.0, 3), (60.0, 3), (3600.0, 1)):
+        clip = lengthened(dance, seconds)
+        before_mb, spent_s = peak_memory_mb(), float("inf")
+        for _ in range(repeats):
+            began = time.process_time()
+            beat_grid(clip)
+            spent_s = min(spent_s, time.process_time() - began)
+        more_mb, a_minute_s = peak_memory_mb() - before_mb, 60.0 * spent_s / seconds
+        print(
+            f"| {seconds:g} s | {spent_s:.2f} | {a_minute_s:.2f} | {more_mb:.0f} MB |", flush=True
+        )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -389,9 +413,12 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=3)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--lags", action="store_true")
+    parser.add_argument("--time", action="store_true")
     options = parser.parse_args()
     if options.lags:
         print_lags()
+    elif options.time:
+        print_times()
     elif options.of == "aist":
         evaluate_labelled(options)
     else:
