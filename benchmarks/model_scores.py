@@ -31,12 +31,12 @@ _CORPUS_SEED = 940_000
 _CORPUS_PIECES = 60
 
 
-def interval(values: list[float]) -> str:
-    """Return mean and 95 % bootstrap interval as text."""
+def interval(values: list[float], *, digits: int = 2) -> str:
+    """Return mean and 95 % bootstrap interval as text, with so many decimal places."""
     clean = np.array([value for value in values if np.isfinite(value)])
     draws = np.random.default_rng(0).choice(clean, (2000, len(clean))).mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5])
-    return f"{clean.mean():.2f} ({low:.2f} to {high:.2f})"
+    return f"{clean.mean():.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def genre_accuracy(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:

@@ -9,10 +9,12 @@ genres, and after, under the new one and under the dances'. Prints, as Markdown:
 - the set, the adapter's size, steps and time of the training, and the held-out losses;
 - Fréchet and kernel distances of the music to the held-out songs, which were not trained on, in two
   embeddings (the bundled genre classifier's, and means and deviations of mel cepstra), and of the
-  corpus's own music to them; of the differences 95 % intervals by bootstrap over dances;
+  corpus's own music to them;
 - F: beats detected by librosa against the dance's, F-measure at 70 ms; of the held-out songs, of
   beats detected in stretches of 12 s against those of the whole: what the detector can tell of
-  such music at all.
+  such music at all;
+- what the adapter changes, with 95 % intervals by bootstrap over dances, and the number of dances
+  in which the detected beats are half or twice as many as the dance's.
 
 Every part is kept in OUT: the same command continues one that was stopped, as ``--minutes`` does.
 ``--judge`` judges the best adapter so far of a run that has not finished.
@@ -146,6 +148,7 @@ def print_scores(options: argparse.Namespace, out: Path, songs: SongSet) -> None
     print(f"| {len(pairs)} dances of {DURATION_S:g} s | {' | '.join(titles)} | beats F |")
     print("|---|---|---|---|---|---|")
     embedded: dict[str, dict[str, list[Array]]] = {}
+    followed: dict[str, list[float]] = {}
     for label, sounds in rows.items():
         cells = []
         for name in _EMBEDDINGS:
@@ -155,15 +158,41 @@ def print_scores(options: argparse.Namespace, out: Path, songs: SongSet) -> None
             made = references[label] = [embed(sound) for sound in sounds]
             cells += [f"{value:.3g}" for value in distances(references["songs"], made)]
         scores = [measures(pair, sound)[0] for pair, sound in zip(pairs, sounds, strict=True)]
+        followed[label] = scores
         print(f"| {label} | {' | '.join(cells)} | {interval(scores)} |", flush=True)
     own = [beat_agreement(sound, music_beats(sound).beats_s) for sound in held_out]
     print(f"| the held-out songs themselves | 0 | 0 | 0 | 0 | {interval(own)} |")
-    print("\n| after, less before, under the new genre | 95 % interval |\n|---|---|")
-    labels = list(rows)
-    for name in _EMBEDDINGS:
-        parts = embedded[name]
-        low, high = difference(parts["songs"], parts[labels[0]], parts[labels[1]])
-        print(f"| Fréchet {name} | {low:+.3g} to {high:+.3g} |")
+    print_changes(embedded, followed)
+    octaves = {label: octave_errors(pairs, sounds) for label, sounds in rows.items()}
+    print("\nbeats half or twice as many: " + ", ".join(f"{k} {n}" for k, n in octaves.items()))
+
+
+def print_changes(
+    embedded: dict[str, dict[str, list[Array]]], followed: dict[str, list[float]]
+) -> None:
+    """Print what the adapter changes, under each genre.
+
+    Args:
+        embedded: Embeddings of each dance's music by embedding and row; ``songs`` are the songs'.
+        followed: F of each dance's music by row; the first is that before.
+    """
+    before, *others = (label for label in followed if label != "the corpus's music")
+    names = [f"Fréchet {name}" for name in embedded]
+    print(f"\n| less before, 95 % interval | {' | '.join(names)} | beats F |\n|---|---|---|---|")
+    for label in others:
+        cells = []
+        for parts in embedded.values():
+            low, high = difference(parts["songs"], parts[before], parts[label])
+            cells.append(f"{low:+.3g} to {high:+.3g}")
+        paired = np.subtract(followed[label], followed[before])
+        print(f"| {label} | {' | '.join(cells)} | {interval(paired.tolist(), digits=3)} |")
+
+
+def octave_errors(pairs: list[Pair], sounds: list[Sound]) -> int:
+    """Return in how many pieces about half or twice as many beats are detected as were danced."""
+    tracked = [music_beats(sound).bpm for sound in sounds]
+    ratios = [bpm / pair.bpm for bpm, pair in zip(tracked, pairs, strict=True)]
+    return sum(abs(abs(np.log2(ratio)) - 1.0) < 0.25 for ratio in ratios)
 
 
 def generated(

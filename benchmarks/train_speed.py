@@ -2,6 +2,7 @@
 
     python benchmarks/train_speed.py [--batch 16] [--steps 6] [--rounds 5] [--compile]
     python benchmarks/train_speed.py --curve 160
+    python benchmarks/train_speed.py --operations
 
 The first form trains the whole UNet on random latents on one core, through the training loop as
 ``kinetune train`` runs it, and prints windows for each second of CPU time. CPU time still depends
@@ -9,7 +10,8 @@ on what else the machine does: compare rows of one run only, and look at their r
 "autocast, plain optimiser" AdamW and the moving average go tensor by tensor, as in version 0.1;
 convolutions and attention are today's in all rows. The second form trains a UNet of 2.3 M
 parameters to reproduce eight fixed windows in each format, with the same seeds, and prints the mean
-squared error of each quarter of the run.
+squared error of each quarter of the run. The third counts the floating-point operations of matrix
+products, convolutions and attention for one window, forward and backward.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import time
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from kinetune.model.condition import ConditionBatch
 from kinetune.model.pipeline import DanceToMusicPipeline
@@ -49,15 +52,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--compile", action="store_true", help="measure torch.compile too")
     parser.add_argument("--curve", type=int, default=0, help="steps of the loss curve")
+    parser.add_argument("--operations", action="store_true", help="count them")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.only:
         print(cpu_seconds(options.only, options.batch, options.steps))
+    elif options.operations:
+        print_operations()
     elif options.curve:
         print_curves(options.curve)
     else:
         print_speeds(options)
+
+
+def print_operations() -> None:
+    """Print the floating-point operations of one window, forward and backward."""
+    pipeline = build_pipeline(ModelConfig())
+    objective = DenoisingObjective(pipeline)
+    with FlopCounterMode(display=False) as counter:
+        parts = objective(*random_windows(pipeline, 1), torch.Generator().manual_seed(0))
+        parts["loss"].backward()
+    print(f"{counter.get_total_flops() / 1e9:.2f} billion operations a window")
 
 
 def print_speeds(options: argparse.Namespace) -> None:

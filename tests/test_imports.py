@@ -96,6 +96,7 @@ def test_the_base_modules_have_no_import_cycles():
         "import kinetune.tasks.generate, kinetune.tasks.inspect, kinetune.tasks.again",
         "import kinetune.composer.compose, kinetune.composer.output.mastering",
         "import kinetune.tasks.fitting, kinetune.fitting.retime",
+        "import kinetune.cluster.composing, kinetune.cluster.preparing",
     ],
 )
 def test_light_imports_do_not_load_torch(statement):

@@ -53,6 +53,12 @@ def music_beats(sound: Sound) -> MusicBeats:
     return MusicBeats(float(np.atleast_1d(bpm)[0]), beats_s, np.empty(0))
 
 
+def beat_tracker() -> str:
+    """Return the name of the tracker that :func:`music_beats` uses here."""
+    weights = _beat_this_weights()
+    return "librosa" if weights is None else f"beat_this {weights.name}"
+
+
 def _beat_this_weights() -> Path | None:
     """Return the file of beat_this's main model, or None where package or file is missing."""
     if importlib.util.find_spec("beat_this") is None:

@@ -57,7 +57,7 @@ def make(
     with stage_bars() as progress:
         if ray is not None:
             from kinetune.cluster.actors import Cluster
-            from kinetune.cluster.preparing import make_pairs_on_cluster
+            from kinetune.cluster.composing import make_pairs_on_cluster
 
             make_pairs_on_cluster(request, Cluster(ray), progress=progress)
         result = make_corpus(request, progress=progress)

@@ -12,6 +12,7 @@ from typing import Any
 
 from kinetune.errors import ConfigError
 from kinetune.extras import extra
+from kinetune.tasks.requests.progress import Progress, stage
 
 AUTO = "auto"
 _RETRIES = 3
@@ -51,7 +52,7 @@ def map_rows(
     """Yield what the workers make of the rows, in any order.
 
     Args:
-        rows: Each with the same keys; values are numbers and text.
+        rows: Each with the same keys; values are numbers, text, or objects that can be pickled.
         worker: Class of the workers; called with a dict of columns, it returns such a dict.
         arguments: Of its constructor.
         cluster: Where.
@@ -75,6 +76,21 @@ def map_rows(
             max_restarts=-1, max_task_retries=_RETRIES,
         )  # fmt: skip
         yield from made.iter_rows()
+
+
+def run_rows(
+    rows: Sequence[Mapping[str, object]],
+    worker: type,
+    arguments: tuple[Any, ...],
+    cluster: Cluster,
+    progress: Progress | None,
+) -> None:
+    """Have the workers take the rows, and report how many they have; see :func:`map_rows`."""
+    if not rows:
+        return
+    report = stage(progress, "on the cluster") or (lambda done, total: None)
+    for done, _ in enumerate(map_rows(rows, worker, arguments, cluster), start=1):
+        report(done, len(rows))
 
 
 @contextlib.contextmanager

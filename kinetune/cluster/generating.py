@@ -148,25 +148,24 @@ class GenerateWorker:
         # Of a worker that died after its last file.
         result = dance.result()
         if result is None:
-            write_text(dance.started, "")
-            single = replace(
-                self._request, motions=(dance.motion,), output=dance.paths.sound,
-                existing="replace",
-                film=replace(self._request.film, path=dance.paths.film)
-                if dance.paths.film else self._request.film,
-            )  # fmt: skip
-            result = _generate(single, self._pipeline)
-            if not result.failures:
-                write_json(dance.record, to_json(result))
+            try:
+                result = self._generate(dance)
+            except KinetuneError as error:
+                # What would end a whole batch, such as a full disk, is this dance's failure.
+                result = GenerateResult((), (Failure(str(dance.motion), str(error)),))
         return json.dumps(to_json(result))
 
-
-def _generate(request: GenerateRequest, pipeline: Any) -> GenerateResult:  # noqa: ANN401
-    """Return the outcome; what would end a whole batch is this dance's failure."""
-    try:
-        return generate(request, pipeline=pipeline)
-    except KinetuneError as error:
-        return GenerateResult((), (Failure(str(request.motions[0]), str(error)),))
+    def _generate(self, dance: _Dance) -> GenerateResult:
+        write_text(dance.started, "")
+        film = self._request.film
+        single = replace(
+            self._request, motions=(dance.motion,), output=dance.paths.sound, existing="replace",
+            film=replace(film, path=dance.paths.film) if dance.paths.film else film,
+        )  # fmt: skip
+        result = generate(single, pipeline=self._pipeline)
+        if not result.failures:
+            write_json(dance.record, to_json(result))
+        return result
 
 
 def _plan(request: GenerateRequest) -> list[_Dance]:

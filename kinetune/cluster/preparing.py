@@ -1,7 +1,8 @@
-"""``kinetune corpus make --ray`` and ``kinetune prepare songs`` or ``pairs`` with ``--ray``.
+"""``kinetune prepare songs`` and ``pairs`` with ``--ray``: items of a set, made on a cluster.
 
 The workers make the items, each written whole; then the command itself lists them, as it does where
-an earlier call was stopped. What a worker could not make it makes itself.
+an earlier call was stopped. What a worker could not make it makes itself. Workers load neither
+torch nor diffusers.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,32 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kinetune.cluster.actors import Cluster, map_rows
-from kinetune.corpus.folder import PairJob, corpus_jobs
+from kinetune.cluster.actors import Cluster, run_rows
 from kinetune.errors import KinetuneError
-from kinetune.tasks.corpus import CorpusRequest
-from kinetune.tasks.requests.progress import Progress, stage
+from kinetune.tasks.requests.progress import Progress
 from kinetune.training.songs.dance_pairs import PairFiles, PairSetRequest, list_pairs, prepare_pair
+from kinetune.training.songs.model_form import ModelForm
 from kinetune.training.songs.song_set import SongFile, SongSetRequest, list_songs, prepare_song
-
-
-def make_pairs_on_cluster(
-    request: CorpusRequest, cluster: Cluster, *, progress: Progress | None = None
-) -> int:
-    """Make the pairs of a corpus that are missing; return how many were.
-
-    Args:
-        request: The corpus; its folder must be seen by all machines.
-        cluster: Where.
-        progress: Called with the progress.
-    """
-    jobs = corpus_jobs(
-        request.out.resolve(), request.pairs, minutes=request.minutes, seed=request.seed,
-        shard=request.shard,
-    )  # fmt: skip
-    missing = [index for index, job in enumerate(jobs) if not job.is_done()]
-    _run([{"index": index} for index in missing], PairWorker, (jobs,), cluster, progress)
-    return len(missing)
 
 
 def prepare_songs_on_cluster(
@@ -51,7 +32,7 @@ def prepare_songs_on_cluster(
     rows = [
         {"path": str(song.path.resolve()), "genre": song.genre, "name": song.name} for song in songs
     ]
-    _run(rows, SongWorker, (request.resolved(),), cluster, progress)
+    run_rows(rows, SongWorker, (request.out.resolve(), request.form()), cluster, progress)
     return len(rows)
 
 
@@ -74,55 +55,23 @@ def prepare_pairs_on_cluster(
         }
         for name, pair in pairs.items()
     ]  # fmt: skip
-    _run(rows, DanceWorker, (request,), cluster, progress)
+    run_rows(rows, DanceWorker, (request.out, request.form()), cluster, progress)
     return len(rows)
-
-
-def _run(
-    rows: list[dict[str, Any]],
-    worker: type,
-    arguments: tuple[Any, ...],
-    cluster: Cluster,
-    progress: Progress | None,
-) -> None:
-    if not rows:
-        return
-    report = stage(progress, "on the cluster") or (lambda done, total: None)
-    for done, _ in enumerate(map_rows(rows, worker, arguments, cluster), start=1):
-        report(done, len(rows))
-
-
-class PairWorker:
-    """Makes pairs of a corpus.
-
-    Args:
-        jobs: All pairs of the corpus.
-    """
-
-    def __init__(self, jobs: list[PairJob]) -> None:
-        self._jobs = jobs
-
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[int]]:
-        """Make some pairs by their numbers."""
-        numbers = [int(index) for index in batch["index"]]
-        for number in numbers:
-            if not self._jobs[number].is_done():
-                self._jobs[number].make()
-        return {"index": numbers}
 
 
 class _SetWorker:
     """Prepares items of a set; those that can't be used are left to the command.
 
     Args:
-        request: The set.
+        out: The prepared folder.
+        form: What the model needs.
     """
 
     # The columns that an item is made of, in the order of the arguments of ``_prepare``.
     _columns: tuple[str, ...]
 
-    def __init__(self, request: SongSetRequest | PairSetRequest) -> None:
-        self._request, self._form = request, request.form()
+    def __init__(self, out: Path, form: ModelForm) -> None:
+        self._out, self._form = out, form
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
         """Prepare some items; return why each can't be, or nothing."""
@@ -141,7 +90,7 @@ class SongWorker(_SetWorker):
     def _prepare(self, *row: Any) -> str:
         path, genre, name = map(str, row)
         song = SongFile(Path(path), genre, name)
-        return _reason(partial(prepare_song, song, self._request.out, self._form))
+        return _reason(partial(prepare_song, song, self._out, self._form))
 
 
 class DanceWorker(_SetWorker):
@@ -152,7 +101,7 @@ class DanceWorker(_SetWorker):
     def _prepare(self, *row: Any) -> str:
         name, motion, music, offset_s, genre = row
         pair = PairFiles(Path(str(motion)), Path(str(music)), float(offset_s), str(genre))
-        return _reason(partial(prepare_pair, pair, str(name), self._request.out, self._form))
+        return _reason(partial(prepare_pair, pair, str(name), self._out, self._form))
 
 
 def _reason(prepare: Callable[[], object]) -> str:

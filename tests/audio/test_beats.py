@@ -5,7 +5,13 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from kinetune.audio.beats import _beat_this_weights, music_beats, onset_envelope, onset_times
+from kinetune.audio.beats import (
+    _beat_this_weights,
+    beat_tracker,
+    music_beats,
+    onset_envelope,
+    onset_times,
+)
 from kinetune.audio.sound import Sound
 
 
@@ -77,9 +83,11 @@ def fake_beat_this(monkeypatch, tmp_path):
 def test_beat_this_is_used_where_its_weights_are(fake_beat_this, clicks, tmp_path):
     assert len(music_beats(clicks).downbeats_s) == 0
     assert fake_beat_this == []
+    assert beat_tracker() == "librosa"
     weights = tmp_path / "checkpoints" / "beat_this-final0.ckpt"
     weights.parent.mkdir()
     weights.touch()
+    assert beat_tracker() == "beat_this beat_this-final0.ckpt"
     beats = music_beats(clicks)
     assert fake_beat_this[0] == {"checkpoint_path": str(weights), "device": "cpu", "dbn": False}
     assert fake_beat_this[1] == (8 * 22_050, 22_050)

@@ -1,30 +1,17 @@
 """The studio's API on Ray Serve: windows of several jobs are joined in one call of the network."""
 
-import json
-import os
-import socket
-import time
-import urllib.request
-
 import numpy as np
 import pytest
-import soundfile
 import torch
 
-from kinetune.audio.sound import read_sound
 from kinetune.cluster.serving import (
-    APPLICATION,
     ClusterServing,
     predict_together,
     send_windows,
     studio_application,
 )
 from kinetune.errors import ConfigError, MissingExtraError
-from kinetune.motion.io.amass import write_amass
 from kinetune.serve.settings import ServerSettings
-from kinetune.tasks.generate import GenerateRequest, generate
-from kinetune.tasks.requests.music_options import MusicOptions
-from tests.conftest import REPOSITORY, swaying_clip
 from tests.model.conftest import tiny_mono
 
 
@@ -107,84 +94,3 @@ def test_without_ray_serve_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"kinetune\[ray-serve\]"):
         studio_application(ServerSettings(data=tmp_path))
-
-
-@pytest.fixture
-def local_serve(monkeypatch, tmp_path):
-    try:
-        from ray import serve
-    except ImportError as error:
-        pytest.skip(f"Ray Serve is not installed ({error})")
-    import ray
-
-    path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    ray.init(
-        address="local", num_cpus=4, include_dashboard=False, object_store_memory=100 << 20,
-        log_to_driver=False, logging_level="ERROR",
-    )  # fmt: skip
-    serve.start(http_options={"host": "127.0.0.1", "port": port})
-    yield serve, f"http://127.0.0.1:{port}"
-    serve.shutdown()
-    ray.shutdown()
-
-
-def call(url, *, data=None, content="application/json"):
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": content})
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        return answer.read()
-
-
-def finished(url, *, seconds=300.0):
-    """Return a motion or a job once it has ended."""
-    for _ in range(int(seconds / 0.5)):
-        state = json.loads(call(url))
-        if state["status"] in ("ready", "done", "failed", "cancelled"):
-            return state
-        time.sleep(0.5)
-    raise AssertionError(f"{url}: not finished in {seconds:g} s")
-
-
-@pytest.mark.processes
-@pytest.mark.filterwarnings("ignore")
-def test_jobs_at_one_time_share_calls_of_the_network(local_serve, tiny_model, tmp_path):
-    serve, url = local_serve
-    model = str(tiny_model)
-    settings = ServerSettings(data=tmp_path / "data", models=(model,))
-    serving = ClusterServing(most_replicas=1, cpus=0.5, batch_wait_s=1.0, jobs_at_once=3)
-    serve.run(studio_application(settings, serving), name=APPLICATION, route_prefix="/")
-    assert json.loads(call(f"{url}/healthz"))["status"] == "ok"
-    jobs, dances = [], []
-    for number in range(3):
-        path = tmp_path / f"d{number}.npz"
-        write_amass(path, swaying_clip(duration_s=2.0, bpm=100.0 + 10 * number))
-        sent = call(f"{url}/v1/motions?name={path.name}", data=path.read_bytes(),
-                    content="application/octet-stream")  # fmt: skip
-        motion = json.loads(sent)["id"]
-        assert finished(f"{url}/v1/motions/{motion}")["status"] == "ready"
-        dances.append((path, motion))
-    for _, motion in dances:
-        job = {"task": "generate", "motion": motion, "model": model,
-               "options": {"genre": "house", "steps": 4}}  # fmt: skip
-        jobs.append(json.loads(call(f"{url}/v1/jobs", data=json.dumps(job).encode()))["id"])
-    for job, (path, _) in zip(jobs, dances, strict=True):
-        state = finished(f"{url}/v1/jobs/{job}")
-        assert state["status"] == "done", state
-        (tmp_path / "got.wav").write_bytes(call(f"{url}/v1/jobs/{job}/files/{path.stem}.wav"))
-        here = generate(
-            GenerateRequest(
-                (path,), output=tmp_path / f"{path.stem}.wav", model=model, device="cpu",
-                options=MusicOptions(genre="house", steps=4),
-            )
-        )  # fmt: skip
-        assert soundfile.info(tmp_path / "got.wav").duration == pytest.approx(2.0, abs=0.01)
-        one, other = (read_sound(p) for p in (tmp_path / "got.wav", here.pieces[0].output))
-        np.testing.assert_allclose(one.samples, other.samples, atol=5e-3)
-    handle = serve.get_deployment_handle("WindowDenoiser", app_name=APPLICATION)
-    calls, requests = handle.counts.remote().result()
-    # Conditional and unconditional windows of three dances, four steps each.
-    assert requests == 3 * 4 * 2
-    assert calls < requests, "no windows of two jobs were joined"

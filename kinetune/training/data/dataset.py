@@ -11,7 +11,7 @@ Axes: B batch, N samples, M mel bands, L mel frames, C, H, W latent with W colum
 import copy
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -283,11 +283,25 @@ class Conditions:
         """How many items there are."""
         return len(self._dances)
 
+    @property
+    def genres(self) -> list[str]:
+        """The genre codes of all items, sorted."""
+        return sorted({dance.genre for dance in self._dances})
+
     def joined(self, other: "Conditions") -> "Conditions":
         """Return the conditions of both sets; the other's items follow."""
         both = copy.copy(self)
         both._dances = self._dances + other._dances
         return both
+
+    def under(self, names: Sequence[str]) -> "Conditions":
+        """Return the same conditions under other genres, which the items take in turn."""
+        other = copy.copy(self)
+        other._dances = [
+            replace(dance, genre=names[number % len(names)])
+            for number, dance in enumerate(self._dances)
+        ]
+        return other
 
     def dance(self, window: Window) -> DanceInput:
         """Return the whole dance that a window is cut from."""

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,6 @@ from kinetune.audio.sound import Sound, resample, to_mono
 from kinetune.corpus.folder import PairSettings, read_manifest
 from kinetune.errors import ConfigError
 from kinetune.motion.features import features_named
-from kinetune.training import parallel
-from kinetune.training.config import DataConfig
 from kinetune.training.data.pairs import TrainingPair, corpus_pairs, generated_pairs
 from kinetune.training.data.prepared_set import (
     VERSION,
@@ -29,6 +28,9 @@ from kinetune.training.data.prepared_set import (
     open_prepared,
 )
 from kinetune.training.data.tar_shards import is_tar_source, tar_origin, tar_pairs
+
+if TYPE_CHECKING:
+    from kinetune.training.config import DataConfig
 
 __all__ = [
     "PreparedItem",
@@ -58,7 +60,7 @@ class _Form:
 
 
 def open_dataset(
-    data: DataConfig,
+    data: "DataConfig",
     cache: Path,
     *,
     features: str,
@@ -120,9 +122,12 @@ def _open_cached(
     pairs: Iterable[Callable[[], TrainingPair]],
     origin: str,
     cache: Path,
-    data: DataConfig,
+    data: "DataConfig",
     form: _Form,
 ) -> PreparedSet:
+    # It loads torch, which the preparing of songs does without.
+    from kinetune.training import parallel
+
     key = json.dumps([VERSION, data.held_out, asdict(form)])
     folder = cache / f"prepared-{hashlib.sha256((origin + key).encode()).hexdigest()[:16]}"
     with parallel.main_first():

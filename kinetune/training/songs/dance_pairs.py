@@ -218,7 +218,8 @@ def prepare_pair(pair: PairFiles, name: str, out: Path, form: ModelForm) -> Prep
     """
     key = content_key([pair.motion, pair.music], (_EDITION, pair.offset_s), form)
     kept = out / _KEPT / f"{name}.json"
-    item = kept_item(kept, key, out, form, partial(read_pair, pair, name, form))
+    read = partial(read_pair, pair, name, form)
+    item = kept_item(kept, key, out, form, read, music=pair.music)
     return replace(item, genre=pair.genre)
 
 

@@ -1,10 +1,14 @@
 """What a model needs of a set of songs: sample rate, channels, loudness, units of its features."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from kinetune.errors import ConfigError
+import numpy as np
+from safetensors.numpy import load_file
+
+from kinetune.errors import ConfigError, ModelError
 from kinetune.model import checkpoint
-from kinetune.model.normaliser import FeatureNormaliser
+from kinetune.motion.features import RHYTHM_FEATURE_COUNT
 from kinetune.training.songs.curves import BodyStatistics
 
 FEATURES = "rhythm"
@@ -40,19 +44,28 @@ def model_form(name: str) -> ModelForm:
     folder = checkpoint.resolve(name)
     index = checkpoint.read_json(folder / "model_index.json")
     mel = checkpoint.read_json(folder / "mel" / checkpoint.COMPONENTS["mel"])
-    with checkpoint.loading_errors(str(folder)):
-        normaliser = FeatureNormaliser.from_pretrained(folder / "normaliser")
-    if normaliser.config.features != FEATURES:
+    read = checkpoint.read_json(folder / "normaliser" / checkpoint.COMPONENTS["normaliser"])
+    if read.get("features", FEATURES) != FEATURES:
         raise ConfigError(
-            f"{name}: its motion features are {normaliser.config.features!r}, which music has not; "
+            f"{name}: its motion features are {read['features']!r}, which music has not; "
             "choose a model of preset 'default' or 'mono'"
         )
-    offset, scale = (
-        part.detach().float().numpy() for part in (normaliser.offset, normaliser.scale)
-    )
     return ModelForm(
         rate_hz=int(mel["rate_hz"]),
         channels=2 if index["mel"][1] == "StereoMel" else 1,
         training_lufs=float(index["settings"].get("training_lufs", -19.0)),
-        body=BodyStatistics(offset, scale),
+        body=_body_statistics(folder / "normaliser" / checkpoint.WEIGHTS),
     )
+
+
+def _body_statistics(path: Path) -> BodyStatistics:
+    """Return the figures of a normaliser."""
+    shapes = checkpoint.tensor_shapes(path)
+    for figure in ("offset", "scale"):
+        if shapes.get(figure) != (RHYTHM_FEATURE_COUNT,):
+            raise ModelError(
+                f"{path}: damaged, expected {RHYTHM_FEATURE_COUNT} numbers of {figure!r}, found "
+                f"{shapes.get(figure)}"
+            )
+    figures = load_file(path)
+    return BodyStatistics(*(figures[name].astype(np.float32) for name in ("offset", "scale")))

@@ -34,6 +34,10 @@ _SILENCE_LUFS = -60.0
 _BEATS_A_CHORD = 2
 
 
+class UnsuitableSongError(AudioError):
+    """A song that was read but can't be trained on; reading it again tells nothing new."""
+
+
 @dataclass(frozen=True, eq=False)
 class SongAnalysis:
     """What is known of a song.
@@ -63,14 +67,14 @@ def check_song(sound: Sound, name: str) -> None:
     """See that a song is long and loud enough.
 
     Raises:
-        AudioError: It isn't.
+        UnsuitableSongError: It isn't.
     """
     if sound.duration_s < SHORTEST_S:
-        raise AudioError(
+        raise UnsuitableSongError(
             f"{name}: lasts {sound.duration_s:.1f} s, expected {SHORTEST_S:g} s or more"
         )
     if integrated_lufs(sound) < _SILENCE_LUFS:
-        raise AudioError(f"{name}: the sound is silent")
+        raise UnsuitableSongError(f"{name}: the sound is silent")
 
 
 def analyse_song(sound: Sound, name: str) -> SongAnalysis:
@@ -81,20 +85,22 @@ def analyse_song(sound: Sound, name: str) -> SongAnalysis:
         name: What errors call it.
 
     Raises:
-        AudioError: It has no regular beat, or none that is certain.
+        UnsuitableSongError: It has no regular beat, or none that is certain.
     """
     beats = music_beats(sound)
     if len(beats.beats_s) < _FEWEST_BEATS:
-        raise AudioError(f"{name}: no regular beat, {len(beats.beats_s)} beats were detected")
+        raise UnsuitableSongError(
+            f"{name}: no regular beat, {len(beats.beats_s)} beats were detected"
+        )
     clarity = pulse_clarity(onset_envelope(sound), beats.bpm)
     if clarity < LEAST_PULSE_CLARITY:
-        raise AudioError(
+        raise UnsuitableSongError(
             f"{name}: no regular beat (pulse clarity {clarity:.2f}, expected "
             f"{LEAST_PULSE_CLARITY:g} or more)"
         )
     agreement = beat_agreement(sound, beats.beats_s)
     if agreement < LEAST_BEAT_AGREEMENT:
-        raise AudioError(
+        raise UnsuitableSongError(
             f"{name}: its beats are uncertain (tracked in stretches of {_STRETCH_S:g} s they agree "
             f"with those of the whole by F {agreement:.3g}, expected {LEAST_BEAT_AGREEMENT:g} or "
             "more); take music with a clearer beat"

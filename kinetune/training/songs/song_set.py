@@ -218,7 +218,8 @@ def prepare_song(song: SongFile, out: Path, form: ModelForm) -> PreparedItem:
         return song_pair(decode_song(song.path), song.name, song.genre, form, file=song.path)
 
     kept = out / _KEPT / f"{song.name}.json"
-    item = kept_item(kept, content_key([song.path], (_EDITION,), form), out, form, read)
+    key = content_key([song.path], (_EDITION,), form)
+    item = kept_item(kept, key, out, form, read, music=song.path)
     return replace(item, genre=song.genre)
 
 

@@ -6,13 +6,14 @@ against that (rehearsal, Robins 1995).
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from kinetune import genres
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.training import parallel
 from kinetune.training.config import DataConfig
@@ -25,30 +26,51 @@ from kinetune.training.tuning.settings import TuneTraining
 _SEED = 440_018
 
 
+@dataclass(frozen=True)
+class Shares:
+    """How many windows of a run are of which kind.
+
+    Attributes:
+        replayed: Of the corpus, 0 to 1.
+        new_genre: Of these, under the set's new genre, 0 to 1.
+    """
+
+    replayed: float
+    new_genre: float = 0.0
+
+
 def replay_batch(
-    seed: int, batch: int, counts: tuple[int, int], *, batch_size: int, share: float
+    seed: int, batch: int, counts: tuple[int, int], *, batch_size: int, shares: Shares
 ) -> list[int]:
     """Return the indices of a batch's windows, those that are replayed spread evenly.
 
-    Of the first n windows of a run floor(n * share) are replayed. Both kinds are shuffled anew when
-    all of them have been drawn.
+    Of the first n windows of a run floor(n * replayed) are replayed, and of the first m of these
+    floor(m * new_genre) under the new genre. Windows of the set and of the corpus are shuffled anew
+    when all of them have been drawn.
 
     Args:
         seed: Seed of the shuffles.
         batch: Number of the batch.
-        counts: Windows of the set, and those to replay, whose indices follow.
+        counts: Windows of the set, and those to replay; their indices follow, and after these once
+            more those of the same windows under the new genre.
         batch_size: Windows of a batch.
-        share: Of replayed windows, 0 to 1.
+        shares: Of the kinds.
     """
     chosen = []
     for number in range(batch * batch_size, (batch + 1) * batch_size):
-        replayed = math.floor(number * share)
-        if math.floor((number + 1) * share) > replayed:
+        replayed = math.floor(number * shares.replayed)
+        if _rises(number, shares.replayed):
             (index,) = dataset.sample_batch(seed, replayed, counts[1], 1)
-            chosen.append(counts[0] + index)
+            first = counts[0] + (counts[1] if _rises(replayed, shares.new_genre) else 0)
+            chosen.append(first + index)
         else:
             chosen += dataset.sample_batch(seed, number - replayed, counts[0], 1)
     return chosen
+
+
+def _rises(number: int, share: float) -> bool:
+    """Return whether the next of an evenly spread share comes with this number."""
+    return math.floor((number + 1) * share) > math.floor(number * share)
 
 
 def open_replay(settings: TuneTraining, pipeline: DanceToMusicPipeline, cache: Path) -> PreparedSet:
@@ -89,23 +111,30 @@ def replaying_sampler(
     Raises:
         ConfigError: The corpus can't be used for the model.
     """
-    diffusion, items = settings.diffusion, conditions.count
+    diffusion = settings.diffusion
     if settings.replay == 0.0:
         return BatchSampler(windows, latents, conditions, pipeline, diffusion)
-    prepared = open_replay(settings, pipeline, cache)
+    corpus = open_replay(settings, pipeline, cache)
     further = dataset.list_windows(
-        prepared, dataset.window_shape(pipeline), stride_s=settings.stride_s,
+        corpus, dataset.window_shape(pipeline), stride_s=settings.stride_s,
         shortest_s=settings.shortest_s,
     )  # fmt: skip
     with parallel.main_first():
-        mean, std = cached_latents(prepared, further, pipeline, cache)
+        encoded = cached_latents(corpus, further, pipeline, cache)
+    blocks = [dataset.Conditions(corpus, pipeline)]
+    new = [name for name in conditions.genres if genres.is_new(name)]
+    if new:
+        blocks.append(blocks[0].under(new))
+    every, parts = list(windows), [latents]
+    for block in blocks:
+        first = conditions.count
+        every += [replace(window, item=first + window.item) for window in further]
+        parts.append(encoded)
+        conditions = conditions.joined(block)
     draw = partial(
         replay_batch, diffusion.loop.seed, counts=(len(windows), len(further)),
-        batch_size=diffusion.loop.batch_size, share=settings.replay,
+        batch_size=diffusion.loop.batch_size,
+        shares=Shares(settings.replay, settings.replay_new_genre if new else 0.0),
     )  # fmt: skip
-    return BatchSampler(
-        windows + [replace(window, item=items + window.item) for window in further],
-        (torch.cat([latents[0], mean]), torch.cat([latents[1], std])),
-        conditions.joined(dataset.Conditions(prepared, pipeline)),
-        pipeline, diffusion, draw=draw,
-    )  # fmt: skip
+    mean, std = (torch.cat(kind) for kind in zip(*parts, strict=True))
+    return BatchSampler(every, (mean, std), conditions, pipeline, diffusion, draw=draw)

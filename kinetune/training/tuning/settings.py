@@ -36,6 +36,8 @@ class TuneTraining:
             that the model keeps what it knows; 0 trains on the set alone.
         replay_data: That corpus, or a prepared set; empty makes one on the spot.
         replay_minutes: Minutes of it that are made.
+        replay_new_genre: Share of these windows that are told to be of the set's new genre, so that
+            it learns to keep to the grid of a dance too; without a new genre it has no effect.
         samples_every_minutes: Minutes from one sample in TensorBoard to the next; 0 makes none.
         diffusion: Optimiser, dropped conditions and augmentation; ``start``, ``vae`` are not used.
     """
@@ -51,6 +53,7 @@ class TuneTraining:
     replay: Share = 0.5
     replay_data: str = ""
     replay_minutes: Positive = 12.0
+    replay_new_genre: Share = 0.2
     samples_every_minutes: NonNegative = 10.0
     diffusion: DiffusionTraining = field(default_factory=_diffusion)
 

@@ -12,7 +12,7 @@ import soundfile
 from kinetune.errors import ConfigError, OutputError
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.training.data.prepared_set import open_prepared
-from kinetune.training.songs import song_set
+from kinetune.training.songs import kept_items, song_set
 from kinetune.training.songs.song_set import SongSetRequest, held_out_names, prepare_songs
 from tests.training.songs.conftest import RATE_HZ, song_samples
 
@@ -68,6 +68,29 @@ def test_a_second_call_analyses_only_what_is_new(prepared, songs, tiny_model, mo
     kept.write_text(json.dumps({"key": "other"}))
     prepare_songs(SongSetRequest(songs, out, model=str(tiny_model), held_out_every=3))
     assert [name.endswith("b.flac") for name in analysed] == [True]
+
+
+def test_an_unsuitable_song_is_analysed_once(tmp_path, tiny_model, monkeypatch):
+    """Its reason is kept for its content and the tracker, whatever the folder is called."""
+    first = tmp_path / "songs"
+    first.mkdir()
+    soundfile.write(first / "good.wav", song_samples(), RATE_HZ)
+    noise = np.random.default_rng(0).normal(size=12 * RATE_HZ) * 0.1
+    soundfile.write(first / "noise.wav", noise, RATE_HZ)
+    request = SongSetRequest(first, tmp_path / "out", "tango", str(tiny_model))
+    before = prepare_songs(request).left_out[0]
+    analysed = []
+    real = song_set.analyse_song
+    monkeypatch.setattr(song_set, "analyse_song", lambda s, n: (analysed.append(n), real(s, n))[1])
+    moved = first.rename(tmp_path / "elsewhere")
+    after = prepare_songs(replace(request, folder=moved)).left_out[0]
+    assert analysed == []
+    assert (before.file, after.file) == (str(first / "noise.wav"), str(moved / "noise.wav"))
+    assert after.reason == before.reason.replace(before.file, after.file)
+    assert after.reason.startswith(f"{after.file}: no regular beat (pulse clarity 0.0")
+    monkeypatch.setattr(kept_items, "beat_tracker", lambda: "another")
+    prepare_songs(replace(request, folder=moved))
+    assert sorted(name.rpartition("/")[2] for name in analysed) == ["good.wav", "noise.wav"]
 
 
 def test_songs_that_cannot_be_used_are_listed_and_the_rest_goes_on(tmp_path, tiny_model):

@@ -10,16 +10,17 @@ from kinetune.training.data import dataset
 from kinetune.training.data.prepare import open_prepared
 from kinetune.training.diffusion import cached_latents
 from kinetune.training.songs.song_set import SongSetRequest, prepare_songs
-from kinetune.training.tuning.replay import open_replay, replay_batch, replaying_sampler
+from kinetune.training.tuning.replay import Shares, open_replay, replay_batch, replaying_sampler
 from kinetune.training.tuning.settings import tune_settings
 from tests.training.songs.conftest import RATE_HZ, song_samples
 
 COUNTS = (7, 5)
 
 
-def drawn(batches, *, share, batch_size=8, seed=3):
+def drawn(batches, *, share, new_genre=0.0, batch_size=8, seed=3):
+    shares = Shares(share, new_genre)
     return [
-        replay_batch(seed, batch, COUNTS, batch_size=batch_size, share=share)
+        replay_batch(seed, batch, COUNTS, batch_size=batch_size, shares=shares)
         for batch in range(batches)
     ]
 
@@ -46,8 +47,20 @@ def test_each_kind_is_shuffled_anew_when_all_of_it_has_been_drawn():
         assert len({tuple(epoch) for epoch in epochs}) > len(epochs) // 2
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5, 1.0])
+def test_of_the_replayed_windows_the_stated_share_is_of_the_new_genre(share):
+    indices = np.array(drawn(20, share=0.5, new_genre=share)).ravel()
+    replayed = indices[indices >= COUNTS[0]] - COUNTS[0]
+    np.testing.assert_array_equal(
+        np.cumsum(replayed >= COUNTS[1]), np.floor(np.arange(1, 81) * share)
+    )
+    # Apart from the genre they are the windows that would be drawn without it.
+    plain = np.array(drawn(20, share=0.5)).ravel()
+    np.testing.assert_array_equal(replayed % COUNTS[1], plain[plain >= COUNTS[0]] - COUNTS[0])
+
+
 def test_a_batch_depends_on_seed_and_number_alone():
-    assert drawn(6, share=0.5)[5] == replay_batch(3, 5, COUNTS, batch_size=8, share=0.5)
+    assert drawn(6, share=0.5)[5] == replay_batch(3, 5, COUNTS, batch_size=8, shares=Shares(0.5))
     assert drawn(6, share=0.5) != drawn(6, share=0.5, seed=4)
     # The windows of a run are the same, however many a batch has.
     small = [index for batch in drawn(8, share=0.3, batch_size=2) for index in batch]
@@ -58,7 +71,7 @@ def test_a_batch_depends_on_seed_and_number_alone():
 def test_without_replay_the_batches_are_those_of_the_set_alone():
     for batch in range(5):
         alone = dataset.sample_batch(3, batch, COUNTS[0], 8)
-        assert replay_batch(3, batch, COUNTS, batch_size=8, share=0.0) == alone
+        assert replay_batch(3, batch, COUNTS, batch_size=8, shares=Shares(0.0)) == alone
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +93,7 @@ def test_the_windows_of_a_batch_come_with_their_own_conditions_and_music(folders
     extend_genres(pipeline, ("milonga",))
     settings = tune_settings(
         str(tiny_model), str(folders / "milonga-set"),
-        ["diffusion.loop.batch_size=8", "replay=0.25", "stride_s=1.0",
+        ["diffusion.loop.batch_size=8", "replay=0.25", "replay_new_genre=0.5", "stride_s=1.0",
          f"replay_data='{folders / 'house-set'}'", "diffusion.grid_jitter_s=0.0"],
     )  # fmt: skip
     sets = {name: open_prepared(folders / f"{name}-set") for name in ("milonga", "house")}
@@ -92,7 +105,8 @@ def test_the_windows_of_a_batch_come_with_their_own_conditions_and_music(folders
     _, batch, masks, _ = sampler.batch(0)
     rows = [pipeline.condition_encoder.genre_row(name) for name in ("milonga", "HO")]
     replayed = [3, 7]
-    assert batch.genre.tolist() == [rows[k in replayed] for k in range(8)]
+    # The second of them is told to be of the new genre.
+    assert batch.genre.tolist() == [rows[k == 3] for k in range(8)]
     # The last channel of the grid is the tempo: log2 of beats a minute over 105.
     for k in range(8):
         bpm = 105.0 * 2.0 ** batch.grid[k, :, 5].median().item()
