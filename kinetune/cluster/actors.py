@@ -6,6 +6,7 @@ done again, three times at most; rows that still fail are missing in the result.
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,13 @@ _RETRIES = 3
 _MOST_BLOCKS = 2_000
 # Rows are paths and results: a local cluster needs no more shared memory than this.
 _OBJECT_STORE_BYTES = 200 << 20
+# What fails is listed by the command; Ray's own files of a session tell the rest.
+_QUIET = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_LOG_LEVEL": "CRITICAL",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,15 @@ def map_rows(
         data = ray.data.from_items(
             [dict(row) for row in rows], override_num_blocks=min(len(rows), _MOST_BLOCKS)
         )
-        made = data.map_batches(
-            worker, fn_constructor_args=arguments, batch_size=1, batch_format="numpy",
-            compute=ray.data.ActorPoolStrategy(size=min(count, len(rows))), num_cpus=1,
-            max_restarts=-1, max_task_retries=_RETRIES,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            # max_task_retries has no other name yet; without it a row that kills its worker is
+            # tried for ever.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            made = data.map_batches(
+                worker, fn_constructor_args=arguments, batch_size=1, batch_format="numpy",
+                compute=ray.data.ActorPoolStrategy(size=min(count, len(rows))), num_cpus=1,
+                max_restarts=-1, max_task_retries=_RETRIES,
+            )  # fmt: skip
         yield from made.iter_rows()
 
 
@@ -96,6 +108,8 @@ def run_rows(
 @contextlib.contextmanager
 def _session(cluster: Cluster) -> Iterator[Any]:
     """Yield Ray, joined to the cluster; one that was started here ends with the block."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     with extra("ray"):
         import ray
         import ray.data
@@ -110,18 +124,30 @@ def _session(cluster: Cluster) -> Iterator[Any]:
 
 
 def _connect(ray: Any, cluster: Cluster) -> None:  # noqa: ANN401 - Ray has no types
-    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if cluster.address != AUTO:
         try:
-            ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, RuntimeError) as error:
+            ray.init(address=cluster.address, **quiet)
+        except (ConnectionError, ImportError, ValueError, RuntimeError) as error:
             raise ConfigError(f"--ray {cluster.address}: no cluster there ({error})") from error
         return
     try:
-        ray.init(address=AUTO, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=AUTO, **quiet)
     except ConnectionError:
+        _start_here(ray, cluster.workers, quiet)
+
+
+def _start_here(ray: Any, workers: int | None, quiet: dict[str, Any]) -> None:  # noqa: ANN401
+    """Start a cluster on this machine.
+
+    Raises:
+        ConfigError: Ray gives up, on a machine that is too busy or out of memory or disk.
+    """
+    try:
         ray.init(
-            address="local", num_cpus=cluster.workers, object_store_memory=_OBJECT_STORE_BYTES,
-            **quiet,
+            address="local", num_cpus=workers, object_store_memory=_OBJECT_STORE_BYTES,
+            include_dashboard=False, **quiet,
         )  # fmt: skip
+    except Exception as error:
+        # Ray raises no type of its own here.
+        raise ConfigError(f"--ray {AUTO}: Ray could not be started here ({error})") from error
