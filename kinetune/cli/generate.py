@@ -307,7 +307,12 @@ def _print_loop(piece: "GeneratedPiece", request: "GenerateRequest") -> None:
 
 
 def _score_line(scores: "Scores") -> str:
-    parts = (("beats", scores.beats), ("energy", scores.energy), ("accents", scores.accents))
+    parts = (
+        ("beats", scores.beats),
+        ("energy", scores.energy),
+        ("accents", scores.accents),
+        ("similarity", scores.similarity),
+    )
     details = ", ".join(
         f"{name} {'not measurable' if value is None else f'{value:.2f}'}" for name, value in parts
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kinetune.training.run import StepReport, TrainingResult
 
 app = typer.Typer(
-    help="Train the VAE, diffusion model, genre classifier, beat network or vocoder; tune a model.",
+    help="Train the VAE, diffusion model, vocoder or one of the smaller networks; tune a model.",
     no_args_is_help=True,
 )
 
@@ -41,7 +41,7 @@ _WANDB = Annotated[
 
 @app.callback()
 def _group() -> None:
-    """Train the VAE, diffusion model, genre classifier, beat network or vocoder; tune a model."""
+    """Train the VAE, diffusion model, vocoder or one of the smaller networks; tune a model."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def diffusion(run: _Run) -> None:
 @_subcommand
 def genre(run: _Run) -> None:
     """Train the genre classifier on a corpus; writes OUT/genre/model."""
-    from kinetune.training.genre import read_genre_config, train_genre
+    from kinetune.training.metric_networks.genre import read_genre_config, train_genre
     from kinetune.training.parallel import is_main
 
     settings = read_genre_config(run.config, run.overrides)
@@ -130,6 +130,26 @@ def beats(run: _Run) -> None:
     with _Bar("beats", settings.loop.steps) as on_step:
         result = train_beats(settings, run.out, **run.options, on_step=on_step)
     _print_result(result, run.out / "beats" / "model")
+
+
+@_subcommand
+def similarity(run: _Run) -> None:
+    """Train the motion-music similarity network; writes OUT/similarity/model."""
+    from kinetune.training.metric_networks.similarity import (
+        read_similarity_config,
+        train_similarity,
+    )
+    from kinetune.training.parallel import is_main
+
+    settings = read_similarity_config(run.config, run.overrides)
+    with _Bar("similarity", settings.loop.steps) as on_step:
+        trained = train_similarity(settings, run.out, **run.options, on_step=on_step)
+    _print_result(trained.training, run.out / "similarity" / "model")
+    if trained.held_out > 1 and is_main():
+        print(
+            f"own music among the 5 most similar: {trained.retrieval:.1%} of {trained.held_out} "
+            "held-out dances"
+        )
 
 
 @_subcommand

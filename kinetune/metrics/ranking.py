@@ -1,8 +1,8 @@
-"""Ranking of variations: three scores of how well music follows the motion, and their mean.
+"""Ranking of variations: scores of how well music follows the motion, and one number from them.
 
-Conventions: those of :mod:`kinetune.metrics.beats` and :mod:`kinetune.metrics.body`, whose measures
-these are; seconds. An undefined score, as the accents of a body without any, is NaN and left out of
-the mean.
+Conventions: those of :mod:`kinetune.metrics.beats`, :mod:`kinetune.metrics.body` and
+:mod:`kinetune.metrics.similarity`, whose measures these are; seconds. An undefined score, as the
+accents of a body without any, is NaN and left out. What each is worth: docs/metrics.md.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from kinetune.metrics.beats import f_measure
 from kinetune.metrics.body import accents_hit, energy_correlation
 from kinetune.metrics.evaluation.audio_analysis import analyse_audio
 from kinetune.metrics.evaluation.motion_analysis import analyse_motion
+from kinetune.metrics.similarity import motion_music_similarity
 from kinetune.motion.group import Dancers, dancers_of, mean_over_dancers
 
 
@@ -26,18 +27,32 @@ class MotionFit:
         beats: F-measure of tracked beats against the grid, 0 to 1.
         energy: Rank correlation of body speed and loudness, -1 to 1.
         accents: Share of the body's accents with a strong onset, 0 to 1.
+        similarity: Learned similarity of motion and music, -1 to 1.
     """
 
     beats: float
     energy: float
     accents: float
+    similarity: float = float("nan")
 
     @property
     def total(self) -> float:
-        """The mean of the defined scores, energy mapped to 0 to 1; 0 if none is defined."""
-        parts = [self.beats, 0.5 * (1.0 + self.energy), self.accents]
-        defined = [part for part in parts if np.isfinite(part)]
-        return float(np.mean(defined)) if defined else 0.0
+        """The mean of the similarity and of the other three's mean; 0 if none is defined.
+
+        Energy is mapped to 0 to 1, and a similarity below 0 counts as 0.
+        """
+        parts = _mean([self.beats, 0.5 * (1.0 + self.energy), self.accents])
+        total = _mean([parts, max(self.similarity, 0.0) if np.isfinite(self.similarity) else _NAN])
+        return total if np.isfinite(total) else 0.0
+
+
+_NAN = float("nan")
+
+
+def _mean(values: list[float]) -> float:
+    """The mean of the finite values; NaN if there are none."""
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.mean(finite)) if finite else _NAN
 
 
 def motion_fit(clip: Dancers, sound: Sound, beats_s: NDArray[np.float64]) -> MotionFit:
@@ -59,4 +74,5 @@ def motion_fit(clip: Dancers, sound: Sound, beats_s: NDArray[np.float64]) -> Mot
         f_measure(beats_s[beats_s >= 0.0], audio.beats_s),
         energy_correlation(speed, audio.power),
         accents_hit(accents_s, audio.strength),
+        motion_music_similarity(clip, sound),
     )

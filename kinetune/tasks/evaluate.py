@@ -25,6 +25,7 @@ class ScoringOptions:
         ms_sincresnet: Weights of MS-SincResNet, for the published genre divergence.
         seed: Of noise, random pairs and intervals; 0 or more.
         workers: Processes; None is one a core.
+        similarity: Whether to run the motion-music similarity network.
 
     Raises:
         ConfigError: The seed is negative.
@@ -36,6 +37,7 @@ class ScoringOptions:
     ms_sincresnet: Path | None = None
     seed: int = 0
     workers: int | None = None
+    similarity: bool = True
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -46,7 +48,7 @@ class ScoringOptions:
         from kinetune.metrics.evaluation.embedding_scores import NetworkOptions
         from kinetune.metrics.evaluation.protocol import Settings
 
-        networks = NetworkOptions(self.embeddings, self.genre, self.ms_sincresnet)
+        networks = NetworkOptions(self.embeddings, self.genre, self.ms_sincresnet, self.similarity)
         return Settings(self.against, networks, self.seed, workers=self.workers)
 
 

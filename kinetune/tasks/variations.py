@@ -124,7 +124,8 @@ def _draw_row(axes: "Axes", variation: Variation, rank: int) -> None:
     axes.set_ylabel(f"{rank}", rotation=0, fontsize=11, labelpad=10)
     axes.set_title(
         f"seed {variation.music.seed}: {scores.total:.2f} (beats {_text(scores.beats)}, energy "
-        f"{_text(scores.energy)}, accents {_text(scores.accents)})",
+        f"{_text(scores.energy)}, accents {_text(scores.accents)}, similarity "
+        f"{_text(scores.similarity)})",
         loc="left", fontsize=8, pad=2,
     )  # fmt: skip
 

@@ -50,7 +50,7 @@ def _read_train_config(path: Path) -> object:
 
 
 def _read_genre_config(path: Path) -> object:
-    from kinetune.training.genre import read_genre_config
+    from kinetune.training.metric_networks.genre import read_genre_config
 
     return read_genre_config(path)
 

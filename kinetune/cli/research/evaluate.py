@@ -84,6 +84,9 @@ def command(
         ),
     ] = None,
     genre: Annotated[bool, typer.Option(help="Also score genre with the classifier.")] = True,
+    similarity: Annotated[
+        bool, typer.Option(help="Also score the learned similarity to the motion.")
+    ] = True,
     ms_sincresnet: Annotated[
         Path | None, typer.Option(help="Weights of MS-SincResNet, for the published genre KLD.")
     ] = None,
@@ -109,7 +112,14 @@ def command(
         motions=motions,
         genres=genres,
         beats=beats,
-        scoring=ScoringOptions(against, tuple(embedding or ()), genre, ms_sincresnet, seed),
+        scoring=ScoringOptions(
+            against,
+            tuple(embedding or ()),
+            genre,
+            ms_sincresnet,
+            seed,
+            similarity=similarity,
+        ),
     )
     run = evaluate
     if ray is not None:
@@ -151,6 +161,9 @@ def aist(
         Path | None, typer.Option(help="Weights of MS-SincResNet, for the paper's genre KLD.")
     ] = None,
     genre: Annotated[bool, typer.Option(help="Also score genre with the classifier.")] = True,
+    similarity: Annotated[
+        bool, typer.Option(help="Also score the learned similarity to the motion.")
+    ] = True,
     seed: Annotated[
         int,
         typer.Option(help="Random seed of music, baselines and confidence intervals, 0 or more."),
@@ -169,7 +182,14 @@ def aist(
         out=out,
         model=model,
         also=labelled_folders(also),
-        scoring=ScoringOptions(against, tuple(embedding or ()), genre, ms_sincresnet, seed),
+        scoring=ScoringOptions(
+            against,
+            tuple(embedding or ()),
+            genre,
+            ms_sincresnet,
+            seed,
+            similarity=similarity,
+        ),
         device=device,
     )
     with stage_bars() as progress:

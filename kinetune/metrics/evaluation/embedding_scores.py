@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Embedder = Callable[[Sound], NDArray]
+# Of the embedder of music for the motion-music similarity.
+SIMILARITY = "similarity"
 # The extrapolation starts from subsets of 500 frames and needs twice as many.
 _FRAMES_FOR_INFINITY = 1000
 # Outputs of one embedder by label and dance, one array a variation.
@@ -52,11 +54,13 @@ class NetworkOptions:
         embeddings: Names of embeddings, or ``NAME=FILE`` with weights of one's own.
         genre: Whether to apply the genre classifier.
         ms_sincresnet: Weights of MS-SincResNet, for the published genre divergence.
+        similarity: Whether to apply the motion-music similarity network.
     """
 
     embeddings: tuple[str, ...] = ()
     genre: bool = True
     ms_sincresnet: Path | None = None
+    similarity: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +161,9 @@ def parse_embedding(text: str) -> tuple[str, Path | None]:
 
 
 def load_embedders(networks: NetworkOptions) -> dict[str, Embedder]:
-    """Return the embedders by metric: ``fad_NAME``, ``genre_kld``, ``genre_kld_as_published``.
+    """Return the embedders by metric.
+
+    They are ``fad_NAME``, ``genre_kld``, ``genre_kld_as_published`` and ``similarity``.
 
     Raises:
         ConfigError: No such embedding.
@@ -178,6 +184,10 @@ def load_embedders(networks: NetworkOptions) -> dict[str, Embedder]:
         from kinetune.metrics.networks.ms_sincresnet import load_ms_sincresnet
 
         embedders["genre_kld_as_published"] = _published(load_ms_sincresnet(networks.ms_sincresnet))
+    if networks.similarity:
+        from kinetune.metrics.similarity import music_vectors
+
+        embedders[SIMILARITY] = music_vectors
     return embedders
 
 
@@ -217,6 +227,8 @@ def network_scores(
     for embedder, by_label in outputs.items():
         if embedder.startswith("fad_"):
             _add_sets(scores, embedder.removeprefix("fad_"), by_label)
+        elif embedder == SIMILARITY:
+            _add_similarity(scores, by_label, analyses, draws=draws, seed=seed)
         else:
             _add_genre(scores, embedder, by_label, analyses, draws=draws, seed=seed)
     return scores
@@ -258,6 +270,8 @@ def embed_clip(
     name = analysis.clip.name
     for label, sound in scored_sounds(analysis, labels, seed=seed):
         for metric, embed in embedders.items():
+            if metric == SIMILARITY and analysis.motion is None:
+                continue
             try:
                 output = embed(sound)
             except (AudioError, MetricError) as error:
@@ -320,6 +334,21 @@ def _add_genre(
                 )
             )
         scores.values.setdefault(label, {}).update(columns(rows))
+
+
+def _add_similarity(
+    scores: NetworkScores,
+    by_label: _Outputs,
+    analyses: Sequence[ClipAnalysis],
+    *,
+    draws: int,
+    seed: int,
+) -> None:
+    from kinetune.metrics.evaluation.similarity_scores import similarity_values
+
+    values = similarity_values(by_label, analyses, draws=draws, seed=seed)
+    for label, row in values.items():
+        scores.values.setdefault(label, {}).update(row)
 
 
 def _score_genre(

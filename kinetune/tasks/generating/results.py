@@ -15,6 +15,7 @@ class Scores:
     energy: float | None
     accents: float | None
     total: float
+    similarity: float | None = None
 
 
 @dataclass(frozen=True)

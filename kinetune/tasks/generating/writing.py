@@ -143,11 +143,11 @@ def _describe(
 
 def _scores(fit: "MotionFit") -> Scores:
     """The scores as JSON can hold them."""
-    beats, energy, accents = (
+    beats, energy, accents, similarity = (
         round(part, 4) if np.isfinite(part) else None
-        for part in (fit.beats, fit.energy, fit.accents)
+        for part in (fit.beats, fit.energy, fit.accents, fit.similarity)
     )
-    return Scores(beats, energy, accents, round(fit.total, 4))
+    return Scores(beats, energy, accents, round(fit.total, 4), similarity)
 
 
 def _write_beats(music: Music, job: Job, target: Path) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from kinetune.metrics.networks.genre_network import GenreConfig, load_network
 from kinetune.training.config import DataConfig, LoopConfig
 from kinetune.training.data.audio_augment import AudioAugmentation
 from kinetune.training.data.prepare import open_dataset
-from kinetune.training.genre import (
+from kinetune.training.metric_networks.genre import (
     GenreBatches,
     GenreTraining,
     build_network,
