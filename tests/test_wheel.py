@@ -45,7 +45,7 @@ def test_it_holds_modules_weights_and_data(wheel):
     modules = {f"kinetune/{path.relative_to(package).as_posix()}" for path in package.rglob("*.py")}
     weights = {
         f"kinetune/{path.relative_to(package).as_posix()}"
-        for folder in ("weights", "corpus/data", "corpus/styles", "metrics/data")
+        for folder in ("weights", "corpus/data", "corpus/styles", "metrics/data", "serve/static")
         for path in (package / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }

@@ -1,12 +1,14 @@
 """How long a newcomer waits in the studio, and how far the picture is from the sound.
 
     python tools/studio_times.py [--dance FILE] [--engines diffusion composer] [--takes 3]
+                                 [--seconds 10] [--window 1280x800]
 
 Starts ``kinetune studio``, which the last line of ``make demo`` names, opens its page in Chromium,
 drops a dance on it (by default one of 20 s as BVH), makes music with each engine and as many takes
-as the page proposes, and plays it. Prints Markdown: seconds from the start of the command, and the
-offset of the frame that is shown from the audio clock over four seconds of playing. Needs
-kinetune[test] and Chromium.
+as the page proposes, and plays it. Then plays a walk, whose place tells the time of the picture,
+with a sound whose samples tell theirs (tools/studio_offsets.js). Prints Markdown: seconds from the
+start of the command, and how far the picture was from the audio clock. Needs kinetune[test] and
+Chromium.
 """
 
 import argparse
@@ -23,14 +25,9 @@ from kinetune.example import example_dance
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.io.formats import read_motion, write_motion
 
-_OFFSETS = """async () => {
-    const {player, stage} = window.kinetune, offsets = [], begin = performance.now();
-    while (performance.now() - begin < 4000) {
-        await new Promise(requestAnimationFrame);
-        offsets.push(1000 * (stage.time - player.position));
-    }
-    return offsets;
-}"""
+# Walks so fast in the dance that tells the time of the picture.
+_SPEED_M_S = 0.5
+_OFFSETS = Path(__file__).with_name("studio_offsets.js")
 
 
 def main() -> None:
@@ -41,16 +38,28 @@ def main() -> None:
     parser.add_argument("--dance", type=Path)
     parser.add_argument("--engines", nargs="+", default=["diffusion", "composer"])
     parser.add_argument("--takes", help="instead of what the page proposes")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of playing for the offsets")
+    parser.add_argument("--window", default="1280x800", help="size of the page, pixels")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         dance = options.dance or own_dance(Path(folder))
         began = time.monotonic()
         with studio(Path(folder) / "data") as url:
             rows = [("the studio listens", time.monotonic() - began)]
-            rows += in_browser(url, dance, options, began)
+            width, height = map(int, options.window.split("x"))
+            with chromium() as browser:
+                page = browser.new_page(viewport={"width": width, "height": height})
+                page.set_default_timeout(PATIENCE_MS)
+                rows += newcomer(page, url, dance, options, began)
+                drop(page, [walk(Path(folder), options.seconds + 2.0)])
+                frames = page.evaluate(
+                    _OFFSETS.read_text(encoding="utf-8"),
+                    {"seconds": options.seconds, "speed_m_s": _SPEED_M_S},
+                )
     print("| step | s |\n|---|---|")
     for name, value in rows:
         print(f"| {name} | {value:.1f} |")
+    print(f"\n{offset_table(frames, options.seconds)}")
     print(f"\nLoad of the machine over the last five minutes: {os.getloadavg()[1]:.0f}")
 
 
@@ -67,32 +76,60 @@ def own_dance(folder: Path) -> Path:
     return path
 
 
-def in_browser(
-    url: str, dance: Path, options: argparse.Namespace, began: float
+def walk(folder: Path, duration_s: float) -> Path:
+    """Write the first pose of the bundled dance, moved along x at a constant speed, as BVH."""
+    clip = read_motion(example_dance())
+    times_s = np.arange(round(duration_s * clip.fps)) / clip.fps
+    root_m = clip.root_m[0] + np.outer(_SPEED_M_S * times_s, [1.0, 0.0, 0.0])
+    rotations = np.repeat(clip.rotations[:1], len(times_s), axis=0)
+    path = folder / "walk.bvh"
+    write_motion(path, MotionClip(rotations, root_m, clip.fps, "walk", clip.source))
+    return path
+
+
+def newcomer(
+    page: Page, url: str, dance: Path, options: argparse.Namespace, began: float
 ) -> list[tuple[str, float]]:
     """Return the steps in the page with the seconds at which each is done."""
     rows: list[tuple[str, float]] = []
-    with chromium() as browser:
-        page = browser.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(url)
-        rows.append(("the page is open", time.monotonic() - began))
-        drop(page, [dance])
-        rows.append(("the dancer stands there, with readings", time.monotonic() - began))
-        if options.takes:
-            page.select_option("#takes", options.takes)
-        for engine in options.engines:
-            page.select_option("#engine", engine)
-            waited = time.monotonic()
-            wait_for_sound(page)
-            takes = page.locator("input[name=take]").count()
-            name = f"{takes} takes by the {engine}, the best is heard, from the click on"
-            rows.append((name, time.monotonic() - waited))
-        offsets = np.array(page.evaluate(_OFFSETS))
-    frames = f"{len(offsets)} frames"
-    rows.append((f"picture behind the sound, median of {frames}, ms", float(np.median(-offsets))))
-    rows.append(("the same, 95 %, ms", float(np.percentile(np.abs(offsets), 95))))
+    page.goto(url)
+    rows.append(("the page is open", time.monotonic() - began))
+    drop(page, [dance])
+    rows.append(("the dancer stands there, with readings", time.monotonic() - began))
+    if options.takes:
+        page.select_option("#takes", options.takes)
+    for engine in options.engines:
+        page.select_option("#engine", engine)
+        waited, before = time.monotonic(), page.locator("input[name=take]").count()
+        wait_for_sound(page)
+        takes = page.locator("input[name=take]").count() - before
+        name = f"{takes} takes by the {engine}, the best is heard, from the click on"
+        rows.append((name, time.monotonic() - waited))
     return rows
+
+
+def offset_table(frames: list[dict[str, float | None]], seconds: float) -> str:
+    """Return a table of how far the picture is behind the sound, ms."""
+    lines = [
+        f"Picture behind the audio clock in {len(frames)} frames of {seconds:g} s, ms:",
+        "",
+        "| moment | frames | median | least | most | absolute, 95 % |",
+        "|---|---|---|---|---|---|",
+    ]
+    for key, name in (
+        ("sound", "drawn by the page"),
+        ("finished", "finished by the graphics"),
+        ("shown", "shown, as the browser reports it"),
+    ):
+        pairs = [(frame[key], frame["picture"]) for frame in frames if frame[key] is not None]
+        if not pairs:
+            lines.append(f"| {name} | 0 | | | | |")
+            continue
+        behind_ms = 1000.0 * (np.array(pairs, float) @ [1.0, -1.0])
+        values = (np.median(behind_ms), behind_ms.min(), behind_ms.max())
+        cells = [*values, np.percentile(np.abs(behind_ms), 95)]
+        lines.append(f"| {name} | {len(pairs)} | " + " | ".join(f"{v:.1f}" for v in cells) + " |")
+    return "\n".join(lines)
 
 
 def wait_for_sound(page: Page) -> None:

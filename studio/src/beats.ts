@@ -1,5 +1,7 @@
 /** Beat times of a steady grid, and the tempo of taps. Seconds, beats a minute. */
 
+const CLICK_S = 0.04;
+
 export interface Grid { bpm: number; first: number; metre: number }
 export interface Beat { time: number; inBar: number; bar: number }
 
@@ -19,6 +21,18 @@ export function beatsOf(grid: Grid, duration: number): Beat[] {
 export function firstDownbeat(time: number, grid: Grid): number {
   const bar = (60 / grid.bpm) * grid.metre;
   return ((time % bar) + bar) % bar;
+}
+
+/** A click on every beat, higher on the first of a bar; as long as the music. */
+export function clickTrack(beats: Beat[], duration: number, rate: number): Float32Array<ArrayBuffer> {
+  const samples = new Float32Array(Math.ceil(duration * rate));
+  for (const { time, inBar } of beats) {
+    const from = Math.round(time * rate), tone = inBar === 1 ? 1600 : 1000;
+    for (let k = 0; k < CLICK_S * rate && from + k < samples.length; k++) {
+      samples[from + k] = 0.5 * Math.sin((2 * Math.PI * tone * k) / rate) * Math.exp((-8 * k) / (CLICK_S * rate));
+    }
+  }
+  return samples;
 }
 
 /** Tempo of taps by least squares over their index; null for fewer than four. */

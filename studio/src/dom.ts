@@ -39,10 +39,17 @@ export function radio(group: string, value: number, label: string, onPick: () =>
 
 export const small = (textContent: string) => Object.assign(document.createElement("small"), { textContent });
 
+// What a file is, by the end of its name; the first that fits.
+const KINDS: [RegExp, string][] = [
+  [/\.(wav|flac|ogg|mp3)$/, "sound"], [/\.beats\.\w+$/, "beat map"], [/\.mid$/, "MIDI"], [/\.chords\.txt$/, "chords"],
+  [/\.json$/, "recipe"], [/-(stems|layers)\.zip$/, ""], [/\.zip$/, "pack"], [/\.mp4$/, "film"], [/\.(bvh|glb|gltf|fbx|vrma?|pkl|npz|npy)$/i, "dance"],
+];
+
 /** A link that saves a file. */
 export function fileItem(name: string, bytes: number, url: string): HTMLLIElement {
   const item = document.createElement("li"), link = document.createElement("a");
   Object.assign(link, { href: `${url}?download=true`, textContent: name, download: name });
-  item.append(link, small(bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`));
+  const kind = KINDS.find(([end]) => end.test(name))?.[1], size = bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  item.append(link, small([kind, size].filter(Boolean).join(", ")));
   return item;
 }

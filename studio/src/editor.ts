@@ -3,6 +3,7 @@
 import { firstDownbeat } from "./beats";
 import { get, isPressed, press } from "./dom";
 import type { Span } from "./history";
+import { toggleClick } from "./metronome";
 import { on, player } from "./page";
 import { energyAt, joined, painted, toggled } from "./score";
 import { barsIn, changed, duration, grid, inspection, onChange, pieceLength, set, state, take } from "./state";
@@ -28,6 +29,7 @@ const timeline = new Timeline(
     scaleEnergy,
     shiftBeats,
     loop: toggleLoop,
+    click: toggleClick,
   },
 );
 

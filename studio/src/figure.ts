@@ -1,4 +1,4 @@
-/** One dancer: a capsule for every bone, a head, and a ring on the floor. Metres, y up. */
+/** One dancer: the skeleton, a capsule for every bone, a head, and a ring on the floor. Metres, y up. */
 
 import * as THREE from "three";
 import type { Skeleton } from "./api";
@@ -15,6 +15,7 @@ export class Figure {
   readonly group = new THREE.Group();
   private readonly bones: { mesh: THREE.Mesh; from: number; to: number }[] = [];
   private readonly head: { mesh: THREE.Mesh; joint: number } | null = null;
+  private readonly skeleton: THREE.LineSegments<THREE.BufferGeometry, THREE.LineBasicMaterial>;
   private readonly ring: THREE.Mesh<THREE.RingGeometry, THREE.MeshBasicMaterial>;
 
   constructor(skeleton: Skeleton, pose: Pose, index: number) {
@@ -30,6 +31,8 @@ export class Figure {
     });
     const joint = skeleton.joints.findIndex((name) => /head/i.test(name));
     if (joint >= 0) this.head = { mesh: this.add(new THREE.SphereGeometry(0.1, 24, 16), middle), joint };
+    this.skeleton = makeSkeleton(this.bones.length);
+    this.group.add(this.skeleton);
     this.ring = new THREE.Mesh(
       new THREE.RingGeometry(0.34, 0.4, 64), new THREE.MeshBasicMaterial({ transparent: true, side: THREE.DoubleSide }),
     );
@@ -39,11 +42,14 @@ export class Figure {
   }
 
   pose(pose: Pose): void {
-    for (const { mesh, from, to } of this.bones) {
+    const ends = this.skeleton.geometry.getAttribute("position") as THREE.BufferAttribute;
+    this.bones.forEach(({ mesh, from, to }, index) => {
       const a = pose(from), b = pose(to);
+      ends.setXYZ(2 * index, a.x, a.y, a.z).setXYZ(2 * index + 1, b.x, b.y, b.z);
       mesh.position.copy(a).add(b).multiplyScalar(0.5);
       mesh.quaternion.setFromUnitVectors(UP, b.sub(a).normalize());
-    }
+    });
+    ends.needsUpdate = true;
     if (this.head) this.head.mesh.position.copy(pose(this.head.joint)).addScaledVector(UP, 0.08);
     const root = pose(0);
     this.ring.position.set(root.x, 0.005, root.z);
@@ -58,7 +64,7 @@ export class Figure {
 
   dispose(): void {
     this.group.traverse((object) => {
-      if (!(object instanceof THREE.Mesh)) return;
+      if (!(object instanceof THREE.Mesh || object instanceof THREE.LineSegments)) return;
       object.geometry.dispose();
       (object.material as THREE.Material).dispose();
     });
@@ -69,4 +75,15 @@ export class Figure {
     this.group.add(mesh);
     return mesh;
   }
+}
+
+/** A line for every bone, seen through the body. */
+function makeSkeleton(bones: number): THREE.LineSegments<THREE.BufferGeometry, THREE.LineBasicMaterial> {
+  const geometry = new THREE.BufferGeometry();
+  geometry.setAttribute("position", new THREE.BufferAttribute(new Float32Array(6 * bones), 3));
+  const material = new THREE.LineBasicMaterial({ color: "#ffffff", depthTest: false, transparent: true, opacity: 0.75 });
+  const lines = new THREE.LineSegments(geometry, material);
+  // Its bounds would be those of the first pose.
+  lines.frustumCulled = false;
+  return lines;
 }

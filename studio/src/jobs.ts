@@ -7,6 +7,8 @@ export class Jobs {
   private running: string | null = null;
   // From the click on, so that a second one starts no second job.
   private free = true;
+  // Where a stage stood when it was seen first, for the time it still takes; milliseconds.
+  private first = { stage: "", done: 0, at: 0 };
 
   constructor(private readonly say: (text: string) => void, private readonly onChange: () => void) {}
 
@@ -17,6 +19,7 @@ export class Jobs {
   /** Do a job; null if it was stopped. */
   async run(body: object, what: string): Promise<api.Job | null> {
     this.setFree(false);
+    this.first = { stage: "", done: 0, at: 0 };
     try {
       const job = await api.createJob(body);
       this.running = job.id;
@@ -40,13 +43,15 @@ export class Jobs {
     if (total) bar.value = done / total;
     else bar.removeAttribute("value");
     if (state.status === "queued") this.say(`${what}: waiting, ${state.queue_position} before it`);
-    else this.say(`${what}: ${stage || "starting"}${total ? ` ${Math.floor((100 * done) / total)} %` : ""}${remaining(state)}`);
+    else this.say(`${what}: ${stage || "starting"}${total ? ` ${Math.floor((100 * done) / total)} %` : ""}${this.remaining(state.progress)}`);
   }
-}
 
-function remaining(job: api.Job): string {
-  const { done, total } = job.progress;
-  if (!job.started || !done || done >= total) return "";
-  const spent = Date.now() / 1000 - job.started;
-  return `, ${Math.max(1, Math.round((spent * (total - done)) / done))} s left`;
+  /** The time that a stage still takes at the speed so far; nothing until that is known. */
+  private remaining({ stage, done, total }: api.Job["progress"]): string {
+    const { first } = this, now = performance.now();
+    if (stage !== first.stage || done < first.done) this.first = { stage, done, at: now };
+    if (done <= this.first.done || done >= total) return "";
+    const seconds = ((now - this.first.at) * (total - done)) / (done - this.first.done) / 1000;
+    return `, ${Math.max(1, Math.round(seconds))} s left`;
+  }
 }

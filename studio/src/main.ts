@@ -4,6 +4,7 @@ import "./style.css";
 import { button, get, isPressed, press, write } from "./dom";
 import { connectEditor, drawTimeline, touchTimeline } from "./editor";
 import { connectMaking, showActions } from "./making";
+import { connectMetronome } from "./metronome";
 import { connectOpening } from "./opening";
 import { failed, on, player, stage } from "./page";
 import { connectReadings, tap } from "./readings";
@@ -18,7 +19,7 @@ const TYPING = /^(INPUT|SELECT|TEXTAREA|BUTTON|A|SUMMARY)$/;
 function refresh(): void {
   button("undo").disabled = !state.history.canUndo;
   button("redo").disabled = !state.history.canRedo;
-  button("play").disabled = get("legend").hidden = !state.dance;
+  button("play").disabled = button("click").disabled = get("legend").hidden = !state.dance;
   showSettings();
   showActions();
 }
@@ -66,13 +67,30 @@ function connectKeys(): void {
   });
 }
 
+/** What the keys do with the view: a turn about the dancers, one upwards, a change of distance. */
+const TURNS: Record<string, [number, number, number]> = {
+  ArrowLeft: [-0.15, 0, 1], ArrowRight: [0.15, 0, 1], ArrowUp: [0, 0.1, 1], ArrowDown: [0, -0.1, 1],
+  "+": [0, 0, 0.9], "-": [0, 0, 1.1],
+};
+
+function connectView(): void {
+  get("view").addEventListener("keydown", (event) => {
+    const turn = TURNS[event.key];
+    if (!turn || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    stage.turn(...turn);
+  });
+}
+
 function connect(): void {
   connectOpening();
   connectReadings();
   connectSettings();
   connectMaking();
   connectEditor();
+  connectMetronome();
   connectKeys();
+  connectView();
   on("play", "click", togglePlay);
   on("undo", "click", undo);
   on("redo", "click", redo);

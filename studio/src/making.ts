@@ -12,6 +12,9 @@ import { changed, pieceLength, state, take } from "./state";
 import { listFiles, useTakes } from "./take_list";
 import { addFiles, editedTake, takesOf, type Take } from "./takes";
 
+// All takes of a dance are in memory, and run in step.
+const MOST_TAKES = 12;
+
 const make = (): Make => ({
   seed: Math.max(0, Math.floor(Number(input("seed").value) || 0)), takes: Number(choice("takes").value),
   model: state.model, length: pieceLength(),
@@ -51,16 +54,27 @@ function commands(): string[] {
   return next === current.commands[0] ? made : ["# as set now", next, "# this take", ...made];
 }
 
+/** The command that makes music of a dance; the same once more goes on with the next seeds, so that its takes are new. */
+function nextCommand({ motion: { files }, takes }: Dance): string {
+  const command = () => generateCommand(files, state.history.now, make());
+  while (takes.some(({ commands: [first] }) => first === command())) {
+    const { seed, takes: count } = make();
+    input("seed").value = String(seed + count);
+  }
+  return command();
+}
+
 async function makeMusic(): Promise<void> {
-  const { dance, history: { now: settings } } = state, request = make();
+  const { dance, history: { now: settings } } = state;
   if (!dance) return;
-  const made = { settings, commands: [generateCommand(dance.motion.files, settings, request)] };
+  const made = { settings, commands: [nextCommand(dance)] }, request = make();
   const job = await jobs.run(generateJob(dance.motion.id, settings, request), "Music");
   if (!job) return;
-  dance.takes = await takesOf(job, made, lengthOf(dance), decode);
+  const takes = await takesOf(job, made, dance.takes, lengthOf(dance), decode);
+  dance.takes = [...takes, ...dance.takes].slice(0, MOST_TAKES);
   dance.selected = 0;
   if (dance === state.dance) useTakes();
-  say(dance.takes.length > 1 ? `${dance.takes.length} takes, the best first. Switch while they play.` : "Done. Press Play.");
+  say(takes.length > 1 ? `${takes.length} takes, the best first. Press Play, and switch while they play.` : "Done. Press Play.");
 }
 
 /** Make the selection anew, with the marks and the energy that were drawn in it since. */

@@ -7,7 +7,11 @@ import { listReadings } from "./readings";
 import { changed, state } from "./state";
 import { listTakes, useTakes } from "./take_list";
 
-/** Read files; several can then be one group. */
+// The dances that were opened last, and what is listed; a group has no dance until it was shown.
+let together: Dance[] = [];
+let rows: { dance: Dance | null; label: string; act: () => void }[] = [];
+
+/** Read files; several can then be one group. What was opened before stays. */
 async function open(files: File[]): Promise<void> {
   if (!files.length) return;
   const read: Dance[] = [];
@@ -15,11 +19,19 @@ async function open(files: File[]): Promise<void> {
     say(`Reading ${file.name} …`);
     read.push(await uploadDance(file, file.name));
   }
-  state.dances = read;
+  state.dances.push(...read);
+  together = read;
   listDances();
   const [first] = read;
   if (first) show(first);
   if (read.length > 1) say(`${read.length} dances. Choose one, or all as one group.`);
+}
+
+/** Read the files of the file dialog; the same ones can be chosen again. */
+async function openChosen(): Promise<void> {
+  const files = [...(input("file").files ?? [])];
+  input("file").value = "";
+  await open(files);
 }
 
 /** Show a dance with its own settings and takes. */
@@ -33,6 +45,7 @@ function show(dance: Dance): void {
   get("apart").hidden = !isGroup(dance);
   press("apart", stage.apart);
   get("drop").classList.add("away");
+  markDance();
   listReadings();
   if (dance.takes.length) useTakes();
   else listTakes();
@@ -46,22 +59,38 @@ function describe({ motion: { name, inspection: found } }: Dance): void {
   say(found?.doubt ? `Ready. The beat is uncertain${reason}: listen, and choose another reading if it is off.` : "Ready. Press Make music.");
 }
 
-/** The dances that were dropped, and all of them as one group. */
+/** The dances on the page, and those that were opened last as one group. */
 function listDances(): void {
-  const alone = state.dances.filter((one) => !isGroup(one));
-  get("dances").hidden = alone.length < 2;
-  const rows = alone.map((one, index) => radio("dance", index, one.motion.name, () => show(one)));
-  if (alone.length > 1 && alone.length <= MOST_DANCERS) rows.push(radio("dance", alone.length, "All as one group", showGroup));
-  const first = rows[0]?.firstElementChild as HTMLInputElement | null;
-  if (first) first.checked = true;
-  get("dance-list").replaceChildren(...rows);
+  const { dances } = state, { length: count } = together;
+  rows = dances.map((one) => ({ dance: one, label: one.motion.name, act: () => show(one) }));
+  if (count > 1 && count <= MOST_DANCERS) {
+    rows.push({ dance: null, label: count === dances.length ? "All as one group" : `The last ${count} as one group`, act: showGroup });
+  }
+  get("dances").hidden = rows.length < 2;
+  get("dance-list").replaceChildren(...rows.map(({ label, act }, index) => radio("dance", index, label, act)));
+}
+
+/** Mark the dance that is shown; the list stays, and with it the focus. */
+function markDance(): void {
+  document.querySelectorAll<HTMLInputElement>("input[name=dance]").forEach((control, index) => {
+    control.checked = rows[index]?.dance === state.dance;
+  });
 }
 
 function showGroup(): void {
-  const known = state.dances.find(isGroup);
-  if (known) { show(known); return; }
+  const row = rows.at(-1);
+  if (row?.dance) { show(row.dance); return; }
   say("Reading the group …");
-  groupOf(state.dances).then((group) => { state.dances.push(group); show(group); }).catch(failed);
+  groupOf(together).then((group) => {
+    state.dances.push(group);
+    if (row) row.dance = group;
+    show(group);
+  }).catch(failed);
+}
+
+/** Ask before the page is left with takes that can't be found again. */
+function askBeforeLeaving(event: BeforeUnloadEvent): void {
+  if (state.dances.some(({ takes }) => takes.length)) event.preventDefault();
 }
 
 function toggleApart(): void {
@@ -78,9 +107,10 @@ async function openExample(): Promise<void> {
 export function connectOpening(): void {
   on("choose", "click", () => input("file").click());
   on("open", "click", () => input("file").click());
-  on("file", "change", () => open([...(input("file").files ?? [])]));
+  on("file", "change", openChosen);
   on("example", "click", openExample);
   on("apart", "click", toggleApart);
+  window.addEventListener("beforeunload", askBeforeLeaving);
   connectDrop();
 }
 

@@ -12,7 +12,10 @@ interface Voice { source: AudioBufferSourceNode; gain: GainNode }
 export class Player {
   private context: AudioContext | null = null;
   private buffers: AudioBuffer[] = [];
+  /** A click on the beats, heard beside the takes. */
+  private click: AudioBuffer | null = null;
   private voices: Voice[] = [];
+  private clicks: Voice[] = [];
   private startedAt = 0;
   private offset = 0;
   private selected = 0;
@@ -55,6 +58,15 @@ export class Player {
     });
   }
 
+  /** Click at these samples from now on; null for no click. */
+  setClick(track: ((rate: number) => Float32Array<ArrayBuffer>) | null): void {
+    const rate = this.audio().sampleRate, samples = track?.(rate);
+    this.again(() => {
+      this.click = samples?.length ? new AudioBuffer({ length: samples.length, sampleRate: rate }) : null;
+      if (samples) this.click?.copyToChannel(samples, 0);
+    });
+  }
+
   setLoop(region: Span | null): void {
     this.again(() => { this.looped = region; });
   }
@@ -71,17 +83,20 @@ export class Player {
     if (region && (this.offset < region.start || this.offset >= region.end - 1e-3)) this.offset = region.start;
     if (!region && this.offset >= this.duration - 1e-3) this.offset = 0;
     this.startedAt = context.currentTime + LEAD_S;
-    this.voices = this.buffers.map((buffer, index) => {
-      const source = new AudioBufferSourceNode(context, { buffer });
-      if (region && region.start < buffer.duration) {
-        Object.assign(source, { loop: true, loopStart: region.start, loopEnd: Math.min(region.end, buffer.duration) });
-      }
-      const gain = new GainNode(context, { gain: index === this.selected ? 1 : 0 });
-      source.connect(gain).connect(context.destination);
-      source.start(this.startedAt, Math.min(this.offset, buffer.duration));
-      return { source, gain };
-    });
+    this.voices = this.buffers.map((buffer, index) => this.voice(buffer, index === this.selected ? 1 : 0));
+    this.clicks = this.click ? [this.voice(this.click, 1)] : [];
     this.playing = true;
+  }
+
+  private voice(buffer: AudioBuffer, level: number): Voice {
+    const context = this.audio(), { region } = this, source = new AudioBufferSourceNode(context, { buffer });
+    if (region && region.start < buffer.duration) {
+      Object.assign(source, { loop: true, loopStart: region.start, loopEnd: Math.min(region.end, buffer.duration) });
+    }
+    const gain = new GainNode(context, { gain: level });
+    source.connect(gain).connect(context.destination);
+    source.start(this.startedAt, Math.min(this.offset, buffer.duration));
+    return { source, gain };
   }
 
   pause(): void {
@@ -107,8 +122,9 @@ export class Player {
   }
 
   private halt(): void {
-    this.voices.forEach(({ source }) => source.stop());
+    [...this.voices, ...this.clicks].forEach(({ source }) => source.stop());
     this.voices = [];
+    this.clicks = [];
     this.playing = false;
   }
 

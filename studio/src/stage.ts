@@ -102,6 +102,17 @@ export class Stage {
     this.drawn = state;
   }
 
+  /** Turn the camera about the dancers and upwards, radians, and change its distance by a factor. */
+  turn(about: number, up: number, distance: number): void {
+    const { target } = this.controls, { position } = this.camera;
+    const where = new THREE.Spherical().setFromVector3(position.clone().sub(target));
+    where.theta += about;
+    where.phi = Math.min(Math.max(where.phi - up, 0.05), Math.PI / 2);
+    where.radius *= distance;
+    position.setFromSpherical(where).add(target);
+    this.stale = true;
+  }
+
   private show(time: number): void {
     const exact = this.frameAt(time);
     this.time = time;

@@ -5,7 +5,7 @@ import { fileItem, get, hint, radio, small } from "./dom";
 import { updateLoop } from "./editor";
 import { player } from "./page";
 import { changed, duration, state, take } from "./state";
-import { thumbnail } from "./takes";
+import { thumbnail, type Take } from "./takes";
 
 export function listTakes(): void {
   const list = (state.dance?.takes ?? []).map((one, index) => {
@@ -23,16 +23,22 @@ export function listFiles(): void {
 }
 
 function pick(index: number): void {
+  const before = take();
   if (state.dance) state.dance.selected = index;
+  // Takes of one length run in step; a loop of another length begins anew.
+  if (before && lengthOf(before) !== lengthOf(take() ?? before)) { useTakes(); return; }
   player.select(index);
+  updateLoop();
   listFiles();
   changed();
 }
 
+const lengthOf = ({ loops, buffer }: Take) => (loops ? buffer.duration : duration());
+
 /** Play the takes of the dance from now on. */
 export function useTakes(): void {
   const current = take(), takes = state.dance?.takes ?? [];
-  player.setTakes(takes.map(({ buffer }) => buffer), current?.loops ? current.buffer.duration : duration(), state.dance?.selected ?? 0);
+  player.setTakes(takes.map(({ buffer }) => buffer), current ? lengthOf(current) : duration(), state.dance?.selected ?? 0);
   updateLoop();
   listTakes();
   changed();

@@ -7,6 +7,8 @@ import { peaksOf } from "./timeline";
 /** A file of a take, wherever it was made. */
 export interface TakeFile extends api.JobFile { job: api.Job }
 export interface Take {
+  /** Counts what was made of the dance, from 0; a change has that of what it changed. */
+  index: number;
   label: string; note: string; job: api.Job; sound: string; composed: boolean; loops: boolean;
   /** Sections of a composed piece: start, seconds, and name. */
   form: [number, string][];
@@ -21,7 +23,8 @@ interface Piece {
   harmony: { key: string } | null;
 }
 
-const letter = (index: number) => `Take ${String.fromCharCode(65 + index)}`;
+// A to Z, then A2 to Z2 and so on.
+const letter = (index: number) => `Take ${String.fromCharCode(65 + (index % 26))}${index < 26 ? "" : Math.floor(index / 26) + 1}`;
 const stemOf = (name: string) => name.replace(/\.\w+$/, "");
 
 type Decode = (data: ArrayBuffer) => Promise<AudioBuffer>;
@@ -29,14 +32,15 @@ type Decode = (data: ArrayBuffer) => Promise<AudioBuffer>;
 /** How a take came about. */
 export type Made = Pick<Take, "settings" | "commands">;
 
-/** The takes of a job that generated music, best first. */
-export async function takesOf(job: api.Job, made: Made, duration: number, decode: Decode): Promise<Take[]> {
+/** The takes of a job that generated music, best first; lettered after those that are there. */
+export async function takesOf(job: api.Job, made: Made, there: Take[], duration: number, decode: Decode): Promise<Take[]> {
+  const first = 1 + Math.max(-1, ...there.map(({ index }) => index));
   const { pieces } = job.result as { pieces: Piece[] };
   const loops = Boolean((job.request.options as { loop?: boolean }).loop);
   return Promise.all(pieces.map((piece, index) => {
     const score = piece.scores ? `follows the body ${piece.scores.total.toFixed(2)}` : "";
     const note = [(piece.composed ?? piece.harmony)?.key, `${piece.bpm.toFixed(1)} bpm`, score].filter(Boolean).join(", ");
-    const about = { label: letter(index), note, composed: piece.composed !== null, loops, form: piece.composed?.form ?? [], ...made };
+    const about = { index: first + index, label: letter(first + index), note, composed: piece.composed !== null, loops, form: piece.composed?.form ?? [], ...made };
     return takeOf(job, piece.output, about, duration, decode);
   }));
 }
@@ -47,7 +51,7 @@ export function editedTake(from: Take, job: api.Job, what: string, made: Made, d
   return takeOf(job, output, { ...from, ...made, label: `${from.label}, ${what}`, note: "" }, duration, decode);
 }
 
-type About = Pick<Take, "label" | "note" | "composed" | "loops" | "form" | keyof Made>;
+type About = Pick<Take, "index" | "label" | "note" | "composed" | "loops" | "form" | keyof Made>;
 
 async function takeOf(job: api.Job, sound: string, about: About, duration: number, decode: Decode): Promise<Take> {
   const buffer = await decode(await api.fetchSound(job, sound));

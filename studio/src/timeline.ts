@@ -23,6 +23,7 @@ export interface Handlers {
   scaleEnergy(factor: number): void;
   shiftBeats(by: number, done: boolean): void;
   loop(): void;
+  click(): void;
 }
 
 const PAD = 10, BEAT_LANE = 26, SECTION_LANE = 16;
@@ -152,6 +153,7 @@ export class Timeline {
       "+": () => this.on.scaleEnergy(1.25),
       "-": () => this.on.scaleEnergy(0.8),
       l: () => this.on.loop(),
+      c: () => this.on.click(),
       Escape: () => this.on.select(null),
     };
     const act = keys[event.key];

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,8 @@ from kinetune.serve.settings import ServerSettings
 from tests.conftest import REPOSITORY
 
 NOBODY = "0" * 32
+STATIC = Path(kinetune.__file__).parent / "serve" / "static"
+VITE = REPOSITORY / "studio/node_modules/.bin/vite"
 
 
 def ask(app, method, path, **options):
@@ -375,16 +378,24 @@ def test_the_stream_ends_with_the_job(app, motion):
     assert '"status":"cancelled"' in reply.text
 
 
-def test_the_page_is_small_built_from_its_sources_and_names_no_other_server():
+def test_the_page_is_small_and_names_no_other_server():
     """At most 3 MB; the elements are those of studio/index.html; no address but the own one."""
-    static = Path(kinetune.__file__).parent / "serve" / "static"
-    sizes = [path.stat().st_size for path in static.iterdir()]
+    sizes = [path.stat().st_size for path in STATIC.iterdir()]
     assert 100_000 < sum(sizes) < 3_000_000
-    page = (static / "index.html").read_text(encoding="utf-8")
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
     source = (REPOSITORY / "studio" / "index.html").read_text(encoding="utf-8")
     ids = re.compile(r'\bid="([^"]+)"')
     assert ids.findall(page) == ids.findall(source)
     assert "http" not in page.replace("http-equiv", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not VITE.exists(), reason="Vite is not installed: cd studio && npm ci")
+def test_the_page_is_built_from_its_sources(tmp_path):
+    command = [VITE, "build", "--logLevel", "error", "--outDir", tmp_path / "page"]
+    subprocess.run(command, cwd=REPOSITORY / "studio", check=True)
+    built = {path.name: path.read_bytes() for path in (tmp_path / "page").iterdir()}
+    assert built == {path.name: path.read_bytes() for path in STATIC.iterdir()}
 
 
 def test_the_document_has_all_routes_and_problems(app):

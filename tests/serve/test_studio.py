@@ -3,6 +3,7 @@
 import itertools
 import json
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -525,6 +526,20 @@ def test_the_camera_follows_the_dancer_and_is_turned_by_a_drag(page, dance, tmp_
     until(page, f"Math.abs({azimuth} - {before} - Math.PI / 2) < 0.4")
 
 
+def test_the_keys_turn_the_view_and_change_its_distance(page, dance):
+    drop(page, dance)
+    tab_to(page, "view")
+    controls = "window.kinetune.stage.controls"
+    seen = f"(c => [c.getAzimuthalAngle(), c.getPolarAngle(), c.getDistance()])({controls})"
+    page.wait_for_timeout(500)
+    about, down, far_m = page.evaluate(seen)
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "+"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(500)
+    after = page.evaluate(seen)
+    assert after == pytest.approx([about + 0.3, down - 0.1, 0.9 * far_m], abs=0.03)
+
+
 def test_a_loop_of_two_bars_plays_over_and_over(page, dance):
     drop(page, dance)
     page.fill("#bpm", "120")
@@ -598,23 +613,123 @@ def test_a_reading_is_chosen_shifted_and_tapped(page, dance):
     assert settings(page)["bpm"] == pytest.approx(60.0 / step_s, rel=0.1)
 
 
-def test_the_picture_keeps_up_with_the_sound(page, dance):
-    """The frame that is shown is that of the audio clock, within 20 ms."""
+def test_the_dancer_is_drawn_where_the_sound_is(page, dance, tmp_path):
+    """Within 20 ms: a walk at 0.5 m/s tells the time of the picture, the samples their own."""
+    clip = read_motion(dance)
+    times_s = np.arange(clip.frame_count) / clip.fps
+    root_m = np.stack([0.5 * times_s, np.full_like(times_s, 0.9), 0.0 * times_s], axis=1)
+    write_bvh(tmp_path / "walk.bvh", replace(clip, root_m=root_m))
+    # As few pixels as a phone's: they are drawn in software here.
+    page.set_viewport_size({"width": 360, "height": 640})
+    drop(page, tmp_path / "walk.bvh")
+    script = (REPOSITORY / "tools" / "studio_offsets.js").read_text(encoding="utf-8")
+    frames = page.evaluate(script, {"seconds": 4.0, "speed_m_s": 0.5})
+    assert len(frames) > 20
+    pictures_s = np.array([frame["picture"] for frame in frames])
+    assert np.ptp(pictures_s) > 2.0, "the dancer walks"
+    offsets_ms = 1000.0 * (pictures_s - [frame["sound"] for frame in frames])
+    assert abs(np.median(offsets_ms)) < 20.0
+    assert np.percentile(np.abs(offsets_ms), 95) < 20.0
+
+
+def test_until_there_is_music_a_click_is_heard_on_each_beat(page, dance):
+    """Beats at 0.25, 0.75, 1.25 ... s; the first of a bar is higher."""
     drop(page, dance)
+    page.fill("#bpm", "120")
+    page.fill("#first", "0.25")
+    page.keyboard.press("Tab")
+    assert page.get_attribute("#click", "aria-pressed") == "true"
     page.click("#play")
-    until(page, "window.kinetune.player.position > 0.2")
-    offsets = page.evaluate(
-        """async () => {
-            const {player, stage} = window.kinetune, offsets = [];
-            for (let k = 0; k < 60; k++) {
-                await new Promise(requestAnimationFrame);
-                offsets.push(stage.time - player.position);
-            }
-            return offsets;
-        }"""
+    until(page, "window.kinetune.player.position > 0.3")
+    assert page.evaluate("window.kinetune.player.clicks.length") == 1
+    rate, samples = page.evaluate(
+        "(({click}) => [click.sampleRate, [...click.getChannelData(0)]])(window.kinetune.player)"
     )
-    offsets.sort()
-    assert abs(offsets[len(offsets) // 2]) < 0.020
+    sound = np.array(samples)
+    assert len(sound) / rate == pytest.approx(6.0, abs=0.05)
+    loud = np.flatnonzero(np.abs(sound) > 1e-3)
+    onsets_s = loud[np.diff(loud, prepend=-rate) > 0.1 * rate] / rate
+    np.testing.assert_allclose(onsets_s, 0.25 + 0.5 * np.arange(12), atol=0.002)
+    for beat, tone_hz in ((0, 1600.0), (1, 1000.0), (4, 1600.0)):
+        start = round((0.25 + 0.5 * beat) * rate)
+        part = sound[start : start + round(0.04 * rate)]
+        spectrum = np.abs(np.fft.rfft(part, 16 * len(part)))
+        peak_hz = np.argmax(spectrum) * rate / (16 * len(part))
+        assert peak_hz == pytest.approx(tone_hz, rel=0.05)
+    page.focus("#line")
+    page.keyboard.press("c")
+    assert page.get_attribute("#click", "aria-pressed") == "false"
+    assert page.evaluate("window.kinetune.player.clicks.length") == 0
+
+
+def test_music_takes_the_place_of_the_click(page, dance):
+    drop(page, dance)
+    page.select_option("#engine", "composer")
+    make(page, takes="1")
+    assert page.get_attribute("#click", "aria-pressed") == "false"
+    page.click("#click")
+    page.click("#play")
+    playing = "(({voices, clicks}) => [voices.length, clicks.length])(window.kinetune.player)"
+    assert page.evaluate(playing) == [1, 1]
+
+
+def test_music_made_once_more_is_new_and_the_takes_before_it_stay(page, dance, tmp_path):
+    """The second time with the next seed; each take keeps its own command and files."""
+    drop(page, dance)
+    page.select_option("#engine", "composer")
+    make(page, takes="1")
+    first = save(page, "dance.wav", tmp_path).read_bytes()
+    page.click("#make")
+    wait_for_job(page)
+    page.locator("input[name=take]").nth(1).wait_for()
+    names = page.locator("#take-list label").evaluate_all(
+        "(all) => all.map((e) => e.childNodes[1].data)"
+    )
+    assert names == ["Take B", "Take A"]
+    assert page.input_value("#seed") == "1"
+    assert " --seed 1" in page.input_value("#command").splitlines()[0]
+    assert save(page, "dance.wav", tmp_path).read_bytes() != first
+    page.locator("input[name=take]").nth(1).check()
+    assert save(page, "dance.wav", tmp_path).read_bytes() == first
+    # A loop is of another length: it is played by itself.
+    make(page, loop="1", takes="1")
+    length = "window.kinetune.player.duration"
+    assert page.evaluate(length) < 4.0
+    page.locator("input[name=take]").nth(2).check()
+    assert page.evaluate(length) == pytest.approx(6.0, abs=0.05)
+
+
+def test_a_dance_that_was_opened_before_stays_with_its_takes(page, dance, partner):
+    drop(page, dance)
+    page.select_option("#engine", "composer")
+    make(page, takes="1")
+    drop(page, partner)
+    until(page, "document.getElementById('name').textContent.includes('partner')")
+    assert page.locator("input[name=take]").count() == 0
+    assert page.locator("#dance-list label").all_text_contents() == ["dance.bvh", "partner.bvh"]
+    page.get_by_label("dance.bvh", exact=True).check()
+    assert page.locator("input[name=take]").count() == 1
+    # Whoever leaves the page is asked.
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.reload()
+    assert asked == ["beforeunload"]
+
+
+def test_the_progress_of_all_takes_is_one_with_the_time_that_is_left(page, dance):
+    drop(page, dance)
+    page.click("#make")
+    seen = []
+    until(page, "!document.getElementById('progress').hidden")
+    while not page.is_hidden("#stop"):
+        seen.append((say(page), page.evaluate("document.getElementById('progress').value")))
+        page.wait_for_timeout(100)
+    values = [value for text, value in seen if "denoising" in text]
+    assert values == sorted(values)
+    assert sum(0.0 < value < 1.0 for value in values) > 3
+    left = [int(found[1]) for text, _ in seen if (found := re.search(r"%, (\d+) s left$", text))]
+    assert len(left) > 3
+    assert left[-1] < max(left)
 
 
 def tab_to(page, name: str) -> None:

@@ -25,6 +25,7 @@ from kinetune.tasks.generate import GenerateRequest
 from kinetune.tasks.requests.beat_options import BeatOptions
 from kinetune.tasks.requests.music_options import MusicOptions
 from kinetune.tasks.requests.output_paths import FilmOptions
+from kinetune.tasks.requests.progress import stage
 from kinetune.tasks.requests.score_options import combine_score
 from kinetune.tasks.requests.serialisation import from_json, to_json
 
@@ -121,3 +122,12 @@ def test_no_request_is_no_score():
 def test_impossible_beats_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         BeatOptions(**options)
+
+
+def test_the_parts_of_a_stage_are_counted_as_one():
+    """Three pieces of ten steps: the second step of the second piece is the 12th of 30."""
+    calls = []
+    report = stage(lambda *call: calls.append(call), "denoising", part=1, parts=3)
+    report(2, 10)
+    assert calls == [("denoising", 12, 30)]
+    assert stage(None, "denoising") is None

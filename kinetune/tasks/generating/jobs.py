@@ -41,9 +41,11 @@ class Job:
         """The genre of the music."""
         return genre_for_dance(self.path.name, self.request.options.genre)
 
-    def stage(self, name: str) -> Callable[[int, int], None] | None:
-        """The progress callback of one stage."""
-        return stage(self.progress, f"{self.label}: {name}")
+    def stage(
+        self, name: str, *, part: int = 0, parts: int = 1
+    ) -> Callable[[int, int], None] | None:
+        """The progress callback of one stage, or of a part of it."""
+        return stage(self.progress, f"{self.label}: {name}", part=part, parts=parts)
 
 
 def plan_jobs(

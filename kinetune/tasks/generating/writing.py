@@ -50,9 +50,9 @@ def make_variations(job: Job, clip: "Dancers", note: str) -> list[GeneratedPiece
             clip, replace(options, seed=seed), genre=job.genre.code, pipeline=job.pipeline,
             grid=grid, export=request.export,
             keep_stems=request.composed.stems != "none" and request.variations == 1,
-            progress=job.stage(_STAGES[options.engine]),
+            progress=job.stage(_STAGES[options.engine], part=part, parts=request.variations),
         )
-        for seed in range(options.seed, options.seed + request.variations)
+        for part, seed in enumerate(range(options.seed, options.seed + request.variations))
     ]  # fmt: skip
     if len(made) == 1:
         return [replace(_write(job, made[0], clip, job.paths), note=note)]

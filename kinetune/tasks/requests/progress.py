@@ -6,6 +6,17 @@ from collections.abc import Callable
 Progress = Callable[[str, int, int], None]
 
 
-def stage(progress: Progress | None, title: str) -> Callable[[int, int], None] | None:
-    """Return the callback of one stage, called with steps done and steps in all; None for None."""
-    return None if progress is None else lambda done, total: progress(title, done, total)
+def stage(
+    progress: Progress | None, title: str, *, part: int = 0, parts: int = 1
+) -> Callable[[int, int], None] | None:
+    """Return the callback of one stage, called with steps done and steps in all; None for None.
+
+    Args:
+        progress: Called with the steps of the whole stage.
+        title: The stage's title.
+        part: Which part of the stage the callback counts, from 0.
+        parts: Parts of the stage, as long as each other.
+    """
+    if progress is None:
+        return None
+    return lambda done, total: progress(title, part * total + done, parts * total)
