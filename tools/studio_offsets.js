@@ -3,10 +3,9 @@
 Run in the page of the studio while a dance stands there whose pelvis moves along x at a constant
 speed: where it is drawn tells the time of the picture. A sound is played whose samples tell their
 own time. Neither is taken from the player's own arithmetic. Returns one record for each frame,
-seconds: `picture`; `sound`, heard as the frame is handed to the graphics; `finished`, heard as the
-graphics have drawn it; `shown`, heard as the browser displays it, or null if it does not report
-that (the Element Timing API). */
-async ({seconds, speed_m_s}) => {
+seconds: `picture`; `sound`, heard as the page draws the frame; `finished`, heard as the graphics
+have drawn its last pixel. It ends after `seconds` or so many `frames`. */
+async ({seconds, frames: most = Infinity, speed_m_s}) => {
     const {player, stage} = window.kinetune, {duration} = player;
     const context = player.audio(), rate = context.sampleRate;
     const ramp = new AudioBuffer({length: Math.ceil(duration * rate), sampleRate: rate});
@@ -21,37 +20,20 @@ async ({seconds, speed_m_s}) => {
         return latest[31] * duration - context.outputLatency;
     };
 
-    const mark = document.body.appendChild(document.createElement("div"));
-    mark.style.cssText = "position: fixed; left: 0; bottom: 0; font-size: 8px";
-    const displayed = new Map();
-    const note = (entries) => entries.forEach((entry) => displayed.set(entry.identifier, entry.renderTime / 1000));
-    const observer = new PerformanceObserver((list) => note(list.getEntries()));
-    observer.observe({type: "element"});
-
     const renderer = stage.renderer, render = renderer.render, graphics = renderer.getContext();
-    const frames = [], clocks = [], start = stage.positions[0];
+    const pixel = new Uint8Array(4), frames = [], start = stage.positions[0];
     renderer.render = (...scene) => {
         render.apply(renderer, scene);
         const picture = (stage.figures[0].ring.position.x - start) / speed_m_s, sound = heard();
-        clocks.push(sound - performance.now() / 1000);
-        graphics.finish();
-        const text = Object.assign(document.createElement("span"), {textContent: frames.length % 10});
-        text.setAttribute("elementtiming", String(frames.length));
-        mark.replaceChildren(text);
-        frames.push({picture, sound, finished: heard()});
+        // Reading a pixel waits until everything is drawn.
+        graphics.readPixels(0, 0, 1, 1, graphics.RGBA, graphics.UNSIGNED_BYTE, pixel);
+        if (sound > 0.3) frames.push({picture, sound, finished: heard()});
     };
     const begin = performance.now();
-    while (performance.now() - begin < 1000 * seconds && player.playing) await new Promise(requestAnimationFrame);
+    while (performance.now() - begin < 1000 * seconds && player.playing && frames.length < most) {
+        await new Promise(requestAnimationFrame);
+    }
     renderer.render = render;
     player.pause();
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    note(observer.takeRecords());
-    observer.disconnect();
-    mark.remove();
-
-    // What is heard at a time of the browser's clock: both run at the same speed.
-    const ahead = clocks.sort((a, b) => a - b)[Math.floor(clocks.length / 2)];
-    return frames
-        .map((frame, k) => ({...frame, shown: displayed.has(String(k)) ? displayed.get(String(k)) + ahead : null}))
-        .filter(({sound}) => sound > 0.3);
+    return frames;
 }

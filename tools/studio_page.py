@@ -56,6 +56,7 @@ def drop(page: Page, paths: Sequence[Path]) -> None:
     """Drop motion files on the page, and wait until the dancer stands there."""
     files = [[base64.b64encode(path.read_bytes()).decode(), path.name] for path in paths]
     page.evaluate(_DROP, files)
+    page.locator("#name", has_text=f"{paths[0].name}: ").wait_for()
     page.wait_for_selector("#make:enabled")
 
 

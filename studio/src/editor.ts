@@ -10,7 +10,7 @@ import { barsIn, changed, duration, grid, inspection, onChange, pieceLength, set
 import { Timeline, type Tool } from "./timeline";
 
 const timeline = new Timeline(
-  get<HTMLCanvasElement>("line"),
+  get<HTMLCanvasElement>("line"), get("head"),
   () => {
     const { dance, history: { now }, draft, beats, selection } = state;
     return {

@@ -26,11 +26,11 @@ export class Figure {
       const colour = /^(l|left)/i.test(name) ? LEFT : /^(r|right)/i.test(name) ? RIGHT : middle;
       const torso = /spine|pelvis|neck|collar|hip/i.test(name);
       const radius = torso ? 0.065 : Math.min(0.055, Math.max(0.024, length * 0.17));
-      const geometry = new THREE.CapsuleGeometry(radius, Math.max(length - radius, 0.01), 6, 14);
+      const geometry = new THREE.CapsuleGeometry(radius, Math.max(length - radius, 0.01), 4, 12);
       this.bones.push({ mesh: this.add(geometry, colour), from: parent, to: joint });
     });
     const joint = skeleton.joints.findIndex((name) => /head/i.test(name));
-    if (joint >= 0) this.head = { mesh: this.add(new THREE.SphereGeometry(0.1, 24, 16), middle), joint };
+    if (joint >= 0) this.head = { mesh: this.add(new THREE.SphereGeometry(0.1, 20, 12), middle), joint };
     this.skeleton = makeSkeleton(this.bones.length);
     this.group.add(this.skeleton);
     this.ring = new THREE.Mesh(
@@ -71,7 +71,7 @@ export class Figure {
   }
 
   private add(geometry: THREE.BufferGeometry, colour: string): THREE.Mesh {
-    const mesh = new THREE.Mesh(geometry, new THREE.MeshStandardMaterial({ color: colour, roughness: 0.6 }));
+    const mesh = new THREE.Mesh(geometry, new THREE.MeshLambertMaterial({ color: colour }));
     this.group.add(mesh);
     return mesh;
   }

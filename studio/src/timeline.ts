@@ -41,7 +41,9 @@ export class Timeline {
   private drag: { from: number; to: number } | null = null;
   private drawn = "";
 
-  constructor(private readonly canvas: HTMLCanvasElement, private readonly view: () => View, private readonly on: Handlers) {
+  constructor(
+    private readonly canvas: HTMLCanvasElement, private readonly head: HTMLElement, private readonly view: () => View, private readonly on: Handlers,
+  ) {
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
       const time = this.timeOf(event);
@@ -55,15 +57,17 @@ export class Timeline {
     canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** Draw it anew with the next frame: something else than the position has changed. */
+  /** Draw it anew with the next frame: something has changed. */
   touch(): void { this.drawn = ""; }
 
   draw(): void {
     const { canvas } = this, view = this.view();
     const scale = Math.min(window.devicePixelRatio || 1, 2);
     const width = canvas.clientWidth, height = canvas.clientHeight;
-    // Nothing is drawn twice: a paused page leaves the processor alone.
-    const state = `${view.position} ${view.loop?.start} ${view.loop?.end} ${width} ${height} ${scale}`;
+    const x: X = (time) => PAD + (time / view.duration) * (width - 2 * PAD);
+    this.moveHead(view, x);
+    // Nothing is drawn twice: while it plays only the head moves.
+    const state = `${view.loop?.start} ${view.loop?.end} ${width} ${height} ${scale}`;
     if (state === this.drawn) return;
     this.drawn = state;
     if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
@@ -76,7 +80,6 @@ export class Timeline {
     pen.clearRect(0, 0, width, height);
     pen.font = "11px system-ui, sans-serif";
     if (!view.duration) return;
-    const x: X = (time) => PAD + (time / view.duration) * (width - 2 * PAD);
     const style = getComputedStyle(document.documentElement);
     const colour: Colour = (name) => style.getPropertyValue(`--${name}`).trim();
     const bottom = height - SECTION_LANE, middle = (BEAT_LANE + bottom) / 2, half = (bottom - BEAT_LANE) / 2;
@@ -88,8 +91,13 @@ export class Timeline {
     if (view.curve.length || this.tool === "energy") drawCurve(pen, view, x, middle, half, colour);
     drawSections(pen, view, x, bottom, height, colour);
     if (view.loop) drawLoop(pen, view.loop, x, colour("accent"));
-    pen.fillStyle = colour("head");
-    pen.fillRect(x(view.position) - 1, 0, 2, height);
+  }
+
+  /** Show the position, on the screen and for a screen reader. */
+  private moveHead(view: View, x: X): void {
+    const { duration, position } = view, place = duration ? `translateX(${x(position).toFixed(1)}px)` : "";
+    if (this.head.style.transform !== place) this.head.style.transform = place;
+    this.head.hidden = !duration;
     this.describe(view);
   }
 
@@ -97,9 +105,10 @@ export class Timeline {
   private describe({ duration, position, beats }: View): void {
     const beat = beats.findLast(({ time }) => time <= position + 1e-3);
     const where = beat && beat.bar >= 1 ? `, bar ${beat.bar}, beat ${beat.inBar}` : "";
-    this.canvas.setAttribute("aria-valuemax", duration.toFixed(1));
-    this.canvas.setAttribute("aria-valuenow", position.toFixed(1));
-    this.canvas.setAttribute("aria-valuetext", `${position.toFixed(1)} s${where}`);
+    const texts = { "aria-valuemax": duration.toFixed(1), "aria-valuenow": position.toFixed(1), "aria-valuetext": `${position.toFixed(1)} s${where}` };
+    Object.entries(texts).forEach(([name, text]) => {
+      if (this.canvas.getAttribute(name) !== text) this.canvas.setAttribute(name, text);
+    });
   }
 
   private drawSpans(pen: Pen, view: View, x: X, bottom: number, colour: Colour): void {
