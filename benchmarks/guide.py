@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -390,12 +391,15 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    began = time.time()
     with tempfile.TemporaryDirectory() as folder:
         folders = Folders(Path(folder), options.out.resolve())
         shutil.copy(DANCE, folders.work / "dance.pkl")
         for name in options.only:
             PARTS[name](folders)
     for path in options.out.glob("*.png"):
+        if path.stat().st_mtime < began:
+            continue
         # A page of pictures should stay light.
         with Image.open(path) as large:
             small = large if large.mode == "P" else large.convert("RGB").quantize(COLOURS)

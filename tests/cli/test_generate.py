@@ -292,7 +292,7 @@ def test_variations_are_ranked_best_first(tmp_path, tiny_model):
     assert sorted(piece["seed"] for piece in pieces) == [4, 5, 6]
     totals = [piece["scores"]["total"] for piece in pieces]
     assert totals == sorted(totals, reverse=True)
-    assert set(pieces[0]["scores"]) == {"beats", "energy", "accents", "total"}
+    assert set(pieces[0]["scores"]) == {"beats", "energy", "accents", "similarity", "total"}
     assert [piece["output"] for piece in pieces] == [
         str(tmp_path / f"a-{k}.wav") for k in (1, 2, 3)
     ]
