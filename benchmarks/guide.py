@@ -28,7 +28,8 @@ from tempo_drift import drifting, f_measure
 
 from kinetune.audio.beat_map import read_beats
 from kinetune.audio.loudness import integrated_lufs, true_peak_dbtp
-from kinetune.audio.sound import read_sound
+from kinetune.audio.sound import read_sound, write_sound
+from kinetune.corpus.pairs import make_pair
 from kinetune.motion import kinematics, rotations, skeleton
 from kinetune.motion.clip import MotionClip, resample
 from kinetune.motion.io.formats import read_motion, write_motion
@@ -378,9 +379,17 @@ def refused(folders: Folders) -> None:
         folders.run(*words, fails=True)
 
 
+def fit(folders: Folders) -> None:
+    """A song of another tempo brought to the dance."""
+    pair = make_pair(4_400_001, genre="break", bpm=106.0, duration_s=40.0, metre=4)
+    write_sound(folders.work / "song.wav", pair.sound)
+    folders.run("fit", "song.wav", "dance.pkl", "-o", "fitted.wav", "--plot")
+    folders.keep("fitted.png", "fit.png")
+
+
 PARTS: dict[str, Callable[[Folders], None]] = {
     "score": score, "takes": takes, "loop": loop, "edits": edits, "bodies": bodies,
-    "beats": beats, "drift": drift, "sound": sound, "film": film, "refused": refused,
+    "beats": beats, "drift": drift, "sound": sound, "film": film, "fit": fit, "refused": refused,
 }  # fmt: skip
 
 

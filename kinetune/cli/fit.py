@@ -161,6 +161,8 @@ def _print_song(song: "SongFit", number: int | None) -> None:
         parts.append(f"energy {song.energy:+.2f}")
     if song.accents is not None:
         parts.append(f"accents {song.accents:.2f} (chance 0.25)")
+    if song.similarity is not None:
+        parts.append(f"similarity {song.similarity:.2f}")
     print_line(f"     {'; '.join(parts)}")
 
 

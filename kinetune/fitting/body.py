@@ -28,6 +28,7 @@ class BodyAnalysis:
         activation: How likely a beat is at each frame, 0 or more, (T,).
         speed: Mean joint speed, m/s, (T,).
         accents_s: Times of sudden stops, (K,).
+        vectors: For the similarity to music (:mod:`kinetune.metrics.similarity`), (T', D).
     """
 
     name: str
@@ -36,6 +37,7 @@ class BodyAnalysis:
     activation: Array
     speed: Array
     accents_s: Array
+    vectors: NDArray[np.float32]
 
 
 def analyse_body(clip: MotionClip, grid: BeatGrid | None = None) -> BodyAnalysis:
@@ -46,6 +48,8 @@ def analyse_body(clip: MotionClip, grid: BeatGrid | None = None) -> BodyAnalysis
         grid: Its beats as a person names them, the only reading then; estimated from the motion if
             None.
     """
+    from kinetune.metrics.similarity import motion_vectors
+
     motion = analyse_motion(clip)
     model = MetricalModel(observations(clip, tempo.collect_evidence(clip)))
     return BodyAnalysis(
@@ -55,4 +59,5 @@ def analyse_body(clip: MotionClip, grid: BeatGrid | None = None) -> BodyAnalysis
         model.activation,
         motion.speed,
         motion.accents_s,
+        motion_vectors(clip),
     )

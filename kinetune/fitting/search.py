@@ -4,7 +4,7 @@ Conventions: seconds; song time t plays at ``offset_s + stretch * t`` of the dan
 several readings (tempo, beat and probability); a song's beat may also be counted at half or double
 its tempo. Every pair of them whose stretch is within the limit is a candidate. Of the offsets that
 bring the same beats together, one a beat, the best is that with the most agreement of energy and
-accents.
+accents and the largest learned similarity.
 
 The score is the share of the body's beat activation at the song's beats, each instant weighted by
 exp(-d^2 / (2 w^2)) of its distance d to the nearest song beat, w = 50 ms as in the beat alignment
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.fitting.body import BodyAnalysis
+from kinetune.fitting.similarity import similarity_at, similarity_of_map
 from kinetune.fitting.song import SongAnalysis, countings, line_through
 from kinetune.fitting.time_map import LARGEST_STRETCH, TimeMap, steady_map, warp_map
 from kinetune.metrics.alignment import WIDTH_S
@@ -92,6 +93,7 @@ class Fit:
         accents: Share of the body's accents at a strong onset, 0 to 1 (chance 0.25), or None.
         readings: All candidates, most likely first.
         time_map: Song time to dance time.
+        similarity: Learned similarity of dance and song, -1 to 1, or None.
     """
 
     song: str
@@ -107,6 +109,7 @@ class Fit:
     accents: float | None = None
     readings: tuple[Candidate, ...] = ()
     time_map: TimeMap | None = None
+    similarity: float | None = None
 
     @property
     def gain(self) -> float:
@@ -212,21 +215,35 @@ def _best_offset(song: SongAnalysis, body: BodyAnalysis, best: Candidate) -> flo
     offsets = best.offset_s + period_s * np.arange(first, last + 1)
     if len(offsets) == 0:
         return best.offset_s
-    merits = [_merit(song, body, best, float(offset_s), shared_s) for offset_s in offsets]
+    similar = similarity_at(song, body, stretch=best.stretch, offsets_s=offsets)
+    merits = [
+        _merit(song, body, best, float(offset_s), shared_s, float(similarity))
+        for offset_s, similarity in zip(offsets, similar, strict=True)
+    ]
     # Equal ones go to the offset nearest to 0.
     order = np.lexsort((np.abs(offsets), -np.round(merits, 6)))
     return float(offsets[order[0]])
 
 
 def _merit(
-    song: SongAnalysis, body: BodyAnalysis, best: Candidate, offset_s: float, shared_s: float
+    song: SongAnalysis,
+    body: BodyAnalysis,
+    best: Candidate,
+    offset_s: float,
+    shared_s: float,
+    similarity: float,
 ) -> float:
-    """How well energy, accents and bars agree at an offset, times the share that overlaps."""
+    """How well a song agrees at an offset, times the share that overlaps.
+
+    The mean of energy and accents counts as much as the learned similarity, as in
+    :mod:`kinetune.metrics.ranking`; bars count beside them.
+    """
     energy, accents = _agreement(song, body, steady_map(offset_s, best.stretch, song.duration_s))
     parts = [0.5 * (1.0 + (energy or 0.0)), CHANCE_ACCENT_HIT if accents is None else accents]
     overlap_s = min(body.duration_s, offset_s + best.stretch * song.duration_s) - max(0.0, offset_s)
     bars = _BAR_WEIGHT * _bar_agreement(song, body, best, offset_s)
-    return (float(np.mean(parts)) + bars) * min(1.0, overlap_s / shared_s)
+    agreement = 0.5 * (float(np.mean(parts)) + similarity)
+    return (agreement + bars) * min(1.0, overlap_s / shared_s)
 
 
 def _agreement(
@@ -343,7 +360,7 @@ def _scored(
     return Fit(
         song.name, body.name, verdict, reason, offset_s,
         float(np.ptp(ends_s)) / song.duration_s, score, chance, p_value, energy, accents,
-        readings, time_map,
+        readings, time_map, similarity_of_map(song, body, time_map),
     )  # fmt: skip
 
 

@@ -62,6 +62,7 @@ class SongAnalysis:
         line: The steady tempo, or None for fewer than four beats.
         strength: Onset strength, (L,).
         power: Mean square, (L,).
+        mel: Log mel spectrogram for the similarity to a dance, 30 frames per second, (T, M).
     """
 
     name: str
@@ -71,6 +72,7 @@ class SongAnalysis:
     line: Line | None
     strength: Array
     power: Array
+    mel: NDArray[np.float32]
 
     @property
     def steady(self) -> bool:
@@ -88,6 +90,8 @@ def analyse_song(sound: Sound, name: str = "song") -> SongAnalysis:
     Raises:
         AudioError: It is shorter.
     """
+    from kinetune.metrics.similarity import load_network, mel_rows
+
     if sound.duration_s < MIN_DURATION_S:
         raise AudioError(
             f"{name}: expected {MIN_DURATION_S:g} s of music or more, found {sound.duration_s:.2f}"
@@ -99,8 +103,9 @@ def analyse_song(sound: Sound, name: str = "song") -> SongAnalysis:
         beats_s, downbeats_s = without_latency(beats.beats_s, BEAT_LATENCY_S), np.zeros(0)
     line = line_through(beats_s)
     return SongAnalysis(
-        name, sound.duration_s, beats_s, downbeats_s, line, audio.strength, audio.power
-    )
+        name, sound.duration_s, beats_s, downbeats_s, line, audio.strength, audio.power,
+        mel_rows(sound, load_network()).numpy(),
+    )  # fmt: skip
 
 
 def countings(song: SongAnalysis) -> list[tuple[SongAnalysis, float]]:

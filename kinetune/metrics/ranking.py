@@ -37,13 +37,13 @@ class MotionFit:
 
     @property
     def total(self) -> float:
-        """The mean of the similarity and of the other three's mean; 0 if none is defined.
+        """The mean of the similarity and of the other three's mean, 0 to 1; 0 if none is defined.
 
-        Energy is mapped to 0 to 1, and a similarity below 0 counts as 0.
+        Energy is mapped to 0 to 1 before.
         """
         parts = _mean([self.beats, 0.5 * (1.0 + self.energy), self.accents])
-        total = _mean([parts, max(self.similarity, 0.0) if np.isfinite(self.similarity) else _NAN])
-        return total if np.isfinite(total) else 0.0
+        total = _mean([parts, self.similarity])
+        return max(0.0, total) if np.isfinite(total) else 0.0
 
 
 _NAN = float("nan")

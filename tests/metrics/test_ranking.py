@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from kinetune.audio.sound import Sound
 from kinetune.metrics.ranking import MotionFit, motion_fit
@@ -30,3 +31,11 @@ def test_what_is_unknown_is_left_out_of_the_mean():
     assert MotionFit(1.0, nan, nan).total == 1.0
     assert round(MotionFit(1.0, 1.0, 0.0).total, 6) == 0.666667
     assert MotionFit(nan, nan, nan).total == 0.0
+
+
+def test_the_similarity_is_half_of_the_total():
+    assert MotionFit(1.0, 1.0, 0.0, 0.4).total == pytest.approx((2 / 3 + 0.4) / 2)
+    assert MotionFit(0.5, 0.0, 0.5, -0.2).total == pytest.approx((0.5 - 0.2) / 2)
+    assert MotionFit(0.0, -1.0, 0.0, -0.5).total == 0.0
+    nan = float("nan")
+    assert MotionFit(nan, nan, nan, 0.4).total == pytest.approx(0.4)

@@ -152,10 +152,11 @@ def fit_in_memory(
 
 
 def rank_key(fitted: FittedSong) -> tuple[int, float, float]:
-    """Sort key: verdict, then gain over chance, then the smaller stretch."""
+    """Sort key: verdict, then the mean of gain and similarity, then the smaller stretch."""
     fit = fitted.fit
     stretch = np.inf if fit.stretch is None else abs(fit.stretch - 1.0)
-    return _VERDICTS.index(fit.verdict), -round(fit.gain, 3), float(stretch)
+    merit = 0.5 * (fit.gain + max(0.0, fit.similarity or 0.0))
+    return _VERDICTS.index(fit.verdict), -round(merit, 3), float(stretch)
 
 
 def _named_grid(clip: MotionClip, beats: BeatOptions | None) -> BeatGrid | None:

@@ -91,6 +91,7 @@ class SongFit:
         song_bpm: Tempo of the song as it was tracked, or None.
         dance_bpm: Tempo of the dance.
         readings: All ways to bring the beats together, most likely first.
+        similarity: Learned similarity of dance and song, -1 to 1, or None.
     """
 
     song: str
@@ -106,6 +107,7 @@ class SongFit:
     song_bpm: float | None
     dance_bpm: float
     readings: tuple[Candidate, ...]
+    similarity: float | None = None
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,7 @@ def _song_fit(fitted: FittedSong) -> SongFit:
         song_bpm=None if line is None else round(timebase.bpm_of(line.period_s), 3),
         dance_bpm=round(fitted.body.grid.bpm, 3),
         readings=fit.readings,
+        similarity=None if fit.similarity is None else round(fit.similarity, 4),
     )
 
 
