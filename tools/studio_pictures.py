@@ -3,7 +3,8 @@
     python tools/studio_pictures.py [--folder docs/guide] [--engine diffusion]
 
 Starts ``kinetune studio``, goes the user's way in Chromium with the bundled dance and with a group
-of two, and writes studio.png, studio-dark.png, studio-group.png and studio-phone.png to a folder.
+of two, and writes studio.png, studio-takes.png, studio-dark.png, studio-group.png and
+studio-phone.png to a folder.
 Needs kinetune[test] and Chromium.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from studio_page import PATIENCE_MS, chromium, drag, drop, press_and_wait, studio
 
 from kinetune.example import example_dance
@@ -36,13 +37,20 @@ def main() -> None:
         folder = Path(name)
         dance, partner = dances(folder)
         with studio(folder / "data") as url, chromium() as browser:
-            page = browser.new_page(viewport={"width": 1280, "height": 860})
-            page.set_default_timeout(PATIENCE_MS)
-            page.goto(url)
+            page = opened(browser, url)
             drop(page, [dance])
             one_dance(page, target, options.engine)
+            page = opened(browser, url)
             drop(page, [dance, partner])
             group(page, target)
+
+
+def opened(browser: Browser, url: str) -> Page:
+    """Return a new page of the studio."""
+    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(url)
+    return page
 
 
 def dances(folder: Path) -> tuple[Path, Path]:
@@ -62,6 +70,7 @@ def one_dance(page: Page, target: Path, engine: str) -> None:
     page.fill("#prompt", "warm rhodes chords, congas, not too busy")
     page.fill("#chords", "Am F C G")
     page.select_option("#key", "A minor")
+    page.select_option("#takes", "3")
     press_and_wait(page, "#make")
     page.locator("input[name=take]").first.wait_for()
     page.check("input[value=energy]")
@@ -72,6 +81,7 @@ def one_dance(page: Page, target: Path, engine: str) -> None:
     drag(page, 0.52, 0.7)
     seek(page, 3.2)
     picture(page, target / "studio.png", "#make")
+    picture(page, target / "studio-takes.png", "#again")
     page.select_option("#pack", "godot")
     press_and_wait(page, "#export")
     page.click("#theme")

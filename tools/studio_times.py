@@ -45,22 +45,25 @@ def main() -> None:
         dance = options.dance or own_dance(Path(folder))
         began = time.monotonic()
         with studio(Path(folder) / "data") as url:
-            rows = [("the studio listens", time.monotonic() - began)]
+            print("| step | s |\n|---|---|", flush=True)
+            tell("the studio listens", began)
             width, height = map(int, options.window.split("x"))
             with chromium() as browser:
                 page = browser.new_page(viewport={"width": width, "height": height})
                 page.set_default_timeout(PATIENCE_MS)
-                rows += newcomer(page, url, dance, options, began)
+                newcomer(page, url, dance, options, began)
                 drop(page, [walk(Path(folder), options.seconds + 2.0)])
                 frames = page.evaluate(
                     _OFFSETS.read_text(encoding="utf-8"),
                     {"seconds": options.seconds, "speed_m_s": _SPEED_M_S},
                 )
-    print("| step | s |\n|---|---|")
-    for name, value in rows:
-        print(f"| {name} | {value:.1f} |")
     print(f"\n{offset_table(frames, options.seconds)}")
     print(f"\nLoad of the machine over the last five minutes: {os.getloadavg()[1]:.0f}")
+
+
+def tell(step: str, began: float) -> None:
+    """Print how long a step took."""
+    print(f"| {step} | {time.monotonic() - began:.1f} |", flush=True)
 
 
 def own_dance(folder: Path) -> Path:
@@ -87,15 +90,12 @@ def walk(folder: Path, duration_s: float) -> Path:
     return path
 
 
-def newcomer(
-    page: Page, url: str, dance: Path, options: argparse.Namespace, began: float
-) -> list[tuple[str, float]]:
-    """Return the steps in the page with the seconds at which each is done."""
-    rows: list[tuple[str, float]] = []
+def newcomer(page: Page, url: str, dance: Path, options: argparse.Namespace, began: float) -> None:
+    """Go through the page, and print the seconds at which each step is done."""
     page.goto(url)
-    rows.append(("the page is open", time.monotonic() - began))
+    tell("the page is open", began)
     drop(page, [dance])
-    rows.append(("the dancer stands there, with readings", time.monotonic() - began))
+    tell("the dancer stands there, with readings", began)
     if options.takes:
         page.select_option("#takes", options.takes)
     for engine in options.engines:
@@ -103,9 +103,7 @@ def newcomer(
         waited, before = time.monotonic(), page.locator("input[name=take]").count()
         wait_for_sound(page)
         takes = page.locator("input[name=take]").count() - before
-        name = f"{takes} takes by the {engine}, the best is heard, from the click on"
-        rows.append((name, time.monotonic() - waited))
-    return rows
+        tell(f"{takes} takes by the {engine}, the best is heard, from the click on", waited)
 
 
 def offset_table(frames: list[dict[str, float]], seconds: float) -> str:

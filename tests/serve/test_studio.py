@@ -277,7 +277,7 @@ def test_key_and_chords_are_hidden_for_a_model_that_reads_none(browser, studio):
     assert " --key 'A minor'" in page.input_value("#command")
     page.select_option("#engine", "diffusion")
     command = page.input_value("#command")
-    assert command.endswith(" --model runs/mine --variations 3"), command
+    assert command.endswith(" --model runs/mine"), command
     page.context.close()
 
 
@@ -723,6 +723,7 @@ def test_a_dance_that_was_opened_before_stays_with_its_takes(page, dance, partne
 
 def test_the_progress_of_all_takes_is_one_with_the_time_that_is_left(page, dance):
     drop(page, dance)
+    page.select_option("#takes", "3")
     page.click("#make")
     seen = []
     until(page, "!document.getElementById('progress').hidden")
