@@ -144,7 +144,7 @@ def print_scores(options: argparse.Namespace, out: Path, songs: SongSet) -> None
         "the corpus's music": [pair.sound for pair in pairs],
     }
     held_out = [read_sound(out / "songs" / name) for name in held_out_files(songs, out, new)]
-    titles = [f"{kind} {name}" for name in _EMBEDDINGS for kind in ("Fréchet", "kernel")]
+    titles = [f"{kind} {name}" for name in _EMBEDDINGS for kind in DISTANCES]
     print(f"| {len(pairs)} dances of {DURATION_S:g} s | {' | '.join(titles)} | beats F |")
     print("|---|---|---|---|---|---|")
     embedded: dict[str, dict[str, list[Array]]] = {}
@@ -156,7 +156,8 @@ def print_scores(options: argparse.Namespace, out: Path, songs: SongSet) -> None
             references = embedded.setdefault(name, {})
             references.setdefault("songs", [embed(sound) for sound in held_out])
             made = references[label] = [embed(sound) for sound in sounds]
-            cells += [f"{value:.3g}" for value in distances(references["songs"], made)]
+            songs_made = references["songs"]
+            cells += [f"{distance(songs_made, made):.3g}" for distance in DISTANCES.values()]
         scores = [measures(pair, sound)[0] for pair, sound in zip(pairs, sounds, strict=True)]
         followed[label] = scores
         print(f"| {label} | {' | '.join(cells)} | {interval(scores)} |", flush=True)
@@ -177,13 +178,15 @@ def print_changes(
         followed: F of each dance's music by row; the first is that before.
     """
     before, *others = (label for label in followed if label != "the corpus's music")
-    names = [f"Fréchet {name}" for name in embedded]
-    print(f"\n| less before, 95 % interval | {' | '.join(names)} | beats F |\n|---|---|---|---|")
+    names = [f"{kind} {name}" for name in embedded for kind in DISTANCES]
+    print(f"\n| less before, 95 % interval | {' | '.join(names)} | beats F |")
+    print("|---|---|---|---|---|---|")
     for label in others:
         cells = []
         for parts in embedded.values():
-            low, high = difference(parts["songs"], parts[before], parts[label])
-            cells.append(f"{low:+.3g} to {high:+.3g}")
+            for distance in DISTANCES.values():
+                low, high = difference(parts["songs"], parts[before], parts[label], distance)
+                cells.append(f"{low:+.3g} to {high:+.3g}")
         paired = np.subtract(followed[label], followed[before])
         print(f"| {label} | {' | '.join(cells)} | {interval(paired.tolist(), digits=3)} |")
 
@@ -217,12 +220,6 @@ def held_out_files(songs: SongSet, out: Path, genre: str) -> list[str]:
     return [p.name for p in paths if plain_name(f"{genre.lower()}-{p.stem}") in held_out]
 
 
-def distances(reference: list[Array], made: list[Array]) -> tuple[float, float]:
-    """Return Fréchet and kernel distance of two lists of embeddings, (n, D) each."""
-    one, other = np.concatenate(reference), np.concatenate(made)
-    return frechet(reference, made), kernel_distance(one, other)
-
-
 def frechet(reference: list[Array], made: list[Array]) -> float:
     """Return the Fréchet distance of two lists of embeddings, (n, D) each."""
     with warnings.catch_warnings():
@@ -231,15 +228,28 @@ def frechet(reference: list[Array], made: list[Array]) -> float:
         return frechet_distance(np.concatenate(reference), np.concatenate(made))
 
 
+def kernel(reference: list[Array], made: list[Array]) -> float:
+    """Return the kernel distance of two lists of embeddings, (n, D) each."""
+    return kernel_distance(np.concatenate(reference), np.concatenate(made))
+
+
+DISTANCES: dict[str, Callable[[list[Array], list[Array]], float]] = {
+    "Fréchet": frechet, "kernel": kernel,
+}  # fmt: skip
+
+
 def difference(
-    reference: list[Array], before: list[Array], after: list[Array]
+    reference: list[Array],
+    before: list[Array],
+    after: list[Array],
+    distance: Callable[[list[Array], list[Array]], float],
 ) -> tuple[float, float]:
-    """Return a 95 % interval of the difference of two Fréchet distances, over dances."""
+    """Return a 95 % interval of the difference of two distances, over dances."""
     rng = np.random.default_rng(0)
     values = []
     for _ in range(_DRAWS):
         chosen = rng.integers(0, len(before), len(before))
-        one, other = (frechet(reference, [part[k] for k in chosen]) for part in (before, after))
+        one, other = (distance(reference, [part[k] for k in chosen]) for part in (before, after))
         values.append(other - one)
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
