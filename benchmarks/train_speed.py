@@ -26,6 +26,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from kinetune.model.condition import ConditionBatch
+from kinetune.model.conditioning.harmony import HARMONY_CHANNELS
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import ModelConfig, UNetConfig, build_pipeline
 from kinetune.training.config import DiffusionTraining, LoopConfig
@@ -186,7 +187,7 @@ def random_windows(
         torch.randn(count, frames, 6, generator=generator),
         torch.arange(count) % 10,
         *[torch.ones(count)] * 3,
-        torch.zeros(count, 1, 36),
+        torch.zeros(count, frames, HARMONY_CHANNELS),
         torch.ones(count),
     )
     channels, columns = pipeline.unet.config.in_channels, pipeline.unet.config.sample_size

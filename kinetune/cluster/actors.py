@@ -6,6 +6,7 @@ done again, three times at most; rows that still fail are missing in the result.
 
 import contextlib
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _RETRIES = 3
 _MOST_BLOCKS = 2_000
 # Rows are paths and results: a local cluster needs no more shared memory than this.
 _OBJECT_STORE_BYTES = 200 << 20
+# Ray gives up after 30 s, which a busy machine may need.
+_STARTS = 3
 # What fails is listed by the command; Ray's own files of a session tell the rest.
 _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -125,15 +128,12 @@ def _session(cluster: Cluster) -> Iterator[Any]:
 
 def _connect(ray: Any, cluster: Cluster) -> None:  # noqa: ANN401 - Ray has no types
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    if cluster.address != AUTO:
-        try:
-            ray.init(address=cluster.address, **quiet)
-        except (ConnectionError, ImportError, ValueError, RuntimeError) as error:
-            raise ConfigError(f"--ray {cluster.address}: no cluster there ({error})") from error
-        return
     try:
-        ray.init(address=AUTO, **quiet)
-    except ConnectionError:
+        with _silent_stderr():
+            ray.init(address=cluster.address, **quiet)
+    except (ConnectionError, ImportError, ValueError, RuntimeError) as error:
+        if cluster.address != AUTO or not isinstance(error, ConnectionError):
+            raise ConfigError(f"--ray {cluster.address}: no cluster there ({error})") from error
         _start_here(ray, cluster.workers, quiet)
 
 
@@ -143,11 +143,32 @@ def _start_here(ray: Any, workers: int | None, quiet: dict[str, Any]) -> None:  
     Raises:
         ConfigError: Ray gives up, on a machine that is too busy or out of memory or disk.
     """
+    for attempt in range(1, _STARTS + 1):
+        try:
+            with _silent_stderr():
+                ray.init(
+                    address="local", num_cpus=workers, object_store_memory=_OBJECT_STORE_BYTES,
+                    include_dashboard=False, **quiet,
+                )  # fmt: skip
+            return
+        except Exception as error:
+            # Ray raises no type of its own here.
+            ray.shutdown()
+            if attempt == _STARTS:
+                raise ConfigError(
+                    f"--ray {AUTO}: Ray could not be started here ({error})"
+                ) from error
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Hide what Ray's processes write to the terminal; what went wrong is raised."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
-        ray.init(
-            address="local", num_cpus=workers, object_store_memory=_OBJECT_STORE_BYTES,
-            include_dashboard=False, **quiet,
-        )  # fmt: skip
-    except Exception as error:
-        # Ray raises no type of its own here.
-        raise ConfigError(f"--ray {AUTO}: Ray could not be started here ({error})") from error
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -4,10 +4,11 @@ import errno
 import json
 import os
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 
-from kinetune.cluster import generating
+from kinetune.cluster import actors, generating
 from kinetune.cluster.actors import Cluster
 from kinetune.cluster.generating import GenerateWorker, generate_on_cluster
 from kinetune.cluster.preparing import DanceWorker
@@ -64,6 +65,38 @@ def test_the_key_follows_motion_request_and_model(request_of_five, tmp_path):
     write_amass(tmp_path / "motions" / "b.npz", swaying_clip(duration_s=2.5))
     changed = keys(request_of_five)
     assert [a == b for a, b in zip(first, changed, strict=True)] == [True, False, True, True, True]
+
+
+class BusyRay(ModuleType):
+    """A Ray that finds no cluster and can't start one so many times."""
+
+    def __init__(self, failures):
+        super().__init__("ray")
+        self.failures, self.started = failures, []
+
+    def init(self, *, address, **options):
+        if address != "local":
+            raise ConnectionError("none")
+        self.started.append(options["num_cpus"])
+        os.write(2, b"noise")
+        if len(self.started) <= self.failures:
+            raise Exception("The current node timed out during startup.")
+
+    def shutdown(self):
+        pass
+
+
+def test_a_ray_that_does_not_start_is_tried_again_and_named(capfd):
+    ray = BusyRay(failures=2)
+    actors._connect(ray, TWO)
+    assert ray.started == [2, 2, 2]
+    with pytest.raises(ConfigError, match=r"--ray auto: Ray could not be started .* timed out"):
+        actors._connect(BusyRay(failures=3), TWO)
+    with pytest.raises(ConfigError, match=r"--ray head:1: no cluster there \(none\)"):
+        actors._connect(BusyRay(failures=0), Cluster("head:1"))
+    assert capfd.readouterr().err == ""
+    os.write(2, b"heard again")
+    assert capfd.readouterr().err == "heard again"
 
 
 def test_no_workers_are_refused():

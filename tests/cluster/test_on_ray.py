@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from kinetune.audio.sound import read_sound
-from kinetune.cluster import evaluating, generating, preparing
+from kinetune.cluster import actors, evaluating, generating, preparing
 from kinetune.cluster.actors import Cluster
 from kinetune.cluster.composing import make_pairs_on_cluster
 from kinetune.cluster.evaluating import evaluate_on_cluster
@@ -47,19 +47,13 @@ ONE = Cluster("auto", 1)
 @pytest.fixture(scope="module")
 def local_ray(tmp_path_factory):
     pytest.importorskip("ray.data")
-    import ray
-
     path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
     died = tmp_path_factory.mktemp("ray") / "died"
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PYTHONPATH", path)
         patched.setenv("KINETUNE_TEST_DIED", str(died))
-        ray.init(
-            address="local", num_cpus=2, include_dashboard=False, object_store_memory=100 << 20,
-            log_to_driver=False, logging_level="ERROR",
-        )  # fmt: skip
-        yield died
-        ray.shutdown()
+        with actors._session(TWO):
+            yield died
 
 
 def checksums(folder):
