@@ -6,6 +6,7 @@ chords with both engines.
 
 from typing import TYPE_CHECKING
 
+from kinetune import genres
 from kinetune.composer.harmony import TimedChord, parse_key
 from kinetune.composer.options import ComposerOptions
 from kinetune.corpus.composition.grammar import pitch_classes
@@ -17,6 +18,8 @@ from kinetune.tasks.requests.music_options import MusicOptions
 if TYPE_CHECKING:
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.group import Dancers
+
+_GRAMMAR_OF_NEW_GENRES = "HO"
 
 
 def check_harmony(options: MusicOptions, pipeline: LazyPipeline) -> None:
@@ -41,7 +44,7 @@ def draw_harmony(
     Args:
         clip: The dance, or a group of dancers.
         options: Its seed, loop, score, and the user's key and chords.
-        genre: Name or code.
+        genre: Name or code; a new genre has no grammar of its own and takes that of house.
         grid: The beats; None takes them from the options.
 
     Raises:
@@ -50,6 +53,8 @@ def draw_harmony(
     from kinetune.composer.compose import compose_harmony
     from kinetune.tasks.composing.engine import piece_request
 
+    if genres.is_new(genres.genre_code(genre)):
+        genre = _GRAMMAR_OF_NEW_GENRES
     key, chords = compose_harmony(piece_request(clip, options, genre=genre, grid=grid))
     return harmony_of(key.name, chords)
 
