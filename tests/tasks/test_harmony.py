@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import kinetune as kt
+from kinetune import genres
 from kinetune.composer import notes
 from kinetune.composer.compose import compose_harmony, compose_piece
 from kinetune.composer.options import ComposerOptions, Take
@@ -61,6 +62,13 @@ def test_a_seed_has_the_key_and_chords_that_the_composer_plays(clip):
         assert made.key == piece.key.name
         expected = [(c.start_s, c.symbol.name) for c in piece.chords]
         assert [(c.start_s, c.name) for c in made.chords] == expected
+
+
+def test_a_new_genre_has_the_grammar_of_house(clip):
+    genres.declare(["milonga"])
+    options = MusicOptions(seed=3, beats=BEATS)
+    new, house = (draw_harmony(clip, options, genre=name) for name in ("milonga", "house"))
+    assert new == house
 
 
 @pytest.mark.parametrize("loop", [False, True])
