@@ -6,11 +6,13 @@ done again, three times at most; rows that still fail are missing in the result.
 
 import contextlib
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from kinetune.errors import ConfigError
 from kinetune.extras import extra
@@ -24,6 +26,8 @@ _MOST_BLOCKS = 2_000
 _OBJECT_STORE_BYTES = 200 << 20
 # Ray gives up after 30 s, which a busy machine may need.
 _STARTS = 3
+# A machine that is there answers within this time.
+_REACH_S = 10.0
 # What fails is listed by the command; Ray's own files of a session tell the rest.
 _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -128,6 +132,7 @@ def _session(cluster: Cluster) -> Iterator[Any]:
 
 def _connect(ray: Any, cluster: Cluster) -> None:  # noqa: ANN401 - Ray has no types
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    _check_reachable(cluster.address)
     try:
         with _silent_stderr():
             ray.init(address=cluster.address, **quiet)
@@ -135,6 +140,27 @@ def _connect(ray: Any, cluster: Cluster) -> None:  # noqa: ANN401 - Ray has no t
         if cluster.address != AUTO or not isinstance(error, ConnectionError):
             raise ConfigError(f"--ray {cluster.address}: no cluster there ({error})") from error
         _start_here(ray, cluster.workers, quiet)
+
+
+def _check_reachable(address: str) -> None:
+    """Ask whether anything listens at an address that names host and port.
+
+    Ray itself would try for minutes.
+
+    Raises:
+        ConfigError: Nothing does.
+    """
+    named = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        host, port = named.hostname, named.port
+    except ValueError as error:
+        raise ConfigError(f"--ray {address}: expected HOST:PORT ({error})") from error
+    if host is None or port is None:
+        return
+    try:
+        socket.create_connection((host, port), timeout=_REACH_S).close()
+    except OSError as error:
+        raise ConfigError(f"--ray {address}: no cluster there ({error})") from error
 
 
 def _start_here(ray: Any, workers: int | None, quiet: dict[str, Any]) -> None:  # noqa: ANN401

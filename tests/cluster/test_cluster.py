@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import socket
 from dataclasses import replace
 from types import ModuleType
 
@@ -92,11 +93,26 @@ def test_a_ray_that_does_not_start_is_tried_again_and_named(capfd):
     assert ray.started == [2, 2, 2]
     with pytest.raises(ConfigError, match=r"--ray auto: Ray could not be started .* timed out"):
         actors._connect(BusyRay(failures=3), TWO)
-    with pytest.raises(ConfigError, match=r"--ray head:1: no cluster there \(none\)"):
-        actors._connect(BusyRay(failures=0), Cluster("head:1"))
+    with pytest.raises(ConfigError, match=r"--ray head: no cluster there \(none\)"):
+        actors._connect(BusyRay(failures=0), Cluster("head"))
     assert capfd.readouterr().err == ""
     os.write(2, b"heard again")
     assert capfd.readouterr().err == "heard again"
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}"])
+def test_an_address_where_nothing_listens_is_refused_before_ray_tries(form):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        actors._check_reachable(form.format(port=port))
+    address = form.format(port=port)
+    with pytest.raises(ConfigError, match=rf"--ray {address}: no cluster there .*refused"):
+        actors._connect(None, Cluster(address))
+
+
+def test_an_impossible_port_is_named():
+    with pytest.raises(ConfigError, match=r"--ray head:99999: expected HOST:PORT"):
+        actors._connect(None, Cluster("head:99999"))
 
 
 def test_no_workers_are_refused():
