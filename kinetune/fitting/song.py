@@ -104,7 +104,7 @@ def analyse_song(sound: Sound, name: str = "song") -> SongAnalysis:
     line = line_through(beats_s)
     return SongAnalysis(
         name, sound.duration_s, beats_s, downbeats_s, line, audio.strength, audio.power,
-        mel_rows(sound, load_network()).numpy(),
+        mel_rows(sound, load_network().settings.mel).numpy(),
     )  # fmt: skip
 
 

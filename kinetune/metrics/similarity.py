@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
 from kinetune import files, timebase
-from kinetune.audio.mel import log_mel
+from kinetune.audio.mel import MelConfig, log_mel
 from kinetune.audio.sound import Sound, resample, to_mono
 from kinetune.errors import AudioError, MetricError
 from kinetune.metrics.networks.genre_network import normalise_rms
@@ -83,13 +83,14 @@ def music_vectors(sound: Sound, *, network: SimilarityNetwork | None = None) -> 
         )
     network = network or load_network()
     with torch.inference_mode():
-        vectors: Vectors = network.embed_music(mel_rows(sound, network)[None])[0].numpy()
+        vectors: Vectors = network.embed_music(mel_rows(sound, network.settings.mel)[None])[
+            0
+        ].numpy()
     return vectors
 
 
-def mel_rows(sound: Sound, network: SimilarityNetwork) -> torch.Tensor:
+def mel_rows(sound: Sound, settings: MelConfig) -> torch.Tensor:
     """Return the log mel spectrogram (T, M) of a sound, 30 frames per second, level removed."""
-    settings = network.settings.mel
     mono = resample(to_mono(sound), settings.rate_hz).samples
     samples = torch.from_numpy(np.ascontiguousarray(mono, dtype=np.float32))
     rows: torch.Tensor = log_mel(normalise_rms(samples[None]), settings)[0].T

@@ -8,20 +8,23 @@ Axes: B windows, N samples, M mel bands, L mel frames, C channels, D embedding.
 A folder contains ``config.json`` and ``model.safetensors`` in half precision.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from kinetune import config, files, genres, timebase
+from kinetune import genres, timebase
 from kinetune.audio.mel import MelConfig, log_mel
-from kinetune.errors import ConfigError, ModelError
-from kinetune.metrics.networks.weights import fit_weights, read_weights
+from kinetune.errors import ConfigError
+from kinetune.metrics.networks.weights import (
+    WEIGHTS_FILE,
+    fit_weights,
+    read_settings,
+    read_weights,
+    save_folder,
+)
 
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 # -20 dB full scale, a little under mastered music: its mel stays within the fixed range.
 _TARGET_RMS = 0.1
 # -100 dB full scale; anything quieter counts as silence and is not amplified.
@@ -136,15 +139,7 @@ def normalise_rms(samples: Tensor) -> Tensor:
 
 def save_network(network: GenreNetwork, folder: Path) -> None:
     """Write a classifier's two files into a folder, weights in half precision."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files.write_json(folder / CONFIG_FILE, config.as_table(network.settings))
-    weights = {
-        name: tensor.detach().to("cpu", torch.float16).contiguous()
-        for name, tensor in network.state_dict().items()
-        if tensor.is_floating_point()
-    }
-    with files.atomic_file(folder / WEIGHTS_FILE) as aside:
-        save_file(weights, aside)
+    save_folder(network, network.settings, folder)
 
 
 def load_network(folder: Path) -> GenreNetwork:
@@ -153,17 +148,9 @@ def load_network(folder: Path) -> GenreNetwork:
     Raises:
         ModelError: A file is missing or damaged, or the two do not fit.
     """
-    path = Path(folder) / CONFIG_FILE
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-        settings = config.build(GenreConfig, table, context=str(path))
-    except OSError as error:
-        raise ModelError(
-            f"{path}: can't be read ({error.strerror}); expected a folder with {CONFIG_FILE} and "
-            f"{WEIGHTS_FILE}, as 'kinetune train genre' leaves it"
-        ) from error
-    except (ValueError, TypeError, RecursionError, ConfigError) as error:
-        raise ModelError(f"{path}: not a genre classifier's settings ({error})") from error
+    settings = read_settings(
+        folder, GenreConfig, network="a genre classifier", command="kinetune train genre"
+    )
     network = GenreNetwork(settings)
     weights = Path(folder) / WEIGHTS_FILE
     fit_weights(network, read_weights(weights), where=str(weights))

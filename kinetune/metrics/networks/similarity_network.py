@@ -10,22 +10,25 @@ Axes: B batch, T frames at 30 fps, T' = (T + 1) // 2 frames at 15 fps, F motion 
 ``config.json`` and ``model.safetensors`` in half precision.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kinetune import config, files, timebase
+from kinetune import timebase
 from kinetune.audio.mel import MelConfig
-from kinetune.errors import ConfigError, ModelError
-from kinetune.metrics.networks.weights import fit_weights, read_weights
+from kinetune.errors import ConfigError
+from kinetune.metrics.networks.weights import (
+    WEIGHTS_FILE,
+    fit_weights,
+    read_settings,
+    read_weights,
+    save_folder,
+)
 from kinetune.motion.features import RHYTHM_FEATURE_COUNT
 
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 _RATE_HZ = timebase.SAMPLE_RATE_HZ
 # One mel frame for each motion frame, and a window of two hops.
 _HOP = timebase.samples_in(1.0 / timebase.MOTION_FPS, _RATE_HZ)
@@ -154,13 +157,7 @@ class _Block(nn.Module):
 
 def save_similarity(network: SimilarityNetwork, folder: Path) -> None:
     """Write a network's two files into an existing folder, weights in half precision."""
-    files.write_json(folder / CONFIG_FILE, config.as_table(network.settings))
-    weights = {
-        name: tensor.detach().to("cpu", torch.float16).contiguous()
-        for name, tensor in network.state_dict().items()
-    }
-    with files.atomic_file(folder / WEIGHTS_FILE) as aside:
-        save_file(weights, aside)
+    save_folder(network, network.settings, folder)
 
 
 def load_similarity(folder: Path) -> SimilarityNetwork:
@@ -169,17 +166,12 @@ def load_similarity(folder: Path) -> SimilarityNetwork:
     Raises:
         ModelError: A file is missing or damaged, or the two do not fit.
     """
-    path = Path(folder) / CONFIG_FILE
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-        settings = config.build(SimilarityConfig, table, context=str(path))
-    except OSError as error:
-        raise ModelError(
-            f"{path}: can't be read ({error.strerror}); expected a folder with {CONFIG_FILE} and "
-            f"{WEIGHTS_FILE}, as 'kinetune train similarity' leaves it"
-        ) from error
-    except (ValueError, TypeError, RecursionError, ConfigError) as error:
-        raise ModelError(f"{path}: not a similarity network's settings ({error})") from error
+    settings = read_settings(
+        folder,
+        SimilarityConfig,
+        network="a similarity network",
+        command="kinetune train similarity",
+    )
     network = SimilarityNetwork(settings)
     weights = Path(folder) / WEIGHTS_FILE
     fit_weights(network, read_weights(weights), where=str(weights))

@@ -1,15 +1,24 @@
-"""Weights of the metrics' networks, read without running code and checked against the network."""
+"""Weights of the metrics' networks, read without running code and checked against the network.
 
+A bundled network's folder contains ``config.json`` and ``model.safetensors`` in half precision.
+"""
+
+import json
 import pickle
 import struct
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from kinetune.errors import ModelError
+from kinetune import config, files
+from kinetune.errors import ConfigError, ModelError
+
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+_Settings = TypeVar("_Settings")
 
 # What torch's unpickler and safetensors raise over a file that is damaged.
 _DAMAGE = (
@@ -17,6 +26,44 @@ _DAMAGE = (
     AssertionError, ArithmeticError, MemoryError, struct.error, SafetensorError,
     pickle.UnpicklingError,
 )  # fmt: skip
+
+
+def save_folder(network: nn.Module, settings: Any, folder: Path) -> None:  # noqa: ANN401
+    """Write a network's settings and weights into a folder, weights in half precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write_json(folder / CONFIG_FILE, config.as_table(settings))
+    weights = {
+        name: tensor.detach().to("cpu", torch.float16).contiguous()
+        for name, tensor in network.state_dict().items()
+        if tensor.is_floating_point()
+    }
+    with files.atomic_file(folder / WEIGHTS_FILE) as aside:
+        save_file(weights, aside)
+
+
+def read_settings(folder: Path, kind: type[_Settings], *, network: str, command: str) -> _Settings:
+    """Return the settings of a network's folder.
+
+    Args:
+        folder: The folder.
+        kind: Class of the settings.
+        network: What errors call the network, with its article.
+        command: The command that leaves such a folder.
+
+    Raises:
+        ModelError: The file is missing or damaged.
+    """
+    path = Path(folder) / CONFIG_FILE
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        return config.build(kind, table, context=str(path))
+    except OSError as error:
+        raise ModelError(
+            f"{path}: can't be read ({error.strerror}); expected a folder with {CONFIG_FILE} and "
+            f"{WEIGHTS_FILE}, as '{command}' leaves it"
+        ) from error
+    except (ValueError, TypeError, RecursionError, ConfigError) as error:
+        raise ModelError(f"{path}: not {network}'s settings ({error})") from error
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

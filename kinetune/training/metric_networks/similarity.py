@@ -158,7 +158,7 @@ class Pairs:
     def __init__(self, prepared: PreparedSet, training: SimilarityTraining) -> None:
         self._prepared, self._training = prepared, training
         self.length = timebase.frames_in(training.window_s, timebase.MOTION_FPS)
-        self._network = SimilarityNetwork(training.network)
+        self._mel = training.network.mel
         self._rows: dict[str, Rows] = {}
         long_enough = [item for item in prepared.items if item.duration_s >= training.window_s]
         self._items = [item for item in long_enough if not item.held_out]
@@ -190,7 +190,7 @@ class Pairs:
         first = int(rng.integers(0, len(rows) - self.length + 1))
         window = rows[first : first + self.length].astype(np.float32)
         motion, mel = np.split(window, [RHYTHM_FEATURE_COUNT], axis=1)
-        training, units_per_db = self._training, 2.0 / self._network.settings.mel.top_db
+        training, units_per_db = self._training, 2.0 / self._mel.top_db
         gains = rng.normal(0.0, training.band_gain_db * units_per_db, mel.shape[1])
         mel = mel * np.exp(rng.normal(0.0, training.contrast)) + gains
         motion = motion * np.exp(rng.normal(0.0, training.effort))
@@ -200,7 +200,7 @@ class Pairs:
         """Return motion features and log mel of a whole pair, (T, F + M), kept in memory."""
         if item.name not in self._rows:
             samples = np.asarray(self._prepared.samples(item), np.float32) / 32767.0
-            mel = mel_rows(Sound(samples, self._prepared.rate_hz), self._network).numpy()
+            mel = mel_rows(Sound(samples, self._prepared.rate_hz), self._mel).numpy()
             motion = self._prepared.feature_rows(item)
             count = min(len(mel), len(motion))
             joined = np.concatenate([motion[:count], mel[:count]], axis=1)
