@@ -27,3 +27,35 @@ def chromium(arguments: Sequence[str] = ()) -> Iterator[Any]:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=[*_ARGUMENTS, *arguments])
         yield browser
         browser.close()
+
+
+@contextmanager
+def strict_page(
+    browser: Any, *, local: str, excused: str | None = None, **options: Any
+) -> Iterator[Any]:
+    """Yield an empty page; afterwards it must have had no error and asked nothing of a network.
+
+    Args:
+        browser: From `chromium`.
+        local: How every address begins that the page asks for; its own data aside.
+        excused: Part of the console's messages that are no fault of the page.
+        options: Of the browser's context.
+    """
+    context = browser.new_context(**options)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+
+    def hear(message: Any) -> None:
+        if message.type == "error" and not (excused and excused in message.text):
+            problems.append(message.text)
+
+    def ask(request: Any) -> None:
+        if not request.url.startswith((local, "blob:", "data:")):
+            problems.append(request.url)
+
+    page.on("console", hear)
+    page.on("request", ask)
+    yield page
+    assert problems == []
+    context.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kinetune.tasks.listening_tests import ScoreListeningTestRequest, score_listening_test
-from tests.chromium import NEEDS_CHROMIUM, chromium
+from tests.chromium import NEEDS_CHROMIUM, chromium, strict_page
 from tests.tasks.listening_tests.conftest import config_of, key_of
 
 pytest.importorskip("playwright.sync_api")
@@ -27,27 +27,18 @@ def browser():
 
 @pytest.fixture
 def page(browser, made):
-    context = browser.new_context(accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: message.type == "error" and problems.append(message.text))
-    # Offline: a local file, and nothing that isn't.
-    page.on("request", lambda request: request.url.startswith(("file:", "blob:", "data:"))
-            or problems.append(request.url))  # fmt: skip
-    page.goto((made / "page" / "index.html").as_uri() + "?list=1")
-    # A second of sound takes a sixteenth of one.
-    page.evaluate("""() => {
-        const play = HTMLMediaElement.prototype.play;
-        HTMLMediaElement.prototype.play = function () {
-            this.playbackRate = 16;
-            return play.call(this);
-        };
-    }""")
-    yield page
-    assert problems == []
-    context.close()
+    with strict_page(browser, local="file:", accept_downloads=True) as page:
+        page.set_default_timeout(20_000)
+        page.goto((made / "page" / "index.html").as_uri() + "?list=1")
+        # A second of sound takes a sixteenth of one.
+        page.evaluate("""() => {
+            const play = HTMLMediaElement.prototype.play;
+            HTMLMediaElement.prototype.play = function () {
+                this.playbackRate = 16;
+                return play.call(this);
+            };
+        }""")
+        yield page
 
 
 def begin(page):
