@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from kinetune import genres, timebase
 from kinetune.errors import ConfigError
-from kinetune.model.conditioning.harmony import HARMONY_CHANNELS, Harmony, harmony_channels
+from kinetune.model.conditioning.attributes import MusicConditions, attribute_vector
+from kinetune.model.conditioning.harmony import HARMONY_CHANNELS, harmony_channels
 from kinetune.model.networks.layers import ResBlock, TimeConv, sinusoid
 from kinetune.motion.features import genre_one_hot
 
@@ -42,7 +43,7 @@ class DanceInput:
         level: Level of each bar, see :mod:`kinetune.model.conditioning.dynamics`, at 30 fps, (T,);
             empty if there is none.
         metre: Beats per bar.
-        harmony: Key and chords of the music; None if they are free.
+        music: Key, chords and musical attributes of the music.
     """
 
     features: Tensor
@@ -51,7 +52,7 @@ class DanceInput:
     bar_start_s: float
     level: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     metre: int = timebase.BEATS_IN_BAR
-    harmony: Harmony | None = None
+    music: MusicConditions = field(default_factory=MusicConditions)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ class ConditionBatch:
         harmony: (B, L, 36), see :func:`~kinetune.model.conditioning.harmony.harmony_channels`;
             (B, 1, 36) for encoders that don't read it.
         keep_harmony: The same for the harmony, (B,).
+        attributes: Musical attributes (B, A), see
+            :func:`~kinetune.model.conditioning.attributes.attribute_vector`; zeros where they are
+            open, (B, 0) for encoders that don't read them.
     """
 
     features: Tensor
@@ -78,11 +82,15 @@ class ConditionBatch:
     keep_genre: Tensor
     harmony: Tensor
     keep_harmony: Tensor
+    attributes: Tensor
 
     def dropped(self) -> "ConditionBatch":
         """Return the same windows with all conditions dropped, for classifier-free guidance."""
         none = torch.zeros_like(self.keep_motion)
-        return replace(self, keep_motion=none, keep_grid=none, keep_genre=none, keep_harmony=none)
+        return replace(
+            self, keep_motion=none, keep_grid=none, keep_genre=none, keep_harmony=none,
+            attributes=torch.zeros_like(self.attributes),
+        )  # fmt: skip
 
     def to(self, device: torch.device | str) -> "ConditionBatch":
         """Return the batch on another device."""
@@ -172,7 +180,9 @@ class PaperCondition(ModelMixin, ConfigMixin):
         rows = torch.cat([rows, hot], dim=-1)  # (T, F) -> (T, F + 10)
         index = torch.tensor([genres.genre_index(dance.genre)])
         grid = torch.zeros(1, 1, GRID_CHANNELS)
-        return ConditionBatch(rows[None], grid, index, *_keep_all(), *_no_harmony())
+        return ConditionBatch(
+            rows[None], grid, index, *_keep_all(), *_no_harmony(), torch.zeros(1, 0)
+        )
 
     def forward(self, batch: ConditionBatch) -> dict[str, Tensor]:
         """Return the denoiser's keyword arguments; dropping shows the network zeros."""
@@ -192,6 +202,7 @@ class DanceCondition(ModelMixin, ConfigMixin):
         sample_rate_hz: Rate of the sound behind the mel frames.
         hop_length: Samples a mel frame.
         reads_harmony: Whether the harmony lane is a condition.
+        attributes: Names of the musical attributes that are a condition.
         extra_genres: Names of genres beyond the ten, each a further row of the genre vectors.
 
     Raises:
@@ -210,6 +221,7 @@ class DanceCondition(ModelMixin, ConfigMixin):
         hop_length: int = timebase.HOP_LENGTH,
         reads_harmony: bool = False,
         extra_genres: tuple[str, ...] = (),
+        attributes: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         genres.declare(extra_genres)
@@ -232,6 +244,10 @@ class DanceCondition(ModelMixin, ConfigMixin):
         if reads_harmony:
             self.harmony_in = nn.Linear(HARMONY_CHANNELS * frames_per_column, channels)
             self.no_harmony = nn.Parameter(torch.zeros(channels))
+        if attributes:
+            self.attributes_in = nn.Linear(len(attributes), channels, bias=False)
+            # From zero, so that a model that is trained further begins as it was.
+            nn.init.zeros_(self.attributes_in.weight)
 
     def genre_row(self, code: str) -> int:
         """Return the row of a genre's vector.
@@ -263,13 +279,17 @@ class DanceCondition(ModelMixin, ConfigMixin):
         if len(dance.beats_s) < 2:
             on_grid = torch.zeros(1)
         harmony, keep_harmony = _no_harmony()
-        if self.config.reads_harmony and dance.harmony is not None:
-            harmony, keep_harmony = harmony_channels(dance.harmony, times)[None], torch.ones(1)
+        music = dance.music
+        if self.config.reads_harmony and music.harmony is not None:
+            harmony, keep_harmony = harmony_channels(music.harmony, times)[None], torch.ones(1)
         elif self.config.reads_harmony:
             harmony = torch.zeros(1, count, HARMONY_CHANNELS)
+        names = tuple(self.config.attributes)
+        attributes = attribute_vector(music.attributes if names else {}, names)
         return ConditionBatch(
-            rows[None], grid[None], index, motion, on_grid, genre, harmony, keep_harmony
-        )
+            rows[None], grid[None], index, motion, on_grid, genre, harmony, keep_harmony,
+            attributes[None],
+        )  # fmt: skip
 
     def forward(self, batch: ConditionBatch) -> dict[str, Tensor]:
         """Return the denoiser's arguments: columns (B, D, W), tokens (B, S, D), vector (B, D)."""
@@ -286,19 +306,21 @@ class DanceCondition(ModelMixin, ConfigMixin):
             harmony = self.harmony_in(folded).transpose(1, 2)
             columns = columns + _or_absent(harmony, self.no_harmony, batch.keep_harmony)
         unknown = torch.full_like(batch.genre, len(genres.CODES))
-        genre = self.genre(torch.where(batch.keep_genre > 0.5, batch.genre, unknown))
+        vector = self.genre(torch.where(batch.keep_genre > 0.5, batch.genre, unknown))
+        if self.config.attributes:
+            vector = vector + self.attributes_in(batch.attributes.to(vector.dtype))
         return {
             "columns": columns,
-            "encoder_hidden_states": self._tokens(columns, genre),
-            "vector": genre,
+            "encoder_hidden_states": self._tokens(columns, vector),
+            "vector": vector,
         }
 
-    def _tokens(self, columns: Tensor, genre: Tensor) -> Tensor:
-        """Average columns (B, D, W) into tokens with time positions, and put the genre first."""
+    def _tokens(self, columns: Tensor, vector: Tensor) -> Tensor:
+        """Average columns (B, D, W) into tokens with time positions, and put the vector first."""
         pooled = nn.functional.avg_pool1d(columns, self.config.columns_per_token).transpose(1, 2)
         index = torch.arange(pooled.shape[1], device=columns.device)
         coded = self.token_in(pooled) + sinusoid(index, pooled.shape[-1]).to(pooled.dtype)
-        return torch.cat([genre[:, None], coded], dim=1)
+        return torch.cat([vector[:, None], coded], dim=1)
 
 
 def _or_absent(value: Tensor, absent: Tensor, keep: Tensor) -> Tensor:

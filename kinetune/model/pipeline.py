@@ -8,6 +8,7 @@ a fixed list are built.
 import logging
 import math
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,6 +29,7 @@ from kinetune.model.adapters.adapter_file import apply_adapter, base_checksum, r
 from kinetune.model.adapters.names import split_name
 from kinetune.model.condition import DanceCondition, PaperCondition
 from kinetune.model.conditioning.accents import add_accents, mute
+from kinetune.model.conditioning.attributes import MusicConditions
 from kinetune.model.conditioning.control_score import (
     ControlScore,
     apply_silences,
@@ -197,6 +199,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         hold_tempo: bool | None = None,
         score: ControlScore | None = None,
         harmony: Harmony | None = None,
+        attributes: Mapping[str, float] | None = None,
         progress: Progress | None = None,
     ) -> DanceMusic:
         """Return music for ``clip``.
@@ -216,6 +219,9 @@ class DanceToMusicPipeline(DiffusionPipeline):
                 there is one.
             harmony: Key and chords of the music, with times of the output; free if None. Only
                 models whose condition encoder reads the harmony follow it.
+            attributes: Musical attributes by name, 1 for one that the music should have and -1 for
+                one that it should lack; those that are left out, or all if None, are open. Only
+                models with :attr:`attribute_names` follow them.
             progress: Called after every denoising step.
 
         Raises:
@@ -232,13 +238,14 @@ class DanceToMusicPipeline(DiffusionPipeline):
         # A loop is generated on whole latent columns, a little longer or shorter than its output.
         stretched = score if fitted is None else scale_times(score, fitted.stretch)
         plan = self.plan(clip.duration_s, fitted)
+        music = MusicConditions(harmony, attributes or {})
         conditions = (
             self.conditions.of_dance(
-                clip, beats, genre, plan, score=score, harmony=harmony, guided=options.guided
+                clip, beats, genre, plan, score=score, music=music, guided=options.guided
             )
             if fitted is None
             else self.conditions.of_loop(
-                fitted, genre, plan, stretched, guided=options.guided, harmony=harmony
+                fitted, genre, plan, stretched, guided=options.guided, music=music
             )
         )
         clock.append(time.perf_counter())
@@ -268,6 +275,11 @@ class DanceToMusicPipeline(DiffusionPipeline):
     def reads_harmony(self) -> bool:
         """Whether key and chords are a condition of the model."""
         return bool(self.condition_encoder.config.get("reads_harmony", False))
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Names of the musical attributes that are a condition of the model."""
+        return tuple(self.condition_encoder.config.get("attributes", ()))
 
     @property
     def settings(self) -> PipelineSettings:

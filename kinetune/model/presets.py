@@ -82,6 +82,8 @@ class ModelConfig:
         transformer: Figures of the transformer.
         harmony: Whether key and chords are a condition; not under ``paper``.
         genres: Names of genres beyond the ten; not under ``paper``.
+        attributes: Musical attributes that are a condition, such as ``instrument:piano``, or all of
+            an axis, such as ``instrument``; not under ``paper``.
     """
 
     preset: str = "default"
@@ -98,6 +100,7 @@ class ModelConfig:
     transformer: TransformerConfig = field(default_factory=TransformerConfig)
     harmony: bool = True
     genres: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
 
 
 def preset_config(name: str) -> ModelConfig:
@@ -178,6 +181,7 @@ def _one_dimensional(config: ModelConfig, mel: Mel | StereoMel) -> DanceToMusicP
         hop_length=mel.settings.hop_length,
         reads_harmony=config.harmony,
         extra_genres=config.genres,
+        attributes=config.attributes,
     )
     unet = _one_dimensional_denoiser(config, config.window_frames // per_column)
     # On the CPU even where the networks are built without memory: it counts, it doesn't learn.
@@ -223,9 +227,10 @@ def _one_dimensional_denoiser(config: ModelConfig, columns: int) -> DanceUNet | 
 
 
 def _paper(config: ModelConfig) -> DanceToMusicPipeline:
-    if config.denoiser != "unet" or config.harmony or config.genres:
+    if config.denoiser != "unet" or config.harmony or config.genres or config.attributes:
         raise ConfigError(
-            "preset 'paper' has the paper's UNet and ten genres, and no harmony as a condition"
+            "preset 'paper' has the paper's UNet and ten genres, and neither harmony nor musical "
+            "attributes as a condition"
         )
     vae = _paper_vae(config)
     return DanceToMusicPipeline(

@@ -9,6 +9,8 @@ import msgspec
 
 from kinetune import config
 from kinetune.config import Count, CountOrZero, NonNegative, Positive, Share, settings
+from kinetune.corpus.prompts.vocabulary import attribute, vocabulary
+from kinetune.errors import ConfigError
 from kinetune.model.presets import ModelConfig, preset_config
 from kinetune.training.data.feature_augment import FeatureAugmentation
 
@@ -117,6 +119,8 @@ class DiffusionTraining:
         drop_grid: Probability that the beat grid alone is dropped.
         drop_genre: Probability that the genre alone is dropped.
         drop_harmony: Probability that the harmony alone is dropped.
+        drop_attributes: Probability that the musical attributes alone are dropped. Of every other
+            window that keeps them, a random share stays open.
         augment: Random changes of the motion features.
         grid_jitter_s: Standard deviation of a shift of the whole beat grid, seconds.
     """
@@ -132,6 +136,7 @@ class DiffusionTraining:
     drop_grid: Share = 0.1
     drop_genre: Share = 0.05
     drop_harmony: Share = 0.15
+    drop_attributes: Share = 0.15
     augment: FeatureAugmentation = field(default_factory=FeatureAugmentation)
     grid_jitter_s: NonNegative = 0.005
 
@@ -170,4 +175,24 @@ def _complete_model(table: dict[str, Any]) -> dict[str, Any]:
     if "overlap_columns" not in model and isinstance(frames, int):
         # Shorter windows overlap by the same share of their length.
         merged["overlap_columns"] = base["overlap_columns"] * frames // base["window_frames"]
+    if _is_list_of_text(merged["attributes"]):
+        merged["attributes"] = _attribute_names(merged["attributes"])
     return {**table, "model": merged}
+
+
+def _attribute_names(written: Sequence[str]) -> list[str]:
+    """Return attribute names, with all of an axis where only the axis is written."""
+    names = [
+        [each.name for each in vocabulary().attribute if each.axis == one]
+        if ":" not in one
+        else [attribute(one).name]
+        for one in written
+    ]
+    for one, those in zip(written, names, strict=True):
+        if not those:
+            raise ConfigError(f"model.attributes: unknown axis {one!r:.60}")
+    return list(dict.fromkeys(name for those in names for name in those))
+
+
+def _is_list_of_text(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from kinetune import files
 from kinetune.errors import ModelError
 from kinetune.model import checkpoint
-from kinetune.model.condition import ConditionBatch, stack
+from kinetune.model.condition import ConditionBatch, DanceCondition, stack
 from kinetune.model.mel import MelVocoder, StereoMel, load_vocoder
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import build_pipeline, load_paper_vae
@@ -242,7 +242,22 @@ def drop_conditions(
         keep_grid=conditions.keep_grid * keep_any * kept(settings.drop_grid),
         keep_genre=conditions.keep_genre * keep_any * kept(settings.drop_genre),
         keep_harmony=conditions.keep_harmony * keep_any * kept(settings.drop_harmony),
+        attributes=_drop_attributes(conditions.attributes, keep_any, settings, generator),
     )
+
+
+def _drop_attributes(
+    attributes: Tensor, keep_any: Tensor, settings: DiffusionTraining, generator: torch.Generator
+) -> Tensor:
+    """Leave attributes (B, A) open: all of them, a random share of every other row's, or none."""
+    count, width = attributes.shape
+    if not width:
+        return attributes
+    keep = (torch.rand(count, generator=generator) >= settings.drop_attributes).float()
+    shares = torch.rand(count, generator=generator)
+    shares = torch.where(torch.rand(count, generator=generator) < 0.5, 1.0, shares)
+    kept = torch.rand(count, width, generator=generator) < shares[:, None]
+    return attributes * kept * (keep * keep_any)[:, None]
 
 
 def cached_latents(
@@ -290,13 +305,21 @@ def _load_start_model(name: str, pipeline: DanceToMusicPipeline) -> None:
     trained = DanceToMusicPipeline.from_pretrained(name)
     for part in ("unet", "condition_encoder", "normaliser"):
         try:
-            getattr(pipeline, part).load_state_dict(getattr(trained, part).state_dict())
+            _copy_weights(getattr(trained, part), getattr(pipeline, part))
         except RuntimeError as error:
             raise ModelError(
                 f"{name}: its {part} is of another size than the configuration's; "
                 "give [model] the figures that 'kinetune models' prints"
             ) from error
     pipeline.register_modules(vae=trained.vae, vocoder=trained.vocoder)
+
+
+def _copy_weights(trained: nn.Module, network: nn.Module) -> None:
+    """Copy all weights; those of attributes that the trained network doesn't know stay zero."""
+    state = trained.state_dict()
+    if isinstance(network, DanceCondition) and network.config.attributes:
+        state.setdefault("attributes_in.weight", network.attributes_in.weight)
+    network.load_state_dict(state)
 
 
 def _load_vocoder(

@@ -9,6 +9,7 @@ import torch
 from kinetune.audio.sound import Sound
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.conditioning.accents import add_accents
+from kinetune.model.conditioning.attributes import MusicConditions
 from kinetune.model.conditioning.control_score import Accent, ControlScore
 from kinetune.model.conditioning.harmony import Chord, Harmony
 from kinetune.model.mel import StereoMel
@@ -75,7 +76,7 @@ def test_a_loops_harmony_is_stretched_with_it_and_wraps(pipeline, clip):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline.condition_encoder, "gather", gather)
         pipeline.conditions.of_loop(
-            loop, "house", plan, ControlScore(), guided=False, harmony=harmony
+            loop, "house", plan, ControlScore(), guided=False, music=MusicConditions(harmony)
         )
     start_s, lane = lanes[0]
     bass = lane[0].unflatten(1, (3, 12))[:, 1].argmax(dim=1).numpy()

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from kinetune.corpus.prompts.vocabulary import vocabulary
 from kinetune.errors import ConfigError
 from kinetune.model.presets import preset_config
 from kinetune.training.config import TrainConfig, read_train_config
@@ -7,7 +10,8 @@ from tests.conftest import REPOSITORY
 
 
 def test_the_bundled_configs_are_whole():
-    assert read_train_config(REPOSITORY / "configs/default.toml").model == preset_config("default")
+    model = read_train_config(REPOSITORY / "configs/default.toml").model
+    assert replace(model, attributes=()) == preset_config("default")
     paper = read_train_config(REPOSITORY / "configs/paper.toml")
     assert paper.model == preset_config("paper")
     loop = paper.diffusion.loop
@@ -45,6 +49,9 @@ def test_each_config_opens_with_the_command_that_uses_it():
         ("[model]\nwindow_frames = -3", "model.window_frames: expected int >= 1, found -3"),
         ("[model]\nwindow_frames = 'x'", "model.window_frames: expected int, found 'x'"),
         ("[model.vae]\nblock_out_channels = [32, 'x']", "block_out_channels[1]: expected int"),
+        ("[model]\nattributes = ['kits']", "model.attributes: unknown axis 'kits'"),
+        ("[model]\nattributes = ['kit:lute']", "unknown musical attribute 'kit:lute'"),
+        ("[model]\nattributes = 'kit'", "model.attributes: expected a list, found 'kit'"),
         ("model = 3", "model: expected a table, found 3"),
         ("[data]\nheld_out = -1", "data.held_out: expected int >= 0, found -1"),
         ("[data]\nstride_s = 0.0", "data.stride_s: expected float > 0.0, found 0.0"),
@@ -58,6 +65,16 @@ def test_a_mistake_is_one_line_with_its_key(tmp_path, text, message):
     assert message in str(error.value)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
+
+
+def test_an_axis_stands_for_all_of_its_attributes(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text("[model]\nattributes = ['tone:dark', 'kit', 'tone']\n")
+    names = read_train_config(path).model.attributes
+    kits = [each.name for each in vocabulary().attribute if each.axis == "kit"]
+    tones = [each.name for each in vocabulary().attribute if each.axis == "tone"]
+    assert sorted(names) == sorted({*kits, *tones})
+    assert names[0] == "tone:dark"
 
 
 def test_overrides_replace_values_of_the_file():

@@ -39,6 +39,7 @@ def some_conditions(count=2000):
         *[torch.ones(count)] * 3,
         torch.zeros(count, 1, 36),
         torch.ones(count),
+        torch.zeros(count, 0),
     )
 
 
@@ -73,6 +74,41 @@ def test_stereo_training_uses_its_vae_and_harmony(tiny, tmp_path):
         torch.testing.assert_close(pipeline.vocoder.state_dict()[name], weight)
     sound = pipeline(swaying_clip(duration_s=2.0), genre="house").sound
     assert (sound.rate_hz, sound.samples.shape) == (44_100, (88_200, 2))
+
+
+def test_training_reads_the_attributes_of_the_corpus(tiny, tmp_path):
+    """From a model without any: what it knows stays, the new rows are learned."""
+    names = ("instrument:piano", "kit:acoustic", "kit:machine", "density:busy")
+    plain = tiny_stereo()
+    plain.save_pretrained(tmp_path / "start")
+    diffusion = replace(tiny.diffusion, start=str(tmp_path / "start"))
+    config = replace(
+        tiny, model=replace(tiny_stereo_config(), attributes=names), diffusion=diffusion
+    )
+    train_diffusion(config, tmp_path / "on")
+    trained = DanceToMusicPipeline.from_pretrained(tmp_path / "on" / "model")
+    assert trained.attribute_names == names
+    prepared, windows = dataset.open_windows(config.data, tmp_path / "on", trained)
+    batch = dataset.Conditions(prepared, trained).batch(windows, shift_s=[0.0] * len(windows))
+    for row, window in zip(batch.attributes, windows, strict=True):
+        has = prepared.items[window.item].attributes
+        assert has
+        assert row.tolist() == [1.0 if name in has else -1.0 for name in names]
+    # Columns of attributes that never vary in these few pieces get a gradient all the same.
+    assert trained.condition_encoder.attributes_in.weight.abs().sum() > 0.0
+
+
+def test_attributes_are_left_open_as_often_as_the_settings_say():
+    batch = replace(some_conditions(4000), attributes=torch.ones(4000, 20))
+    settings = DiffusionTraining(drop_all=0.1, drop_attributes=0.2)
+    kept = drop_conditions(batch, settings, torch.Generator().manual_seed(0)).attributes
+    # A row is empty where it was dropped, or (rarely) where its random share kept nothing:
+    # with a uniform share s of 20, the mean of (1 - s) ** 20 is 1 / 21, in half of the rows.
+    empty = 1.0 - 0.9 * 0.8 * (1.0 - 0.5 / 21.0)
+    assert kept.eq(0.0).all(dim=1).float().mean().item() == pytest.approx(empty, abs=0.03)
+    # Half keep everything, the others half of it on average.
+    assert kept.mean().item() == pytest.approx(0.9 * 0.8 * 0.75, abs=0.03)
+    assert set(kept.unique().tolist()) == {0.0, 1.0}
 
 
 def test_a_finished_model_has_the_vocoder_of_its_start_or_its_run(tiny, tmp_path):
@@ -177,6 +213,7 @@ def fixed_batch(count=2, seed=0):
         *[torch.ones(count)] * 3,
         torch.zeros(count, 1, 36),
         torch.ones(count),
+        torch.zeros(count, 0),
     )
     return clean, conditions
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from kinetune import genres, timebase
 from kinetune.model.condition import ConditionBatch, DanceCondition, DanceInput, PaperCondition
+from kinetune.model.conditioning.attributes import MusicConditions
 from kinetune.model.conditioning.bars import bar_lines
 from kinetune.model.conditioning.control_score import ControlScore, energy_at, genre_weights
 from kinetune.model.conditioning.dynamics import bar_dynamics, effort_contrast
-from kinetune.model.conditioning.harmony import Harmony, repeat_harmony, stretch_harmony
+from kinetune.model.conditioning.harmony import repeat_harmony, stretch_harmony
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.sampling.genre_mixing import (
     BatchedConditioning,
@@ -74,7 +75,7 @@ class ConditionMaker:
         guided: bool,
         from_s: float = 0.0,
         score: ControlScore | None = None,
-        harmony: Harmony | None = None,
+        music: MusicConditions | None = None,
     ) -> WindowConditions:
         """Return the conditions of every window of a plan.
 
@@ -86,11 +87,11 @@ class ConditionMaker:
             guided: Whether to add the unconditional input.
             from_s: Time in the dance of the plan's first column.
             score: A fitted score.
-            harmony: Key and chords; free if None.
+            music: Key, chords and musical attributes; free if None.
         """
         score = score or ControlScore()
         dance = dance_input(
-            self.normaliser, clip, grid, genre, score=score, harmony=harmony,
+            self.normaliser, clip, grid, genre, score=score, music=music,
             contrast=self.contrast,
         )  # fmt: skip
         times_s = from_s + self.layout.column_times_s(plan)
@@ -112,7 +113,7 @@ class ConditionMaker:
         score: ControlScore,
         *,
         guided: bool,
-        harmony: Harmony | None = None,
+        music: MusicConditions | None = None,
     ) -> WindowConditions:
         """Return the conditions of every window of a loop.
 
@@ -122,16 +123,18 @@ class ConditionMaker:
             plan: The windows.
             score: A fitted score, stretched with the dance.
             guided: Whether to add the unconditional input.
-            harmony: Key and chords, with times of the loop as it is played; free if None.
+            music: Key, chords and musical attributes, with times of the loop as it is played; free
+                if None.
         """
         loop_s = self.layout.seconds_of(plan.total)
         window_s = self.layout.seconds_of(plan.width)
-        if harmony is not None:
-            stretched = stretch_harmony(harmony, loop.stretch)
-            harmony = repeat_harmony(stretched, period_s=loop_s, until_s=loop_s + window_s)
+        if music is not None and music.harmony is not None:
+            harmony = stretch_harmony(music.harmony, loop.stretch)
+            harmony = repeat_harmony(harmony, period_s=loop_s, until_s=loop_s + window_s)
+            music = replace(music, harmony=harmony)
         dance = dance_input(
             self.normaliser, loop.clip, loop.grid, genre, score=score, loop_s=loop_s,
-            harmony=harmony, contrast=self.contrast,
+            music=music, contrast=self.contrast,
         )  # fmt: skip
         dance = tile_features(dance, period_s=loop_s, window_s=window_s)
         times_s = self.layout.column_times_s(plan)
@@ -153,7 +156,7 @@ def dance_input(
     *,
     score: ControlScore | None = None,
     loop_s: float | None = None,
-    harmony: Harmony | None = None,
+    music: MusicConditions | None = None,
     contrast: float = 1.0,
 ) -> DanceInput:
     """Return the encoder's input: features scaled by contrast, score and dynamics, and beats.
@@ -165,7 +168,7 @@ def dance_input(
         genre: Name or code.
         score: A fitted score.
         loop_s: Length of the loop if the dance is one.
-        harmony: Key and chords of the music; free if None.
+        music: Key, chords and musical attributes; free if None.
         contrast: Exponent of the effort's contrast; 1 changes nothing.
     """
     name = normaliser.config.features
@@ -184,7 +187,13 @@ def dance_input(
     features = normaliser(torch.from_numpy(rows).to(normaliser.device)).cpu()
     code = genres.genre_code(genre)
     return DanceInput(
-        features, code, grid.beats_s, grid.bar_start_s, level, grid.metre, harmony=harmony
+        features,
+        code,
+        grid.beats_s,
+        grid.bar_start_s,
+        level,
+        grid.metre,
+        music or MusicConditions(),
     )
 
 

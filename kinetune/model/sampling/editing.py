@@ -23,13 +23,13 @@ from kinetune.audio.mel import loudest_power
 from kinetune.audio.sound import Sound, resample, to_mono
 from kinetune.errors import AudioError
 from kinetune.model.conditioning.accents import add_accents, mute
+from kinetune.model.conditioning.attributes import MusicConditions
 from kinetune.model.conditioning.control_score import (
     ControlScore,
     Silence,
     apply_silences,
     fit_score,
 )
-from kinetune.model.conditioning.harmony import Harmony
 from kinetune.model.sampling.edit_spec import EditSpec, edit_span
 from kinetune.model.sampling.inpainting import KnownLatents
 from kinetune.model.sampling.loudness_subspace import loudness_directions
@@ -80,7 +80,7 @@ def edit_music(  # noqa: PLR0913 - what an edit depends on, by name
     sampling: "SamplingOptions",
     grid: BeatGrid | None = None,
     score: ControlScore | None = None,
-    harmony: Harmony | None = None,
+    music: MusicConditions | None = None,
     model_lufs: float | None = None,
 ) -> EditedMusic:
     """Return existing music with a new part.
@@ -95,7 +95,7 @@ def edit_music(  # noqa: PLR0913 - what an edit depends on, by name
         grid: Beats to play to; estimated from the motion if None.
         score: Genres and energy by section, accents and silences of the piece; applied to the new
             part.
-        harmony: Key and chords of the piece; free if None.
+        music: Key, chords and musical attributes of the piece; free if None.
         model_lufs: Loudness of the music as the model made it, before it was matched to a target;
             that of the training music if None. What is new fits in at this level.
 
@@ -115,7 +115,7 @@ def edit_music(  # noqa: PLR0913 - what an edit depends on, by name
     region = _region_around(pipeline, (start_s, end_s), sound.duration_s)
     conditions = pipeline.conditions.of_dance(
         clip, beats, genre, region.plan, guided=sampling.guided, from_s=region.start_s,
-        score=fitted, harmony=harmony,
+        score=fitted, music=music,
     )  # fmt: skip
     known = region.known_latents(samples, spec)
     latents = pipeline.denoise(region.plan, conditions, sampling, known)

@@ -98,6 +98,7 @@ def edit_in_memory(
     Raises:
         KinetuneError: Something is impossible.
     """
+    from kinetune.model.conditioning.attributes import MusicConditions
     from kinetune.model.sampling.editing import edit_music
 
     grid = _grid(request, material)
@@ -109,7 +110,7 @@ def edit_in_memory(
     harmony = _harmony_beyond(material) if loaded.reads_harmony else None
     edited = edit_music(
         loaded, before, material.clip, spec, genre=genre.code, sampling=sampling, grid=grid,
-        score=options.score, harmony=harmony, model_lufs=material.model_lufs,
+        score=options.score, music=MusicConditions(harmony), model_lufs=material.model_lufs,
     )  # fmt: skip
 
     marks = marks_of(options.score, edited.grid, edited.sound.duration_s)

@@ -24,6 +24,7 @@ from kinetune import timebase
 from kinetune.errors import ConfigError
 from kinetune.files import atomic_file
 from kinetune.model.condition import ConditionBatch, DanceInput, stack
+from kinetune.model.conditioning.attributes import MusicConditions, complete_attributes
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.vae import posterior_of, scale_latents
 from kinetune.training.config import DataConfig
@@ -265,6 +266,7 @@ class Conditions:
 
     def __init__(self, prepared: PreparedSet, pipeline: DanceToMusicPipeline) -> None:
         self._encoder = pipeline.condition_encoder
+        names = pipeline.attribute_names
         normaliser = pipeline.normaliser.cpu()
         self._dances = [
             DanceInput(
@@ -273,7 +275,10 @@ class Conditions:
                 np.asarray(item.beats_s, dtype=np.float64),
                 item.bar_start_s,
                 metre=item.metre,
-                harmony=item.harmony,
+                music=MusicConditions(
+                    item.harmony,
+                    complete_attributes(item.attributes, names if item.attributes else ()),
+                ),
             )
             for item in prepared.items
         ]

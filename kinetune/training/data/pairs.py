@@ -40,6 +40,7 @@ class TrainingPair:
     tonic: int | None = None
     chords: tuple[CorpusChord, ...] = ()
     rows: Features | None = None
+    attributes: tuple[str, ...] = ()
 
 
 def corpus_pairs(source: Path, *, held_out_every: int) -> Iterator[Callable[[], TrainingPair]]:
@@ -71,6 +72,7 @@ def _make_pair(planned: PlannedPair, pair_settings: PairSettings, held_out: bool
         metre=pair.metre,
         tonic=pair.tonic,
         chords=tuple(CorpusChord(c.start_s, c.bass, c.tones) for c in pair.chords),
+        attributes=pair.attributes,
     )
 
 
@@ -101,4 +103,5 @@ def pair_of_item(
         metre=item.metre,
         tonic=item.tonic,
         chords=item.chords,
+        attributes=item.attributes,
     )

@@ -271,6 +271,7 @@ def write_item(
         metre=pair.metre,
         tonic=pair.tonic,
         chords=pair.chords,
+        attributes=pair.attributes,
     )
     _save(out / "samples" / f"{item.name}.npy", samples)
     _save(out / "features" / f"{item.name}.npy", rows)

@@ -23,7 +23,9 @@ from kinetune.corpus.folder import CorpusChord
 from kinetune.errors import ConfigError
 from kinetune.model.conditioning.harmony import Chord, Harmony
 
-VERSION = 2
+VERSION = 3
+# Those before have no attributes.
+_READABLE = (2, VERSION)
 # What NumPy raises over a damaged .npy file, whose header is Python text.
 _DAMAGE = (
     OSError, ValueError, EOFError, TypeError, OverflowError, MemoryError, SyntaxError, TokenError,
@@ -45,6 +47,8 @@ class PreparedItem:
         metre: Beats to the bar.
         tonic: Pitch class of the music's key; None if its harmony isn't known.
         chords: Its chords in order.
+        attributes: All musical attributes of the music by name, such as ``mode:minor``; none if
+            they aren't known.
     """
 
     name: str
@@ -57,6 +61,7 @@ class PreparedItem:
     metre: Literal[3, 4] = 4
     tonic: int | None = None
     chords: tuple[CorpusChord, ...] = ()
+    attributes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not files.is_plain_name(self.name):
@@ -130,7 +135,7 @@ def open_prepared(folder: Path) -> PreparedSet:
         table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a prepared folder ({error})") from error
-    if not isinstance(table, dict) or table.get("version") != VERSION:
+    if not isinstance(table, dict) or table.get("version") not in _READABLE:
         raise ConfigError(f"{path}: made by another version; prepare it again")
     content = build(_PreparedFile, table, context=str(path))
     return PreparedSet(folder, content.features, content.rate_hz, content.items, content.channels)

@@ -7,6 +7,7 @@ import torch
 from kinetune import timebase
 from kinetune.errors import ConfigError
 from kinetune.model.condition import DanceCondition, DanceInput
+from kinetune.model.conditioning.attributes import MusicConditions
 from kinetune.model.conditioning.harmony import (
     Chord,
     Harmony,
@@ -102,7 +103,7 @@ def encoder():
 def dance(harmony):
     rows = torch.randn(120, 58, generator=torch.Generator().manual_seed(0))
     beats_s = timebase.beat_times(120.0, 0.25, 4.0)
-    return DanceInput(rows, "HO", beats_s, 0.25, harmony=harmony)
+    return DanceInput(rows, "HO", beats_s, 0.25, music=MusicConditions(harmony))
 
 
 def columns(encoder, harmony, start_s=0.0):
