@@ -143,7 +143,13 @@ def _material(
     if isinstance(music, Music):
         genre = GenreChoice(music.genre, "recipe")
         return Material(
-            sound, clip, music.beats, genre, harmony=music.harmony, model_lufs=music.model_lufs
+            sound,
+            clip,
+            music.beats,
+            genre,
+            harmony=music.harmony,
+            model_lufs=music.model_lufs,
+            attributes=music.attributes,
         )
     if isinstance(music, Sound):
         return Material(sound, clip, None, genre_for_dance(clip.name))

@@ -236,6 +236,16 @@ def reads_harmony(folder: Path) -> bool:
     return bool(condition_settings(folder).get("reads_harmony"))
 
 
+def attribute_names(folder: Path) -> tuple[str, ...]:
+    """Return the names of the musical attributes that are a condition of a checkpoint.
+
+    Raises:
+        ModelError: Its condition encoder's configuration can't be read.
+    """
+    names = condition_settings(folder).get("attributes")
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
 def condition_settings(folder: Path) -> dict[str, Any]:
     """Return the settings of a checkpoint's condition encoder.
 

@@ -269,6 +269,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
             seed,
             harmony if self.reads_harmony else None,
             model_lufs if math.isfinite(model_lufs) else None,
+            music.attributes if self.attribute_names else {},
         )
 
     @property

@@ -1,6 +1,7 @@
 """The output of a pipeline."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,9 @@ class DanceMusic:
         seconds: How long each stage took.
         seed: Seed of the noise it was made from.
         harmony: Key and chords that the model was told to play; None where it reads none.
+        attributes: Musical attributes that the model was told to play, see
+            :class:`~kinetune.model.conditioning.attributes.MusicConditions`; none where it knows
+            none.
         model_lufs: Loudness before it was matched to the target, LUFS; None of silence. An edit
             brings the music back to it.
     """
@@ -49,3 +53,4 @@ class DanceMusic:
     seed: int = 0
     harmony: Harmony | None = None
     model_lufs: float | None = None
+    attributes: Mapping[str, float] = field(default_factory=dict)

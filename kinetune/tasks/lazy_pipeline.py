@@ -65,10 +65,28 @@ class LazyPipeline:
         if self._pipeline is not None:
             return self._pipeline.reads_harmony
         from kinetune.model import checkpoint
+
+        return checkpoint.reads_harmony(self._folder())
+
+    @cached_property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Names of the musical attributes that are a condition of the model.
+
+        Raises:
+            ModelError: The model is missing or damaged.
+        """
+        if self._pipeline is not None:
+            return self._pipeline.attribute_names
+        from kinetune.model import checkpoint
+
+        return checkpoint.attribute_names(self._folder())
+
+    def _folder(self) -> Path:
+        """Where the model is, without an adapter."""
+        from kinetune.model import checkpoint
         from kinetune.model.adapters.names import split_name
 
-        base = checkpoint.resolve(split_name(self.model)[0])
-        return checkpoint.reads_harmony(Path(base))
+        return Path(checkpoint.resolve(split_name(self.model)[0]))
 
     def load(self) -> "DanceToMusicPipeline":
         """Return the pipeline.

@@ -44,6 +44,7 @@ class Music:
         marks: Sections, silences, accents and the loop's wrap, for pictures and films.
         harmony: Key and chords that a model was told to play; None of other music.
         model_lufs: Loudness as a model made it, before it was matched; None of other music.
+        attributes: Musical attributes that a model was told to play, 1 with and -1 without.
     """
 
     sound: "Sound"
@@ -57,6 +58,7 @@ class Music:
     marks: Marks = field(default_factory=Marks)
     harmony: Harmony | None = None
     model_lufs: float | None = None
+    attributes: dict[str, float] = field(default_factory=dict)
 
     @property
     def bpm(self) -> float:
@@ -72,7 +74,7 @@ class Music:
         """Return how it was made, with paths seen from the folder of ``output``."""
         return make_recipe(
             self.origin, output, genre=self.genre, grid=self.beats, duration_s=self.duration_s,
-            harmony=self.harmony, model_lufs=self.model_lufs,
+            harmony=self.harmony, model_lufs=self.model_lufs, attributes=self.attributes,
         )  # fmt: skip
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:

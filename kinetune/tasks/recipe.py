@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -118,6 +118,7 @@ class Recipe:
         sha256: Of the sound file; None within the sound file.
         harmony: Key and chords that a model was told to play; None of other music.
         model_lufs: Loudness as a model made it, before it was matched; None of other music.
+        attributes: Musical attributes that a model was told to play, 1 with and -1 without.
     """
 
     task: Literal["generate", "edit"]
@@ -131,6 +132,7 @@ class Recipe:
     sha256: str | None = None
     harmony: Harmony | None = None
     model_lufs: float | None = None
+    attributes: dict[str, float] = field(default_factory=dict)
 
     @property
     def options(self) -> MusicOptions:
@@ -160,6 +162,7 @@ def make_recipe(
     duration_s: float,
     harmony: Harmony | None = None,
     model_lufs: float | None = None,
+    attributes: Mapping[str, float] | None = None,
 ) -> Recipe:
     """Return the recipe of a piece.
 
@@ -171,6 +174,7 @@ def make_recipe(
         duration_s: Length of the sound, seconds.
         harmony: Key and chords that a model was told to play.
         model_lufs: Loudness as a model made it.
+        attributes: Musical attributes that a model was told to play.
     """
     names = {path: relative_to_output(path, output) for path in origin.inputs}
     table = to_json(origin.request)
@@ -190,6 +194,7 @@ def make_recipe(
         versions=origin.versions,
         harmony=harmony,
         model_lufs=model_lufs,
+        attributes=dict(attributes or {}),
     )
 
 

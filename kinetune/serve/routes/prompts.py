@@ -4,9 +4,9 @@ from fastapi import APIRouter, HTTPException
 
 from kinetune.corpus.prompts.reader import Prompt
 from kinetune.corpus.prompts.sentences import find_matcher
-from kinetune.model.catalogue import describe_named
 from kinetune.serve.routes.dependencies import PROBLEMS, SettingsNow
 from kinetune.serve.schemas import PromptReading, PromptText
+from kinetune.tasks.composing.engine import pipeline_for
 from kinetune.tasks.generating.prompt import unheeded, with_prompt
 from kinetune.tasks.requests.music_options import MusicOptions
 
@@ -20,14 +20,20 @@ def read_prompt(prompt: PromptText, settings: SettingsNow) -> PromptReading:
         raise HTTPException(422, f"model: expected one of {', '.join(settings.models)}")
     options = with_prompt(MusicOptions(engine=prompt.engine), prompt.text)
     read = options.prompt or Prompt(prompt.text)
-    known = describe_named(prompt.model).settings if prompt.engine == "diffusion" else {}
+    model = pipeline_for(options, prompt.model, "cpu")
+    is_model = prompt.engine == "diffusion"
+    rest = unheeded(
+        options,
+        reads_harmony=is_model and model.reads_harmony,
+        attributes=model.attribute_names if is_model else (),
+    )
     return PromptReading(
         text=read.text,
         requested=list(read.requested),
         excluded=list(read.excluded),
         unknown=list(read.unknown),
         summary=read.summary(),
-        not_followed=list(unheeded(options, reads_harmony=bool(known.get("reads_harmony")))),
+        not_followed=list(rest),
         matches_words=find_matcher() is not None,
     )
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ class Material:
         inputs: The files both were read from; none for data in memory.
         harmony: Key and chords of the music as its recipe has them; None without.
         model_lufs: Loudness as a model made it, from the recipe; None without.
+        attributes: Musical attributes that a model was told to play, from the recipe.
     """
 
     sound: "Sound"
@@ -48,6 +49,7 @@ class Material:
     inputs: tuple[Path, ...] = ()
     harmony: Harmony | None = None
     model_lufs: float | None = None
+    attributes: dict[str, float] = field(default_factory=dict)
 
 
 def material_of_file(
@@ -73,7 +75,7 @@ def material_of_file(
         return Material(sound, clip, None, genre_of_music(music, sound, dance), inputs)
     return Material(
         sound, clip, recipe.grid.beat_grid(), GenreChoice(recipe.genre, "recipe"), inputs,
-        recipe.harmony, recipe.model_lufs,
+        recipe.harmony, recipe.model_lufs, recipe.attributes,
     )  # fmt: skip
 
 
@@ -108,9 +110,13 @@ def edit_in_memory(
     sampling = loaded.sampling_options(options.seed, options.steps, options.guidance, progress)
     genre = genre_of_new(request, material)
     harmony = _harmony_beyond(material) if loaded.reads_harmony else None
+    attributes = {
+        name: value for name, value in material.attributes.items() if name in loaded.attribute_names
+    }
     edited = edit_music(
         loaded, before, material.clip, spec, genre=genre.code, sampling=sampling, grid=grid,
-        score=options.score, music=MusicConditions(harmony), model_lufs=material.model_lufs,
+        score=options.score, music=MusicConditions(harmony, attributes),
+        model_lufs=material.model_lufs,
     )  # fmt: skip
 
     marks = marks_of(options.score, edited.grid, edited.sound.duration_s)
@@ -127,6 +133,7 @@ def edit_in_memory(
     music = Music(
         edited.sound, edited.grid, code, options.seed, material.clip, origin, draw, marks=marks,
         harmony=harmony, model_lufs=None if request.is_whole else material.model_lufs,
+        attributes=attributes,
     )  # fmt: skip
     return edited, music
 

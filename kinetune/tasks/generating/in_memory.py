@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinetune.audio.export import ExportFormat, export
+from kinetune.model.conditioning.attributes import complete_attributes
 from kinetune.motion.group import first_bars
 from kinetune.render.marks import marks_of
 from kinetune.tasks.composing.engine import compose_music
@@ -15,7 +16,7 @@ from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.music import Music
 from kinetune.tasks.recipe import Origin
 from kinetune.tasks.requests.beat_options import BeatOptions
-from kinetune.tasks.requests.harmony import check_harmony, draw_harmony
+from kinetune.tasks.requests.harmony import check_harmony, draw_attributes, draw_harmony
 from kinetune.tasks.requests.music_options import MusicOptions
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ def make_music(
     harmony = None
     if pipeline.reads_harmony:
         harmony = draw_harmony(clip, options, genre=genre, grid=grid)
+    attributes: dict[str, float] = {}
+    if pipeline.attribute_names:
+        drawn = draw_attributes(clip, options, genre=genre, grid=grid)
+        attributes = complete_attributes(drawn, pipeline.attribute_names)
     if grid is not None and options.loop_bars is not None:
         clip = first_bars(clip, options.loop_bars, grid)
     if grid is not None:
@@ -85,6 +90,7 @@ def make_music(
         hold_tempo=options.holds_tempo,
         score=options.score,
         harmony=harmony,
+        attributes=attributes,
         progress=progress,
     )
 
@@ -128,6 +134,7 @@ def finish_music(
     return Music(
         sound, made.grid, made.genre, made.seed, clip, origin, draw, loops=options.loop,
         marks=marks, harmony=made.harmony, model_lufs=made.model_lufs,
+        attributes=dict(made.attributes),
     )  # fmt: skip
 
 

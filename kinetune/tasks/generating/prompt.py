@@ -1,9 +1,11 @@
 """Prompts in requests: what is decided before any music is made, and what an engine leaves out.
 
 Genre, tempo and energy follow from options that exist; the composer does the rest, see
-``composer/prompts/constraints.py``. The mode reaches models that read the harmony.
+``composer/prompts/constraints.py``. The mode reaches models that read the harmony, other
+attributes those whose condition they are.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from kinetune.corpus.prompts.reader import Prompt, read_prompt
@@ -58,12 +60,15 @@ def _energy(prompt: Prompt) -> float:
     return _LESS_ENERGY[unwanted[0]] if len(unwanted) == 1 else 1.0
 
 
-def unheeded(options: MusicOptions, *, reads_harmony: bool) -> tuple[str, ...]:
+def unheeded(
+    options: MusicOptions, *, reads_harmony: bool, attributes: Collection[str] = ()
+) -> tuple[str, ...]:
     """Return what a prompt says that the engine can't do, by label.
 
     Args:
         options: With the prompt.
         reads_harmony: Whether the model reads key and chords.
+        attributes: Names of the musical attributes that are a condition of the model.
     """
     prompt = options.prompt
     if prompt is None:
@@ -71,8 +76,11 @@ def unheeded(options: MusicOptions, *, reads_harmony: bool) -> tuple[str, ...]:
     if options.engine == "composer":
         return tuple(f"not {name}" for name in labels(_genres(prompt)))
     axes = (*_HEEDED_BY_MODEL, "mode") if reads_harmony else _HEEDED_BY_MODEL
-    requested = labels(n for n in prompt.requested if attribute(n).axis not in axes)
-    excluded = labels(n for n in prompt.excluded if attribute(n).axis not in axes)
+
+    def left(names: tuple[str, ...]) -> list[str]:
+        return labels(n for n in names if attribute(n).axis not in axes and n not in attributes)
+
+    requested, excluded = left(prompt.requested), left(prompt.excluded)
     without = [f"no {name}" for name in (*excluded, *labels(_genres(prompt)))]
     return (*requested, *without)
 

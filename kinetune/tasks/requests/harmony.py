@@ -1,7 +1,7 @@
-"""Key and chords of music by the diffusion model: the user's, or drawn as the composer draws them.
+"""What the diffusion model is told of the music: the user's, or drawn as the composer draws it.
 
-A genre's grammar and the seed decide what the user leaves open, so one seed has the same key and
-chords with both engines.
+A genre's grammar and the seed decide what the user leaves open, so one seed has the same key,
+chords and musical attributes (such as instruments) with both engines.
 """
 
 from typing import TYPE_CHECKING
@@ -57,6 +57,31 @@ def draw_harmony(
         genre = _GRAMMAR_OF_NEW_GENRES
     key, chords = compose_harmony(piece_request(clip, options, genre=genre, grid=grid))
     return harmony_of(key.name, chords)
+
+
+def draw_attributes(
+    clip: "Dancers", options: MusicOptions, *, genre: str, grid: "BeatGrid | None" = None
+) -> tuple[str, ...]:
+    """Return the musical attributes of the piece that the composer writes for a dance.
+
+    A prompt decides what it names; genre, dance and seed the rest.
+
+    Args:
+        clip: The dance, or a group of dancers.
+        options: Its seed, loop, score and prompt.
+        genre: Name or code; a new genre has no styles of its own and takes those of house.
+        grid: The beats; None takes them from the options.
+
+    Raises:
+        KinetuneError: The options don't fit the dance.
+    """
+    from kinetune.composer.compose import compose_piece
+    from kinetune.composer.prompts.attributes import piece_attributes
+    from kinetune.tasks.composing.engine import piece_request
+
+    if genres.is_new(genres.genre_code(genre)):
+        genre = _GRAMMAR_OF_NEW_GENRES
+    return piece_attributes(compose_piece(piece_request(clip, options, genre=genre, grid=grid)))
 
 
 def harmony_of(key: str, chords: tuple[TimedChord, ...]) -> Harmony:
