@@ -48,4 +48,5 @@ def _print_model(model: "ModelEntry") -> None:
         print_line(f"    {part:<20} {f'{count:,}' if count else 'none, Griffin-Lim'}")
     print_line(f"  {'genres':<22} {', '.join(model.genres)}")
     for key, value in model.settings.items():
-        print_line(f"  {key:<22} {value}")
+        shown = ", ".join(map(str, value)) or "none" if isinstance(value, list) else value
+        print_line(f"  {key:<22} {shown}")

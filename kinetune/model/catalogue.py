@@ -73,6 +73,7 @@ PRESETS = (
             "window_frames": 256,
             "overlap_columns": 4,
             "reads_harmony": False,
+            "attributes": [],
         },
     ),
 )
@@ -166,4 +167,5 @@ def _settings(configs: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "window_frames": pipeline["window_frames"],
         "overlap_columns": pipeline["overlap_columns"],
         "reads_harmony": bool(configs["condition_encoder"].get("reads_harmony")),
+        "attributes": list(configs["condition_encoder"].get("attributes") or ()),
     }

@@ -8,11 +8,13 @@ import pytest
 
 import kinetune as kt
 from kinetune import genres
+from kinetune.audio.sound import read_sound
 from kinetune.composer import notes
 from kinetune.composer.compose import compose_harmony, compose_piece
 from kinetune.composer.options import ComposerOptions, Take
 from kinetune.composer.output.chord_files import read_chords
 from kinetune.composer.piece import PieceRequest
+from kinetune.composer.prompts.attributes import piece_attributes
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
 from kinetune.errors import ConfigError, OutputError
@@ -22,10 +24,11 @@ from kinetune.model.sampling.loops import fit_loop
 from kinetune.motion.beats.beat_grid import fixed_grid
 from kinetune.motion.io.formats import write_motion
 from kinetune.tasks.generate import GenerateRequest, generate
+from kinetune.tasks.generating.prompt import with_prompt
 from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.recipe import read_recipe
 from kinetune.tasks.requests.beat_options import BeatOptions
-from kinetune.tasks.requests.harmony import draw_harmony
+from kinetune.tasks.requests.harmony import draw_attributes, draw_harmony
 from kinetune.tasks.requests.music_options import MusicOptions
 from tests.model.conftest import shaken, tiny_stereo, tiny_stereo_config
 
@@ -96,6 +99,44 @@ def test_chords_of_a_loop_have_the_beats_of_the_models_loop(clip):
     assert changes_s
     for start_s in changes_s:
         assert np.abs(bars_s - start_s).min() < 1e-3
+
+
+def test_attributes_are_those_of_the_composers_piece_and_of_the_prompt(clip):
+    options = MusicOptions(seed=2, beats=BEATS)
+    grid = fixed_grid(120.0, 0.0, clip.duration_s)
+    piece = compose_piece(PieceRequest(clip, grid, "locking", 2))
+    assert draw_attributes(clip, options, genre="locking") == piece_attributes(piece)
+    told = with_prompt(options, "a hammond organ, a drum machine, no brass")
+    names = draw_attributes(clip, told, genre="locking")
+    assert {"instrument:organ", "kit:machine"} <= set(names)
+    assert "instrument:brass" not in names
+
+
+def test_a_model_is_told_the_attributes_and_an_edit_keeps_them(clip, tmp_path):
+    """The rows of the attributes are larger than in training, so that a request shows."""
+    names = ("instrument:organ", "kit:machine", "kit:acoustic")
+    model = shaken(build_pipeline(replace(tiny_stereo_config(), attributes=names)))
+    model.register_modules(vocoder=tiny_stereo().vocoder)
+    model.condition_encoder.attributes_in.weight.data.fill_(0.5)
+    write_motion(tmp_path / "dance.bvh", clip)
+    options = MusicOptions(genre="house", steps=2, beats=BEATS)
+    sounds = {}
+    for name, prompt in (("with", "organ, drum machine"), ("without", "no organ, live drums")):
+        request = GenerateRequest(
+            (tmp_path / "dance.bvh",), tmp_path / f"{name}.wav",
+            options=with_prompt(options, prompt),
+        )  # fmt: skip
+        generate(request, pipeline=LazyPipeline.around(model))
+        sounds[name] = read_sound(tmp_path / f"{name}.wav").samples
+    told = read_recipe(tmp_path / "with.json").attributes
+    assert told == {"instrument:organ": 1.0, "kit:machine": 1.0, "kit:acoustic": -1.0}
+    told = read_recipe(tmp_path / "without.json").attributes
+    assert told == {"instrument:organ": -1.0, "kit:machine": -1.0, "kit:acoustic": 1.0}
+    assert not np.allclose(sounds["with"], sounds["without"], atol=1e-3)
+    kt.edit(tmp_path / "without.wav", redo=(2.0, 4.0), steps=2, model=model).save(
+        tmp_path / "edited.wav"
+    )
+    assert read_recipe(tmp_path / "edited.json").attributes == told
 
 
 def test_generate_writes_chords_and_recipe_and_an_edit_keeps_them(clip, pipeline, tmp_path):

@@ -74,6 +74,9 @@ def test_what_the_model_does_not_follow_is_listed():
     options = with_prompt(MusicOptions(), "slow calm dark house, rubber bass, no piano")
     assert unheeded(options, reads_harmony=True) == ("dark", "rubber bass", "no piano")
     assert unheeded(options, reads_harmony=False) == ("minor", "dark", "rubber bass", "no piano")
+    # What is a condition of the model is followed, what is not is left.
+    knows = ("tone:dark", "instrument:piano")
+    assert unheeded(options, reads_harmony=True, attributes=knows) == ("rubber bass",)
     composer = with_prompt(MusicOptions(engine="composer"), "dark house, no piano, no disco")
     assert unheeded(composer, reads_harmony=False) == ("not waacking",)
     assert unheeded(MusicOptions(), reads_harmony=True) == ()
