@@ -33,6 +33,12 @@ def frames_in(duration_s: float, rate_hz: float) -> int:
     return round(duration_s * rate_hz)
 
 
+def first_frame_from(time_s: float, rate_hz: float) -> int:
+    """Index of the first frame at ``time_s`` or later; negative where that is before time 0."""
+    # A hair of rounding is not later.
+    return int(np.ceil(time_s * rate_hz - 1e-9))
+
+
 def samples_in(duration_s: float, rate_hz: float) -> int:
     """How many samples at ``rate_hz`` last ``duration_s``, to the nearest sample."""
     return round(duration_s * rate_hz)

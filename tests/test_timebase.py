@@ -26,3 +26,10 @@ def test_mel_frame_count_is_librosas(n_samples):
 
 def test_tempo_and_period_are_inverses():
     assert timebase.bpm_of(timebase.beat_period_s(97.0)) == pytest.approx(97.0)
+
+
+def test_the_first_frame_from_a_time_is_at_it_or_later():
+    assert timebase.first_frame_from(0.0, 100.0) == 0
+    assert timebase.first_frame_from(0.07, 100.0) == 7
+    assert timebase.first_frame_from(0.0701, 100.0) == 8
+    assert timebase.first_frame_from(-0.015, 100.0) == -1

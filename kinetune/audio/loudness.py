@@ -192,11 +192,13 @@ def _peak_envelope(samples: NDArray[np.float32], least: float) -> NDArray[np.flo
     count = -(-len(envelope) // _TILE)
     tiles = np.zeros((count, _TILE), np.float32)
     tiles.ravel()[: len(envelope)] = envelope
-    loud = np.flatnonzero(_near_loud(tiles > least / _most_overshoot()))
-    for wave in channels.T if len(loud) else ():
+    near = np.flatnonzero(_near_loud(tiles > least / _most_overshoot()))
+    for wave in channels.T if len(near) else ():
         padded = np.pad(wave, (_EDGE, count * _TILE - len(wave) + _EDGE))
-        views = np.lib.stride_tricks.sliding_window_view(padded, _TILE + 2 * _EDGE)
-        fine = np.abs(signal.resample_poly(views[loud * _TILE], _OVERSAMPLING, 1, axis=1))
+        rows = np.lib.stride_tricks.sliding_window_view(padded, _TILE + 2 * _EDGE)[near * _TILE]
+        able = _peak_bounds(rows) >= least
+        loud = near[able]
+        fine = np.abs(signal.resample_poly(rows[able], _OVERSAMPLING, 1, axis=1))
         fine = fine[:, _EDGE * _OVERSAMPLING : -_EDGE * _OVERSAMPLING]
         # Element by element: NumPy's maximum along a short axis is slow.
         peaks = reduce(np.maximum, (fine[:, k::_OVERSAMPLING] for k in range(_OVERSAMPLING)))
@@ -212,10 +214,51 @@ def _near_loud(loud: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return near
 
 
+def _peak_bounds(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the oversampled magnitudes of each row of samples (n, N) can't exceed, (n,).
+
+    Oversampling is interpolation along straight lines and a filter of the second differences,
+    which are small where the bass is loud and the treble soft.
+    """
+    level, slope, bend = _bound_gains()
+    largest = np.abs(rows).max(axis=1)
+    steps = np.diff(rows, axis=1)
+    bends = np.abs(np.diff(steps, axis=1)).max(axis=1)
+    bound: NDArray[np.float32] = level * largest + slope * np.abs(steps).max(axis=1) + bend * bends
+    return bound
+
+
+@cache
+def _bound_gains() -> tuple[float, float, float]:
+    """Gains of the largest sample, step and second difference that bound an oversampled value."""
+    return tuple(np.max([_phase_gains(k) for k in range(_OVERSAMPLING)], axis=0).tolist())
+
+
+def _phase_gains(phase: int) -> tuple[float, float, float]:
+    """The same for the values at one place between two samples."""
+    share = phase / _OVERSAMPLING
+    # Gains of the samples around, the latest first.
+    rest = _OVERSAMPLING * _taps()[phase::_OVERSAMPLING]
+    rest[_FILTER_REACH] -= 1.0 - share
+    rest[_FILTER_REACH - 1] -= share
+    level = rest.sum()
+    rest[_FILTER_REACH] -= level
+    steps = np.cumsum(rest)[:-1]
+    slope = steps.sum()
+    steps[_FILTER_REACH] -= slope
+    bends = np.cumsum(steps)[:-1]
+    # A hair more than it is, for the rounding of both.
+    return 1.0001 + abs(level), abs(slope), np.abs(bends).sum()
+
+
 @cache
 def _most_overshoot() -> float:
     """The most by which oversampling exceeds the samples around: the largest sum of its taps."""
-    reach = _FILTER_REACH * _OVERSAMPLING
-    taps = signal.firwin(2 * reach + 1, 1.0 / _OVERSAMPLING, window=("kaiser", 5.0))
-    sums = [np.abs(taps[k::_OVERSAMPLING]).sum() for k in range(_OVERSAMPLING)]
+    sums = [np.abs(_taps()[k::_OVERSAMPLING]).sum() for k in range(_OVERSAMPLING)]
     return float(_OVERSAMPLING * max(sums))
+
+
+def _taps() -> NDArray[np.float64]:
+    """The oversampling filter, (taps,)."""
+    reach = _FILTER_REACH * _OVERSAMPLING
+    return np.asarray(signal.firwin(2 * reach + 1, 1.0 / _OVERSAMPLING, window=("kaiser", 5.0)))

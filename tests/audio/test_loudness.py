@@ -1,6 +1,7 @@
 import numpy as np
 import pyloudnorm
 import pytest
+from scipy import signal
 
 from kinetune.audio.loudness import integrated_lufs, normalise_loudness, true_peak_dbtp
 from kinetune.audio.sound import Sound
@@ -27,6 +28,23 @@ def test_the_true_peak_is_between_the_samples():
     samples = np.sin(np.pi / 2 * np.arange(4_000) + np.pi / 4) * np.hanning(4_000)
     assert 20 * np.log10(np.abs(samples).max()) == pytest.approx(-3.01, abs=0.01)
     assert true_peak_dbtp(Sound(samples.astype(np.float32), 44_100)) == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["bass", "noise", "near_nyquist", "clipped", "clicks"])
+def test_the_true_peak_is_that_of_the_whole_sound_oversampled(kind):
+    """Whatever is not oversampled because it can't hold the peak."""
+    rng, count = np.random.default_rng(0), 30_000
+    waves = {
+        "bass": np.cumsum(rng.normal(size=(2, count)), axis=1),
+        "noise": rng.normal(size=(2, count)),
+        "near_nyquist": np.sin(3.0 * np.arange(count) + np.array([[0.3], [1.0]])),
+        "clipped": np.clip(3.0 * np.sin(0.21 * np.arange(2 * count)), -1.0, 1.0).reshape(2, -1),
+        "clicks": rng.normal(size=(2, count)) * (rng.random((2, count)) > 0.999),
+    }
+    samples = (waves[kind] / np.abs(waves[kind]).max()).astype(np.float32).T
+    wanted = np.abs(signal.resample_poly(samples, 4, 1, axis=0)).max()
+    found = true_peak_dbtp(Sound(samples, 44_100))
+    assert found == pytest.approx(20.0 * np.log10(wanted), abs=1e-4)
 
 
 def test_a_long_sounds_true_peak_is_found_across_blocks():

@@ -10,11 +10,12 @@ from scipy import signal
 
 from kinetune import memmap
 from kinetune.audio.loudness import integrated_lufs, true_peak_dbtp
+from kinetune.composer import channel_strips
 from kinetune.composer.output import mastering
 from kinetune.composer.output.layers import STEMS, stem_groups
 from kinetune.composer.output.mastering import _gain, master_mix, master_stem, unmastered
 from kinetune.composer.rendering import render_mix
-from kinetune.corpus.rendering import note_player
+from kinetune.corpus.rendering import block_filters, note_player
 from kinetune.corpus.rendering.block_filters import Convolver, Filter, Kernel, ramp
 from kinetune.corpus.rendering.note_player import NotePlayer
 from kinetune.model.conditioning.control_score import ControlScore, Silence
@@ -172,6 +173,25 @@ def test_a_filter_never_ends_in_denormal_numbers():
         assert not ((made != 0.0) & (np.abs(made) < least)).any()
         taps = signal.butter(order, 1000.0, kind, fs=44_100)
         assert db(made - signal.lfilter(*taps, wave), made) < -100.0
+
+
+def test_the_mix_is_that_of_recursions_in_double_precision(monkeypatch):
+    made, mix, stems = played()
+
+    class Recursion:
+        def __init__(self, kind, order, hz, rate_hz):
+            self.taps, self.state = signal.butter(order, hz, kind, fs=rate_hz), np.zeros(order)
+
+        def next_block(self, wave):
+            out, self.state = signal.lfilter(*self.taps, wave.astype(float), zi=self.state)
+            return out.astype(np.float32)
+
+    monkeypatch.setattr(channel_strips, "Filter", Recursion)
+    monkeypatch.setattr(block_filters, "Filter", Recursion)
+    exact, exact_stems = render_mix(made, stem_groups(made), RATE_HZ, 2, keep_stems=True)
+    assert -150.0 < db(mix - exact, exact) < -110.0
+    for name, stem in stems.items():
+        assert db(stem - exact_stems[name], exact_stems[name]) < -105.0
 
 
 def test_equal_bass_notes_take_turns_in_brightness():

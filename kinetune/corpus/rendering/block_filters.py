@@ -10,6 +10,7 @@ from scipy import fft, signal
 
 from kinetune import timebase
 from kinetune.corpus.composition.music_score import Mix
+from kinetune.corpus.rendering.recursive_filter import RecursiveFilter
 
 Block = NDArray[np.float32]
 # Samples that one transform gives: it stays in the processor's cache.
@@ -17,11 +18,6 @@ _HOP = 1 << 14
 # Samples that are rendered at once, a whole number of hops.
 _BLOCK = 1 << 16
 _ECHO_TOP_HZ, _ECHOES, _ECHO_DECAY = 3500.0, 3, 0.55
-# Nothing below this is passed on.
-_SILENT = 1e-9
-# Added to what is filtered. A filter's state that decays to zero would end in denormal numbers,
-# which processors calculate with more than ten times as slowly; this is 360 dB below full scale.
-_OFFSET = np.float32(1e-18)
 
 
 def ramp(values: NDArray[np.floating], step: int, span: range, offset: float = 0.0) -> Block:
@@ -50,17 +46,12 @@ class Filter:
 
     def __init__(self, kind: str, order: int, hz: float, rate_hz: int) -> None:
         numerator, denominator = signal.butter(order, hz, kind, fs=rate_hz)
-        self._numerator = numerator.astype(np.float32)
-        self._denominator = denominator.astype(np.float32)
-        self._state = np.zeros(order, np.float32)
+        self._filter = RecursiveFilter(numerator, denominator, np.float32)
+        self._state = np.zeros(order)
 
     def next_block(self, wave: Block) -> Block:
         """Return the next samples, (n,), of (n,)."""
-        out, self._state = signal.lfilter(
-            self._numerator, self._denominator, wave + _OFFSET, zi=self._state
-        )
-        self._state[np.abs(self._state) < _SILENT] = 0.0
-        return np.asarray(out, dtype=np.float32)
+        return np.asarray(self._filter.apply(wave, self._state), dtype=np.float32)
 
 
 class Delay:

@@ -15,9 +15,8 @@ def _kick(note: NoteSpec, *, low: float, sweep: float, tau: float, click: float)
     k, rate = note.timbre, note.rate_hz
     tau = tau * (0.6 + 0.9 * k.decay)
     n = note.samples(6.0 * tau)
-    t = s.sample_times(n, rate)
     base = low * (0.85 + 0.35 * k.tune)
-    hz = base * (1.0 + sweep * np.exp(-t / 0.018) + 0.4 * np.exp(-t / 0.06))
+    hz = base * (1.0 + sweep * s.decay(n, rate, 0.018) + 0.4 * s.decay(n, rate, 0.06))
     wave = s.sine(s.phase(hz, n, rate)) * s.decay(n, rate, tau)
     wave = s.soft_clip(wave, 0.15 + 0.6 * k.drive)
     tick = s.lowpass(s.noise(n, k.seed), 2500 + 4000 * k.bright, rate) * s.decay(n, rate, 0.007)
@@ -96,7 +95,7 @@ def _cymbal(note: NoteSpec, tau: float, cut: float, metal: float) -> Wave:
     k, rate = note.timbre, note.rate_hz
     n = note.samples(5.0 * tau)
     base = 380.0 + 260.0 * k.tune
-    partials = sum(np.sign(s.sine(s.phase(base * r * 1.9, n, rate))) for r in _METAL) / 6.0
+    partials = sum(s.sign(s.phase(base * r * 1.9, n, rate)) for r in _METAL) / 6.0
     wave = metal * partials + (1.1 - metal) * 1.6 * s.noise(n, k.seed)
     wave = s.highpass(wave, cut * (0.8 + 0.4 * k.bright), rate, 3)
     return 0.9 * wave * s.decay(n, rate, tau)
@@ -123,16 +122,15 @@ def ride(note: NoteSpec) -> Wave:
 def crash(note: NoteSpec) -> Wave:
     """A crash cymbal."""
     wave = _cymbal(note, 0.45 + 0.4 * note.timbre.decay, 2600.0, 0.35)
-    return wave * np.minimum(s.sample_times(len(wave), note.rate_hz) / 0.004, 1.0)
+    return wave * s.rise(len(wave), note.rate_hz, 0.004)
 
 
 def brush(note: NoteSpec) -> Wave:
     """A brush swept over a snare drum."""
     k, rate = note.timbre, note.rate_hz
     n = note.samples(0.24)
-    t = s.sample_times(n, rate)
     wave = s.bandpass(s.noise(n, k.seed), 1400 + 800 * k.bright, 6500, rate)
-    swish = np.minimum(t / 0.025, 1.0) * np.exp(-t / (0.05 + 0.05 * k.decay))
+    swish = s.rise(n, rate, 0.025) * s.decay(n, rate, 0.05 + 0.05 * k.decay)
     tap = s.modal(n, rate, ((210.0 + 60 * k.tune, 0.35, 0.03),))
     return 1.8 * wave * swish + note.velocity * tap
 
@@ -153,7 +151,7 @@ def tom(note: NoteSpec) -> Wave:
     k, rate = note.timbre, note.rate_hz
     tau = 0.10 + 0.10 * k.decay
     n = note.samples(5.0 * tau)
-    hz = note.hz * (1.0 + 0.5 * np.exp(-s.sample_times(n, rate) / 0.03))
+    hz = note.hz * (1.0 + 0.5 * s.decay(n, rate, 0.03))
     skin = s.bandpass(s.noise(n, k.seed), 150, 900, rate) * s.decay(n, rate, 0.03)
     return s.sine(s.phase(hz, n, rate)) * s.decay(n, rate, tau) + 0.7 * skin
 
@@ -173,9 +171,8 @@ def shaker(note: NoteSpec) -> Wave:
     """A shaker."""
     k, rate = note.timbre, note.rate_hz
     n = note.samples(0.11)
-    t = s.sample_times(n, rate)
     wave = s.highpass(s.noise(n, k.seed), 3800 + 1500 * k.bright, rate)
-    return 1.4 * wave * np.minimum(t / 0.018, 1.0) * np.exp(-t / (0.018 + 0.02 * k.decay))
+    return 1.4 * wave * s.rise(n, rate, 0.018) * s.decay(n, rate, 0.018 + 0.02 * k.decay)
 
 
 def tambourine(note: NoteSpec) -> Wave:

@@ -25,9 +25,9 @@ def electric_piano(note: NoteSpec) -> Wave:
     n, rate = s.note_length(note, 0.3)
     cycles = s.phase(note.hz, n, rate)
     bark = (0.08 + 0.35 * k.bright * note.velocity) * s.decay(n, rate, 0.25 + 0.3 * k.decay)
-    tine = 0.12 * k.color * s.sine(14.0 * cycles if note.hz < 500 else 7.0 * cycles)
-    wave = s.sine(cycles + bark * s.sine(cycles)) + tine * s.decay(n, rate, 0.06)
-    tremolo = 1.0 + 0.25 * k.tune * s.sine(s.sample_times(n, rate) * (4.0 + 2.0 * k.drive))
+    tine = 0.12 * k.color * s.tone((14.0 if note.hz < 500 else 7.0) * note.hz, n, rate, 0.06)
+    wave = s.sine(cycles + bark * s.tone(note.hz, n, rate)) + tine
+    tremolo = 1.0 + 0.25 * k.tune * s.tone(4.0 + 2.0 * k.drive, n, rate)
     level = s.envelope(n, rate, note.gate_s, (0.002, 0.5 + 1.2 * k.decay, 0.1, 0.2))
     return 0.8 * wave * tremolo * level
 
@@ -39,7 +39,7 @@ def organ(note: NoteSpec) -> Wave:
     """A drawbar organ with a key click."""
     k = note.timbre
     n, rate = s.note_length(note, 0.06)
-    vibrato = 0.004 * k.tune * s.sine(6.3 * s.sample_times(n, rate))
+    vibrato = 0.004 * k.tune * s.tone(6.3, n, rate)
     cycles = s.phase(note.hz, n, rate) + vibrato * note.hz / 30.0
     wave = np.zeros(n)
     for index, (ratio, gain) in enumerate(_DRAWBARS):
@@ -125,7 +125,7 @@ def strings(note: NoteSpec) -> Wave:
     wave = s.lowpass(
         s.highpass(wave, 220, rate, 1), 1600 + 3000 * k.bright * note.velocity, rate, 1
     )
-    wave = wave * (1.0 + 0.08 * s.sine(5.4 * t) * np.minimum(t, 1.0))
+    wave = wave * (1.0 + 0.08 * s.tone(5.4, n, rate) * np.minimum(t, 1.0))
     quick = 0.02 + 0.1 * k.decay * (note.gate_s > 0.3)
     return 0.55 * wave * s.envelope(n, rate, note.gate_s, (quick, 1.5, 0.85, 0.28))
 
@@ -135,8 +135,8 @@ def brass(note: NoteSpec) -> Wave:
     k = note.timbre
     n, rate = s.note_length(note, 0.1)
     t = s.sample_times(n, rate)
-    scoop = 2.0 ** (-0.7 * np.exp(-t / 0.025) / 12.0)
-    vibrato = 1.0 + 0.004 * s.sine(5.2 * t) * np.clip(t - 0.25, 0.0, 0.4)
+    scoop = 2.0 ** (-0.7 * s.decay(n, rate, 0.025) / 12.0)
+    vibrato = 1.0 + 0.004 * s.tone(5.2, n, rate) * np.clip(t - 0.25, 0.0, 0.4)
     cycles = s.phase(note.hz * scoop * vibrato, n, rate)
     second = s.sawtooth(cycles * (1.002 + 0.002 * k.tune), note.hz, rate)
     wave = 0.7 * s.sawtooth(cycles, note.hz, rate) + 0.5 * second
@@ -162,7 +162,7 @@ def vocal(note: NoteSpec) -> Wave:
     k = note.timbre
     n, rate = s.note_length(note, 0.12)
     t = s.sample_times(n, rate)
-    hz = note.hz * (1.0 + 0.011 * s.sine(5.6 * t) * np.clip(2.5 * t, 0.0, 1.0))
+    hz = note.hz * (1.0 + 0.011 * s.tone(5.6, n, rate) * np.clip(2.5 * t, 0.0, 1.0))
     buzz = s.lowpass(s.sawtooth(s.phase(hz, n, rate), note.hz, rate), 2800, rate, 1)
     buzz = buzz + 0.1 * s.noise(n, k.seed)
     first, second = (_VOWELS[int(x * 4.99)] for x in (k.color, k.tune))
@@ -176,7 +176,7 @@ def talkbox(note: NoteSpec) -> Wave:
     k = note.timbre
     n, rate = s.note_length(note, 0.08)
     t = s.sample_times(n, rate)
-    hz = note.hz * 2.0 ** (-1.5 * k.tune * np.exp(-t / 0.03) / 12.0)
+    hz = note.hz * 2.0 ** (-1.5 * k.tune * s.decay(n, rate, 0.03) / 12.0)
     buzz = s.sawtooth(s.phase(hz, n, rate), note.hz, rate)
     first, second = (_VOWELS[int(x * 4.99)] for x in (k.color, k.decay))
     mouth = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.clip(t / max(note.gate_s, 0.1), 0.0, 1.0))
@@ -218,7 +218,7 @@ def wah_guitar(note: NoteSpec) -> Wave:
     wave = wave + 0.3 * s.noise(n, k.seed + 1) * s.decay(n, rate, 0.01)
     opened = s.bandpass(wave, 1100 + 700 * k.bright, 2400, rate)
     closed = s.bandpass(wave, 320 + 200 * k.color, 800, rate)
-    pedal = np.clip(s.sample_times(n, rate) / (0.05 + 0.12 * k.decay), 0.0, 1.0)
+    pedal = s.rise(n, rate, 0.05 + 0.12 * k.decay)
     if k.tune > 0.5:
         pedal = 1.0 - pedal
     wave = 1.5 * (pedal * opened + (1.0 - pedal) * closed)
@@ -252,8 +252,8 @@ def whistle(note: NoteSpec) -> Wave:
     k = note.timbre
     n, rate = s.note_length(note, 0.1)
     t = s.sample_times(n, rate)
-    glide = 2.0 ** ((-3.0 + 6.0 * k.tune) * np.exp(-t / 0.03) / 12.0)
-    vibrato = 1.0 + 0.012 * s.sine(5.5 * t) * np.clip(3.0 * t - 0.4, 0.0, 1.0)
+    glide = 2.0 ** ((-3.0 + 6.0 * k.tune) * s.decay(n, rate, 0.03) / 12.0)
+    vibrato = 1.0 + 0.012 * s.tone(5.5, n, rate) * np.clip(3.0 * t - 0.4, 0.0, 1.0)
     cycles = s.phase(note.hz * glide * vibrato, n, rate)
     wave = (
         s.sine(cycles) + 0.3 * k.color * s.sine(2 * cycles) + 0.12 * k.bright * s.sine(3 * cycles)
@@ -266,7 +266,7 @@ def lead(note: NoteSpec) -> Wave:
     k = note.timbre
     n, rate = s.note_length(note, 0.1)
     t = s.sample_times(n, rate)
-    hz = note.hz * (1.0 + 0.008 * s.sine(5.8 * t) * np.clip(3.0 * t - 0.3, 0.0, 1.0))
+    hz = note.hz * (1.0 + 0.008 * s.tone(5.8, n, rate) * np.clip(3.0 * t - 0.3, 0.0, 1.0))
     wave = s.square(s.phase(hz, n, rate), note.hz, rate, 0.15 + 0.35 * k.color)
     wave = s.lowpass(wave, 900 + 3500 * k.bright * note.velocity, rate)
     return 0.6 * wave * s.envelope(n, rate, note.gate_s, (0.006, 0.8, 0.7, 0.08))
@@ -277,7 +277,7 @@ def flute(note: NoteSpec) -> Wave:
     k = note.timbre
     n, rate = s.note_length(note, 0.12)
     t = s.sample_times(n, rate)
-    cycles = s.phase(note.hz * (1.0 + 0.006 * s.sine(5.0 * t) * np.clip(2 * t, 0, 1)), n, rate)
+    cycles = s.phase(note.hz * (1.0 + 0.006 * s.tone(5.0, n, rate) * np.clip(2 * t, 0, 1)), n, rate)
     wave = s.sine(cycles) + (0.2 + 0.2 * k.bright) * s.sine(2 * cycles) + 0.08 * s.sine(3 * cycles)
     breath = s.bandpass(s.noise(n, k.seed), note.hz, min(note.hz * 4, 8000), rate)
     wave = wave + (0.3 + 0.5 * k.color) * breath * (0.4 + s.decay(n, rate, 0.05))
@@ -288,7 +288,7 @@ def riser(note: NoteSpec) -> Wave:
     """A sweep of noise that grows until the next bar."""
     k = note.timbre
     n, rate = s.note_length(note, 0.01)
-    grow = np.clip(s.sample_times(n, rate) / max(note.gate_s, 0.05), 0.0, 1.0)
+    grow = s.rise(n, rate, max(note.gate_s, 0.05))
     wave = s.swept_lowpass(s.noise(n, k.seed), rate, 500.0, 5000.0, grow)
     return s.highpass(wave, 300, rate) * grow**2
 
@@ -296,8 +296,7 @@ def riser(note: NoteSpec) -> Wave:
 def sub_drop(note: NoteSpec) -> Wave:
     """A deep sine that falls for a second."""
     n, rate = s.note_length(note, 0.6)
-    t = s.sample_times(n, rate)
-    hz = 30.0 + 60.0 * np.exp(-t / 0.35)
+    hz = 30.0 + 60.0 * s.decay(n, rate, 0.35)
     return s.sine(s.phase(hz, n, rate)) * s.decay(n, rate, 0.5)
 
 

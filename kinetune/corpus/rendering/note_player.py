@@ -202,7 +202,9 @@ def _rise_s(
 ) -> float:
     size = timebase.samples_in(smoothing_s, rate_hz)
     head = wave[: timebase.samples_in(window_s, rate_hz)]
-    power = np.convolve(head**2, np.ones(size) / size)[: len(head)]
+    energy = np.cumsum(head**2)
+    power = energy / size
+    power[size:] -= energy[:-size] / size
     return timebase.duration_of(int(np.argmax(power >= share**2 * power.max())), rate_hz)
 
 

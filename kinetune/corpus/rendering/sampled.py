@@ -99,15 +99,14 @@ def pitched(name: str) -> Instrument:
             n = min(len(wave), len(other))
             wave = 0.75 * (wave[:n] + other[:n])
         wave = 2.0 * _apply_tone(wave, note, player.cut_hz)
-        t = s.sample_times(len(wave), rate)
-        wave = wave * np.exp(-np.maximum(t - note.gate_s, 0.0) / (player.release_s / 4.0))
+        wave *= s.release(len(wave), rate, note.gate_s, player.release_s / 4.0)
         if zone.loop is None:
             decay_s = _SHORTEST_DECAY_S * (_LONGEST_DECAY_S / _SHORTEST_DECAY_S) ** min(
                 1.0, 1.6 * k.decay
             )
-            wave = wave * s.decay(len(wave), rate, decay_s / 3.0)
+            wave *= s.decay(len(wave), rate, decay_s / 3.0)
         elif note.gate_s > 0.5:
-            wave = wave * np.minimum(t / (0.005 + 0.12 * k.decay), 1.0)
+            wave *= s.rise(len(wave), rate, 0.005 + 0.12 * k.decay)
         return wave
 
     play.__name__ = name
@@ -146,7 +145,7 @@ def wah(name: str) -> Instrument:
     def play(note: NoteSpec) -> Wave:
         k, rate = note.timbre, note.rate_hz
         wave = source(note)
-        pedal = np.clip(s.sample_times(len(wave), rate) / (0.06 + 0.14 * k.decay), 0.0, 1.0)
+        pedal = s.rise(len(wave), rate, 0.06 + 0.14 * k.decay)
         pedal = 1.0 - pedal if k.tune > 0.5 else pedal
         shut = s.bandpass(wave, 330.0 + 200.0 * k.color, 800.0, rate)
         half = s.bandpass(wave, 700.0, 1400.0 + 300.0 * k.color, rate)

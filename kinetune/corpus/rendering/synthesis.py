@@ -7,14 +7,19 @@ strings after Karplus and Strong (1983), frequency modulation after Chowning (19
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
 from kinetune import timebase
+from kinetune.corpus.rendering.recursive_filter import RecursiveFilter
 
 Wave = NDArray[np.float64]
+
+# Samples a row where a curve is computed as a product of rows and columns.
+_ROW = 256
 
 
 @dataclass(frozen=True)
@@ -64,16 +69,39 @@ def note_length(note: NoteSpec, release_s: float) -> tuple[int, int]:
 
 def decay(n: int, rate_hz: int, tau_s: float) -> Wave:
     """An exponential decay from 1 with time constant ``tau_s``."""
-    return np.asarray(np.exp(-sample_times(n, rate_hz) / tau_s))
+    # An exponential of a sum is a product: one exponential a row and one a column.
+    coarse = np.exp(-sample_times(-(-n // _ROW), rate_hz) * (_ROW / tau_s))
+    fine = np.exp(-sample_times(_ROW, rate_hz) / tau_s)
+    return np.outer(coarse, fine).ravel()[:n]
+
+
+def release(n: int, rate_hz: int, gate_s: float, tau_s: float) -> Wave:
+    """One up to ``gate_s``, seconds, and from there an exponential decay."""
+    out = np.ones(n)
+    first = max(0, timebase.first_frame_from(gate_s, rate_hz))
+    if first < n:
+        late_s = timebase.duration_of(first, rate_hz) - gate_s
+        out[first:] = np.exp(-late_s / tau_s) * decay(n - first, rate_hz, tau_s)
+    return out
+
+
+def rise(n: int, rate_hz: int, duration_s: float) -> Wave:
+    """A straight line from 0 to 1 over ``duration_s``, then 1."""
+    out = np.ones(n)
+    head = out[: max(0, timebase.first_frame_from(duration_s, rate_hz))]
+    head[:] = sample_times(len(head), rate_hz) / duration_s
+    return out
 
 
 def envelope(n: int, rate_hz: int, gate_s: float, shape: tuple[float, float, float, float]) -> Wave:
     """Attack, decay, sustain, release: seconds, seconds, level, seconds."""
-    attack, decay, sustain, release = shape
-    t = sample_times(n, rate_hz)
-    body = sustain + (1.0 - sustain) * np.exp(-np.maximum(t - attack, 0.0) / max(decay, 1e-4))
-    body *= np.minimum(t / max(attack, 1e-4), 1.0)
-    return body * np.exp(-np.maximum(t - gate_s, 0.0) / max(release / 4.0, 1e-4))
+    attack, fall, sustain, end = shape
+    body = release(n, rate_hz, attack, max(fall, 1e-4))
+    body *= 1.0 - sustain
+    body += sustain
+    body *= rise(n, rate_hz, max(attack, 1e-4))
+    body *= release(n, rate_hz, gate_s, max(end / 4.0, 1e-4))
+    return body
 
 
 def fade_out(wave: Wave, rate_hz: int) -> Wave:
@@ -93,6 +121,24 @@ def phase(hz: float | Wave, n: int, rate_hz: int) -> Wave:
 def sine(cycles: Wave) -> Wave:
     """A sine of a phase in cycles."""
     return np.asarray(np.sin(2.0 * np.pi * cycles))
+
+
+def tone(hz: float, n: int, rate_hz: int, tau_s: float = np.inf) -> Wave:
+    """A sine of a steady pitch that begins at phase 0 and decays with time constant ``tau_s``."""
+    # The sine of a sum of two angles: one angle a row and one a column.
+    coarse, fine = sample_times(-(-n // _ROW), rate_hz) * _ROW, sample_times(_ROW, rate_hz)
+    decayed, decays = np.exp(-coarse / tau_s), np.exp(-fine / tau_s)
+    row, column = 2.0 * np.pi * hz * coarse, 2.0 * np.pi * hz * fine
+    out = np.outer(decayed * np.sin(row), decays * np.cos(column))
+    out += np.outer(decayed * np.cos(row), decays * np.sin(column))
+    return out.ravel()[:n]
+
+
+def sign(cycles: Wave) -> Wave:
+    """The sign of a sine of a phase in cycles that begins at 0."""
+    wave = np.where(_turn(cycles) < 0.5, 1.0, -1.0)
+    wave[0] = 0.0
+    return wave
 
 
 def sawtooth(cycles: Wave, hz: float, rate_hz: int) -> Wave:
@@ -135,36 +181,40 @@ def soft_clip(wave: Wave, amount: float) -> Wave:
     return np.asarray(np.tanh(gain * wave) / np.tanh(gain))
 
 
-@lru_cache(maxsize=4096)
-def _design_filter(kind: str, order: int, low_hz: float, high_hz: float, rate_hz: int) -> Wave:
+@lru_cache(maxsize=1024)
+def _design_filter(
+    kind: str, order: int, low_hz: float, high_hz: float, rate_hz: int
+) -> tuple[RecursiveFilter, ...]:
     top = 0.47 * rate_hz
     edges = {"lowpass": [high_hz], "highpass": [low_hz], "bandpass": [low_hz, high_hz]}[kind]
     band = np.clip(np.array(edges), 10.0, top)
     if kind == "bandpass" and band[1] <= band[0] * 1.02:
         band = np.array([band[1] / 1.1, band[1]])
-    return np.asarray(signal.butter(order, band.squeeze(), kind, fs=rate_hz, output="sos"))
+    sections = signal.butter(order, band.squeeze(), kind, fs=rate_hz, output="sos")
+    return tuple(RecursiveFilter(section[:3], section[3:]) for section in sections)
+
+
+def _filtered(wave: Wave, *design: Any) -> Wave:
+    for section in _design_filter(*design):
+        wave = np.asarray(section.apply(wave), dtype=np.float64)
+    return wave
 
 
 def lowpass(wave: Wave, hz: float, rate_hz: int, order: int = 2) -> Wave:
     """Butterworth low-pass."""
     if hz > 0.46 * rate_hz:
         return wave
-    return np.asarray(
-        signal.sosfilt(_design_filter("lowpass", order, 0.0, round(hz), rate_hz), wave)
-    )
+    return _filtered(wave, "lowpass", order, 0.0, round(hz), rate_hz)
 
 
 def highpass(wave: Wave, hz: float, rate_hz: int, order: int = 2) -> Wave:
     """Butterworth high-pass."""
-    return np.asarray(
-        signal.sosfilt(_design_filter("highpass", order, round(hz), 0.0, rate_hz), wave)
-    )
+    return _filtered(wave, "highpass", order, round(hz), 0.0, rate_hz)
 
 
 def bandpass(wave: Wave, low_hz: float, high_hz: float, rate_hz: int) -> Wave:
     """Second-order band-pass."""
-    sos = _design_filter("bandpass", 1, round(low_hz), round(high_hz), rate_hz)
-    return np.asarray(signal.sosfilt(sos, wave))
+    return _filtered(wave, "bandpass", 1, round(low_hz), round(high_hz), rate_hz)
 
 
 def swept_lowpass(wave: Wave, rate_hz: int, low_hz: float, high_hz: float, opening: Wave) -> Wave:
@@ -185,7 +235,7 @@ def modal(n: int, rate_hz: int, rows: tuple[tuple[float, float, float], ...]) ->
     out = np.zeros(n)
     for hz, gain, tau in rows:
         if hz < 0.46 * rate_hz:
-            out += gain * sine(phase(hz, n, rate_hz)) * decay(n, rate_hz, tau)
+            out += gain * tone(hz, n, rate_hz, tau)
     return out
 
 
@@ -208,13 +258,21 @@ def plucked_string(
     gain = max(damp, 1e-3) ** (1.0 / hz)
     # The loop's filter: half a sample of averaging, and the fraction of the delay.
     taps = 0.5 * gain * np.convolve([1.0 - part, part], [1.0, 1.0])
-    feedback = np.zeros(whole + 3)
-    feedback[0] = 1.0
-    feedback[whole : whole + 3] -= taps
     burst = np.zeros(n)
     length = min(n, whole)
     burst[:length] = noise(length, seed)
     burst = lowpass(burst, 400.0 + 7000.0 * bright**1.5, rate_hz, 1)
     burst[:length] -= burst[:length].mean()
-    wave = signal.lfilter([1.0], feedback, burst)
+    wave = _looped(burst, taps, whole)
     return np.asarray(wave / max(float(np.abs(wave).max()), 1e-6))
+
+
+def _looped(wave: Wave, taps: Wave, delay: int) -> Wave:
+    """The samples fed back through a filter and a delay in samples, one delay's length at once."""
+    reach = delay + len(taps) - 1
+    out = np.concatenate([np.zeros(reach), wave])
+    for start in range(reach + delay, len(out), delay):
+        made = out[start : start + delay]
+        for index, tap in enumerate(taps, start=delay):
+            made += tap * out[start - index :][: len(made)]
+    return out[reach:]

@@ -49,6 +49,34 @@ def test_a_decay_falls_to_one_part_in_e_over_its_time_constant():
     assert wave[round(0.2 * RATE_HZ)] == pytest.approx(np.exp(-1.0))
 
 
+@pytest.mark.parametrize("count", [16, 255, 256, 257, RATE_HZ])
+def test_curves_are_their_formulas(count):
+    t = np.arange(count) / RATE_HZ
+    np.testing.assert_allclose(synthesis.decay(count, RATE_HZ, 0.13), np.exp(-t / 0.13), rtol=1e-12)
+    for gate_s in (0.0, 0.00301, 100.0):
+        wanted = np.exp(-np.maximum(t - gate_s, 0.0) / 0.07)
+        np.testing.assert_allclose(synthesis.release(count, RATE_HZ, gate_s, 0.07), wanted)
+    for rise_s in (0.0001, 0.0123, 100.0):
+        np.testing.assert_allclose(
+            synthesis.rise(count, RATE_HZ, rise_s), np.minimum(t / rise_s, 1.0), atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("count", [16, 256, RATE_HZ])
+def test_a_tone_is_a_sine_that_decays(count):
+    t = np.arange(count) / RATE_HZ
+    wanted = np.sin(2.0 * np.pi * 3210.5 * t)
+    np.testing.assert_allclose(synthesis.tone(3210.5, count, RATE_HZ), wanted, atol=1e-10)
+    np.testing.assert_allclose(
+        synthesis.tone(3210.5, count, RATE_HZ, 0.2), np.exp(-t / 0.2) * wanted, atol=1e-10
+    )
+
+
+def test_the_sign_of_a_sine_needs_no_sine():
+    cycles = synthesis.phase(612.3, RATE_HZ, RATE_HZ)
+    np.testing.assert_array_equal(synthesis.sign(cycles), np.sign(synthesis.sine(cycles)))
+
+
 def test_an_envelope_has_the_times_and_the_level_it_is_given():
     attack, decay, sustain, release = 0.1, 0.2, 0.4, 0.3
     wave = synthesis.envelope(2 * RATE_HZ, RATE_HZ, 1.5, (attack, decay, sustain, release))
@@ -133,6 +161,17 @@ def test_modes_sound_at_their_pitch_with_their_gain_and_decay():
     wave = synthesis.modal(RATE_HZ, RATE_HZ, ((300.0, 0.5, 0.1), (0.47 * RATE_HZ, 1.0, 1.0)))
     expected = 0.5 * np.sin(2 * np.pi * 300.0 * np.arange(RATE_HZ) / RATE_HZ)
     np.testing.assert_allclose(wave, expected * synthesis.decay(RATE_HZ, RATE_HZ, 0.1), atol=1e-9)
+
+
+@pytest.mark.parametrize("delay", [2, 7, 180, 5000])
+def test_a_feedback_loop_is_scipys_recursion(delay):
+    taps = np.array([0.3, 0.5, 0.19])
+    wave = np.random.default_rng(0).normal(size=3000)
+    feedback = np.zeros(delay + 3)
+    feedback[0] = 1.0
+    feedback[delay:] -= taps
+    wanted = signal.lfilter([1.0], feedback, wave)
+    np.testing.assert_allclose(synthesis._looped(wave, taps, delay), wanted, atol=1e-9)
 
 
 @pytest.mark.parametrize("hz", [41.2, 98.0, 220.0, 523.25])
