@@ -30,6 +30,22 @@ CHUNK_SIZE = 1 << 20
 CHUNK_FRAMES = 4096
 
 
+# Just below what glibc takes notice of, 32 MB.
+_FREED_BYTES = 31 << 20
+
+
+def reuse_freed_memory() -> None:
+    """Let the allocator keep freed memory of up to 62 MB for what is allocated next.
+
+    glibc gives the memory of a freed array back to the system at first, and the next array of
+    that size costs a page fault every four kilobytes: a fifth of the time of a loop over blocks of
+    sound. Once an array has been freed, it keeps as much as twice that array (mallopt(3),
+    M_TRIM_THRESHOLD). This one is never written to, so it takes no memory. Other allocators are
+    left as they are.
+    """
+    np.empty(_FREED_BYTES, np.uint8)
+
+
 class _SpillFile(mmap.mmap):
     """The mapping behind an array of :func:`zeros_or_memmap`, and of nothing else."""
 

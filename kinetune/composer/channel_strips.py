@@ -92,25 +92,30 @@ class Stem:
         """Return the next samples, (channels, count)."""
         dry = np.zeros((self._channels, count), np.float32)
         spread, echo, reverb = (np.zeros(count, np.float32) for _ in range(3))
+        scaled = np.empty(count, np.float32)
         for strip in self._strips:
             wave = strip.next_block(count, control)
             if wave is None:
                 continue
-            dry += strip.gains[:, None] * wave
-            if strip.part.bus in _WIDTHS:
-                spread += _WIDTHS[strip.part.bus] * float(strip.gains.mean()) * wave
-            if strip.part.echo_send:
-                echo += strip.part.echo_send * wave
-            if strip.part.reverb_send:
-                reverb += strip.part.reverb_send * wave
+            width = _WIDTHS.get(strip.part.bus, 0.0) * float(strip.gains.mean())
+            sends = (
+                (spread, width),
+                (echo, strip.part.echo_send),
+                (reverb, strip.part.reverb_send),
+            )
+            for bus, gain in (*zip(dry, strip.gains, strict=True), *sends):
+                if gain:
+                    bus += np.multiply(wave, np.float32(gain), out=scaled)
         echoes = self._echo.next_block(echo)
         dry += echoes
         if self._is_wide:
-            spread += _WIDTHS["music"] * echoes
-            side = self._width * self._side_delay.next_block(self._side.next_block(spread))
+            spread += np.multiply(echoes, np.float32(_WIDTHS["music"]), out=scaled)
+            side = self._side_delay.next_block(self._side.next_block(spread))
+            side *= np.float32(self._width)
             dry[0] += side
             dry[1] -= side
-        dry += self._reverb.next_block((reverb + _ECHO_TO_REVERB * echoes)[None])
+        reverb += np.multiply(echoes, np.float32(_ECHO_TO_REVERB), out=scaled)
+        dry += self._reverb.next_block(reverb[None])
         return dry
 
 
@@ -155,7 +160,8 @@ class Strip:
 
     def next_block(self, count: int, control: Control) -> Block | None:
         """Return the next samples, (count,); None for silence."""
-        wave = np.float32(self.part.level) * self._player.next_block(count)
+        wave: Block = self._player.next_block(count)
+        wave *= np.float32(self.part.level)
         sounds = not is_silent(wave)
         if not sounds and not self._rings:
             return None
@@ -164,13 +170,18 @@ class Strip:
             wave *= control.duck
         if self._drive:
             # Full scale is saturated by tanh of 3.5 times itself, as in the corpus' mixer.
-            soft = np.tanh(np.float32(3.5) * wave) / np.float32(np.tanh(3.5))
-            wave = np.float32(1.0 - 0.5 * self._drive) * wave + np.float32(0.5 * self._drive) * soft
+            soft = np.tanh(np.float32(3.5) * wave)
+            soft *= np.float32(0.5 * self._drive / np.tanh(3.5))
+            wave *= np.float32(1.0 - 0.5 * self._drive)
+            wave += soft
         if self._highpass is not None:
             wave = self._highpass.next_block(wave)
         low = self._shelf.next_block(wave)
-        shaped: Block = control.gain * (low + control.treble * (wave - low))
-        return shaped
+        wave -= low
+        wave *= control.treble
+        wave += low
+        wave *= control.gain
+        return wave
 
 
 def reverb_kernel(mix: Mix, rate_hz: int, channels: int) -> Kernel:

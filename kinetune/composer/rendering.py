@@ -20,7 +20,7 @@ from kinetune.corpus.composition.music_score import Note
 from kinetune.corpus.rendering.block_filters import Block, Kernel, ramp
 from kinetune.corpus.rendering.mastering import MIDDLE_ENERGY, energy_gains
 from kinetune.corpus.rendering.note_player import MAX_LEAD_S
-from kinetune.memmap import release_pages, zeros_or_memmap
+from kinetune.memmap import release_pages, reuse_freed_memory, zeros_or_memmap
 
 # A loop is rendered from so long before its beginning: longer than reverberation and echoes.
 _LOOP_LEAD_S = 6.0
@@ -53,6 +53,7 @@ def render_mix(
     Raises:
         OutputError: The disk has no room for what is long.
     """
+    reuse_freed_memory()
     count = timebase.samples_in(piece.duration_s, rate_hz)
     mix = planar(count, channels)
     stems = {name: planar(count, channels) for name in groups if keep_stems}

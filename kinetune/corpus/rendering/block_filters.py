@@ -13,8 +13,9 @@ from kinetune.corpus.composition.music_score import Mix
 from kinetune.corpus.rendering.recursive_filter import RecursiveFilter
 
 Block = NDArray[np.float32]
-# Samples that one transform gives: it stays in the processor's cache.
-_HOP = 1 << 14
+# Samples that one transform gives: it stays in the processor's cache. A filter of one partition has
+# room for more.
+_HOP, _SHORT_HOP = 1 << 14, 1 << 15
 # Samples that are rendered at once, a whole number of hops.
 _BLOCK = 1 << 16
 _ECHO_TOP_HZ, _ECHOES, _ECHO_DECAY = 3500.0, 3, 0.55
@@ -99,10 +100,12 @@ class Kernel:
 
     def __init__(self, taps: NDArray[np.floating]) -> None:
         self.channels, self.taps = taps.shape
-        count = -(-self.taps // _HOP)
-        length = min(self.taps, _HOP)
+        #: Samples of output of a transform.
+        self.hop = _HOP if self.taps > _HOP else _SHORT_HOP
+        count = -(-self.taps // self.hop)
+        length = min(self.taps, self.hop)
         #: Samples of a transform: enough for a hop of output from one partition of the filter.
-        self.size: int = fft.next_fast_len(_HOP + length - 1, real=True)
+        self.size: int = fft.next_fast_len(self.hop + length - 1, real=True)
         padded = np.zeros((self.channels, count * length), np.float32)
         padded[:, : self.taps] = taps
         parts = padded.reshape(self.channels, count, length)
@@ -129,15 +132,15 @@ class Convolver:
 
     def __init__(self, kernel: Kernel, channels: int) -> None:
         self._kernel = kernel
-        taken = kernel.size - _HOP + (len(kernel.spectra) - 1) * _HOP
+        taken = kernel.size - kernel.hop + (len(kernel.spectra) - 1) * kernel.hop
         self._past = np.zeros((channels, taken), np.float32)
         self._before: list[NDArray[np.complex64]] | None = None
 
     def next_block(self, block: Block) -> Block:
         """Return the next samples, (channels, n), of (channels, n)."""
-        count, taken = block.shape[1], self._past.shape[1]
-        frames = -(-count // _HOP)
-        whole = np.zeros((len(self._past), taken + frames * _HOP), np.float32)
+        count, taken, hop = block.shape[1], self._past.shape[1], self._kernel.hop
+        frames = -(-count // hop)
+        whole = np.zeros((len(self._past), taken + frames * hop), np.float32)
         whole[:, :taken] = self._past
         whole[:, taken : taken + count] = block
         self._past = whole[:, count : count + taken].copy()
@@ -147,19 +150,19 @@ class Convolver:
             return np.zeros((channels, count), np.float32)
         transformed = self._transformed(whole, frames)
         # Those of whole hops are not computed again.
-        self._before = transformed[frames:] if count == frames * _HOP else None
+        self._before = transformed[frames:] if count == frames * hop else None
         total = np.empty((channels, frames, spectra.shape[-1]), np.complex64)
         for frame in range(frames):
             # Newest first, as the partitions are.
             rows = transformed[frame : frame + len(spectra)][::-1]
             _add_products(spectra, rows, total[:, frame])
-        made = fft.irfft(total, self._kernel.size, overwrite_x=True)[:, :, -_HOP:]
+        made = fft.irfft(total, self._kernel.size, overwrite_x=True)[:, :, -hop:]
         return np.ascontiguousarray(made).reshape(channels, -1)[:, :count]
 
     def _transformed(self, whole: Block, frames: int) -> list[NDArray[np.complex64]]:
         """Spectra of the transforms, old and new ones, (channels, bins) each."""
         views = np.lib.stride_tricks.sliding_window_view(whole, self._kernel.size, axis=1)
-        views = views[:, ::_HOP].transpose(1, 0, 2)
+        views = views[:, :: self._kernel.hop].transpose(1, 0, 2)
         if self._before is None:
             return list(fft.rfft(views))
         return [*self._before, *fft.rfft(views[-frames:])]

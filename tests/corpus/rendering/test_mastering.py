@@ -158,3 +158,11 @@ def test_rumble_is_removed():
     out = mastering.master(hum + tone, NEUTRAL, RATE_HZ)[:, 0]
     power = signal.welch(out, RATE_HZ, nperseg=RATE_HZ)[1]
     assert power[8] < 0.02 * power[200]
+
+
+@pytest.mark.parametrize("count", [735, 1471])
+def test_the_minimum_phase_filter_is_scipys(count):
+    gains = np.random.default_rng(0).uniform(0.2, 3.0, 65)
+    taps = signal.firwin2(count, np.linspace(0.0, 1.0, 65), gains)
+    wanted = signal.minimum_phase(taps, half=False)
+    np.testing.assert_allclose(mastering.minimum_phase(taps), wanted, atol=1e-12)
