@@ -27,6 +27,8 @@ from kinetune.motion.features import genre_one_hot
 
 # Sine and cosine of the beat's and of the bar's phase, a pulse on the beat, relative tempo.
 GRID_CHANNELS = 6
+# Rows of attributes begin at zero and catch up this much faster with the other conditions.
+_ATTRIBUTE_GAIN = 4.0
 # The middle of the tempo prior; only a scale for the tempo channel.
 _REFERENCE_BPM = 105.0
 
@@ -308,7 +310,8 @@ class DanceCondition(ModelMixin, ConfigMixin):
         unknown = torch.full_like(batch.genre, len(genres.CODES))
         vector = self.genre(torch.where(batch.keep_genre > 0.5, batch.genre, unknown))
         if self.config.attributes:
-            vector = vector + self.attributes_in(batch.attributes.to(vector.dtype))
+            known = batch.attributes.to(vector.dtype)
+            vector = vector + _ATTRIBUTE_GAIN * self.attributes_in(known)
         return {
             "columns": columns,
             "encoder_hidden_states": self._tokens(columns, vector),

@@ -66,7 +66,7 @@ def test_a_new_encoder_answers_as_one_without_attributes():
 def test_attributes_add_their_rows_to_the_vector_and_the_first_token():
     network = encoder()
     network.attributes_in.weight.data.normal_()
-    rows = network.attributes_in.weight.data.T
+    rows = 4.0 * network.attributes_in.weight.data.T
     _, plain = encoded(network, {})
     batch, told = encoded(network, {"instrument:piano": 1.0, "tone:dark": -1.0})
     change = told["vector"] - plain["vector"]
