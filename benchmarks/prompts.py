@@ -1,26 +1,29 @@
-"""How often the composer's music has what a prompt requests, by its notes and by its sound.
+"""How often music has what a prompt requests, by its notes and by its sound.
 
-    python benchmarks/prompts.py --picture docs/guide/prompt.png
-    python benchmarks/prompts.py --corpus 0 --sounds 0     # by the notes only: a minute
+    python benchmarks/prompts.py --picture docs/guide/prompt.png    # by the notes only: a minute
+    python benchmarks/attribute_probe.py --corpus runs/corpus --out out/probe
+    python benchmarks/prompts.py --probe out/probe
+    python benchmarks/prompts.py --probe out/probe --engine diffusion --sounds 6
 
 Every prompt is given to the same dances with the same seeds as no prompt is. *By the notes*: the
-share of pieces with the attribute, read off the score. *By the sound*: the share in which a probe
-detects it, a logistic regression on statistics of MFCCs, chroma and onsets that is trained on
-music of the corpus alone (made by its composer and its own mixer, which the composer of
-``kinetune generate`` does not use). Its area under the ROC curve (AUC) is that of five folds; it
-counts from 0.75, and detects what only one in ten pieces of the corpus without the attribute
-exceeds. What was computed is kept in the cache: the command can be stopped and resumed.
+share of the composer's pieces with the attribute, read off the score. *By the sound*: the share in
+which a probe detects it that was trained on music of the corpus alone (made by its composer and
+its own mixer, which the composer of ``kinetune generate`` does not use). An attribute counts whose
+area under the ROC curve (AUC) is 0.75 or more on held-out music of the corpus. It is detected
+where the probe exceeds what only one in ten pieces of the corpus without it exceeds. What was
+computed is kept in the cache: the command can be stopped and resumed.
 """
 
 import argparse
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from attribute_probe import NAMES, TrainedProbe, load, log_mel, logits
 from numpy.typing import NDArray
 
 from kinetune import genres
@@ -31,14 +34,13 @@ from kinetune.composer.piece import Piece
 from kinetune.composer.prompts.attributes import played_piece
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
-from kinetune.corpus.composition.composer import compose
-from kinetune.corpus.composition.music_score import DanceProfile
-from kinetune.corpus.prompts.attributes import attributes_of, played_score
-from kinetune.corpus.rendering.mixer import render
+from kinetune.corpus.prompts.attributes import attributes_of
 from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.clip import MotionClip
 from kinetune.tasks.composing.engine import piece_request, play
+from kinetune.tasks.generating.in_memory import make_music
 from kinetune.tasks.generating.prompt import with_prompt
+from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.requests.beat_options import BeatOptions
 from kinetune.tasks.requests.music_options import MusicOptions
 
@@ -74,8 +76,7 @@ PROMPTS = {
     "swinging": "feel:swing",
 }
 SECONDS, RATE_HZ, FPS = 16.0, 22_050, 30.0
-LEAST_AUC, SPECIFICITY, FOLDS = 0.75, 0.9, 5
-FEWEST = 12
+LEAST_AUC = 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,64 +100,25 @@ def dance(number: int) -> Dance:
     return Dance(clip, genre, number, BeatOptions().grid_for(clip))
 
 
+def options_for(made: Dance, prompt: str | None, engine: str) -> MusicOptions:
+    """Return the options of ``kinetune generate`` for a dance and a prompt."""
+    return with_prompt(MusicOptions(made.genre, made.seed, engine=engine), prompt)
+
+
 def piece_for(made: Dance, prompt: str | None) -> Piece:
     """Return the composer's piece for a dance, as ``kinetune generate`` makes it."""
-    options = with_prompt(MusicOptions(made.genre, made.seed, engine="composer"), prompt)
+    options = options_for(made, prompt, "composer")
     grid = made.grid if options.beats == BeatOptions() else None
     return compose_piece(piece_request(made.clip, options, genre=made.genre, grid=grid))
 
 
-def corpus_piece(number: int) -> tuple[Sound, tuple[str, ...]]:
-    """Return music of the corpus for random energies, and its attributes."""
-    rng = np.random.default_rng([number, 2])
-    code = genres.CODES[number % len(genres.CODES)]
-    bpm = float(rng.uniform(70.0, 150.0))
-    beats = int(np.ceil(SECONDS * bpm / 60.0 - 1e-9))
-    walk = np.cumsum(rng.normal(0.0, 0.08, beats))
-    energy = np.clip(rng.uniform(0.15, 0.85) + walk - walk.mean(), 0.02, 1.0)
-    score = compose(DanceProfile(code, bpm, SECONDS, 0.0, energy), number)
-    return render(score, RATE_HZ, channels=1), attributes_of(played_score(score))
-
-
-def features(sound: Sound) -> NDArray[np.float64]:
-    """Return statistics of a sound, (features,): timbre, spectrum, harmony, onsets, tempo."""
-    import librosa
-
-    wave = sound.samples.reshape(-1)
-    wave = wave / max(float(np.sqrt(np.mean(wave**2))), 1e-6)
-    power = np.abs(librosa.stft(wave, n_fft=2048, hop_length=512)) ** 2
-    mel = librosa.power_to_db(librosa.feature.melspectrogram(S=power, sr=RATE_HZ, n_mels=64))
-    mfcc = librosa.feature.mfcc(S=mel, n_mfcc=20)
-    flux = np.maximum(np.diff(mel, axis=1), 0.0)
-    chroma = librosa.feature.chroma_stft(S=power, sr=RATE_HZ).mean(axis=1)
-    flatness = librosa.feature.spectral_flatness(S=power)
-    low = np.percentile(mel, 10, axis=1)
-    return np.concatenate([
-        mfcc.mean(axis=1), mfcc.std(axis=1), np.diff(mfcc, axis=1).std(axis=1),
-        mel.mean(axis=1), mel.std(axis=1), mel.mean(axis=1) - low, flux.mean(axis=1),
-        flux.std(axis=1), [np.log(flatness + 1e-9).mean()], _modes(chroma), _tempo(flux),
-    ])  # fmt: skip
-
-
-def _modes(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Best correlation with Krumhansl and Kessler's major and minor profiles, their difference."""
-    major = [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88]
-    minor = [6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17]
-    best = [
-        max(np.corrcoef(np.roll(profile, k), chroma)[0, 1] for k in range(12))
-        for profile in (major, minor)
-    ]
-    return np.array([*best, best[0] - best[1], chroma.std()])
-
-
-def _tempo(flux: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Autocorrelation of all onsets from 0.1 to 1.4 s, and onsets a second."""
-    total = flux.sum(axis=0) - flux.sum(axis=0).mean()
-    full = np.correlate(total, total, "full")[len(total) - 1 :]
-    rate = RATE_HZ / 512
-    lags = np.interp(np.linspace(0.1, 1.4, 40) * rate, np.arange(len(full)), full / full[0])
-    peaks = np.sum((total[1:-1] > total[:-2]) & (total[1:-1] > total[2:]) & (total[1:-1] > 0))
-    return np.append(lags, peaks / SECONDS)
+def sound_for(made: Dance, prompt: str | None, pipeline: LazyPipeline | None) -> Sound:
+    """Return the music for a dance: a model's, or the composer's without a model."""
+    if pipeline is None:
+        return play(piece_for(made, prompt), ExportFormat(RATE_HZ, 1)).sound
+    options = options_for(made, prompt, "diffusion")
+    grid = made.grid if options.beats == BeatOptions() else None
+    return make_music(made.clip, options, genre=made.genre, pipeline=pipeline, grid=grid).sound
 
 
 class Cache:
@@ -174,50 +136,24 @@ class Cache:
         return json.loads(path.read_text())
 
 
-def corpus_row(number: int) -> dict:
-    sound, names = corpus_piece(number)
-    return {"names": list(names), "features": features(sound).tolist()}
-
-
-def piece_row(number: int, prompt: str | None, *, with_sound: bool) -> dict:
-    piece = piece_for(dance(number), prompt)
-    row: dict = {"names": list(attributes_of(played_piece(piece)))}
-    if with_sound:
-        sound = play(piece, ExportFormat(RATE_HZ, 1)).sound
-        row["features"] = features(sound).tolist()
-    return row
-
-
 @dataclass(frozen=True, eq=False)
-class Probe:
-    """Detects an attribute in features; ``auc`` is that of held-out music of the corpus."""
+class Ears:
+    """What judges the sound.
 
-    auc: float
-    limit: float
-    model: object
+    Attributes:
+        probe: The probe.
+        pipeline: The model whose music is judged; None for the composer's.
+        sounds: Pieces a prompt.
+    """
 
-    def share(self, rows: NDArray[np.float64]) -> float:
-        """Return the share of rows in which it detects the attribute."""
-        return float(np.mean(self.model.decision_function(rows) > self.limit))  # type: ignore[attr-defined]
+    probe: TrainedProbe
+    pipeline: LazyPipeline | None
+    sounds: int
 
-
-def train_probe(rows: NDArray[np.float64], labels: NDArray[np.bool_]) -> Probe | None:
-    """Return the probe of an attribute; None where the corpus has too few pieces with it."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    if min(labels.sum(), (~labels).sum()) < FEWEST:
-        return None
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=500)
-    )
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    held_out = cross_val_predict(model, rows, labels, cv=folds, method="decision_function")
-    limit = float(np.quantile(held_out[~labels], SPECIFICITY))
-    return Probe(float(roc_auc_score(labels, held_out)), limit, model.fit(rows, labels))
+    def scores(self, number: int, prompt: str | None) -> list[float]:
+        """Return the probe's logits of a piece."""
+        sound = sound_for(dance(number), prompt, self.pipeline)
+        return logits(self.probe.network, [log_mel(sound)])[0].tolist()
 
 
 @dataclass(frozen=True)
@@ -231,31 +167,40 @@ class Result:
     auc: float | None
 
 
-def results(cache_: Cache, *, corpus: int, pieces: int, sounds: int) -> Iterator[Result]:
+def results(cache_: Cache, ears: Ears | None, *, pieces: int) -> Iterator[Result]:
     """Yield a result a prompt."""
-    rows = [cache_.get(f"corpus {n}", lambda n=n: corpus_row(n)) for n in range(corpus)]
-    known = np.array([row["features"] for row in rows])
+    engine = "composer" if ears is None or ears.pipeline is None else ears.pipeline.model
 
-    def made(prompt: str | None) -> list[dict]:
+    def kept(key: str, prompt: str | None, make: Callable, count: int) -> list:
         return [
-            cache_.get(
-                f"{prompt} {n} {n < sounds}",
-                lambda n=n: piece_row(n, prompt, with_sound=n < sounds),
-            )
-            for n in range(pieces)
+            cache_.get(f"{key} {prompt} {n}", lambda n=n: make(n, prompt)) for n in range(count)
         ]
 
-    plain = made(None)
+    def names(number: int, prompt: str | None) -> list[str]:
+        return list(attributes_of(played_piece(piece_for(dance(number), prompt))))
+
     for prompt, counted in PROMPTS.items():
         name, negated = counted.lstrip("-"), counted.startswith("-")
-        labels = np.array([(name in row["names"]) != negated for row in rows], dtype=bool)
-        probe = train_probe(known, labels) if len(rows) and sounds else None
-        both = (plain, made(prompt))
-        notes = tuple(np.mean([(name in r["names"]) != negated for r in side]) for side in both)
+        notes = tuple(
+            float(np.mean([(name in row) != negated for row in kept("notes", each, names, pieces)]))
+            for each in (None, prompt)
+        )
+        column = NAMES.index(name)
+        auc = None if ears is None else float(ears.probe.auc[column])
         sound = None
-        if probe is not None and probe.auc >= LEAST_AUC:
-            sound = tuple(probe.share(np.array([r["features"] for r in s[:sounds]])) for s in both)
-        yield Result(prompt, counted, notes, sound, None if probe is None else probe.auc)
+        if ears is not None and auc is not None and auc >= LEAST_AUC:
+            both = (kept(engine, each, ears.scores, ears.sounds) for each in (None, prompt))
+            sound = tuple(_detected(np.array(rows)[:, column], ears.probe, column, negated)
+                          for rows in both)  # fmt: skip
+        yield Result(prompt, counted, notes, sound, auc)
+
+
+def _detected(
+    scores: NDArray[np.float64], probe: TrainedProbe, column: int, negated: bool
+) -> float:
+    """The share of pieces in which an attribute is detected, or its absence."""
+    limits = probe.absent if negated else probe.limits
+    return float(np.mean((scores < limits[column]) if negated else (scores > limits[column])))
 
 
 def doubled(pair: tuple[float, float] | None) -> bool:
@@ -327,17 +272,18 @@ def draw(rows: Sequence[Result], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cache", type=Path, default=Path("out/prompts"))
-    parser.add_argument("--corpus", type=int, default=300, help="pieces that probes learn from")
+    parser.add_argument("--probe", type=Path, help="folder of benchmarks/attribute_probe.py")
+    parser.add_argument("--engine", choices=("composer", "diffusion"), default="composer")
+    parser.add_argument("--model", default="default", help="whose sound is judged")
     parser.add_argument("--pieces", type=int, default=20, help="pieces a prompt, by the notes")
     parser.add_argument("--sounds", type=int, default=10, help="of these, by the sound")
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
-    rows = list(
-        results(
-            Cache(options.cache), corpus=options.corpus, pieces=options.pieces,
-            sounds=options.sounds,
-        )
-    )  # fmt: skip
+    ears = None
+    if options.probe is not None:
+        pipeline = LazyPipeline(options.model) if options.engine == "diffusion" else None
+        ears = Ears(load(options.probe), pipeline, options.sounds)
+    rows = list(results(Cache(options.cache), ears, pieces=options.pieces))
     print(table(rows))
     if options.picture is not None:
         draw(rows, options.picture)

@@ -1,4 +1,4 @@
-"""The pipeline as ``kinetune generate`` runs it: key and chords are drawn by genre and seed."""
+"""The pipeline as ``kinetune generate`` runs it: key, chords and musical attributes are drawn."""
 
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,18 @@ from torch import Tensor
 
 from kinetune.audio.sound import Sound, resample
 from kinetune.corpus.pairs import Pair, make_pair
+from kinetune.model.conditioning.attributes import complete_attributes
 from kinetune.model.conditioning.control_score import ControlScore
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.results import DanceMusic
 from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.group import Dancers
-from kinetune.tasks.requests.harmony import draw_harmony
+from kinetune.tasks.requests.harmony import draw_attributes, draw_harmony
 from kinetune.tasks.requests.music_options import MusicOptions
 
 
 class UserPipeline(DanceToMusicPipeline):
-    """A pipeline that draws the harmony where its model reads one and none is given."""
+    """A pipeline that draws harmony and attributes where its model reads them."""
 
     def __call__(
         self,
@@ -33,9 +34,12 @@ class UserPipeline(DanceToMusicPipeline):
         **options: Any,
     ) -> DanceMusic:
         """Return music for ``clip``; see the pipeline's own."""
+        music = MusicOptions(seed=seed, loop=loop, score=score)
         if self.reads_harmony and options.get("harmony") is None:
-            music = MusicOptions(seed=seed, loop=loop, score=score)
             options["harmony"] = draw_harmony(clip, music, genre=genre, grid=grid)
+        if self.attribute_names and options.get("attributes") is None:
+            drawn = draw_attributes(clip, music, genre=genre, grid=grid)
+            options["attributes"] = complete_attributes(drawn, self.attribute_names)
         return super().__call__(
             clip, genre=genre, seed=seed, grid=grid, loop=loop, score=score, **options
         )
