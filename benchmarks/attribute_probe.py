@@ -30,8 +30,8 @@ from kinetune.audio.sound import Sound, read_sound, resample
 from kinetune.corpus.folder import CorpusItem, read_manifest
 from kinetune.corpus.prompts.vocabulary import vocabulary
 
-RATE_HZ, BANDS, HOP = 22_050, 96, 512
-CROP_FRAMES = 344
+RATE_HZ, BANDS, HOP = 22_050, 96, 1024
+CROP_FRAMES = 172
 HELD_OUT_EVERY = 8
 SPECIFICITY, FEWEST = 0.9, 12
 NAMES = tuple(each.name for each in vocabulary().attribute if each.axis != "genre")
@@ -156,7 +156,7 @@ def train(
         loss.backward()
         optimiser.step()
         schedule.step()
-        if step % 100 == 0:
+        if step % 50 == 0:
             print(f"step {step}: loss {loss.item():.3f}", flush=True)
     scores = logits(network, [mels[index] for index in np.flatnonzero(held)])
     true = labels[held] > 0.5

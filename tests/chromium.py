@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import REPOSITORY
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NEEDS_CHROMIUM = [
     pytest.mark.slow,
@@ -16,6 +18,21 @@ _ARGUMENTS = [
     "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
 ]  # fmt: skip
+
+
+_AXE = REPOSITORY / "studio/node_modules/axe-core/axe.min.js"
+NEEDS_AXE = pytest.mark.skipif(
+    not _AXE.is_file(), reason="axe-core is not installed: cd studio && npm ci"
+)
+
+
+def accessibility_faults(page: Any) -> list[tuple[str, str]]:
+    """Return the rules of WCAG 2.2, level AA, that axe-core finds broken, with an element each."""
+    page.evaluate(_AXE.read_text(encoding="utf-8"))
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    report = page.evaluate("(tags) => axe.run({runOnly: tags, preload: false})", tags)
+    assert len(report["passes"]) > 5
+    return [(rule["id"], rule["nodes"][0]["html"]) for rule in report["violations"]]
 
 
 @contextmanager

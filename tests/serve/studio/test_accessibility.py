@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.chromium import NEEDS_CHROMIUM
-from tests.conftest import REPOSITORY
+from tests.chromium import NEEDS_AXE, NEEDS_CHROMIUM, accessibility_faults
 from tests.serve.studio.steps import drag, make, studio_page
 
 pytestmark = NEEDS_CHROMIUM
@@ -65,9 +64,6 @@ EDGES = """(drawn) => {
     probe.remove();
     return found;
 }"""
-
-
-AXE = REPOSITORY / "studio/node_modules/axe-core/axe.min.js"
 
 
 @pytest.fixture(scope="module")
@@ -153,16 +149,12 @@ def test_what_is_drawn_and_the_edges_of_controls_are_seen(full, dark):
     assert [text for ratio, text in found if ratio < 3.0] == []
 
 
-@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: cd studio && npm ci")
+@NEEDS_AXE
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_nothing_against_wcag_aa(full, dark, width):
     look(full, dark, width)
-    full.evaluate(AXE.read_text(encoding="utf-8"))
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-    found = full.evaluate("(tags) => axe.run({runOnly: tags})", tags)
-    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
-    assert len(found["passes"]) > 15
+    assert accessibility_faults(full) == []
 
 
 def test_a_phones_width_needs_no_sideways_scrolling(full):

@@ -1,13 +1,20 @@
 """The page in a real browser: listeners of known bias take the test, the score finds the truth."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from kinetune.tasks.listening_tests import ScoreListeningTestRequest, score_listening_test
-from tests.chromium import NEEDS_CHROMIUM, chromium, strict_page
+from tests.chromium import (
+    NEEDS_AXE,
+    NEEDS_CHROMIUM,
+    accessibility_faults,
+    chromium,
+    strict_page,
+)
 from tests.tasks.listening_tests.conftest import config_of, key_of
 
 pytest.importorskip("playwright.sync_api")
@@ -70,31 +77,57 @@ def answer(page, index):
     following.click()
 
 
-def take(page, made):
+def take(page, made, at_each_screen=lambda: None):
     """Take the whole test as one careful listener; return what is saved."""
     key, config = key_of(made), config_of(made)
+    at_each_screen()
     begin(page)
+    at_each_screen()
     page.get_by_role("button", name="Next").click()
     for _ in range(6):
+        at_each_screen()
         (name,) = clip_names(page)
         answer(page, key["headphones"][name])
+    at_each_screen()
     page.get_by_role("button", name="Next").click()
     for _ in range(3):
+        at_each_screen()
         answer(page, 1)
     mine = config["lists"][1]
     for section in ("quality", "correspondence"):
+        at_each_screen()
         page.get_by_role("button", name="Next").click()
         for _ in mine[section]:
+            at_each_screen()
             (name,) = clip_names(page)
             assert page.locator("canvas").count() == (section == "correspondence")
             answer(page, SCORES[key["stimuli"][name]["condition"]] - 1)
     page.get_by_role("button", name="Next").click()
     for _ in mine["pairs"]:
+        at_each_screen()
         first = key["stimuli"][clip_names(page)[0]]["condition"]
         answer(page, 0 if first == "ours" else 1)
+    at_each_screen()
     with page.expect_download() as download:
         page.locator("#save").click()
     return download.value.path()
+
+
+@NEEDS_AXE
+@pytest.mark.parametrize("width", [1280, 360])
+def test_axe_finds_nothing_against_wcag_aa(page, made, width):
+    """On every kind of screen, from consent to the saved file."""
+    page.set_viewport_size({"width": width, "height": 800})
+    titles = []
+
+    def look():
+        heading = re.sub(r"\d+", "N", page.locator("main h2").text_content())
+        if heading not in titles:
+            titles.append(heading)
+            assert accessibility_faults(page) == [], heading
+
+    take(page, made, at_each_screen=look)
+    assert len(titles) >= 8
 
 
 def test_a_session_from_consent_to_a_scored_file(page, made, tmp_path):
