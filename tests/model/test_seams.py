@@ -15,6 +15,7 @@ import torch
 from kinetune import timebase
 from kinetune.corpus.choreography.choreographer import choreograph
 from kinetune.corpus.choreography.dance import DanceRequest
+from kinetune.model.conditioning.attributes import MusicConditions
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.sampling.windows import plan_windows
 from kinetune.model.vae import frames_per_column
@@ -52,7 +53,7 @@ def pieces():
     def made(plan, places):
         with torch.no_grad():
             conditions = pipeline.conditions.of_dance(
-                dance.clip, grid, "HO", plan, guided=True, harmony=harmony
+                dance.clip, grid, "HO", plan, guided=True, music=MusicConditions(harmony)
             )
             latents = pipeline.denoise(plan, conditions, pipeline.sampling_options(5, steps=4))
             mel = pipeline.decode(plan, latents, DURATION_S)[0].numpy()
