@@ -35,11 +35,14 @@ demo: $(VENV)/.installed
 # processes.
 test quick: export PYTHONDONTWRITEBYTECODE :=
 
+# Files in the order of tests/conftest.py, the long ones first; xdist's own is by number of tests.
+SHARED := -n auto --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/.tested
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest $(SHARED)
 
 quick: $(VENV)/.tested
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not processes"
+	$(BIN)/python -m pytest $(SHARED) -m "not slow and not processes"
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff format --check .

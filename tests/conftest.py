@@ -88,3 +88,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.as_posix().endswith(SLOW_FILES):
             item.add_marker(pytest.mark.slow)
+    put_slow_files_first(items)
+
+
+def put_slow_files_first(items: list[pytest.Item]) -> None:
+    """Long files come first, so that no process is left with one at the end; else as they were."""
+    long = {item.path for item in items for name in ("slow", "processes")
+            if item.get_closest_marker(name)}  # fmt: skip
+    items.sort(key=lambda item: item.path not in long)
