@@ -8,11 +8,13 @@ while a worker starts. A second Ctrl-C ends the workers in the middle of their w
 import contextlib
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, connection, get_context, parent_process
+from pathlib import Path
 from typing import Any
 
 from kinetune.errors import KinetuneError
@@ -42,6 +44,31 @@ def process_pool(
         ) from error
     finally:
         _close(pool)
+
+
+@contextlib.contextmanager
+def one_process_at_a_time(name: str) -> Iterator[None]:
+    """Wait until no other process of this user and computer is inside a block of this name.
+
+    On systems without file locks (Windows), and where none can be made, it does not wait.
+
+    Args:
+        name: A plain file name.
+    """
+    try:
+        import fcntl
+
+        path = Path(tempfile.gettempdir()) / f"kinetune-{os.getuid()}-{name}.lock"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 class _Pool(ProcessPoolExecutor):

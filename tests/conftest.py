@@ -84,6 +84,14 @@ SLOW_FILES = (
 )  # fmt: skip
 
 
+def pytest_sessionstart() -> None:
+    """Before tests use librosa in several processes at once."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from kinetune.audio.beats import compile_librosa
+
+        compile_librosa()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.as_posix().endswith(SLOW_FILES):

@@ -1,5 +1,6 @@
 """Worker processes end with their parent, and with what they were started for."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -10,11 +11,11 @@ import time
 import pytest
 
 from kinetune.errors import KinetuneError
-from kinetune.processes import process_pool
+from kinetune.processes import one_process_at_a_time, process_pool
 
 PARENT = """
     import os, sys, time
-    from kinetune.processes import process_pool
+    from kinetune.processes import one_process_at_a_time, process_pool
 
     def work(number):
         os.write(1, b"%d\\n" % os.getpid())
@@ -70,7 +71,7 @@ def test_workers_exit_when_their_parent_is_killed(parent, how):
 # Workers import the script again, under another name, before they begin.
 SLOW_TO_START = """
     import os, sys, time
-    from kinetune.processes import process_pool
+    from kinetune.processes import one_process_at_a_time, process_pool
 
     if __name__ == "__main__":
         try:
@@ -119,3 +120,32 @@ def test_a_pool_maps_in_order():
 def test_a_killed_worker_is_one_clear_error():
     with pytest.raises(KinetuneError, match="fewer workers"), process_pool(1) as pool:
         list(pool.map(die, range(2)))
+
+
+HOLDER = """
+    import sys, time
+    from kinetune.processes import one_process_at_a_time
+
+    with one_process_at_a_time(sys.argv[1]):
+        began = time.monotonic()
+        time.sleep(0.5)
+        print(began, time.monotonic())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows has no such locks")
+def test_processes_are_inside_a_block_one_after_the_other(tmp_path):
+    script = tmp_path / "holder.py"
+    script.write_text(textwrap.dedent(HOLDER))
+    command = [sys.executable, script, f"test-{os.getpid()}"]
+    holders = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    spans = sorted(tuple(map(float, each.communicate()[0].split())) for each in holders)
+    for before, after in itertools.pairwise(spans):
+        assert before[1] <= after[0]
+
+
+def test_where_no_lock_can_be_made_the_block_is_run_all_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "missing"))
+    with one_process_at_a_time("test"):
+        entered = True
+    assert entered

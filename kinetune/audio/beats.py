@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.audio.sound import Sound, resample, to_mono
+from kinetune.processes import one_process_at_a_time
 
 _LOG = logging.getLogger(__name__)
 Times = NDArray[np.float64]
@@ -45,6 +47,7 @@ def music_beats(sound: Sound) -> MusicBeats:
     weights = _beat_this_weights()
     if weights is not None:
         return _beat_this(mono, weights)
+    compile_librosa()
     from librosa.beat import beat_track
 
     _LOG.debug("beats by librosa")
@@ -84,6 +87,7 @@ def _beat_this(mono: NDArray[np.float32], weights: Path) -> MusicBeats:
 
 def onset_envelope(sound: Sound) -> NDArray[np.float32]:
     """Return librosa's onset strength, one value a mel frame of 22,050 Hz sound."""
+    compile_librosa()
     from librosa.onset import onset_strength
 
     strength: NDArray[np.float32] = onset_strength(
@@ -94,12 +98,32 @@ def onset_envelope(sound: Sound) -> NDArray[np.float32]:
 
 def onset_times(sound: Sound) -> Times:
     """Return onset times, seconds, ascending."""
+    compile_librosa()
     from librosa.onset import onset_detect
 
     times = onset_detect(
         y=_prepared(sound), sr=timebase.SAMPLE_RATE_HZ, hop_length=timebase.HOP_LENGTH, units="time"
     )
     return np.asarray(times, dtype=np.float64)
+
+
+@cache
+def compile_librosa() -> None:
+    """Have librosa's beat and onset functions compiled, by one process at a time.
+
+    On their first use after an installation numba compiles them and keeps the result in files.
+    Two processes that write these at once leave a mixture, and whatever reads it crashes.
+    """
+    with one_process_at_a_time("librosa"):
+        from librosa.beat import beat_track
+        from librosa.onset import onset_detect, onset_strength
+
+        rate_hz = timebase.SAMPLE_RATE_HZ
+        clicks = np.zeros(4 * rate_hz, np.float32)
+        clicks[:: rate_hz // 2] = 1.0
+        beat_track(y=clicks, sr=rate_hz, units="time")
+        onset_detect(y=clicks, sr=rate_hz, units="time")
+        beat_track(onset_envelope=onset_strength(y=clicks, sr=rate_hz), sr=rate_hz)
 
 
 def _prepared(sound: Sound) -> NDArray[np.float32]:

@@ -1,4 +1,7 @@
+import os
+import subprocess
 import sys
+import textwrap
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -102,3 +105,35 @@ def test_the_real_beat_this_finds_the_clicks(clicks):
         pytest.skip("beat_this's weights are not here")
     beats_s = music_beats(clicks).beats_s
     assert np.abs(beats_s - np.round(beats_s * 2) / 2).max() < 0.05
+
+
+# Two processes at once, with nothing compiled yet.
+ANALYSE = """
+    import numpy as np
+    from kinetune.audio.beats import music_beats, onset_times
+    from kinetune.audio.sound import Sound
+
+    clicks = np.zeros(8 * 22050, np.float32)
+    clicks[::11025] = 1.0
+    sound = Sound(clicks, 22050)
+    print(round(music_beats(sound).bpm), len(onset_times(sound)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_a_fresh_installation_is_used_by_several_processes_at_once(tmp_path):
+    command = [sys.executable, "-c", textwrap.dedent(ANALYSE)]
+    settings = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+
+    def answers(count):
+        started = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=settings)
+            for _ in range(count)
+        ]
+        return [(each.communicate()[0], each.returncode) for each in started]
+
+    made = answers(2) + answers(1)
+    assert [code for _, code in made] == [0, 0, 0]
+    assert len({text for text, _ in made}) == 1
+    assert list(tmp_path.rglob("*.nbi"))

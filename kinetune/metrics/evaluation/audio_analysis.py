@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import timebase
+from kinetune.audio.beats import compile_librosa
 from kinetune.audio.sound import Sound
 from kinetune.errors import AudioError
 from kinetune.metrics.latency import BEAT_LATENCY_S, ONSET_LATENCY_S, without_latency
@@ -89,6 +90,7 @@ def analyse_audio(sound: Sound) -> AudioAnalysis:
     Raises:
         AudioError: It is shorter.
     """
+    compile_librosa()
     from librosa import power_to_db
     from librosa.feature import melspectrogram, mfcc
     from librosa.onset import onset_strength

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import timebase
+from kinetune.audio.beats import compile_librosa
 from kinetune.audio.sound import Sound, resample, to_mono
 from kinetune.errors import AudioError, ConfigError
 
@@ -62,6 +63,7 @@ def _mfcc(weights: Path | None) -> Embedding:
 
 
 def _mfcc_embeddings(sound: Sound) -> NDArray[np.float32]:
+    compile_librosa()
     import librosa
 
     rate_hz = timebase.SAMPLE_RATE_HZ

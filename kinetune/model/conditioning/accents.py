@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinetune import timebase
+from kinetune.audio.beats import compile_librosa
 from kinetune.audio.griffin_lim import mel_to_samples
 from kinetune.audio.mel import MelConfig
 from kinetune.audio.multiresolution import MultiresolutionConfig
@@ -109,6 +110,7 @@ def _onset_strength(mel: Tensor, config: SpectrogramConfig) -> NDArray[np.float3
     if isinstance(config, MultiresolutionConfig):
         rise = mel.diff(dim=1).clamp(min=0.0).mean(dim=0) * (0.5 * config.top_db)
         return functional.pad(rise, (1, 0)).cpu().numpy()
+    compile_librosa()
     from librosa.onset import onset_strength
 
     sound = mel_to_samples(mel[None].cpu(), config, iterations=_ROUNDS)[0].numpy()

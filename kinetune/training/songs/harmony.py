@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinetune import timebase
+from kinetune.audio.beats import compile_librosa
 from kinetune.audio.sound import Sound, resample, to_mono
 from kinetune.corpus.folder import CorpusChord
 
@@ -30,6 +31,7 @@ _STAY, _SHARPNESS = 0.6, 12.0
 
 def chroma(sound: Sound, *, low_hz: float = 60.0, high_hz: float = 2500.0) -> Array:
     """Return the magnitude of each pitch class over time, (12, L), 10.8 frames a second."""
+    compile_librosa()
     import librosa
 
     mono = resample(to_mono(sound), timebase.SAMPLE_RATE_HZ).samples
