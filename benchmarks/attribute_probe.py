@@ -136,14 +136,14 @@ def train(
     from sklearn.metrics import roc_auc_score
 
     labels = np.array([[name in item.attributes for name in NAMES] for item in items], np.float32)
-    held = np.arange(len(items)) % HELD_OUT_EVERY == 0
+    is_validation = np.arange(len(items)) % HELD_OUT_EVERY == 0
     odds = genre_log_odds(items, labels)
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
     network = Probe(len(NAMES))
     optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
-    usable = np.flatnonzero(~held)
+    usable = np.flatnonzero(~is_validation)
     for step in range(steps):
         network.train()
         chosen = rng.choice(usable, batch_size, replace=False)
@@ -158,8 +158,8 @@ def train(
         schedule.step()
         if step % 50 == 0:
             print(f"step {step}: loss {loss.item():.3f}", flush=True)
-    scores = logits(network, [mels[index] for index in np.flatnonzero(held)])
-    true = labels[held] > 0.5
+    scores = logits(network, [mels[index] for index in np.flatnonzero(is_validation)])
+    true = labels[is_validation] > 0.5
     auc, limits, absent = (np.full(len(NAMES), value) for value in (np.nan, np.inf, -np.inf))
     for column in range(len(NAMES)):
         has, score = true[:, column], scores[:, column]

@@ -137,7 +137,7 @@ class Cache:
 
 
 @dataclass(frozen=True, eq=False)
-class Ears:
+class SoundProbe:
     """What judges the sound.
 
     Attributes:
@@ -167,9 +167,11 @@ class Result:
     auc: float | None
 
 
-def results(cache_: Cache, ears: Ears | None, *, pieces: int) -> Iterator[Result]:
+def results(cache_: Cache, detector: SoundProbe | None, *, pieces: int) -> Iterator[Result]:
     """Yield a result a prompt."""
-    engine = "composer" if ears is None or ears.pipeline is None else ears.pipeline.model
+    engine = (
+        "composer" if detector is None or detector.pipeline is None else detector.pipeline.model
+    )
 
     def kept(key: str, prompt: str | None, make: Callable, count: int) -> list:
         return [
@@ -186,11 +188,11 @@ def results(cache_: Cache, ears: Ears | None, *, pieces: int) -> Iterator[Result
             for each in (None, prompt)
         )
         column = NAMES.index(name)
-        auc = None if ears is None else float(ears.probe.auc[column])
+        auc = None if detector is None else float(detector.probe.auc[column])
         sound = None
-        if ears is not None and auc is not None and auc >= LEAST_AUC:
-            both = (kept(engine, each, ears.scores, ears.sounds) for each in (None, prompt))
-            sound = tuple(_detected(np.array(rows)[:, column], ears.probe, column, negated)
+        if detector is not None and auc is not None and auc >= LEAST_AUC:
+            both = (kept(engine, each, detector.scores, detector.sounds) for each in (None, prompt))
+            sound = tuple(_detected(np.array(rows)[:, column], detector.probe, column, negated)
                           for rows in both)  # fmt: skip
         yield Result(prompt, counted, notes, sound, auc)
 
@@ -279,11 +281,11 @@ def main() -> None:
     parser.add_argument("--sounds", type=int, default=10, help="of these, by the sound")
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
-    ears = None
+    detector = None
     if options.probe is not None:
         pipeline = LazyPipeline(options.model) if options.engine == "diffusion" else None
-        ears = Ears(load(options.probe), pipeline, options.sounds)
-    rows = list(results(Cache(options.cache), ears, pieces=options.pieces))
+        detector = SoundProbe(load(options.probe), pipeline, options.sounds)
+    rows = list(results(Cache(options.cache), detector, pieces=options.pieces))
     print(table(rows))
     if options.picture is not None:
         draw(rows, options.picture)

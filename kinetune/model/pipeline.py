@@ -30,6 +30,7 @@ from kinetune.model.adapters.names import split_name
 from kinetune.model.condition import DanceCondition, PaperCondition
 from kinetune.model.conditioning.accents import add_accents, mute
 from kinetune.model.conditioning.attributes import MusicConditions
+from kinetune.model.conditioning.compression import compress
 from kinetune.model.conditioning.control_score import (
     ControlScore,
     apply_silences,
@@ -252,6 +253,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
         latents = self.denoise(plan, conditions, options)
         clock.append(time.perf_counter())
         mel = self.decode(plan, latents, clip.duration_s)
+        mel = compress(mel, self.settings.compression, self.mel.settings, loop=loop)
         mel = apply_dynamics(mel, conditions.bar_level, self.mel.settings)
         mel = add_accents(mel, stretched.accents, self.mel.settings, loop=loop)
         mel = mute(mel, stretched.silences, self.mel.settings)

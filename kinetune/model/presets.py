@@ -19,7 +19,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
-from kinetune.config import Count, CountOrZero, NonNegative, Positive, settings
+from kinetune.config import Count, CountOrZero, NonNegative, Positive, Share, settings
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.condition import DanceCondition, PaperCondition
 from kinetune.model.mel import Mel, StereoMel
@@ -74,6 +74,7 @@ class ModelConfig:
         inference_steps: Denoising steps where the caller names none.
         guidance_scale: Classifier-free guidance where the caller names none; 1 is none.
         training_lufs: Integrated loudness of the training music, LUFS.
+        compression: Dynamic range compression of what is generated; 0 is none.
         effort_contrast: How much more the body's efforts differ in the conditions of a dance than
             in the dance itself; training is without.
         vae: Figures of the VAE.
@@ -93,6 +94,7 @@ class ModelConfig:
     inference_steps: Count = 16
     guidance_scale: NonNegative = 2.0
     training_lufs: float = -14.0
+    compression: Share = 0.5
     effort_contrast: Positive = 1.6
     vae: VaeConfig = field(default_factory=VaeConfig)
     denoiser: Literal["unet", "transformer"] = "unet"
@@ -290,6 +292,7 @@ def _settings(config: ModelConfig, *, useful_frames: int) -> dict[str, Any]:
         "guidance_scale": config.guidance_scale,
         "training_lufs": config.training_lufs,
         "effort_contrast": config.effort_contrast,
+        "compression": config.compression,
     }
 
 
@@ -300,6 +303,7 @@ _MONO = ModelConfig(
     overlap_columns=32,
     training_lufs=PipelineSettings.training_lufs,
     effort_contrast=1.0,
+    compression=0.0,
     vae=VaeConfig(block_out_channels=(192, 224, 256), latent_channels=64),
     harmony=False,
 )
@@ -312,6 +316,7 @@ _PAPER = ModelConfig(
     guidance_scale=1.0,
     training_lufs=PipelineSettings.training_lufs,
     effort_contrast=1.0,
+    compression=0.0,
     vae=VaeConfig(block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=1),
     unet=UNetConfig(block_out_channels=(128, 256, 512, 512), layers_per_block=2),
     harmony=False,

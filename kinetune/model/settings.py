@@ -35,6 +35,8 @@ class PipelineSettings:
             given 5 dB louder, that model answers 2.5 dB too softly.
         effort_contrast: How much more the body's efforts differ in the conditions than in the
             dance, see :func:`~kinetune.model.conditioning.dynamics.effort_contrast`; 1 is as is.
+        compression: Dynamic range compression of what is generated, see
+            :func:`~kinetune.model.conditioning.compression.compress`; 0 is none.
 
     Raises:
         ConfigError: A value is impossible.
@@ -48,6 +50,7 @@ class PipelineSettings:
     guidance_scale: float
     training_lufs: float = -19.0
     effort_contrast: float = 1.0
+    compression: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.useful_frames <= self.window_frames:
@@ -62,6 +65,10 @@ class PipelineSettings:
         if not 0.0 < self.effort_contrast <= 4.0:
             raise ConfigError(
                 f"effort_contrast must be above 0 and at most 4, found {self.effort_contrast}"
+            )
+        if not 0.0 <= self.compression < 1.0:
+            raise ConfigError(
+                f"compression must be 0 or more and below 1, found {self.compression}"
             )
         check_steps(self.inference_steps)
         check_guidance(self.guidance_scale)

@@ -24,6 +24,7 @@ from kinetune.audio.sound import Sound, resample, to_mono
 from kinetune.errors import AudioError
 from kinetune.model.conditioning.accents import add_accents, mute
 from kinetune.model.conditioning.attributes import MusicConditions
+from kinetune.model.conditioning.compression import compress
 from kinetune.model.conditioning.control_score import (
     ControlScore,
     Silence,
@@ -121,13 +122,16 @@ def edit_music(  # noqa: PLR0913 - what an edit depends on, by name
     latents = pipeline.denoise(region.plan, conditions, sampling, known)
     if spec.is_whole:
         mel = pipeline.decode(region.plan, latents, sound.duration_s)
+        mel = compress(mel, _compression(pipeline, spec), pipeline.mel.settings)
         mel = add_accents(mel, fitted.accents, pipeline.mel.settings)
         mel = mute(mel, fitted.silences, pipeline.mel.settings)
         new = pipeline.vocode(mel, sound.duration_s, seed=sampling.seed)
         edited = _like_original(new, sound)
     else:
         level = Sound(sound.samples * gain, sound.rate_hz)
-        new = region.synthesise(latents, samples, sampling.seed, score=fitted, sound=level)
+        new = region.synthesise(
+            latents, samples, sampling.seed, spec=spec, score=fitted, sound=level
+        )
         new = Sound(new.samples / gain, new.rate_hz)
         edited = crossfade_into(sound, new, region.start_s, region.new_s)
     edited = apply_silences(edited, _silences_within(fitted, (start_s, end_s)))
@@ -223,6 +227,7 @@ class _Region:
         samples: NDArray[np.float32],
         seed: int,
         *,
+        spec: EditSpec,
         score: ControlScore,
         sound: Sound,
     ) -> Sound:
@@ -232,12 +237,14 @@ class _Region:
             latents: Of the region.
             samples: Of the whole music at the model's rate, (N,) or (2, N).
             seed: Of the phases or the noise.
+            spec: What is changed.
             score: Its accents are added to the new part.
             sound: The whole music at the model's level.
         """
         mel = self.pipeline.decode(
             self.plan, latents, self.pipeline.layout.seconds_of(self.columns)
         )
+        mel = compress(mel, _compression(self.pipeline, spec), self.pipeline.mel.settings)
         accents = [
             replace(accent, at_s=accent.at_s - self.start_s)
             for accent in score.accents
@@ -276,6 +283,11 @@ class _Region:
         frames = frames_per_column(self.pipeline.vae)
         hop = self.pipeline.mel.settings.hop_length
         return timebase.samples_of_mel_frames(columns * frames, hop)
+
+
+def _compression(pipeline: "DanceToMusicPipeline", spec: EditSpec) -> float:
+    """Compression of what is new; music that is kept in part has been compressed already."""
+    return pipeline.settings.compression * spec.amount
 
 
 def _samples_for_model(sound: Sound, pipeline: "DanceToMusicPipeline") -> NDArray[np.float32]:
