@@ -221,9 +221,9 @@ def onset_rate(onset: Array) -> float:
     return len(frames) / (len(onset) * HOP / RATE_HZ)
 
 
-def levels(samples: Array) -> tuple[float, float]:
+def levels(samples: Array, rate_hz: int = RATE_HZ) -> tuple[float, float]:
     """Spread of the level in blocks of 0.1 s (P95 to P10, dB), and the share 20 dB under P95."""
-    size = RATE_HZ // 10
+    size = rate_hz // 10
     blocks = samples[: len(samples) // size * size].reshape(-1, size)
     level = 10 * np.log10(np.mean(blocks**2, axis=1) + 1e-12)
     low, high = np.percentile(level, [10, 95])

@@ -34,6 +34,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import corpus_music
 import mir_eval
 import numpy as np
 import torch
@@ -260,27 +261,17 @@ def levels(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
         made = {"the corpus's": pair.sound}
         for name, compression in (("the model's", settings["compression"]), ("uncompressed", 0.0)):
             pipeline.register_to_config(settings={**settings, "compression": compression})
-            made[name] = pipeline(
-                pair.clip, genre=pair.genre, seed=number, grid=pair.grid
-            ).sound  # fmt: skip
+            made[name] = pipeline(pair.clip, genre=pair.genre, seed=number, grid=pair.grid).sound
         for name, sound in made.items():
             f_measure, _, energy = measures(pair, sound)
-            rows.setdefault(name, []).append((*level_spread(sound), f_measure, energy))
+            spread_db, gaps = corpus_music.levels(sound.mono.astype(np.float64), sound.rate_hz)
+            rows.setdefault(name, []).append((spread_db, 100.0 * gaps, f_measure, energy))
     pipeline.register_to_config(settings=settings)
     print(f"| {len(pairs)} dances, grid given | level spread, dB | gaps, % | beats F | energy |")
     print("|---|---|---|---|---|")
     for name, values in rows.items():
         cells = [interval(list(column)) for column in zip(*values, strict=True)]
         print(f"| {name} | {' | '.join(cells)} |")
-
-
-def level_spread(sound: Sound) -> tuple[float, float]:
-    """Return P95 to P10 of the level of 0.1 s, dB, and the share 20 dB below P95, per cent."""
-    size = timebase.samples_in(0.1, sound.rate_hz)
-    blocks = sound.mono[: len(sound.mono) // size * size].astype(np.float64).reshape(-1, size)
-    level = 10.0 * np.log10(np.square(blocks).mean(axis=1) + 1e-12)
-    low, high = np.percentile(level, [10.0, 95.0])
-    return float(high - low), 100.0 * float((level < high - 20.0).mean())
 
 
 PARTS = {

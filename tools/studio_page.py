@@ -15,15 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 _ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required",
               "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # fmt: skip
-_DROP = """(files) => {
-    const transfer = new DataTransfer();
-    for (const [data, name] of files) {
-        const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-        transfer.items.add(new File([bytes], name));
-    }
-    document.getElementById("stage").dispatchEvent(
-        new DragEvent("drop", {bubbles: true, cancelable: true, dataTransfer: transfer}));
-}"""
+_DROP = Path(__file__).with_name("drop_files.js").read_text(encoding="utf-8")
 PATIENCE_MS = 600_000
 
 

@@ -238,13 +238,11 @@ def _print_prompt(request: "GenerateRequest") -> None:
         return
     print_note(options.prompt.summary())
     pipeline = pipeline_for(options, request.model, request.device)
-    is_model = options.engine == "diffusion"
     rest = unheeded(
-        options,
-        reads_harmony=is_model and pipeline.reads_harmony,
-        attributes=pipeline.attribute_names if is_model else (),
+        options, reads_harmony=pipeline.reads_harmony, attributes=pipeline.attribute_names
     )
     if rest:
+        is_model = options.engine == "diffusion"
         who = "the model does" if is_model else "the composer does"
         hint = "; --engine composer plays them" if is_model else ""
         print_note(f"{who} not follow: {', '.join(rest)}{hint}")

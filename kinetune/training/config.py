@@ -182,16 +182,15 @@ def _complete_model(table: dict[str, Any]) -> dict[str, Any]:
 
 def _attribute_names(written: Sequence[str]) -> list[str]:
     """Return attribute names, with all of an axis where only the axis is written."""
-    names = [
-        [each.name for each in vocabulary().attribute if each.axis == one]
-        if ":" not in one
-        else [attribute(one).name]
-        for one in written
-    ]
-    for one, those in zip(written, names, strict=True):
-        if not those:
+    names = list[str]()
+    for one in written:
+        if ":" in one:
+            names.append(attribute(one).name)
+        elif of_axis := [each.name for each in vocabulary().attribute if each.axis == one]:
+            names += of_axis
+        else:
             raise ConfigError(f"model.attributes: unknown axis {one!r:.60}")
-    return list(dict.fromkeys(name for those in names for name in those))
+    return list(dict.fromkeys(names))
 
 
 def _is_list_of_text(value: object) -> bool:

@@ -21,12 +21,7 @@ def read_prompt(prompt: PromptText, settings: SettingsNow) -> PromptReading:
     options = with_prompt(MusicOptions(engine=prompt.engine), prompt.text)
     read = options.prompt or Prompt(prompt.text)
     model = pipeline_for(options, prompt.model, "cpu")
-    is_model = prompt.engine == "diffusion"
-    rest = unheeded(
-        options,
-        reads_harmony=is_model and model.reads_harmony,
-        attributes=model.attribute_names if is_model else (),
-    )
+    rest = unheeded(options, reads_harmony=model.reads_harmony, attributes=model.attribute_names)
     return PromptReading(
         text=read.text,
         requested=list(read.requested),

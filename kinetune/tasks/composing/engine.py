@@ -32,7 +32,7 @@ class ComposerPipeline(LazyPipeline):
 
     def __init__(self) -> None:
         super().__init__("composer", "cpu")
-        self.sha256 = ""
+        self.sha256, self.reads_harmony, self.attribute_names = "", False, ()
 
     @property
     def versions(self) -> dict[str, str]:

@@ -16,10 +16,11 @@ from kinetune.tasks.lazy_pipeline import LazyPipeline
 from kinetune.tasks.requests.music_options import MusicOptions
 
 if TYPE_CHECKING:
+    from kinetune.composer.piece import PieceRequest
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.group import Dancers
 
-_GRAMMAR_OF_NEW_GENRES = "HO"
+_STYLE_OF_NEW_GENRES = "HO"
 
 
 def check_harmony(options: MusicOptions, pipeline: LazyPipeline) -> None:
@@ -51,11 +52,8 @@ def draw_harmony(
         KinetuneError: The options don't fit the dance.
     """
     from kinetune.composer.compose import compose_harmony
-    from kinetune.tasks.composing.engine import piece_request
 
-    if genres.is_new(genres.genre_code(genre)):
-        genre = _GRAMMAR_OF_NEW_GENRES
-    key, chords = compose_harmony(piece_request(clip, options, genre=genre, grid=grid))
+    key, chords = compose_harmony(_request(clip, options, genre, grid))
     return harmony_of(key.name, chords)
 
 
@@ -77,11 +75,19 @@ def draw_attributes(
     """
     from kinetune.composer.compose import compose_piece
     from kinetune.composer.prompts.attributes import piece_attributes
+
+    return piece_attributes(compose_piece(_request(clip, options, genre, grid)))
+
+
+def _request(
+    clip: "Dancers", options: MusicOptions, genre: str, grid: "BeatGrid | None"
+) -> "PieceRequest":
+    """What the composer's piece for a dance is made from."""
     from kinetune.tasks.composing.engine import piece_request
 
     if genres.is_new(genres.genre_code(genre)):
-        genre = _GRAMMAR_OF_NEW_GENRES
-    return piece_attributes(compose_piece(piece_request(clip, options, genre=genre, grid=grid)))
+        genre = _STYLE_OF_NEW_GENRES
+    return piece_request(clip, options, genre=genre, grid=grid)
 
 
 def harmony_of(key: str, chords: tuple[TimedChord, ...]) -> Harmony:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.chromium import strict_page
+from tests.conftest import REPOSITORY
 
 # That a request was refused, as some tests want, is no fault of the page.
 REFUSED = "status of 422"
+DROP = (REPOSITORY / "tools" / "drop_files.js").read_text(encoding="utf-8")
 # Counts the jobs that begin and those that are dealt with, and keeps what the page says of their
 # progress: some are over before a test can look. As a job ends, its takes are still fetched and
 # decoded; the page says that it is done once they, or the files, are in their list.
@@ -47,18 +49,7 @@ def studio_page(browser, server) -> Iterator[Any]:
 def drop(page, *paths: Path) -> None:
     """Drop files on the page, as a mouse does."""
     files = [[base64.b64encode(path.read_bytes()).decode(), path.name] for path in paths]
-    page.evaluate(
-        """(files) => {
-            const transfer = new DataTransfer();
-            for (const [data, name] of files) {
-                const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-                transfer.items.add(new File([bytes], name));
-            }
-            document.getElementById("stage").dispatchEvent(
-                new DragEvent("drop", {bubbles: true, cancelable: true, dataTransfer: transfer}));
-        }""",
-        files,
-    )
+    page.evaluate(DROP, files)
     page.wait_for_selector("#make:enabled")
 
 
