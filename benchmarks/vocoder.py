@@ -9,7 +9,7 @@ the magnitudes, then eight iterations of Griffin-Lim) and by vocoders (``--vocod
 repeated). The result is compared with the piece at its own rate. Printed: multi-resolution STFT
 distance (spectral convergence plus log magnitude), log-spectral distance (dB), rise from 10 to 90 %
 and steepest slope (dB in 5 ms) of the attacks above 1.5 kHz, stereo width (side to middle, dB),
-real-time factor on one thread; with ``--outside-python`` (``benchmarks/outside_measures.py``)
+real-time factor (``--threads``, 1 by default); with ``--outside-python`` (``outside_measures.py``)
 also Zimtohrli and the notes that basic-pitch detects.
 """
 
@@ -196,10 +196,11 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--every", type=int, default=16, help="held_out of the training")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--outside-python", default="", help="Python of the measures' environment")
     parser.add_argument("--keep", type=Path, help="folder to keep the sounds in")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     named = dict(entry.split("=", 1) for entry in options.vocoder)
     vocoders = {k: MelVocoder.from_pretrained(v).float().eval() for k, v in named.items()}
     with tempfile.TemporaryDirectory() as temporary:

@@ -205,9 +205,16 @@ class VocoderNetwork(nn.Module):
         values = self.finer(values).unflatten(2, (self.config.fine_factor, -1)).flatten(1, 2)
         for block in self.fine:
             values = block(values)
-        out = self.head(self.norm(values))
+        values = self.norm(values)
         bands = self.config.bands
-        parts = out.split([b.steps * NUMBERS_A_BIN * b.count for b in bands], dim=2)
+        counts = [b.steps * NUMBERS_A_BIN * b.count for b in bands]
+        # A product for each band: parts of one product would have to be copied.
+        parts = [
+            functional.linear(values, weight, bias)
+            for weight, bias in zip(
+                self.head.weight.split(counts), self.head.bias.split(counts), strict=True
+            )
+        ]
         return [
             part.unflatten(2, (b.steps, NUMBERS_A_BIN, b.count)).flatten(1, 2)
             for part, b in zip(parts, bands, strict=True)

@@ -119,7 +119,7 @@ class _BandSynthesis:
         turn = torch.polar(torch.ones_like(phase), torch.atan2(output[:, 7], output[:, 6]))
         apart = (1.0 - _concentration(output[:, 6:8])).clamp(0.0, 1.0)
         mid = output[:, 0].exp() * unit
-        side = output[:, 1].exp() * _mixed(turn * unit, noise[1], apart)
+        side = output[:, 1].exp() * _mixed(turn * unit, noise[-1], apart)
         return torch.stack([mid + side, mid - side])
 
     def follow(self, before: NDArray[np.float32]) -> None:
@@ -147,7 +147,7 @@ class _BandSynthesis:
         return torch.from_numpy(phases).float()
 
     def _noise(self, frames: int) -> Tensor:
-        """Spectra of white noise for mid and side, median magnitude one, (2, T, K)."""
+        """Spectra of white noise, median magnitude one: of mid, if needed, and side, (C, T, K)."""
         band = self.band
         kept = np.empty((2, 0), np.float32) if self.noise is None else self.noise
         count = max(0, (frames - 1) * band.synthesis_hop + band.window)
@@ -159,6 +159,9 @@ class _BandSynthesis:
             return torch.zeros((2, 0, band.count), dtype=torch.complex64)
         window = hann_window(band.window, samples.device)
         scale = 1.0 / (window.square().sum().sqrt() * _MEDIAN_OF_NOISE)
+        # Where no noise is in the middle, the side's alone is transformed.
+        if band.noise_share == 0.0:
+            samples = samples[1:]
         spectrum = torch.fft.rfft(
             samples.unfold(1, band.window, band.synthesis_hop) * (window * scale)
         )
@@ -167,7 +170,7 @@ class _BandSynthesis:
 
 def _mixed(one: Tensor, other: Tensor, share: Tensor) -> Tensor:
     """One spectrum with a share of its power from another."""
-    return (1.0 - share).sqrt() * one + share.sqrt() * other
+    return ((1.0 - share).sqrt() * one).addcmul_(share.sqrt().to(other.dtype), other)
 
 
 def _concentration(steps: Tensor) -> Tensor:
@@ -196,8 +199,8 @@ def _add_block(made: NDArray[np.float32], spectra: Tensor, band: Band, first: in
     start = -(-first // band.stride) * band.synthesis_hop - band.window // 2
     span = slice(max(0, start), min(len(made), start + strip.shape[1]))
     if span.stop > span.start:
-        part = strip[:, span.start - start : span.stop - start].T.numpy()
-        made[span] += part * _gain(span, band)[:, None]
+        part = strip[:, span.start - start : span.stop - start].numpy()
+        made[span] += (part * _gain(span, band)).T
 
 
 def _overlap_add(frames: Tensor, hop: int) -> Tensor:
