@@ -24,7 +24,7 @@ from kinetune.training.diffusion import DenoisingObjective
 
 # Diffusion steps out of 1000: from nearly clean to nearly pure noise.
 _STEPS = (100, 300, 500, 700, 900)
-_LEFT_OUT = ("", "motion", "grid", "genre", "harmony")
+_LEFT_OUT = ("", "motion", "grid", "genre", "harmony", "attributes")
 
 
 def main() -> None:
@@ -75,7 +75,9 @@ def error_at(
     errors = []
     for clean, given in batches:
         conditions = given
-        if left_out:
+        if left_out == "attributes":
+            conditions = replace(given, attributes=torch.zeros_like(given.attributes))
+        elif left_out:
             kept = torch.zeros_like(getattr(given, f"keep_{left_out}"))
             conditions = replace(given, **{f"keep_{left_out}": kept})
         noise = torch.randn(clean.shape, generator=generator)
