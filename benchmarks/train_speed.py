@@ -190,6 +190,7 @@ def random_windows(
         torch.zeros(count, frames, HARMONY_CHANNELS),
         torch.ones(count),
         torch.zeros(count, 0),
+        torch.zeros(count, 1, 0),
     )
     channels, columns = pipeline.unet.config.in_channels, pipeline.unet.config.sample_size
     clean = torch.randn(count, channels, 1, columns, generator=generator)

@@ -23,6 +23,7 @@ LAYERS = {
     **dict.fromkeys(GROUND, 1),
     "motion": 3,
     "audio": 3,
+    "tower": 3,
     "model": 4,
     "corpus": 4,
     "metrics": 4,

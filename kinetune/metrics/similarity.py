@@ -26,10 +26,10 @@ from kinetune.metrics.networks.similarity_network import SimilarityNetwork, load
 from kinetune.motion.clip import MotionClip
 from kinetune.motion.features import rhythm_features
 from kinetune.motion.group import Dancers, dancers_of
+from kinetune.tower import VECTORS_PER_S
 
 Vectors = NDArray[np.float32]
 BUNDLED = files.WEIGHTS / "similarity"
-VECTORS_PER_S = timebase.MOTION_FPS / 2.0
 # Of a span, and of the training windows.
 SPAN_S = 10.0
 # Songs to choose from, as published retrieval has it.

@@ -21,7 +21,8 @@ class ModelEntry:
         vae_parameters: Of the VAE.
         condition_parameters: Of the condition encoder.
         vocoder_parameters: Of the vocoder; 0 where Griffin-Lim makes the sound.
-        total_parameters: Of all four.
+        total_parameters: Of all of them, and of the motion network where the similarity is a
+            condition.
         bytes: Size of the checkpoint folder; 0 for a preset.
         files: Its files, relative to the folder.
         settings: The most important settings of all components.
@@ -74,6 +75,7 @@ PRESETS = (
             "overlap_columns": 4,
             "reads_harmony": False,
             "attributes": [],
+            "similarity": False,
         },
     ),
 )
@@ -168,4 +170,5 @@ def _settings(configs: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "overlap_columns": pipeline["overlap_columns"],
         "reads_harmony": bool(configs["condition_encoder"].get("reads_harmony")),
         "attributes": list(configs["condition_encoder"].get("attributes") or ()),
+        "similarity": bool(configs["condition_encoder"].get("similarity")),
     }

@@ -57,10 +57,12 @@ CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "mel": (("kinetune.model.mel", "Mel"), ("kinetune.model.mel", "StereoMel")),
     "vocoder": (("kinetune.model.mel", "MelVocoder"),),
+    "similarity": (("kinetune.model.conditioning.similarity", "MotionEmbedding"),),
 }
 NETWORKS = ("vae", "unet", "condition_encoder", "normaliser")
-# What a checkpoint may hold; one without it makes its sound by Griffin-Lim.
-OPTIONAL_NETWORKS = ("vocoder",)
+# What a checkpoint may hold: one without a vocoder makes its sound by Griffin-Lim, one without the
+# similarity has no such condition.
+OPTIONAL_NETWORKS = ("vocoder", "similarity")
 # Other keys of model_index.json.
 _INDEX_KEYS = ("_class_name", "_diffusers_version", "_name_or_path", "settings")
 # No design needs more; a larger number would keep the loader busy for hours.
@@ -184,7 +186,8 @@ def _check_size(path: Path) -> None:
         if isinstance(value, int | float) and not value <= largest:
             raise ModelError(f"{path}: {key} must be {largest} or less, found {value}")
     for key, value in config.items():
-        per_level = key.endswith(("channels", "types", "levels")) and isinstance(value, list)
+        named = key.endswith(("channels", "types", "levels", "dilations"))
+        per_level = named and isinstance(value, list)
         if per_level and len(value) > _MOST_LEVELS:
             raise ModelError(f"{path}: {key} has {len(value)} levels, at most {_MOST_LEVELS}")
 
@@ -307,6 +310,13 @@ def strip_origins(folder: Path) -> None:
         table = read_json(path)
         if table.pop("_name_or_path", None) is not None:
             files.write_json(path, table)
+
+
+def strip_absent(folder: Path) -> None:
+    """Take components that a checkpoint lacks out of its index: older versions know fewer names."""
+    path = folder / "model_index.json"
+    table = read_json(path)
+    files.write_json(path, {key: value for key, value in table.items() if value != [None, None]})
 
 
 @contextlib.contextmanager

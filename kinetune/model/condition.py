@@ -24,11 +24,14 @@ from kinetune.model.conditioning.attributes import MusicConditions, attribute_ve
 from kinetune.model.conditioning.harmony import HARMONY_CHANNELS, harmony_channels
 from kinetune.model.networks.layers import ResBlock, TimeConv, sinusoid
 from kinetune.motion.features import genre_one_hot
+from kinetune.tower import VECTORS_PER_S
 
 # Sine and cosine of the beat's and of the bar's phase, a pulse on the beat, relative tempo.
 GRID_CHANNELS = 6
 # Rows of attributes begin at zero and catch up this much faster with the other conditions.
 _ATTRIBUTE_GAIN = 4.0
+# The same for motion vectors, of which the bundled similarity network's deviate by about 14.
+_SIMILARITY_GAIN = _ATTRIBUTE_GAIN / 14.0
 # The middle of the tempo prior; only a scale for the tempo channel.
 _REFERENCE_BPM = 105.0
 
@@ -46,6 +49,9 @@ class DanceInput:
             empty if there is none.
         metre: Beats per bar.
         music: Key, chords and musical attributes of the music.
+        similarity: Motion vectors of the similarity network, (T', D), see
+            :class:`~kinetune.model.conditioning.similarity.MotionEmbedding`; None if there are
+            none.
     """
 
     features: Tensor
@@ -55,6 +61,7 @@ class DanceInput:
     level: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     metre: int = timebase.BEATS_IN_BAR
     music: MusicConditions = field(default_factory=MusicConditions)
+    similarity: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,8 @@ class ConditionBatch:
         attributes: Musical attributes (B, A), see
             :func:`~kinetune.model.conditioning.attributes.attribute_vector`; zeros where they are
             open, (B, 0) for encoders that don't read them.
+        similarity: Motion vectors of the similarity network at the mel frames, (B, L, D); zeros
+            where they are dropped, (B, 1, 0) for encoders that don't read them.
     """
 
     features: Tensor
@@ -85,6 +94,7 @@ class ConditionBatch:
     harmony: Tensor
     keep_harmony: Tensor
     attributes: Tensor
+    similarity: Tensor
 
     def dropped(self) -> "ConditionBatch":
         """Return the same windows with all conditions dropped, for classifier-free guidance."""
@@ -92,6 +102,7 @@ class ConditionBatch:
         return replace(
             self, keep_motion=none, keep_grid=none, keep_genre=none, keep_harmony=none,
             attributes=torch.zeros_like(self.attributes),
+            similarity=torch.zeros_like(self.similarity),
         )  # fmt: skip
 
     def to(self, device: torch.device | str) -> "ConditionBatch":
@@ -147,12 +158,19 @@ def _beat_position(beats_s: NDArray[np.float64], times_s: NDArray[np.float64]) -
     return index + (times_s - start) / (end - start)
 
 
-def resample_rows(rows: Tensor, start_s: float, count: int, rate_hz: float) -> Tensor:
-    """Read feature rows (T, F) at 30 fps at ``count`` times from ``start_s`` on: (count, F).
+def resample_rows(
+    rows: Tensor,
+    start_s: float,
+    count: int,
+    rate_hz: float,
+    *,
+    rows_hz: float = timebase.MOTION_FPS,
+) -> Tensor:
+    """Read rows (T, F) of ``rows_hz`` at ``count`` times from ``start_s`` on: (count, F).
 
     Straight lines between rows; the first and last row are repeated beyond the ends.
     """
-    position = (start_s + timebase.frame_times(count, rate_hz)) * timebase.MOTION_FPS
+    position = (start_s + timebase.frame_times(count, rate_hz)) * rows_hz
     position = np.clip(position, 0, len(rows) - 1)
     low = torch.from_numpy(np.floor(position).astype(np.int64))
     high = (low + 1).clamp(max=len(rows) - 1)
@@ -183,8 +201,9 @@ class PaperCondition(ModelMixin, ConfigMixin):
         index = torch.tensor([genres.genre_index(dance.genre)])
         grid = torch.zeros(1, 1, GRID_CHANNELS)
         return ConditionBatch(
-            rows[None], grid, index, *_keep_all(), *_no_harmony(), torch.zeros(1, 0)
-        )
+            rows[None], grid, index, *_keep_all(), *_no_harmony(), torch.zeros(1, 0),
+            torch.zeros(1, 1, 0),
+        )  # fmt: skip
 
     def forward(self, batch: ConditionBatch) -> dict[str, Tensor]:
         """Return the denoiser's keyword arguments; dropping shows the network zeros."""
@@ -205,6 +224,8 @@ class DanceCondition(ModelMixin, ConfigMixin):
         hop_length: Samples a mel frame.
         reads_harmony: Whether the harmony lane is a condition.
         attributes: Names of the musical attributes that are a condition.
+        similarity: Numbers D of a motion vector of the similarity network; 0 if the similarity is
+            no condition.
         extra_genres: Names of genres beyond the ten, each a further row of the genre vectors.
 
     Raises:
@@ -224,6 +245,7 @@ class DanceCondition(ModelMixin, ConfigMixin):
         reads_harmony: bool = False,
         extra_genres: tuple[str, ...] = (),
         attributes: tuple[str, ...] = (),
+        similarity: int = 0,
     ) -> None:
         super().__init__()
         genres.declare(extra_genres)
@@ -250,6 +272,10 @@ class DanceCondition(ModelMixin, ConfigMixin):
             self.attributes_in = nn.Linear(len(attributes), channels, bias=False)
             # From zero, so that a model that is trained further begins as it was.
             nn.init.zeros_(self.attributes_in.weight)
+        if similarity:
+            self.similarity_in = nn.Linear(similarity * frames_per_column, channels, bias=False)
+            # From zero for the same reason.
+            nn.init.zeros_(self.similarity_in.weight)
 
     def genre_row(self, code: str) -> int:
         """Return the row of a genre's vector.
@@ -290,8 +316,19 @@ class DanceCondition(ModelMixin, ConfigMixin):
         attributes = attribute_vector(music.attributes if names else {}, names)
         return ConditionBatch(
             rows[None], grid[None], index, motion, on_grid, genre, harmony, keep_harmony,
-            attributes[None],
+            attributes[None], self._similarity_rows(dance, start_s)[None],
         )  # fmt: skip
+
+    def _similarity_rows(self, dance: DanceInput, start_s: float) -> Tensor:
+        """Return the motion vectors at the window's mel frames, (L, D); zeros without any."""
+        width, count = self.config.similarity, self.config.mel_frames
+        if not width:
+            return torch.zeros(1, 0)
+        if dance.similarity is None:
+            return torch.zeros(count, width)
+        return resample_rows(
+            dance.similarity, start_s, count, self.mel_rate_hz, rows_hz=VECTORS_PER_S
+        )
 
     def forward(self, batch: ConditionBatch) -> dict[str, Tensor]:
         """Return the denoiser's arguments: columns (B, D, W), tokens (B, S, D), vector (B, D)."""
@@ -307,6 +344,9 @@ class DanceCondition(ModelMixin, ConfigMixin):
             folded = batch.harmony.reshape(len(batch.harmony), motion.shape[-1], -1)
             harmony = self.harmony_in(folded).transpose(1, 2)
             columns = columns + _or_absent(harmony, self.no_harmony, batch.keep_harmony)
+        if self.config.similarity:
+            folded = batch.similarity.reshape(len(batch.similarity), motion.shape[-1], -1)
+            columns = columns + _SIMILARITY_GAIN * self.similarity_in(folded).transpose(1, 2)
         unknown = torch.full_like(batch.genre, len(genres.CODES))
         vector = self.genre(torch.where(batch.keep_genre > 0.5, batch.genre, unknown))
         if self.config.attributes:

@@ -23,7 +23,7 @@ from kinetune import genres, timebase
 from kinetune.audio.loudness import integrated_lufs, normalise_loudness
 from kinetune.audio.sound import Sound
 from kinetune.config import build
-from kinetune.errors import ModelError
+from kinetune.errors import ConfigError, ModelError
 from kinetune.model import checkpoint
 from kinetune.model.adapters.adapter_file import apply_adapter, base_checksum, read_adapter
 from kinetune.model.adapters.names import split_name
@@ -38,6 +38,7 @@ from kinetune.model.conditioning.control_score import (
 )
 from kinetune.model.conditioning.dynamics import apply_dynamics
 from kinetune.model.conditioning.harmony import Harmony
+from kinetune.model.conditioning.similarity import MotionEmbedding
 from kinetune.model.conditioning.window_conditions import ConditionMaker, WindowConditions
 from kinetune.model.hub.publishing import publish
 from kinetune.model.mel import Mel, MelVocoder, StereoMel
@@ -79,12 +80,17 @@ class DanceToMusicPipeline(DiffusionPipeline):
         normaliser: Scales the motion features.
         mel: Makes the spectrograms.
         vocoder: Makes the sound; Griffin-Lim does where there is none.
+        similarity: Makes the motion vectors of a condition encoder that reads them; without it
+            that condition is dropped.
         settings: The fields of :class:`~kinetune.model.settings.PipelineSettings`.
+
+    Raises:
+        ConfigError: The condition encoder reads other motion vectors than these.
     """
 
     _optional_components: ClassVar[list[str]] = list(checkpoint.OPTIONAL_NETWORKS)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - diffusers reads the components from the signature
         self,
         # Their common base, for diffusers reads these annotations when it loads.
         vae: ModelMixin,
@@ -94,9 +100,11 @@ class DanceToMusicPipeline(DiffusionPipeline):
         normaliser: FeatureNormaliser,
         mel: Mel | StereoMel,
         vocoder: MelVocoder | None = None,
+        similarity: MotionEmbedding | None = None,
         settings: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        _check_similarity(condition_encoder, similarity)
         self.register_modules(
             vae=vae,
             unet=unet,
@@ -105,6 +113,7 @@ class DanceToMusicPipeline(DiffusionPipeline):
             normaliser=normaliser,
             mel=mel,
             vocoder=vocoder,
+            similarity=similarity,
         )
         self.register_to_config(settings=dict(settings or {}))
 
@@ -154,11 +163,11 @@ class DanceToMusicPipeline(DiffusionPipeline):
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Save everything as JSON and safetensors; networks as float16, the normaliser as is."""
         networks = [self.vae, self.unet, self.condition_encoder]
-        if self.vocoder is not None:
-            networks.append(self.vocoder)
+        networks += [part for part in (self.vocoder, self.similarity) if part is not None]
         with checkpoint.as_float16(networks), checkpoint.atomic_folder(Path(folder)) as aside:
             super().save_pretrained(aside, safe_serialization=True, **options)
             checkpoint.strip_origins(aside)
+            checkpoint.strip_absent(aside)
             checkpoint.write_pipeline_file(aside)
 
     def push_to_hub(
@@ -313,7 +322,11 @@ class DanceToMusicPipeline(DiffusionPipeline):
     def conditions(self) -> ConditionMaker:
         """What makes the conditions of windows."""
         return ConditionMaker(
-            self.condition_encoder, self.normaliser, self.layout, self.settings.effort_contrast
+            self.condition_encoder,
+            self.normaliser,
+            self.layout,
+            self.settings.effort_contrast,
+            self.similarity,
         )
 
     @property
@@ -427,3 +440,15 @@ class DanceToMusicPipeline(DiffusionPipeline):
         column_s = self.layout.seconds_of(1)
         noise = phrase_locked_noise(fresh, bars_s, column_s=column_s, window=plan.width, seed=seed)
         return noise.to(self.device)
+
+
+def _check_similarity(
+    encoder: DanceCondition | PaperCondition, similarity: MotionEmbedding | None
+) -> None:
+    needed = encoder.config.get("similarity", 0)
+    given = 0 if similarity is None else similarity.config.embedding
+    if needed != given:
+        raise ConfigError(
+            f"similarity: the condition encoder reads motion vectors of {needed} numbers, found "
+            f"{given}"
+        )

@@ -22,6 +22,7 @@ from diffusers import (
 from kinetune.config import Count, CountOrZero, NonNegative, Positive, Share, settings
 from kinetune.errors import ConfigError, ModelError
 from kinetune.model.condition import DanceCondition, PaperCondition
+from kinetune.model.conditioning.similarity import MotionEmbedding
 from kinetune.model.mel import Mel, StereoMel
 from kinetune.model.networks.transformer import DanceTransformer
 from kinetune.model.normaliser import FeatureNormaliser
@@ -85,6 +86,8 @@ class ModelConfig:
         genres: Names of genres beyond the ten; not under ``paper``.
         attributes: Musical attributes that are a condition, such as ``instrument:piano``, or all of
             an axis, such as ``instrument``; not under ``paper``.
+        similarity: Whether the motion vectors of the motion-music similarity network are a
+            condition; not under ``paper``.
     """
 
     preset: str = "default"
@@ -103,6 +106,7 @@ class ModelConfig:
     harmony: bool = True
     genres: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
+    similarity: bool = False
 
 
 def preset_config(name: str) -> ModelConfig:
@@ -174,6 +178,7 @@ def _one_dimensional(config: ModelConfig, mel: Mel | StereoMel) -> DanceToMusicP
     )
     per_column = frames_per_column(vae)
     normaliser = FeatureNormaliser(features="rhythm", kind="standard")
+    similarity = MotionEmbedding() if config.similarity else None
     condition = DanceCondition(
         feature_count=normaliser.config.feature_count,
         mel_frames=config.window_frames,
@@ -184,6 +189,7 @@ def _one_dimensional(config: ModelConfig, mel: Mel | StereoMel) -> DanceToMusicP
         reads_harmony=config.harmony,
         extra_genres=config.genres,
         attributes=config.attributes,
+        similarity=0 if similarity is None else similarity.config.embedding,
     )
     unet = _one_dimensional_denoiser(config, config.window_frames // per_column)
     # On the CPU even where the networks are built without memory: it counts, it doesn't learn.
@@ -203,6 +209,7 @@ def _one_dimensional(config: ModelConfig, mel: Mel | StereoMel) -> DanceToMusicP
         condition_encoder=condition,
         normaliser=normaliser,
         mel=mel,
+        similarity=similarity,
         settings=_settings(config, useful_frames=config.window_frames),
     )
 
@@ -229,10 +236,11 @@ def _one_dimensional_denoiser(config: ModelConfig, columns: int) -> DanceUNet | 
 
 
 def _paper(config: ModelConfig) -> DanceToMusicPipeline:
-    if config.denoiser != "unet" or config.harmony or config.genres or config.attributes:
+    further = (config.harmony, config.genres, config.attributes, config.similarity)
+    if config.denoiser != "unet" or any(further):
         raise ConfigError(
             "preset 'paper' has the paper's UNet and ten genres, and neither harmony nor musical "
-            "attributes as a condition"
+            "attributes nor similarity as a condition"
         )
     vae = _paper_vae(config)
     return DanceToMusicPipeline(

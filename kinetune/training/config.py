@@ -121,6 +121,8 @@ class DiffusionTraining:
         drop_harmony: Probability that the harmony alone is dropped.
         drop_attributes: Probability that the musical attributes alone are dropped. Of every other
             window that keeps them, a random share stays open.
+        drop_similarity: Probability that the motion vectors of the similarity network alone are
+            dropped.
         augment: Random changes of the motion features.
         grid_jitter_s: Standard deviation of a shift of the whole beat grid, seconds.
     """
@@ -137,6 +139,7 @@ class DiffusionTraining:
     drop_genre: Share = 0.05
     drop_harmony: Share = 0.15
     drop_attributes: Share = 0.15
+    drop_similarity: Share = 0.15
     augment: FeatureAugmentation = field(default_factory=FeatureAugmentation)
     grid_jitter_s: NonNegative = 0.005
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from kinetune import files
 from kinetune.errors import ModelError
+from kinetune.metrics.similarity import load_network
 from kinetune.model import checkpoint
 from kinetune.model.condition import ConditionBatch, DanceCondition, stack
 from kinetune.model.mel import MelVocoder, StereoMel, load_vocoder
@@ -28,6 +29,7 @@ from kinetune.training.data import dataset
 from kinetune.training.data.feature_augment import augment_features
 from kinetune.training.data.prepare import PreparedSet
 from kinetune.training.loop import TrainingLoop
+from kinetune.training.metric_networks.similarity import motion_embedding
 from kinetune.training.run import Run, RunOptions, TrainingResult, open_run
 
 # What the schedule of training takes from the pipeline's sampler.
@@ -243,6 +245,7 @@ def drop_conditions(
         keep_genre=conditions.keep_genre * keep_any * kept(settings.drop_genre),
         keep_harmony=conditions.keep_harmony * keep_any * kept(settings.drop_harmony),
         attributes=_drop_attributes(conditions.attributes, keep_any, settings, generator),
+        similarity=_drop_similarity(conditions.similarity, keep_any, settings, generator),
     )
 
 
@@ -258,6 +261,17 @@ def _drop_attributes(
     shares = torch.where(torch.rand(count, generator=generator) < 0.5, 1.0, shares)
     kept = torch.rand(count, width, generator=generator) < shares[:, None]
     return attributes * kept * (keep * keep_any)[:, None]
+
+
+def _drop_similarity(
+    vectors: Tensor, keep_any: Tensor, settings: DiffusionTraining, generator: torch.Generator
+) -> Tensor:
+    """Drop motion vectors (B, L, D): all of a row or none."""
+    if not vectors.shape[2]:
+        # Nothing is drawn: runs without this condition keep their random numbers.
+        return vectors
+    keep = (torch.rand(len(vectors), generator=generator) >= settings.drop_similarity).float()
+    return vectors * (keep * keep_any)[:, None, None]
 
 
 def cached_latents(
@@ -291,6 +305,8 @@ def _initial_pipeline(config: TrainConfig, out: Path) -> DanceToMusicPipeline:
     """Return the untrained pipeline of a run, or that of its ``start``, with its VAE."""
     settings = config.diffusion
     pipeline = build_pipeline(config.model, seed=settings.loop.seed)
+    if config.model.similarity:
+        pipeline.register_modules(similarity=motion_embedding(load_network()))
     if settings.start:
         _load_start_model(settings.start, pipeline)
     if settings.vae or not settings.start:
@@ -301,7 +317,10 @@ def _initial_pipeline(config: TrainConfig, out: Path) -> DanceToMusicPipeline:
 
 
 def _load_start_model(name: str, pipeline: DanceToMusicPipeline) -> None:
-    """Copy a trained model's networks, VAE and normaliser into ``pipeline``."""
+    """Copy a trained model's networks, VAE and normaliser into ``pipeline``.
+
+    A model that has the similarity as a condition keeps its own motion vectors.
+    """
     trained = DanceToMusicPipeline.from_pretrained(name)
     for part in ("unet", "condition_encoder", "normaliser"):
         try:
@@ -312,13 +331,17 @@ def _load_start_model(name: str, pipeline: DanceToMusicPipeline) -> None:
                 "give [model] the figures that 'kinetune models' prints"
             ) from error
     pipeline.register_modules(vae=trained.vae, vocoder=trained.vocoder)
+    if trained.similarity is not None:
+        pipeline.register_modules(similarity=trained.similarity)
 
 
 def _copy_weights(trained: nn.Module, network: nn.Module) -> None:
-    """Copy all weights; those of attributes that the trained network doesn't know stay zero."""
+    """Copy all weights; those of conditions that the trained network doesn't know stay zero."""
     state = trained.state_dict()
-    if isinstance(network, DanceCondition) and network.config.attributes:
-        state.setdefault("attributes_in.weight", network.attributes_in.weight)
+    if isinstance(network, DanceCondition):
+        for name in ("attributes_in.weight", "similarity_in.weight"):
+            if name in network.state_dict():
+                state.setdefault(name, network.state_dict()[name])
     network.load_state_dict(state)
 
 

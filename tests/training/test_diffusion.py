@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,12 +8,14 @@ import torch
 
 from kinetune.config import as_table
 from kinetune.errors import ConfigError, ModelError
+from kinetune.metrics.similarity import load_network, motion_vectors
 from kinetune.model.condition import ConditionBatch
 from kinetune.model.mel import MelVocoder, load_vocoder
 from kinetune.model.networks.transformer import DanceTransformer
 from kinetune.model.pipeline import DanceToMusicPipeline
 from kinetune.model.presets import UNetConfig, VaeConfig, build_pipeline
 from kinetune.model.vae import MelVAE, channel_gains
+from kinetune.motion.io.formats import read_motion
 from kinetune.training.config import DiffusionTraining, LoopConfig, read_train_config
 from kinetune.training.data import dataset
 from kinetune.training.diffusion import (
@@ -24,6 +27,7 @@ from kinetune.training.diffusion import (
     train_diffusion,
 )
 from kinetune.training.loop import TrainingLoop
+from kinetune.training.metric_networks.similarity import motion_embedding
 from kinetune.training.precision import cpu_has_bfloat16
 from kinetune.training.run import open_run
 from kinetune.training.vae import train_vae
@@ -40,6 +44,7 @@ def some_conditions(count=2000):
         torch.zeros(count, 1, 36),
         torch.ones(count),
         torch.zeros(count, 0),
+        torch.zeros(count, 1, 0),
     )
 
 
@@ -109,6 +114,97 @@ def test_attributes_are_left_open_as_often_as_the_settings_say():
     # Half keep everything, the others half of it on average.
     assert kept.mean().item() == pytest.approx(0.9 * 0.8 * 0.75, abs=0.03)
     assert set(kept.unique().tolist()) == {0.0, 1.0}
+
+
+def from_start(tiny, folder, **loop):
+    """Return a run with the similarity as a condition, from a small model without it."""
+    tiny_stereo().save_pretrained(folder)
+    diffusion = replace(
+        tiny.diffusion, start=str(folder), loop=replace(tiny.diffusion.loop, **loop)
+    )
+    return replace(tiny, model=replace(tiny_stereo_config(), similarity=True), diffusion=diffusion)
+
+
+def test_a_model_with_motion_vectors_begins_exactly_as_its_start(tiny, tmp_path):
+    """At a learning rate of 0 the finished model is the initial one."""
+    train_diffusion(from_start(tiny, tmp_path / "start", learning_rate=0.0), tmp_path / "on")
+    start, begun = (
+        DanceToMusicPipeline.from_pretrained(tmp_path / name) for name in ("start", "on/model")
+    )
+    assert (start.similarity, begun.condition_encoder.config.similarity) == (None, 32)
+    assert begun.condition_encoder.similarity_in.weight.eq(0.0).all()
+    clip = swaying_clip(duration_s=3.0)
+    one, other = (made(clip, genre="HO", seed=2) for made in (start, begun))
+    np.testing.assert_array_equal(one.mel, other.mel)
+    np.testing.assert_array_equal(one.sound.samples, other.sound.samples)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_training_gives_the_vectors_of_the_prepared_dances(tiny, tmp_path, version):
+    """They come from the features: prepared folders of any version have them."""
+    config = from_start(tiny, tmp_path / "start")
+    train_diffusion(config, tmp_path / "on")
+    trained = DanceToMusicPipeline.from_pretrained(tmp_path / "on" / "model")
+    assert trained.condition_encoder.similarity_in.weight.abs().sum() > 0.0
+    network = motion_embedding(load_network()).state_dict()
+    for name, weight in trained.similarity.state_dict().items():
+        torch.testing.assert_close(weight, network[name], rtol=0.0, atol=0.0)
+    (path,) = (tmp_path / "on").glob("prepared-*/prepared.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": version}))
+    prepared, windows = dataset.open_windows(
+        replace(config.data, source=str(path.parent)), tmp_path, trained
+    )
+    batch = dataset.Conditions(prepared, trained).batch(windows, shift_s=[0.0] * len(windows))
+    assert batch.similarity.shape == (len(windows), 128, 32)
+    for rows, window in zip(batch.similarity, windows, strict=True):
+        clip = read_motion(
+            Path(config.data.source) / f"motion/{prepared.items[window.item].name}.npz"
+        )
+        vectors = motion_vectors(clip)
+        times_s = window.start_s + np.arange(128) / trained.condition_encoder.mel_rate_hz
+        expected = np.interp(times_s, np.arange(len(vectors)) / 15.0, vectors[:, 5])
+        np.testing.assert_allclose(rows[:, 5], expected, atol=1e-3)
+
+
+def test_a_start_with_motion_vectors_keeps_its_own_network(tiny, tmp_path):
+    config = from_start(tiny, tmp_path / "plain")
+    start = tiny_stereo_similarity()
+    start.save_pretrained(tmp_path / "start")
+    config = replace(config, diffusion=replace(config.diffusion, start=str(tmp_path / "start")))
+    train_diffusion(config, tmp_path / "on")
+    again = DanceToMusicPipeline.from_pretrained(tmp_path / "on" / "model").similarity.state_dict()
+    for name, weight in start.similarity.state_dict().items():
+        torch.testing.assert_close(again[name], weight, rtol=1e-3, atol=1e-3)
+
+
+def tiny_stereo_similarity():
+    """A model whose motion network is not the bundled one."""
+    pipeline = build_pipeline(replace(tiny_stereo_config(), similarity=True))
+    pipeline.register_modules(vocoder=tiny_stereo().vocoder)
+    return pipeline
+
+
+def test_motion_vectors_are_dropped_as_often_as_the_settings_say():
+    batch = replace(some_conditions(4000), similarity=torch.ones(4000, 3, 2))
+    settings = DiffusionTraining(drop_all=0.1, drop_motion=0.0, drop_similarity=0.2)
+    dropped = drop_conditions(batch, settings, torch.Generator().manual_seed(0))
+    kept = dropped.similarity
+    assert kept.mean().item() == pytest.approx(0.9 * 0.8, abs=0.03)
+    # A window keeps all of its vectors or none, and none where everything is dropped.
+    assert kept.flatten(1).std(dim=1).eq(0.0).all()
+    assert kept[dropped.keep_motion.eq(0.0)].eq(0.0).all()
+
+
+def test_without_motion_vectors_the_random_numbers_are_as_before():
+    """Nothing is drawn for a condition that the model lacks."""
+    one, other = (torch.Generator().manual_seed(0) for _ in range(2))
+    plain = drop_conditions(some_conditions(), DiffusionTraining(), one)
+    again = drop_conditions(
+        replace(some_conditions(), similarity=torch.ones(2000, 1, 4)), DiffusionTraining(), other
+    )
+    for name in ("keep_motion", "keep_grid", "keep_genre", "keep_harmony"):
+        torch.testing.assert_close(getattr(plain, name), getattr(again, name))
+    assert torch.rand(1, generator=one) != torch.rand(1, generator=other)
 
 
 def test_a_finished_model_has_the_vocoder_of_its_start_or_its_run(tiny, tmp_path):
@@ -214,6 +310,7 @@ def fixed_batch(count=2, seed=0):
         torch.zeros(count, 1, 36),
         torch.ones(count),
         torch.zeros(count, 0),
+        torch.zeros(count, 1, 0),
     )
     return clean, conditions
 

@@ -28,6 +28,7 @@ from kinetune.metrics.networks.weights import (
     save_folder,
 )
 from kinetune.motion.features import RHYTHM_FEATURE_COUNT
+from kinetune.tower import Tower
 
 _RATE_HZ = timebase.SAMPLE_RATE_HZ
 # One mel frame for each motion frame, and a window of two hops.
@@ -86,9 +87,9 @@ class SimilarityNetwork(nn.Module):
         self.settings = settings
         self.register_buffer("motion_mean", torch.zeros(RHYTHM_FEATURE_COUNT))
         self.register_buffer("motion_deviation", torch.ones(RHYTHM_FEATURE_COUNT))
-        self.motion = _Tower(RHYTHM_FEATURE_COUNT, settings)
+        self.motion = _tower(RHYTHM_FEATURE_COUNT, settings)
         # The spectrogram and how much it rises from frame to frame.
-        self.music = _Tower(2 * settings.n_mels, settings)
+        self.music = _tower(2 * settings.n_mels, settings)
         self.log_scale = nn.Parameter(torch.tensor(2.5))
 
     def fit_normaliser(self, rows: Tensor) -> None:
@@ -121,38 +122,14 @@ class SimilarityNetwork(nn.Module):
         return embedded
 
 
-class _Tower(nn.Module):
-    """Halves the rate, then dilated residual convolutions over time."""
-
-    def __init__(self, columns: int, settings: SimilarityConfig) -> None:
-        super().__init__()
-        wide = settings.channels
-        self.dropout = nn.Dropout1d(settings.dropout)
-        self.inlet = nn.Conv1d(columns, wide, 5, stride=2, padding=2)
-        self.blocks = nn.ModuleList(_Block(wide, dilation) for dilation in settings.dilations)
-        self.outlet = nn.Linear(wide, settings.embedding)
-
-    def forward(self, columns: Tensor) -> Tensor:
-        values = self.inlet(self.dropout(columns.transpose(1, 2)))  # (B, T, .) -> (B, C, T')
-        for block in self.blocks:
-            values = block(values)
-        embedded: Tensor = self.outlet(values.transpose(1, 2))
-        return embedded
-
-
-class _Block(nn.Module):
-    """Adds to (B, C, T') what a dilated convolution of three taps makes of it."""
-
-    def __init__(self, channels: int, dilation: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(channels)
-        self.over_time = nn.Conv1d(channels, channels, 3, dilation=dilation, padding=dilation)
-        self.mixing = nn.Conv1d(channels, channels, 1)
-
-    def forward(self, values: Tensor) -> Tensor:
-        normed = self.norm(values.transpose(1, 2)).transpose(1, 2)
-        added: Tensor = self.mixing(self.over_time(normed).relu().square())
-        return values + added
+def _tower(columns: int, settings: SimilarityConfig) -> Tower:
+    return Tower(
+        columns,
+        channels=settings.channels,
+        embedding=settings.embedding,
+        dilations=settings.dilations,
+        dropout=settings.dropout,
+    )
 
 
 def save_similarity(network: SimilarityNetwork, folder: Path) -> None:

@@ -14,6 +14,7 @@ from kinetune.model.conditioning.bars import bar_lines
 from kinetune.model.conditioning.control_score import ControlScore, energy_at, genre_weights
 from kinetune.model.conditioning.dynamics import bar_dynamics, effort_contrast
 from kinetune.model.conditioning.harmony import repeat_harmony, stretch_harmony
+from kinetune.model.conditioning.similarity import MotionEmbedding
 from kinetune.model.normaliser import FeatureNormaliser
 from kinetune.model.sampling.genre_mixing import (
     BatchedConditioning,
@@ -58,12 +59,15 @@ class ConditionMaker:
         normaliser: Names the motion features and scales them.
         layout: The windows' shape.
         contrast: Exponent of :func:`~kinetune.model.conditioning.dynamics.effort_contrast`.
+        similarity: Makes the motion vectors of the similarity network; None if they are no
+            condition.
     """
 
     encoder: ConditionEncoder
     normaliser: FeatureNormaliser
     layout: WindowLayout
     contrast: float = 1.0
+    similarity: MotionEmbedding | None = None
 
     def of_dance(
         self,
@@ -94,6 +98,7 @@ class ConditionMaker:
             self.normaliser, clip, grid, genre, score=score, music=music,
             contrast=self.contrast,
         )  # fmt: skip
+        dance = self._with_similarity(dance, clip)
         times_s = from_s + self.layout.column_times_s(plan)
         conditions, uncond = genre_conditions(
             self.encoder,
@@ -136,6 +141,7 @@ class ConditionMaker:
             self.normaliser, loop.clip, loop.grid, genre, score=score, loop_s=loop_s,
             music=music, contrast=self.contrast,
         )  # fmt: skip
+        dance = self._with_similarity(dance, loop.clip)
         dance = tile_features(dance, period_s=loop_s, window_s=window_s)
         times_s = self.layout.column_times_s(plan)
         conditions, uncond = genre_conditions(
@@ -146,6 +152,15 @@ class ConditionMaker:
             guided=guided,
         )
         return WindowConditions(conditions, uncond, np.empty(0), np.empty(0))
+
+    def _with_similarity(self, dance: DanceInput, clip: Dancers) -> DanceInput:
+        """Return the input with the motion vectors of the clip, if the model reads them.
+
+        They come from the motion alone: neither contrast nor score changes them.
+        """
+        if self.similarity is None:
+            return dance
+        return replace(dance, similarity=self.similarity.of_dance(clip))
 
 
 def dance_input(

@@ -20,6 +20,7 @@ from kinetune.model.conditioning.control_score import ControlScore, fit_score
 from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.clip import MotionClip, cut
 from kinetune.motion.group import DanceGroup, Dancers
+from kinetune.tower import VECTORS_PER_S
 
 # A tempo found in the dance may be changed so far, as a ratio, that whole bars fill the clip.
 _MAX_TEMPO_CHANGE = 1.06
@@ -120,13 +121,24 @@ def _stretched(clip: MotionClip, duration_s: float, stretch: float) -> MotionCli
 
 
 def tile_features(dance: DanceInput, *, period_s: float, window_s: float) -> DanceInput:
-    """Return a dance whose features repeat every ``period_s``, a window beyond."""
-    rows = dance.features
-    count = timebase.frames_in(period_s + window_s, timebase.MOTION_FPS) + 2
-    position = timebase.frame_times(count, timebase.MOTION_FPS) % period_s / period_s * len(rows)
-    low = torch.from_numpy(np.floor(position).astype(np.int64)) % len(rows)
-    fraction = torch.from_numpy(position - np.floor(position)).to(rows.dtype)[:, None]
-    return replace(dance, features=torch.lerp(rows[low], rows[(low + 1) % len(rows)], fraction))
+    """Return a dance whose features, and motion vectors, repeat every ``period_s``.
+
+    They reach a window beyond.
+    """
+
+    def tiled(rows: Tensor, rate_hz: float) -> Tensor:
+        count = timebase.frames_in(period_s + window_s, rate_hz) + 2
+        position = timebase.frame_times(count, rate_hz) % period_s / period_s * len(rows)
+        low = torch.from_numpy(np.floor(position).astype(np.int64)) % len(rows)
+        fraction = torch.from_numpy(position - np.floor(position)).to(rows.dtype)[:, None]
+        return torch.lerp(rows[low], rows[(low + 1) % len(rows)], fraction)
+
+    vectors = dance.similarity
+    return replace(
+        dance,
+        features=tiled(dance.features, timebase.MOTION_FPS),
+        similarity=None if vectors is None else tiled(vectors, VECTORS_PER_S),
+    )
 
 
 def pad_circular(mel: Tensor) -> tuple[Tensor, int]:

@@ -261,16 +261,17 @@ class Conditions:
 
     Args:
         prepared: The prepared set.
-        pipeline: Its normaliser and condition encoder are used.
+        pipeline: Its normaliser, condition encoder and similarity are used.
     """
 
     def __init__(self, prepared: PreparedSet, pipeline: DanceToMusicPipeline) -> None:
         self._encoder = pipeline.condition_encoder
         names = pipeline.attribute_names
-        normaliser = pipeline.normaliser.cpu()
+        normaliser, similarity = pipeline.normaliser.cpu(), pipeline.similarity
+        rows = map(prepared.feature_rows, prepared.items)
         self._dances = [
             DanceInput(
-                normaliser(torch.from_numpy(prepared.feature_rows(item))),
+                normaliser(torch.from_numpy(features)),
                 item.genre,
                 np.asarray(item.beats_s, dtype=np.float64),
                 item.bar_start_s,
@@ -279,8 +280,9 @@ class Conditions:
                     item.harmony,
                     complete_attributes(item.attributes, names if item.attributes else ()),
                 ),
+                similarity=None if similarity is None else similarity.of_features(features),
             )
-            for item in prepared.items
+            for item, features in zip(prepared.items, rows, strict=True)
         ]
 
     @property

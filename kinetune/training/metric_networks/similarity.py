@@ -27,6 +27,7 @@ from kinetune.metrics.networks.similarity_network import (
 )
 from kinetune.metrics.similarity import SPAN_S, mel_rows, retrieval
 from kinetune.model.checkpoint import atomic_folder
+from kinetune.model.conditioning.similarity import MotionEmbedding
 from kinetune.motion.features import RHYTHM_FEATURE_COUNT
 from kinetune.training import parallel
 from kinetune.training.config import DataConfig, LoopConfig
@@ -142,6 +143,16 @@ def build_network(training: SimilarityTraining, pairs: "Pairs") -> SimilarityNet
         network = SimilarityNetwork(training.network)
     network.fit_normaliser(pairs.sample_motion())
     return network
+
+
+def motion_embedding(network: SimilarityNetwork) -> MotionEmbedding:
+    """Return the motion tower of a network as the component of a model, in evaluation mode."""
+    settings = network.settings
+    embedding = MotionEmbedding(settings.channels, settings.embedding, settings.dilations)
+    embedding.tower.load_state_dict(network.motion.state_dict())
+    embedding.mean.copy_(network.motion_mean)
+    embedding.deviation.copy_(network.motion_deviation)
+    return embedding.eval()
 
 
 class Pairs:
