@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -284,7 +285,10 @@ def cached_latents(
 
     The name of the cache is a digest of the data, the windows, the mel settings and the VAE.
     """
-    made_from = (prepared.identity, windows, pipeline.mel.settings, dict(pipeline.vae.config))
+    # Not where the VAE was loaded from; the same from a file, where tuples are lists.
+    public = {k: v for k, v in pipeline.vae.config.items() if not k.startswith("_")}
+    figures = json.dumps(public, sort_keys=True)
+    made_from = (prepared.identity, windows, pipeline.mel.settings, figures)
     digest = hashlib.sha256(repr(made_from).encode())
     for tensor in pipeline.vae.state_dict().values():
         digest.update(tensor.detach().cpu().float().numpy().tobytes())

@@ -467,6 +467,11 @@ def test_cached_latents_are_named_by_what_made_them(tiny, tmp_path):
     again = cached_latents(prepared, windows, pipeline, tmp_path)
     assert torch.equal(first[0], again[0])
     assert len(caches()) == 1
+    # The same weights from another folder.
+    pipeline.vae.save_pretrained(tmp_path / "vae")
+    pipeline.vae = type(pipeline.vae).from_pretrained(tmp_path / "vae")
+    cached_latents(prepared, windows, pipeline, tmp_path)
+    assert len(caches()) == 1
     cached_latents(prepared, windows[:-1], pipeline, tmp_path)
     other_items = tuple(replace(item, digest="other") for item in prepared.items)
     cached_latents(replace(prepared, items=other_items), windows, pipeline, tmp_path)
