@@ -1,39 +1,44 @@
-"""A probe that detects musical attributes in sound, trained on a corpus.
+"""A probe that detects musical attributes in sound, trained on the music of a corpus.
 
-    python benchmarks/attribute_probe.py --corpus runs/corpus --out out/probe
+    python benchmarks/mixed_corpus.py --out out/mixed
+    python benchmarks/attribute_probe.py --corpus runs/corpus --mixed out/mixed --out out/probe
 
-A convolutional network on log mel spectrograms of mono sound at 22 kHz, made by librosa: nothing
-of kinetune's own model is in it. In the corpus an instrument goes with a genre. So that the probe
-hears the instrument and not the genre, training adds the logarithm of the attribute's odds in the
-piece's genre to its output, and only what sound says beyond the genre is learned (a product of
-experts, He et al. 2019). The output alone detects. One piece in eight is held out: the area under
-the ROC curve (AUC) over these, and the limit that one in ten of those without the attribute
-exceeds.
-Axes: B batch, M mel bands, T frames, A attributes.
+Kernel ridge regression on statistics of log mel spectrograms of mono sound at 22 kHz, made by
+librosa: nothing of kinetune's own model is in it. In the corpus an instrument goes with a genre; in
+the pieces of benchmarks/mixed_corpus.py it doesn't. So that the probe hears the instrument and not
+the genre, what it learns of a piece is whether it has an attribute less the attribute's share in
+the piece's genre (of mixed pieces: in all of them). One piece in eight is held out. Over the mixed
+pieces of these: the area under the ROC curve (AUC), and the limit that one in twenty without the
+attribute exceeds. Axes: M mel bands, T frames, D statistics, A attributes.
 """
 
 import argparse
-import itertools
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from kinetune import genres
 from kinetune.audio.sound import Sound, read_sound, resample
-from kinetune.corpus.folder import CorpusItem, read_manifest
+from kinetune.corpus.folder import read_manifest
 from kinetune.corpus.prompts.vocabulary import vocabulary
 
-RATE_HZ, BANDS, HOP = 22_050, 96, 1024
-CROP_FRAMES = 172
+Array = NDArray[np.float32]
+RATE_HZ, BANDS, HOP = 22_050, 128, 512
 HELD_OUT_EVERY = 8
-SPECIFICITY, FEWEST = 0.9, 12
+# One in twenty without an attribute counts as having it; no limit from fewer pieces than these.
+SPECIFICITY, FEWEST = 0.95, 6
+# Quantiles of the level, frames between which it is compared, frames after an onset.
+_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
+_LAGS, _AFTER = (1, 2, 4, 8, 16), (2, 4, 8)
+# Share of frames that rise most: the onsets.
+_ONSETS = 0.15
+# Bands in which repeats are looked for, and their longest lag: 2.2 s.
+_REPEAT_BANDS, _LONGEST_REPEAT = 8, 96
+# Of the kernel: width, ridge, weight of the repeats, and the largest statistic in deviations.
+_GAMMA, _RIDGE, _REPEATS_WEIGHT, _MOST = 0.1, 0.1, 0.5, 5.0
 NAMES = tuple(each.name for each in vocabulary().attribute if each.axis != "genre")
 
 
@@ -49,163 +54,241 @@ def log_mel(sound: Sound) -> NDArray[np.float16]:
     return ((level - level.mean()) / 20.0).astype(np.float16)
 
 
-class Probe(nn.Module):
-    """The network: four blocks of two-dimensional convolutions, means and maxima over time."""
+def statistics(mel: NDArray[np.float16]) -> Array:
+    """Return what the probe knows of a sound, (D,), from its spectrogram (M, T)."""
+    level = mel.astype(np.float32)
+    return np.concatenate([*_spectra(level), *_envelopes(level), _repeats(level).ravel()])
 
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        widths = (1, 16, 32, 48, 64)
-        blocks = []
-        for before, after in itertools.pairwise(widths):
-            blocks += [
-                nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after),
-                nn.ReLU(), nn.MaxPool2d(2),
-            ]  # fmt: skip
-        self.blocks = nn.Sequential(*blocks)
-        self.out = nn.Sequential(
-            nn.Linear(2 * widths[-1] * (BANDS // 16), 128), nn.ReLU(), nn.Dropout(0.3),
-            nn.Linear(128, count),
-        )  # fmt: skip
 
-    def forward(self, mel: Tensor) -> Tensor:
-        """Return a logit an attribute, (B, A), of spectrograms (B, M, T)."""
-        x = self.blocks(mel[:, None]).flatten(1, 2)  # (B, C, M/16, T/16) -> (B, C * M/16, T/16)
-        return self.out(torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1))
+def _spectra(level: Array) -> list[Array]:
+    """How loud each band is, how much that varies, and how sharp the peaks of spectra are."""
+    quantiles = np.quantile(level, _QUANTILES, axis=1).astype(np.float32)
+    bend = np.diff(level, 2, axis=0)
+    return [
+        *(quantiles - quantiles.mean()), level.std(axis=1), np.abs(bend).mean(axis=1),
+        *np.quantile(bend, (0.1, 0.9), axis=1).astype(np.float32),
+    ]  # fmt: skip
+
+
+def _envelopes(level: Array) -> list[Array]:
+    """How each band rises at onsets, falls after them, and resembles itself a little later."""
+    change = np.diff(level, axis=1)
+    rise = np.maximum(change, 0.0)
+    strength = rise.mean(axis=0)
+    onsets = np.flatnonzero(strength >= np.quantile(strength, 1.0 - _ONSETS))
+    onsets = onsets[onsets < level.shape[1] - max(_AFTER)]
+    varying = level - level.mean(axis=1, keepdims=True)
+    power = (varying**2).mean(axis=1) + 1e-4
+    return [
+        rise.mean(axis=1), np.abs(change).mean(axis=1), rise[:, onsets].mean(axis=1),
+        *((level[:, onsets + after] - level[:, onsets]).mean(axis=1) for after in _AFTER),
+        *((varying[:, lag:] * varying[:, :-lag]).mean(axis=1) / power for lag in _LAGS),
+    ]  # fmt: skip
+
+
+def _repeats(level: Array) -> Array:
+    """Mean rise of a few bands, and its autocorrelation at each lag, (bands, 1 + lags)."""
+    rise = np.maximum(np.diff(level, axis=1), 0.0)
+    rise = rise.reshape(_REPEAT_BANDS, -1, rise.shape[1]).mean(axis=1)
+    mean = rise.mean(axis=1, keepdims=True)
+    power = np.abs(np.fft.rfft(rise - mean, n=2 * rise.shape[1])) ** 2
+    lags = np.fft.irfft(power)[:, : _LONGEST_REPEAT + 1]
+    shares = lags[:, 1:] / np.maximum(lags[:, :1], 1e-6)
+    return np.hstack([mean, shares]).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedProbe:
-    """A probe with what is known of it.
+class Probe:
+    """What was learned: a kernel around each of the pieces.
 
     Attributes:
-        network: The network.
-        auc: Area under the curve of every attribute over held-out pieces; NaN where too few.
-        limits: Logit from which an attribute counts as detected: one in ten of the held-out pieces
-            without it exceeds this.
-        absent: Logit below which its absence does: one in ten of those with it are below.
+        mean: Of each statistic, (D,).
+        deviation: Of each, (D,).
+        pieces: Standardised statistics of the pieces, (pieces, D).
+        weights: What each adds to a score, (pieces, A).
     """
 
-    network: Probe
+    mean: Array
+    deviation: Array
+    pieces: Array
+    weights: Array
+
+    def scores(self, mels: Iterable[NDArray[np.float16]]) -> NDArray[np.float64]:
+        """Return how much sounds seem to have each attribute, (n, A), from spectrograms."""
+        rows = np.stack([statistics(mel) for mel in mels])
+        rows = standardised(rows, self.mean, self.deviation)
+        return (kernel(rows, self.pieces) @ self.weights).astype(np.float64)
+
+
+def standardised(rows: Array, mean: Array, deviation: Array) -> Array:
+    """Return statistics in deviations from their mean, (n, D), repeats weighted."""
+    scaled = np.clip((rows - mean) / deviation, -_MOST, _MOST)
+    scaled[:, -_REPEAT_BANDS * (_LONGEST_REPEAT + 1) :] *= _REPEATS_WEIGHT
+    return scaled
+
+
+def kernel(left: Array, right: Array) -> Array:
+    """Return exp(-gamma d^2) of all pairs of rows, d^2 their mean squared difference, (n, m)."""
+    squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None]
+    distance = np.maximum(squares - 2.0 * left @ right.T, 0.0) / left.shape[1]
+    return np.exp(-_GAMMA * distance)
+
+
+def fit(rows: Array, excess: Array) -> Probe:
+    """Return a probe of pieces.
+
+    Args:
+        rows: Their statistics, (pieces, D).
+        excess: Whether each has an attribute, 0 or 1, less what was known before, (pieces, A).
+    """
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-6
+    pieces = standardised(rows, mean, deviation)
+    ridge = kernel(pieces, pieces) + _RIDGE * np.eye(len(pieces), dtype=np.float32)
+    return Probe(mean, deviation, pieces, np.linalg.solve(ridge, excess))
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Pieces of music with attributes.
+
+    Attributes:
+        mels: Their spectrograms, (M, T) each.
+        labels: Which attributes they have, (pieces, A).
+        shares: Share of the pieces of the same genre that have them, (pieces, A).
+    """
+
+    mels: Sequence[NDArray[np.float16]]
+    labels: Array
+    shares: Array
+
+    @property
+    def is_held_out(self) -> NDArray[np.bool_]:
+        """Which are held out, (pieces,)."""
+        return np.arange(len(self.mels)) % HELD_OUT_EVERY == 0
+
+
+def corpus_pieces(corpus: Path, cache: Path) -> Pieces:
+    """Return the pieces of a corpus; their spectrograms are kept in a cache."""
+    items = [item for item in read_manifest(corpus) if item.attributes]
+    mels = [cached(cache / f"{item.id}.npy", corpus / item.audio) for item in items]
+    labels = label_matrix([item.attributes for item in items])
+    return Pieces(mels, labels, group_shares([item.genre for item in items], labels))
+
+
+def mixed_pieces(folder: Path, cache: Path) -> Pieces:
+    """Return the pieces of benchmarks/mixed_corpus.py; their spectrograms are kept in a cache."""
+    paths = sorted(folder.glob("*.json"), key=lambda path: int(path.stem))
+    mels = [cached(cache / f"{p.stem}.npy", p.with_suffix(".wav")) for p in paths]
+    labels = label_matrix([json.loads(path.read_text()) for path in paths])
+    return Pieces(mels, labels, group_shares(["mixed"] * len(paths), labels))
+
+
+def cached(path: Path, sound: Path) -> NDArray[np.float16]:
+    """Return the spectrogram of a file, kept in another."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, log_mel(read_sound(sound)))
+    return np.load(path)
+
+
+def label_matrix(names: Iterable[Sequence[str]]) -> Array:
+    """Return which attributes pieces have, (pieces, A)."""
+    return np.array([[name in has for name in NAMES] for has in names], np.float32)
+
+
+def group_shares(groups: Sequence[str], labels: Array) -> Array:
+    """Return every attribute's share of the pieces in every piece's group, (pieces, A)."""
+    names, shares = np.asarray(groups), np.zeros_like(labels)
+    for name in np.unique(names):
+        shares[names == name] = labels[names == name].mean(axis=0)
+    return shares
+
+
+def train(sets: Sequence[Pieces]) -> Probe:
+    """Return a probe of the pieces that are not held out."""
+    rows, excess = [], []
+    for pieces in sets:
+        for index in np.flatnonzero(~pieces.is_held_out):
+            rows.append(statistics(pieces.mels[index]))
+            excess.append(pieces.labels[index] - pieces.shares[index])
+    return fit(np.stack(rows), np.stack(excess))
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """What is known of a probe.
+
+    Attributes:
+        auc: Area under the curve of every attribute; NaN where there are too few pieces.
+        limits: Score from which an attribute counts as detected: one in twenty of the pieces
+            without it exceeds this.
+        absent: Score below which its absence does: one in twenty of those with it are below.
+    """
+
     auc: NDArray[np.float64]
     limits: NDArray[np.float64]
     absent: NDArray[np.float64]
 
 
-@torch.no_grad()
-def logits(network: Probe, mels: Sequence[NDArray[np.float16]]) -> NDArray[np.float64]:
-    """Return the logits of whole spectrograms, (pieces, A)."""
-    network.eval()
-    rows = [network(torch.from_numpy(mel.astype(np.float32))[None])[0] for mel in mels]
-    return torch.stack(rows).double().numpy()
+def measure(scores: NDArray[np.float64], has: NDArray[np.bool_]) -> Measures:
+    """Return what scores tell of attributes.
 
-
-def corpus_mels(corpus: Path, cache: Path) -> tuple[list[CorpusItem], list[NDArray[np.float16]]]:
-    """Return the items of a corpus and the spectrograms of their music, kept in a cache."""
-    cache.mkdir(parents=True, exist_ok=True)
-    items = [item for item in read_manifest(corpus) if item.attributes]
-
-    def read(item: CorpusItem) -> NDArray[np.float16]:
-        path = cache / f"{item.id}.npy"
-        if not path.is_file():
-            np.save(path, log_mel(read_sound(corpus / item.audio)))
-        return np.load(path)
-
-    with ThreadPoolExecutor(2) as pool:
-        return items, list(pool.map(read, items))
-
-
-def genre_log_odds(items: Sequence[CorpusItem], labels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the logarithm of every attribute's odds in every piece's genre, (pieces, A)."""
-    codes = np.array([genres.genre_index(item.genre) for item in items])
-    odds = np.zeros_like(labels)
-    for code in np.unique(codes):
-        inside = labels[codes == code]
-        share = (inside.sum(axis=0) + 0.5) / (len(inside) + 1.0)
-        odds[codes == code] = np.log(share / (1.0 - share))
-    return odds
-
-
-def train(
-    items: Sequence[CorpusItem],
-    mels: Sequence[NDArray[np.float16]],
-    *,
-    steps: int,
-    batch_size: int = 32,
-) -> TrainedProbe:
-    """Train a probe on the pieces of a corpus, and measure it on those held out."""
+    Args:
+        scores: Of pieces, (pieces, A).
+        has: Whether a piece has an attribute, (pieces, A).
+    """
     from sklearn.metrics import roc_auc_score
 
-    labels = np.array([[name in item.attributes for name in NAMES] for item in items], np.float32)
-    is_validation = np.arange(len(items)) % HELD_OUT_EVERY == 0
-    odds = genre_log_odds(items, labels)
-    rng = np.random.default_rng(0)
-    torch.manual_seed(0)
-    network = Probe(len(NAMES))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
-    usable = np.flatnonzero(~is_validation)
-    for step in range(steps):
-        network.train()
-        chosen = rng.choice(usable, batch_size, replace=False)
-        crops = np.stack([_crop(mels[index], rng) for index in chosen])
-        logit = network(torch.from_numpy(crops)) + torch.from_numpy(odds[chosen])
-        loss = nn.functional.binary_cross_entropy_with_logits(
-            logit, torch.from_numpy(labels[chosen])
-        )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if step % 50 == 0:
-            print(f"step {step}: loss {loss.item():.3f}", flush=True)
-    scores = logits(network, [mels[index] for index in np.flatnonzero(is_validation)])
-    true = labels[is_validation] > 0.5
-    auc, limits, absent = (np.full(len(NAMES), value) for value in (np.nan, np.inf, -np.inf))
-    for column in range(len(NAMES)):
-        has, score = true[:, column], scores[:, column]
-        if min(has.sum(), (~has).sum()) >= FEWEST // 2:
-            auc[column] = roc_auc_score(has, score)
-            limits[column] = np.quantile(score[~has], SPECIFICITY)
-            absent[column] = np.quantile(score[has], 1.0 - SPECIFICITY)
-    return TrainedProbe(network, auc, limits, absent)
+    auc, limits, absent = (np.full(has.shape[1], value) for value in (np.nan, np.inf, -np.inf))
+    for column, (score, true) in enumerate(zip(scores.T, has.T, strict=True)):
+        if min(true.sum(), (~true).sum()) >= FEWEST:
+            auc[column] = roc_auc_score(true, score)
+        if (~true).sum() >= FEWEST:
+            limits[column] = np.quantile(score[~true], SPECIFICITY)
+        if true.sum() >= FEWEST:
+            absent[column] = np.quantile(score[true], 1.0 - SPECIFICITY)
+    return Measures(auc, limits, absent)
 
 
-def _crop(mel: NDArray[np.float16], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A random span of a spectrogram at a random level, (M, CROP_FRAMES)."""
-    first = rng.integers(0, mel.shape[1] - CROP_FRAMES + 1)
-    crop = mel[:, first : first + CROP_FRAMES].astype(np.float32)
-    return crop + np.float32(rng.normal(0.0, 0.1))
+def held_out_measures(probe: Probe, pieces: Pieces) -> Measures:
+    """Return what a probe achieves on held-out pieces."""
+    chosen = np.flatnonzero(pieces.is_held_out)
+    scores = probe.scores(pieces.mels[index] for index in chosen)
+    return measure(scores, pieces.labels[chosen] > 0.5)
 
 
-def save(probe: TrainedProbe, folder: Path) -> None:
+def save(probe: Probe, measures: Measures, folder: Path) -> None:
     """Write a probe into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    torch.save(probe.network.state_dict(), folder / "probe.pt")
-    table = {name: getattr(probe, name).tolist() for name in ("auc", "limits", "absent")}
-    (folder / "probe.json").write_text(json.dumps(table))
+    np.savez(folder / "probe.npz", **vars(probe), **vars(measures))
 
 
-def load(folder: Path) -> TrainedProbe:
+def load(folder: Path) -> tuple[Probe, Measures]:
     """Return a probe that was written into a folder."""
-    network = Probe(len(NAMES))
-    network.load_state_dict(torch.load(folder / "probe.pt", weights_only=True))
-    table = json.loads((folder / "probe.json").read_text())
-    return TrainedProbe(network, *(np.array(table[name]) for name in ("auc", "limits", "absent")))
+    with np.load(folder / "probe.npz") as kept:
+        return tuple(
+            kind(**{name: kept[name] for name in kind.__dataclass_fields__})
+            for kind in (Probe, Measures)
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--mixed", type=Path, required=True, help="of benchmarks/mixed_corpus.py")
     parser.add_argument("--out", type=Path, default=Path("out/probe"))
-    parser.add_argument("--steps", type=int, default=1200)
     options = parser.parse_args()
-    items, mels = corpus_mels(options.corpus, options.out / "mels")
-    probe = train(items, mels, steps=options.steps)
-    save(probe, options.out)
-    print("| attribute | AUC |\n|---|---|")
-    for index in np.argsort(-np.nan_to_num(probe.auc)):
-        print(f"| {NAMES[index]} | {probe.auc[index]:.2f} |")
-    print(f"{np.sum(probe.auc >= 0.75)} of {len(NAMES)} with an AUC of 0.75 or more")
+    corpus = corpus_pieces(options.corpus, options.out / "corpus")
+    mixed = mixed_pieces(options.mixed, options.out / "mixed")
+    probe = train([corpus, mixed])
+    measures = held_out_measures(probe, mixed)
+    save(probe, measures, options.out)
+    in_corpus = held_out_measures(probe, corpus).auc
+    print(f"trained on {len(probe.pieces)} pieces")
+    print("| attribute | AUC, mixed pieces | corpus |\n|---|---|---|")
+    for index in np.argsort(-np.nan_to_num(measures.auc)):
+        print(f"| {NAMES[index]} | {measures.auc[index]:.2f} | {in_corpus[index]:.2f} |")
+    print(f"{np.sum(measures.auc >= 0.75)} of {len(NAMES)} with an AUC of 0.75 or more")
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_a_bass_changes_its_instrument_and_no_note():
         for a, b in zip(plain.voices, slapped.voices, strict=True)
         if a.part.instrument != b.part.instrument
     }
-    assert changed == {"bass": "slap_bass"}
+    assert changed == {"bass": "thumb_bass"}
 
 
 def test_muted_drums_leave_the_other_notes_as_they_are():

@@ -9,6 +9,7 @@ from kinetune.corpus.prompts.vocabulary import (
     read_vocabulary,
     vocabulary,
 )
+from kinetune.corpus.rendering.sampled import SAMPLED
 from kinetune.errors import ConfigError
 
 TABLE = """
@@ -64,3 +65,9 @@ def test_attributes_have_labels_and_an_unknown_one_is_an_error():
     assert labels(["mode:minor", "bass:rubber"]) == ["minor", "rubber bass"]
     with pytest.raises(ConfigError, match="unknown musical attribute 'mode:blue'"):
         attribute("mode:blue")
+
+
+def test_a_recording_is_preferred_to_a_synthesised_sound():
+    for each in vocabulary().attribute:
+        if set(each.instruments) & set(SAMPLED):
+            assert each.instruments[0] in SAMPLED, each.name
