@@ -30,7 +30,7 @@ from scipy.signal import resample_poly
 
 # basic-pitch imports its optional back ends with warnings.
 logging.disable(logging.CRITICAL)
-from basic_pitch import ICASSP_2022_MODEL_PATH  # noqa: E402
+from basic_pitch import FilenameSuffix, build_icassp_2022_model_path  # noqa: E402
 
 # What basic-pitch's network takes: windows of 2 s at 22,050 Hz, 256 samples a frame, of which 15
 # on either side are discarded.
@@ -46,7 +46,9 @@ def network() -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(
-        str(ICASSP_2022_MODEL_PATH), options, providers=["CPUExecutionProvider"]
+        str(build_icassp_2022_model_path(FilenameSuffix.onnx)),
+        options,
+        providers=["CPUExecutionProvider"],
     )
 
 

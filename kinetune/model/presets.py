@@ -95,7 +95,7 @@ class ModelConfig:
     window_frames: Count = 768
     overlap_columns: CountOrZero = 48
     inference_steps: Count = 16
-    guidance_scale: NonNegative = 2.0
+    guidance_scale: NonNegative = 3.0
     training_lufs: float = -14.0
     compression: Share = 0.5
     effort_contrast: Positive = 1.6
@@ -309,6 +309,7 @@ _MONO = ModelConfig(
     n_mels=128,
     window_frames=512,
     overlap_columns=32,
+    guidance_scale=2.0,
     training_lufs=PipelineSettings.training_lufs,
     effort_contrast=1.0,
     compression=0.0,
