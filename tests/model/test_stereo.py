@@ -39,7 +39,7 @@ def test_a_column_of_the_latent_lasts_as_long_as_that_of_the_preset_mono():
 def test_the_denoiser_is_a_transformer_that_reads_the_harmony(pipeline):
     assert isinstance(pipeline.unet, DanceTransformer)
     assert pipeline.condition_encoder.config.reads_harmony
-    with pytest.raises(ConfigError, match="neither harmony nor musical attributes as a condition"):
+    with pytest.raises(ConfigError, match="neither harmony nor musical attributes nor similarity"):
         build_pipeline(replace(preset_config("paper"), harmony=True))
 
 
