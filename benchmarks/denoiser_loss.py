@@ -24,7 +24,7 @@ from kinetune.training.diffusion import DenoisingObjective
 
 # Diffusion steps out of 1000: from nearly clean to nearly pure noise.
 _STEPS = (100, 300, 500, 700, 900)
-_LEFT_OUT = ("", "motion", "grid", "genre", "harmony", "attributes")
+_LEFT_OUT = ("", "motion", "grid", "genre", "harmony", "attributes", "similarity")
 
 
 def main() -> None:
@@ -75,11 +75,9 @@ def error_at(
     errors = []
     for clean, given in batches:
         conditions = given
-        if left_out == "attributes":
-            conditions = replace(given, attributes=torch.zeros_like(given.attributes))
-        elif left_out:
-            kept = torch.zeros_like(getattr(given, f"keep_{left_out}"))
-            conditions = replace(given, **{f"keep_{left_out}": kept})
+        if left_out:
+            name = f"keep_{left_out}" if hasattr(given, f"keep_{left_out}") else left_out
+            conditions = replace(given, **{name: getattr(given.dropped(), name)})
         noise = torch.randn(clean.shape, generator=generator)
         steps = torch.full((len(clean),), step)
         noisy = objective.schedule.add_noise(clean, noise, steps)

@@ -19,10 +19,10 @@ import numpy as np
 
 from kinetune import genres, timebase
 from kinetune.audio.sound import write_sound
-from kinetune.corpus.composition.composer import chord_spans, write_song
+from kinetune.corpus.composition.composer import write_song, written_score
 from kinetune.corpus.composition.music_score import DanceProfile, Score
 from kinetune.corpus.composition.songs import Song, draw_mix, draw_song
-from kinetune.corpus.prompts.attributes import PlayedMusic, PlayedPart, attributes_of
+from kinetune.corpus.prompts.attributes import attributes_of, played_score
 from kinetune.corpus.prompts.vocabulary import INSTRUMENT, vocabulary
 from kinetune.corpus.rendering.mixer import render
 from kinetune.corpus.styles.style import Drums, Layer, MixSettings, Style, style_of
@@ -45,15 +45,9 @@ def compose_mixed(number: int, *, seconds: float = SECONDS) -> tuple[Score, tupl
     profile = DanceProfile("BR", bpm, seconds, 0.0, _draw_energy(rng, len(beats)))
     writer = write_song(rng, song, profile)
     silent = _drum_parts(song) if rng.random() < _NO_DRUMS else frozenset()
-    notes = sorted(
-        (note for note in writer.notes if note.part not in silent), key=lambda note: note.start_s
-    )
-    score = Score(
-        profile.genre, bpm, song.key, seconds, tuple(writer.bars_s), beats, profile.energy,
-        tuple(song.parts.values()), tuple(notes), draw_mix(rng, style, bpm), chord_spans(writer),
-        song.swing,
-    )  # fmt: skip
-    return score, attributes_of(_played(score, song))
+    score = written_score(profile, song, writer, draw_mix(rng, style, bpm))
+    score = replace(score, notes=tuple(note for note in score.notes if note.part not in silent))
+    return score, attributes_of(replace(played_score(score, style), genre=""))
 
 
 def _draw_energy(rng: np.random.Generator, beats: int) -> np.ndarray:
@@ -64,24 +58,6 @@ def _draw_energy(rng: np.random.Generator, beats: int) -> np.ndarray:
 
 def _drum_parts(song: Song) -> frozenset[str]:
     return _DRUMS | {line.part for line in song.lines if line.layer.role == "drum"}
-
-
-def _played(score: Score, song: Song) -> PlayedMusic:
-    """What the attributes of a piece are read off; its genre is none."""
-    roles = {line.part: line.layer.role for line in song.lines}
-    parts = [
-        PlayedPart(
-            roles.get(part.name, part.name), part.instrument,
-            tuple(note for note in score.notes if note.part == part.name),
-        )
-        for part in score.parts
-    ]  # fmt: skip
-    return PlayedMusic(
-        "", score.bpm, score.duration_s, len(score.bars_s), score.key,
-        tuple((chord.bass, chord.tones) for chord in score.chords),
-        tuple(part for part in parts if part.notes), score.mix, score.swing,
-        float(score.energy.mean()),
-    )  # fmt: skip
 
 
 def mixed_style(rng: np.random.Generator) -> Style:

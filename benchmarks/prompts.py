@@ -226,11 +226,16 @@ class Detector:
     cache: Cache
     sounds: int
 
-    def detected(self, prompt: str | None, counted: str) -> NDArray[np.bool_]:
-        """Return in which pieces with a prompt an attribute, or its absence, is detected."""
+    def scores(self, prompt: str | None) -> NDArray[np.float64]:
+        """Return the probe's scores of the pieces with a prompt, (pieces, A)."""
+        return self.probe.scores(
+            self.cache.mel(n, prompt, self.pipeline) for n in range(self.sounds)
+        )
+
+    def detected(self, scores: NDArray[np.float64], counted: str) -> NDArray[np.bool_]:
+        """Return in which pieces an attribute, or its absence, is detected."""
         column = NAMES.index(counted.lstrip("-"))
-        mels = (self.cache.mel(n, prompt, self.pipeline) for n in range(self.sounds))
-        score = self.probe.scores(mels)[:, column]
+        score = scores[:, column]
         if counted.startswith("-"):
             return score < self.limits.absent[column]
         return score > self.limits.limits[column]
@@ -270,6 +275,7 @@ class Result:
 
 def results(cache_: Cache, detector: Detector | None, *, pieces: int) -> Iterator[Result]:
     """Yield a result a prompt."""
+    unprompted = None if detector is None else detector.scores(None)
     for prompt, counted in {**PROMPTS, **MORE_PROMPTS}.items():
         name, negated = counted.lstrip("-"), counted.startswith("-")
         notes = tuple(
@@ -281,7 +287,10 @@ def results(cache_: Cache, detector: Detector | None, *, pieces: int) -> Iterato
             auc = float(detector.auc[NAMES.index(name)])
             result = replace(result, auc=auc)
             if auc >= LEAST_AUC:
-                without, with_it = (detector.detected(each, counted) for each in (None, prompt))
+                without, with_it = (
+                    detector.detected(scores, counted)
+                    for scores in (unprompted, detector.scores(prompt))
+                )
                 result = replace(
                     result, sound=(float(without.mean()), float(with_it.mean())),
                     p=paired_p(without, with_it),

@@ -343,9 +343,10 @@ def _copy_weights(trained: nn.Module, network: nn.Module) -> None:
     """Copy all weights; those of conditions that the trained network doesn't know stay zero."""
     state = trained.state_dict()
     if isinstance(network, DanceCondition):
+        own = network.state_dict()
         for name in ("attributes_in.weight", "similarity_in.weight"):
-            if name in network.state_dict():
-                state.setdefault(name, network.state_dict()[name])
+            if name in own:
+                state.setdefault(name, own[name])
     network.load_state_dict(state)
 
 

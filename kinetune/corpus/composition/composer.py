@@ -17,7 +17,7 @@ from kinetune.corpus.composition.arranger import Bar, NoteWriter, bar_starts
 from kinetune.corpus.composition.dance_analysis import HALVES_A_BEAT, dance_profile, expand_contrast
 from kinetune.corpus.composition.drummer import write_accents, write_drums, write_hits
 from kinetune.corpus.composition.grammar import Chord
-from kinetune.corpus.composition.music_score import ChordSpan, DanceProfile, Score
+from kinetune.corpus.composition.music_score import ChordSpan, DanceProfile, Mix, Score
 from kinetune.corpus.composition.songs import PHRASE_BARS, Line, Song, draw_mix, draw_song
 from kinetune.corpus.styles.style import style_of
 from kinetune.errors import ConfigError
@@ -49,17 +49,21 @@ def compose(dance: Dance | DanceProfile, seed: int) -> Score:
     """
     profile = dance_profile(dance) if isinstance(dance, Dance) else dance
     code = genres.genre_code(profile.genre)
-    beats = timebase.beat_times(profile.bpm, profile.downbeat_s, profile.duration_s)
     rng = np.random.default_rng([seed, 202, genres.genre_index(code)])
     style = style_of(code)
     song = draw_song(rng, style, profile.bpm, metre=profile.metre)
     writer = write_song(rng, song, profile)
+    return written_score(profile, song, writer, draw_mix(rng, style, profile.bpm))
+
+
+def written_score(profile: DanceProfile, song: Song, writer: NoteWriter, mix: Mix) -> Score:
+    """Return the score of a song that was written for a dance."""
     notes = tuple(sorted(writer.notes, key=lambda note: note.start_s))
-    mix = draw_mix(rng, style, profile.bpm)
+    beats = timebase.beat_times(profile.bpm, profile.downbeat_s, profile.duration_s)
     return Score(
-        code, profile.bpm, song.key, profile.duration_s, tuple(writer.bars_s), beats,
-        profile.energy, tuple(song.parts.values()), notes, mix, chord_spans(writer),
-        song.swing,
+        genres.genre_code(profile.genre), profile.bpm, song.key, profile.duration_s,
+        tuple(writer.bars_s), beats, profile.energy, tuple(song.parts.values()), notes, mix,
+        chord_spans(writer), song.swing,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from kinetune import genres
 from kinetune.corpus.composition.music_score import Mix, Note, Score
 from kinetune.corpus.prompts.vocabulary import INSTRUMENT, Attribute, vocabulary
-from kinetune.corpus.styles.style import style_of
+from kinetune.corpus.styles.style import Style, style_of
 
 #: Share of the bars in which an instrument that counts as playing begins a note.
 LEAST_SHARE = 0.15
@@ -88,12 +88,17 @@ class PlayedMusic:
     energy: float
 
 
-def played_score(score: Score) -> PlayedMusic:
-    """Return what the attributes of a corpus score are read off."""
+def played_score(score: Score, style: Style | None = None) -> PlayedMusic:
+    """Return what the attributes of a score are read off.
+
+    Args:
+        score: Of the corpus.
+        style: What it was written in; that of its genre if None.
+    """
     notes: dict[str, list[Note]] = defaultdict(list)
     for note in score.notes:
         notes[note.part].append(note)
-    layers = style_of(score.genre).layers
+    layers = (style or style_of(score.genre)).layers
     return PlayedMusic(
         genre=score.genre,
         bpm=score.bpm,
