@@ -10,6 +10,8 @@ median-filter separation), beside the corpus's music, and music of another piece
 
 - chords: chroma (constant Q, mean over a chord) correlated with the chord's tones, mean over
   chords by length;
+- right: share of the time in which that correlation is higher than with the same chord in any of
+  the eleven other transpositions (chance 8 %);
 - key: whether the key with the highest correlation of Krumhansl and Kessler's profiles
   (Krumhansl 1990) with the mean chroma has the tonic that was requested; or the tonic of the
   relative major or minor, which has the same notes.
@@ -65,7 +67,8 @@ def main() -> None:
         )
         for k in range(options.pieces)
     ]  # fmt: skip
-    print("| music | chords, correlation | key's tonic | or its relative |\n|---|---|---|---|")
+    print("| music | chords, correlation | right | key's tonic | or its relative |")
+    print("|---|---|---|---|---|")
     requested = [harmony_of(pair) for pair in pairs]
     report("corpus", [pair.sound for pair in pairs], requested)
     report(
@@ -152,15 +155,13 @@ def draw(path: Path, references: list[Sound], sounds: list[Sound]) -> None:
 def report(name: str, sounds: list[Sound], requested: list[Harmony]) -> None:
     """Print a row."""
     rows = [measured(sound, harmony) for sound, harmony in zip(sounds, requested, strict=True)]
-    chords, tonic, relative = (list(column) for column in zip(*rows, strict=True))
-    print(
-        f"| {name} | {interval(chords)} | {np.mean(tonic):.0%} | {np.mean(relative):.0%} |",
-        flush=True,
-    )
+    chords, right, tonic, relative = (list(column) for column in zip(*rows, strict=True))
+    shares = " | ".join(f"{np.nanmean(column):.0%}" for column in (right, tonic, relative))
+    print(f"| {name} | {interval(chords)} | {shares} |", flush=True)
 
 
-def measured(sound: Sound, harmony: Harmony) -> tuple[float, float, float]:
-    """Return the chords' correlation, whether the tonic is right, and it or its relative."""
+def measured(sound: Sound, harmony: Harmony) -> tuple[float, float, float, float]:
+    """Return the chords' correlation, their share right, the tonic's, and its or its relative's."""
     samples = resample(to_mono(sound), _RATE_HZ).samples
     chroma = librosa.feature.chroma_cqt(
         y=librosa.effects.harmonic(samples), sr=_RATE_HZ, hop_length=_HOP, fmin=65.4, n_octaves=5
@@ -169,23 +170,32 @@ def measured(sound: Sound, harmony: Harmony) -> tuple[float, float, float]:
     tonic, minor = estimated_key(chroma.mean(axis=1))
     right = tonic == harmony.tonic
     relative = (tonic + (3 if minor else -3)) % PITCH_CLASSES
-    return chord_correlation(chroma, times_s, harmony), right, right or relative == harmony.tonic
+    correlation, chords_right = chord_scores(chroma, times_s, harmony)
+    return correlation, chords_right, right, right or relative == harmony.tonic
 
 
-def chord_correlation(
+def chord_scores(
     chroma: NDArray[np.float32], times_s: NDArray[np.float64], harmony: Harmony
-) -> float:
-    """Return the correlation of a chord's mean chroma with its tones, mean by length."""
+) -> tuple[float, float]:
+    """Return the correlation of a chord's mean chroma with its tones, and the share right.
+
+    Both are means over chords by length; a chord is right if none of its transpositions correlates
+    more.
+    """
     ends_s = [chord.start_s for chord in harmony.chords[1:]] + [np.inf]
-    values, weights = [], []
+    values, right, weights = [], [], []
     for chord, end_s in zip(harmony.chords, ends_s, strict=True):
         inside = (times_s >= chord.start_s) & (times_s < end_s)
         tones = np.isin(np.arange(PITCH_CLASSES), chord.tones).astype(float)
         mean = chroma[:, inside].mean(axis=1) if inside.any() else np.zeros(PITCH_CLASSES)
         if tones.any() and np.ptp(mean) > 0.0:
-            values.append(float(np.corrcoef(mean, tones)[0, 1]))
+            moved = [np.corrcoef(mean, np.roll(tones, k))[0, 1] for k in range(PITCH_CLASSES)]
+            values.append(float(moved[0]))
+            right.append(float(moved[0] >= max(moved)))
             weights.append(int(inside.sum()))
-    return float(np.average(values, weights=weights)) if values else float("nan")
+    if not values:
+        return float("nan"), float("nan")
+    return float(np.average(values, weights=weights)), float(np.average(right, weights=weights))
 
 
 def estimated_key(chroma: NDArray[np.float32]) -> tuple[int, bool]:

@@ -20,8 +20,8 @@ from kinetune.audio.vocoder import Band, VocoderNetwork
 from kinetune.errors import AudioError
 from kinetune.memmap import releasing
 
-# Mel frames at a time: 10 s of the bundled model's.
-CHUNK_FRAMES = 430
+# Mel frames at a time: 5 s of the bundled model's.
+CHUNK_FRAMES = 215
 # From noise to tones, how sure the steps along the bins are (length of the mean unit number).
 _NOISE_CONCENTRATION, _TONE_CONCENTRATION = 0.5, 0.8
 # The median magnitude of noise of unit power.
@@ -72,7 +72,7 @@ def synthesise_waveform(
         for synthesis in syntheses:
             synthesis.follow(before)
     reach = network.reach
-    for first in releasing(range(0, mel.shape[1], chunk_frames), made):
+    for first in releasing(range(0, mel.shape[1], chunk_frames), made, mel):
         end = min(first + chunk_frames, mel.shape[1])
         seen = slice(max(0, first - reach), min(mel.shape[1], end + reach))
         outputs = network(mel[None, :, seen].float())

@@ -31,7 +31,7 @@ from kinetune.cli.terminal.options import (
     read_options,
     score_additions,
 )
-from kinetune.cli.terminal.output import print_line
+from kinetune.cli.terminal.output import print_composed, print_line
 
 if TYPE_CHECKING:
     from kinetune.tasks.edit import EditRequest, EditResult
@@ -221,6 +221,7 @@ def _print_result(result: "EditResult", request: "EditRequest") -> None:
         print_line(f"  dance, beats and score from the recipe of {result.music}")
     if result.genre_source == "classifier":
         print_line(f"  genre {genre} (detected in the audio; change it with --genre)")
+    print_composed(None, result.harmony)
     for title, made in (("picture", result.picture), ("video", result.film)):
         if made is not None:
             print_line(f"  {title}: {made}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kinetune import timebase
 from kinetune.errors import MotionError
-from kinetune.memmap import CHUNK_FRAMES, chunks
+from kinetune.memmap import CHUNK_FRAMES, chunks, zeros_or_memmap
 from kinetune.motion import rotations, skeleton
 
 
@@ -152,18 +152,17 @@ def resample(clip: MotionClip, fps: float, *, frames: slice | None = None) -> Mo
     if fps == clip.fps:
         part = frames or slice(None)
         return replace(clip, rotations=clip.rotations[part], root_m=clip.root_m[part])
-    count = len(wanted)
     position = np.minimum(wanted / fps * clip.fps, clip.frame_count - 1)
     low = np.floor(position).astype(int)
     high = np.minimum(low + 1, clip.frame_count - 1)
-    fraction = position - low
-    quat = rotations.slerp(
-        clip.rotations[low],
-        clip.rotations[high],
-        np.broadcast_to(fraction[:, None], (count, skeleton.JOINT_COUNT)),
-    )
-    root = clip.root_m[low] + fraction[:, None] * (clip.root_m[high] - clip.root_m[low])
-    return replace(clip, rotations=rotations.make_continuous(quat), root_m=root, fps=float(fps))
+    fraction = (position - low)[:, None]
+    root = clip.root_m[low] + fraction * (clip.root_m[high] - clip.root_m[low])
+    quat = zeros_or_memmap((len(wanted), *clip.rotations.shape[1:]), np.float64)
+    for part in chunks(quat, clip.rotations, size=CHUNK_FRAMES):
+        start, end = clip.rotations[low[part]], clip.rotations[high[part]]
+        quat[part] = rotations.slerp(start, end, np.broadcast_to(fraction[part], start.shape[:-1]))
+    rotations.make_continuous_in_place(quat)
+    return replace(clip, rotations=quat, root_m=root, fps=float(fps))
 
 
 def cut(clip: MotionClip, start_s: float, duration_s: float) -> MotionClip:

@@ -4,6 +4,7 @@ For music with a recipe (``tasks.recipe``), dance, beats, score and genre come f
 unless the request sets them.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kinetune.errors import ConfigError
@@ -21,8 +22,9 @@ from kinetune.tasks.editing.in_memory import (
 from kinetune.tasks.editing.request import BeatSource, EditRequest, EditResult
 from kinetune.tasks.editing.writing import write_edit_film
 from kinetune.tasks.lazy_pipeline import LazyPipeline
-from kinetune.tasks.music import Music, write_piece
+from kinetune.tasks.music import Music, PlayedHarmony, write_harmony, write_piece
 from kinetune.tasks.recipe import Recipe, find_music_recipe, sidecar_path
+from kinetune.tasks.requests.composer_outputs import chords_path
 from kinetune.tasks.requests.output_paths import check_absent
 from kinetune.tasks.requests.progress import Progress, stage
 
@@ -68,20 +70,25 @@ def edit(
         raise ConfigError(f"{request.music}: not composed, so it has no notes to redo")
     material = _read_material(request, recipe)
     pipeline = pipeline or LazyPipeline(request.model or "default", request.device)
+    if material.harmony and pipeline.reads_harmony and request.existing != "replace":
+        check_absent([chords_path(request.target)])
     edited, music = edit_in_memory(
         material, request, pipeline=pipeline,
         progress=stage(progress, f"{request.music.name}: denoising"),
     )  # fmt: skip
-    _write(request, music, progress)
-    return _result(request, material, edited, music, from_recipe=recipe is not None)
+    harmony = _write(request, music, progress)
+    result = _result(request, material, edited, music, from_recipe=recipe is not None)
+    return replace(result, harmony=harmony)
 
 
-def _write(request: EditRequest, music: Music, progress: Progress | None) -> None:
+def _write(request: EditRequest, music: Music, progress: Progress | None) -> PlayedHarmony | None:
     """Write the music and all that was requested with it."""
     write_piece(music, request.target)
+    harmony = write_harmony(music, request.target)
     if request.plot:
         music.draw(request.target.with_suffix(".png"))
     write_edit_film(request, music, progress)
+    return harmony
 
 
 def _result(

@@ -15,6 +15,7 @@ from kinetune.model.conditioning.harmony import Harmony
 from kinetune.render.marks import Marks
 from kinetune.tasks.film import write_film
 from kinetune.tasks.recipe import Origin, Recipe, make_recipe, sidecar_path, write_sidecar
+from kinetune.tasks.requests.composer_outputs import chords_path, shown_chords
 from kinetune.tasks.requests.output_paths import FilmOptions, check_absent
 
 if TYPE_CHECKING:
@@ -24,6 +25,21 @@ if TYPE_CHECKING:
 
 # Longer pieces are compressed in a notebook.
 _MAX_WAV_S = 30.0
+
+
+@dataclass(frozen=True)
+class PlayedHarmony:
+    """Key and chords that a model was told to play.
+
+    Attributes:
+        key: Such as ``A minor``.
+        chords: The first chords.
+        chords_file: All chords with their times, as Audacity labels.
+    """
+
+    key: str
+    chords: str
+    chords_file: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -165,6 +181,22 @@ def write_piece(music: Music, target: Path) -> Recipe:
     write_sound(target, music.sound, loops=music.loops, genre=name, comment=recipe.comment())
     write_sidecar(target, recipe)
     return recipe
+
+
+def write_harmony(music: Music, target: Path) -> PlayedHarmony | None:
+    """Write the chords of a model's music beside it, as the composer's are; None without any.
+
+    Args:
+        music: The piece.
+        target: Its sound file.
+    """
+    from kinetune.composer.output.chord_files import write_chord_spans
+
+    if music.harmony is None:
+        return None
+    chords, path = music.harmony.chords, chords_path(target)
+    write_chord_spans(path, [(c.start_s, c.name) for c in chords], music.duration_s)
+    return PlayedHarmony(music.harmony.key, shown_chords([c.name for c in chords]), str(path))
 
 
 def _encoded(sound: "Sound") -> tuple[str, bytes]:

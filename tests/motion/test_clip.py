@@ -1,5 +1,8 @@
+import tracemalloc
+
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation, Slerp
 
 from kinetune.errors import MotionError
 from kinetune.motion.clip import MotionClip, clip_from_axis_angle, cut, resample
@@ -32,6 +35,28 @@ def test_resampling_keeps_time(fps):
     times = np.arange(other.frame_count) / fps
     expected = joint_positions(fine)[np.minimum(np.round(times * 1000).astype(int), 3999)]
     np.testing.assert_allclose(joint_positions(other), expected, atol=5e-3)
+
+
+def test_a_long_clip_is_resampled_in_little_memory():
+    rng = np.random.default_rng(3)
+    knots = Rotation.from_rotvec(rng.normal(0.0, 0.6, (24 * 60, 3))).as_quat(scalar_first=True)
+    few = knots.reshape(60, 24, 4)
+    long = MotionClip(np.tile(few, (200, 1, 1)), rng.normal(size=(12_000, 3)), 60.0)
+    tracemalloc.start()
+    other = resample(long, 90.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert other.frame_count == 18_000
+    # The result and what one chunk needs; all frames at once would need six times the result.
+    assert peak < 4 * other.rotations.nbytes
+    times_s = np.minimum(np.arange(18_000) / 90.0, 11_999 / 60.0)
+    for joint in (0, 17):
+        keys = Rotation.from_quat(long.rotations[:, joint], scalar_first=True)
+        expected = Slerp(np.arange(12_000) / 60.0, keys)(times_s)
+        apart = Rotation.from_quat(other.rotations[:, joint], scalar_first=True) * expected.inv()
+        assert apart.magnitude().max() < 1e-6
+    neighbours = np.sum(other.rotations[1:] * other.rotations[:-1], axis=-1)
+    assert neighbours.min() >= 0.0
 
 
 def test_cut_takes_the_part(clip):

@@ -23,6 +23,8 @@ from kinetune.model.presets import build_pipeline
 from kinetune.model.sampling.loops import fit_loop
 from kinetune.motion.beats.beat_grid import fixed_grid
 from kinetune.motion.io.formats import write_motion
+from kinetune.tasks.edit import EditRequest
+from kinetune.tasks.edit import edit as edit_file
 from kinetune.tasks.generate import GenerateRequest, generate
 from kinetune.tasks.generating.prompt import with_prompt
 from kinetune.tasks.lazy_pipeline import LazyPipeline
@@ -158,6 +160,18 @@ def test_generate_writes_chords_and_recipe_and_an_edit_keeps_them(clip, pipeline
     edited = kt.edit(tmp_path / "a.wav", redo=(2.0, 4.0), steps=2, model=pipeline)
     edited.save(tmp_path / "b.wav")
     assert json.loads((tmp_path / "b.json").read_text())["kinetune"]["harmony"] == before
+    change = EditRequest(
+        tmp_path / "a.wav", output=tmp_path / "c.wav", redo=(2.0, 4.0),
+        options=MusicOptions(steps=2),
+    )  # fmt: skip
+    harmony = edit_file(change, pipeline=lazy).harmony
+    assert (harmony.key, harmony.chords) == ("A minor", "Am F C G")
+    assert read_chords(tmp_path / "c.chords.txt") == written
+    (tmp_path / "c.wav").unlink()
+    (tmp_path / "c.json").unlink()
+    with pytest.raises(OutputError, match=r"c\.chords\.txt"):
+        edit_file(change, pipeline=lazy)
+    assert not (tmp_path / "c.wav").exists()
     (tmp_path / "a.wav").unlink()
     (tmp_path / "a.json").unlink()
     with pytest.raises(OutputError, match=r"a\.chords\.txt"):

@@ -16,7 +16,7 @@ from kinetune.errors import printable
 
 if TYPE_CHECKING:
     from kinetune.tasks.composing.outputs import ComposedFiles
-    from kinetune.tasks.generating.results import PlayedHarmony
+    from kinetune.tasks.music import PlayedHarmony
 
 # Of results; a table of many systems is wide.
 _LONGEST_LINE = 10_000

@@ -15,10 +15,14 @@ from diffusers import SchedulerMixin
 from torch import Tensor
 from torch.nn import functional
 
+from kinetune.memmap import slices
+
 # Share of the way to the piece's mean, and of the schedule down to which it applies.
 # On three genres the share of 12 s stretches in the piece's commonest key went from 0.64 to 0.74
 # (the corpus's songs: 0.60), and their chroma's correlation from 0.85 to 0.93 (0.75).
 _AMOUNT, _UNTIL = 0.9, 0.5
+# An hour's latent takes 20 MB, and its moving mean several times that.
+_CHANNELS_AT_ONCE = 16
 
 
 class GlobalMeanGuidance:
@@ -54,20 +58,22 @@ class GlobalMeanGuidance:
             return predicted
         kept = scheduler.alphas_cumprod.to(latents)[timestep.long().cpu()]
         signal, noise = kept.sqrt(), (1.0 - kept).sqrt()
-        clean = signal * latents - noise * predicted
-        return predicted + _AMOUNT / noise * self.deviation(clean)
+        clean = torch.addcmul(signal * latents, noise, predicted, value=-1.0)
+        return self.deviation(clean).mul_(_AMOUNT / noise).add_(predicted)
 
     def deviation(self, clean: Tensor) -> Tensor:
         """Return how far the mean around each column is from the piece's, (1, C, H, total)."""
         out = torch.zeros_like(clean)
         for weights in self._weights:
             total = weights.sum().clamp(min=1e-6)
-            whole = (clean * weights).sum(dim=-1, keepdim=True) / total
-            near = self._moving_mean(clean * weights) / self._moving_mean(weights).clamp(min=1e-6)
-            out += weights * (near - whole)
+            near_total = self._moving_mean(weights).clamp(min=1e-6)
+            for part in slices(clean.shape[1], _CHANNELS_AT_ONCE):
+                weighted = clean[:, part] * weights
+                whole = weighted.sum(dim=-1, keepdim=True) / total
+                out[:, part] += weights * (self._moving_mean(weighted) / near_total - whole)
         flat = out.flatten(1, 2)  # (1, C, H, total) -> (1, C * H, total)
         louder = self._loudness @ (self._loudness.T @ flat)
-        return out - louder.view_as(out)
+        return out.sub_(louder.view_as(out))
 
     def _moving_mean(self, values: Tensor) -> Tensor:
         """Mean over a window around every column; at the ends of a row over the nearest window."""

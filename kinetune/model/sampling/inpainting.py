@@ -61,6 +61,8 @@ class KnownLatents:
         self, scheduler: SchedulerMixin, latents: Tensor, noise: Tensor, timestep: Tensor
     ) -> Tensor:
         """Return the latents with the kept columns noised to that timestep."""
+        if self.directions is None and not self.kept.any():
+            return latents
         known = self._noised(scheduler, noise, timestep)
         if self.directions is not None:
             difference = (known - latents).flatten(1, 2)  # (1, C, H, W) -> (1, C * H, W)

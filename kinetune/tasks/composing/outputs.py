@@ -1,6 +1,6 @@
 """What a composed piece is written as besides its sound: chords, stems, notes, layers, practice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from kinetune.tasks.requests.composer_outputs import (
     chords_path,
     layers_folder,
     practice_path,
+    shown_chords,
     stems_folder,
 )
 from kinetune.tasks.requests.music_options import MusicOptions
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.group import Dancers
 
-_SHOWN_CHORDS = 8
 # The file in a folder that says what the others are; a folder with it may be replaced.
 _STEMS_FILE, LAYERS_FILE = "stems.json", "layers.json"
 
@@ -126,11 +126,6 @@ def check_layers(source: Source, genre: str, grid: "BeatGrid | None", count: int
 
     request = piece_request(source.clip, source.options, genre=genre, grid=grid)
     layer_groups(layered_piece(request), count)
-
-
-def shown_chords(names: Sequence[str]) -> str:
-    """Return the first chords of a piece, for a line of text."""
-    return " ".join(names[:_SHOWN_CHORDS]) + (" ..." if len(names) > _SHOWN_CHORDS else "")
 
 
 def _describe(piece: "Piece", target: Path) -> ComposedFiles:

@@ -2,10 +2,12 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from kinetune import genres
 from kinetune.audio.sound import read_sound
 from kinetune.composer.options import Take
+from kinetune.composer.output.chord_files import write_chords
 from kinetune.errors import ConfigError
 from kinetune.model.conditioning.bars import enclosing_bars
 from kinetune.motion.beats.beat_grid import BeatGrid
@@ -16,9 +18,11 @@ from kinetune.tasks.editing.in_memory import Material
 from kinetune.tasks.editing.request import EditRequest, EditResult
 from kinetune.tasks.editing.writing import write_edit_film
 from kinetune.tasks.generate import GenerateRequest, finish_music
-from kinetune.tasks.music import Music, write_piece
+from kinetune.tasks.music import Music, PlayedHarmony, write_piece
 from kinetune.tasks.recipe import Recipe, sidecar_path
+from kinetune.tasks.requests.composer_outputs import chords_path, shown_chords
 from kinetune.tasks.requests.genre_choice import GenreChoice
+from kinetune.tasks.requests.output_paths import check_absent
 from kinetune.tasks.requests.progress import Progress, stage
 from kinetune.tasks.requests.score_changes import ScoreChanges, apply_changes
 from kinetune.tasks.requests.serialisation import from_json
@@ -39,6 +43,8 @@ def edit_composed(
             used; nothing was written.
     """
     began = time.perf_counter()
+    if request.existing != "replace":
+        check_absent([chords_path(request.target)])
     before = from_json(GenerateRequest, recipe.request)
     changed = changed_request(
         request, before, grid=recipe.grid.beat_grid(), duration_s=recipe.duration_s
@@ -53,6 +59,7 @@ def edit_composed(
     start_s, end_s = _changed_span(request, made)
     music = finish_music(made, clip, changed, inputs=inputs, pipeline=ComposerPipeline())
     write_piece(music, request.target)
+    harmony = _write_harmony(made, request.target)
     _draw(request, made, (start_s, end_s, seconds))
     write_edit_film(request, music, progress)
     genre = _genre(request, recipe)
@@ -74,7 +81,16 @@ def edit_composed(
         seconds=seconds,
         picture=str(request.target.with_suffix(".png")) if request.plot else None,
         film=None if request.film.path is None else str(request.film.path),
+        harmony=harmony,
     )
+
+
+def _write_harmony(made: ComposedMusic, target: Path) -> PlayedHarmony:
+    """Write the chords beside a piece, as those of a new one are."""
+    piece, path = made.piece, chords_path(target)
+    write_chords(path, piece.chords, piece.duration_s)
+    names = [chord.symbol.name for chord in piece.chords]
+    return PlayedHarmony(piece.key.name, shown_chords(names), str(path))
 
 
 def edit_composed_in_memory(

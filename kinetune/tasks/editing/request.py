@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from kinetune.errors import ConfigError
 from kinetune.motion.io.formats import ReadOptions
+from kinetune.tasks.music import PlayedHarmony
 from kinetune.tasks.recipe import sidecar_path
 from kinetune.tasks.requests.music_options import Engine, MusicOptions
 from kinetune.tasks.requests.output_paths import Existing, FilmOptions
@@ -126,6 +127,7 @@ class EditResult:
         seconds: Wall-clock seconds of the change, without loading.
         picture: The picture written.
         film: The film written.
+        harmony: Key and chords of music by a model that reads them; None of other music.
     """
 
     music: str
@@ -145,3 +147,4 @@ class EditResult:
     seconds: float
     picture: str | None = None
     film: str | None = None
+    harmony: PlayedHarmony | None = None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kinetune.tasks.composing.outputs import ComposedFiles
+from kinetune.tasks.music import PlayedHarmony
 from kinetune.tasks.requests.failures import Failure
 from kinetune.tasks.run_costs import StageSeconds
 
@@ -16,21 +17,6 @@ class Scores:
     accents: float | None
     total: float
     similarity: float | None = None
-
-
-@dataclass(frozen=True)
-class PlayedHarmony:
-    """Key and chords that a model was told to play.
-
-    Attributes:
-        key: Such as ``A minor``.
-        chords: The first chords.
-        chords_file: All chords with their times, as Audacity labels.
-    """
-
-    key: str
-    chords: str
-    chords_file: str
 
 
 @dataclass(frozen=True)

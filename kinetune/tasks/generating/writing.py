@@ -8,23 +8,21 @@ import numpy as np
 
 from kinetune.tasks import variations
 from kinetune.tasks.composing.engine import ComposedMusic
-from kinetune.tasks.composing.outputs import Source, check_layers, shown_chords, write_outputs
+from kinetune.tasks.composing.outputs import Source, check_layers, write_outputs
 from kinetune.tasks.composing.packs import write_packs
 from kinetune.tasks.film import write_film
 from kinetune.tasks.generating.in_memory import finish_music, is_free, make_music
 from kinetune.tasks.generating.jobs import Job
 from kinetune.tasks.generating.request import BEAT_MAPS, ranked_path, sheet_path
-from kinetune.tasks.generating.results import GeneratedPiece, PlayedHarmony, Scores
-from kinetune.tasks.music import Music, write_piece
+from kinetune.tasks.generating.results import GeneratedPiece, Scores
+from kinetune.tasks.music import Music, write_harmony, write_piece
 from kinetune.tasks.recipe import sidecar_path
-from kinetune.tasks.requests.composer_outputs import chords_path
 from kinetune.tasks.requests.music_options import MusicOptions
 from kinetune.tasks.requests.output_paths import OutputPaths
 from kinetune.tasks.run_costs import StageSeconds, peak_memory_mb
 
 if TYPE_CHECKING:
     from kinetune.metrics.ranking import MotionFit
-    from kinetune.model.conditioning.harmony import Harmony
     from kinetune.model.results import DanceMusic
     from kinetune.motion.beats.beat_grid import BeatGrid
     from kinetune.motion.group import Dancers
@@ -83,8 +81,7 @@ def _write(job: Job, made: "DanceMusic", clip: "Dancers", paths: OutputPaths) ->
     piece = replace(
         _describe(job, target, made, music, clip), beat_maps=_write_beats(music, job, target)
     )
-    if made.harmony is not None:
-        piece = replace(piece, harmony=_write_chords(made.harmony, target, music.duration_s))
+    piece = replace(piece, harmony=write_harmony(music, target))
     if isinstance(made, ComposedMusic):
         options = replace(request.options, seed=made.seed)
         piece = replace(
@@ -105,15 +102,6 @@ def _write(job: Job, made: "DanceMusic", clip: "Dancers", paths: OutputPaths) ->
         )  # fmt: skip
         piece = replace(piece, film=str(paths.film))
     return piece
-
-
-def _write_chords(harmony: "Harmony", target: Path, duration_s: float) -> PlayedHarmony:
-    """Write the chords of a model's music beside it, as the composer's are."""
-    from kinetune.composer.output.chord_files import write_chord_spans
-
-    path = chords_path(target)
-    write_chord_spans(path, [(c.start_s, c.name) for c in harmony.chords], duration_s)
-    return PlayedHarmony(harmony.key, shown_chords([c.name for c in harmony.chords]), str(path))
 
 
 def _describe(

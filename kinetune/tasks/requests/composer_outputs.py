@@ -1,5 +1,6 @@
 """What a composed piece is written as besides its sound: stems, notes, layers, practice."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,6 +11,7 @@ Stems = Literal["none", "mastered", "unmastered"]
 _SLOWEST, _FASTEST = 25, 200
 # As composer/layers.py has them.
 _FEWEST_LAYERS, _MOST_LAYERS = 2, 9
+_SHOWN_CHORDS = 8
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class ComposerOutputs:
 def chords_path(sound: Path) -> Path:
     """Return where the chords of a sound file stand."""
     return sound.with_suffix(".chords.txt")
+
+
+def shown_chords(names: Sequence[str]) -> str:
+    """Return the first chords of a piece, for a line of text."""
+    return " ".join(names[:_SHOWN_CHORDS]) + (" ..." if len(names) > _SHOWN_CHORDS else "")
 
 
 def stems_folder(sound: Path) -> Path:

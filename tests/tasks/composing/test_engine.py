@@ -56,6 +56,8 @@ def test_an_edit_redoes_its_bars_and_its_recipe_makes_all_of_it(folder):
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
     assert (made["start_s"], made["end_s"], made["seed"]) == (4.0, 6.0, 5)
+    assert (made["harmony"]["key"], made["harmony"]["chords"]) == ("A minor", "Am F C G")
+    assert read_chords(folder / "b.chords.txt") == read_chords(folder / "a.chords.txt")
     takes = json.loads((folder / "b.json").read_text())["kinetune"]["request"]["options"][
         "composer"
     ]
