@@ -23,7 +23,7 @@ Means over dances with 95 % bootstrap intervals. Further parts:
   the corpus's: 95th less 10th percentile, and share of time 20 dB below the 95th;
 - seams: how much the spectrum changes where windows are joined, as a share of the changes elsewhere
   that are smaller (0.5 is usual, 0.95 and more are audible), on one minute a genre;
-- steps: F, energy and time at 8, 12, 16, 20 and 50 denoising steps;
+- steps: F, energy, chords (see harmony.py) and time at 4 to 50 denoising steps;
 - genre, sound, real: see model_scores.py; copies (needs ``--corpus``, the training corpus): see
   model_copies.py.
 """
@@ -38,6 +38,7 @@ import corpus_music
 import mir_eval
 import numpy as np
 import torch
+from harmony import harmony_of, measured
 from long_piece_consistency import seam_ranks
 from model_copies import copies
 from model_scores import genre_accuracy, interval, real_dances, sound_distance
@@ -235,17 +236,21 @@ def seams(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
 
 def steps(pipeline: DanceToMusicPipeline, pairs: list[Pair]) -> None:
     """Print quality and time by number of denoising steps."""
-    print("| steps | beats F, grid given | energy | denoising, s for 12 s |\n|---|---|---|---|")
-    for count in (8, 12, 16, 20, 50):
+    print("| steps | beats F, grid given | energy | chords | denoising, s for 12 s |")
+    print("|---|---|---|---|---|")
+    for count in (4, 6, 8, 12, 16, 20, 50):
         values, spent = [], []
         for pair in pairs[:10]:
+            harmony = harmony_of(pair)
             music = pipeline(
-                pair.clip, genre=pair.genre, seed=3, num_inference_steps=count, grid=pair.grid
-            )
-            values.append(measures(pair, music.sound))
+                pair.clip, genre=pair.genre, seed=3, num_inference_steps=count, grid=pair.grid,
+                harmony=harmony,
+            )  # fmt: skip
+            f_measure, _, energy = measures(pair, music.sound)
+            values.append((f_measure, energy, measured(music.sound, harmony)[0]))
             spent.append(music.seconds.denoise)
-        f, energy = (interval([v[k] for v in values]) for k in (0, 2))
-        print(f"| {count} | {f} | {energy} | {np.median(spent):.2f} |", flush=True)
+        cells = " | ".join(interval(list(column)) for column in zip(*values, strict=True))
+        print(f"| {count} | {cells} | {np.median(spent):.2f} |", flush=True)
 
 
 def _copies(pipeline: DanceToMusicPipeline, pairs: list[Pair], *, corpus: Path) -> None:
