@@ -23,7 +23,7 @@ from kinetune.training.data import dataset
 from kinetune.training.diffusion import DenoisingObjective
 
 # Diffusion steps out of 1000: from nearly clean to nearly pure noise.
-_STEPS = (100, 300, 500, 700, 900)
+STEPS = (100, 300, 500, 700, 900)
 _LEFT_OUT = ("", "motion", "grid", "genre", "harmony", "attributes", "similarity")
 
 
@@ -35,13 +35,13 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=128)
     options = parser.parse_args()
     config = read_train_config(options.config)
-    print("| run | condition left out | " + " | ".join(f"step {n}" for n in _STEPS) + " | mean |")
-    print("|" + "---|" * (len(_STEPS) + 3))
+    print("| run | condition left out | " + " | ".join(f"step {n}" for n in STEPS) + " | mean |")
+    print("|" + "---|" * (len(STEPS) + 3))
     for run in options.run:
         pipeline = DanceToMusicPipeline.from_pretrained(run / "model")
         batches = list(held_out_batches(config, run, pipeline, options.windows))
         for name in _LEFT_OUT:
-            errors = [error_at(step, batches, pipeline, name) for step in _STEPS]
+            errors = [error_at(step, batches, pipeline, name) for step in STEPS]
             row = " | ".join(f"{error:.3f}" for error in (*errors, sum(errors) / len(errors)))
             print(f"| {run} | {name or 'none'} | {row} |")
 

@@ -18,12 +18,11 @@ its share of the spectrogram's error.
 """
 
 import argparse
-import copy
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from denoiser_loss import held_out_batches
+from denoiser_loss import STEPS, held_out_batches
 from torch import Tensor
 
 from kinetune.model.condition import ConditionBatch
@@ -34,8 +33,7 @@ from kinetune.training.config import TrainConfig, read_train_config
 from kinetune.training.data import dataset
 from kinetune.training.diffusion import BatchSampler, DenoisingObjective, cached_latents
 
-_STEPS = (100, 300, 500, 700, 900)
-_LEARNING_RATE, _WARMUP_STEPS = 4e-4, 30
+_LEARNING_RATE, _WARMUP = 4e-4, 30
 
 
 class FlowObjective(DenoisingObjective):
@@ -70,12 +68,12 @@ def main() -> None:
     parser.add_argument("--objectives", nargs="+", default=["velocity", "flow", "gain"])
     options = parser.parse_args()
     config = read_train_config(options.config, options.set)
-    print("| objective | error | " + " | ".join(f"step {n}" for n in _STEPS) + " | mean |")
-    print("|" + "---|" * (len(_STEPS) + 3))
+    print("| objective | error | " + " | ".join(f"step {n}" for n in STEPS) + " | mean |")
+    print("|" + "---|" * (len(STEPS) + 3))
     for name in options.objectives:
         pipeline = trained(config, options.run, name, options.steps)
         batches = list(held_out_batches(config, options.run, pipeline, options.windows))
-        errors = [clean_error(step, batches, pipeline, flow=name == "flow") for step in _STEPS]
+        errors = [clean_error(step, batches, pipeline, flow=name == "flow") for step in STEPS]
         share = channel_gains(pipeline.vae).square()
         for title, weights in (("latent", torch.ones_like(share)), ("spectrogram", share)):
             values = [float((weights * error).sum() / weights.sum()) for error in errors]
@@ -87,7 +85,7 @@ def trained(config: TrainConfig, run: Path, name: str, steps: int) -> DanceToMus
     """Return a pipeline whose denoiser has learned from random weights by an objective."""
     start = DanceToMusicPipeline.from_pretrained(config.diffusion.start or "default")
     pipeline = build_pipeline(config.model, seed=0)
-    pipeline.register_modules(vae=start.vae, normaliser=copy.deepcopy(start.normaliser))
+    pipeline.register_modules(vae=start.vae, normaliser=start.normaliser)
     settings = replace(config.diffusion, channel_gain_power=1.0 if name == "gain" else 0.0)
     prepared, windows = dataset.open_windows(config.data, run, pipeline)
     latents = cached_latents(prepared, windows, pipeline, run)
@@ -97,7 +95,7 @@ def trained(config: TrainConfig, run: Path, name: str, steps: int) -> DanceToMus
     weights = [p for p in objective.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=_LEARNING_RATE, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda k: min(1.0, (k + 1) / _WARMUP_STEPS) * max(0.02, 1.0 - k / steps)
+        optimiser, lambda k: min(1.0, (k + 1) / _WARMUP) * max(0.02, 1.0 - k / steps)
     )
     objective.train()
     for number in range(steps):

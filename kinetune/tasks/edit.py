@@ -4,7 +4,6 @@ For music with a recipe (``tasks.recipe``), dance, beats, score and genre come f
 unless the request sets them.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kinetune.errors import ConfigError
@@ -77,8 +76,9 @@ def edit(
         progress=stage(progress, f"{request.music.name}: denoising"),
     )  # fmt: skip
     harmony = _write(request, music, progress)
-    result = _result(request, material, edited, music, from_recipe=recipe is not None)
-    return replace(result, harmony=harmony)
+    return _result(
+        request, material, edited, music, from_recipe=recipe is not None, harmony=harmony
+    )
 
 
 def _write(request: EditRequest, music: Music, progress: Progress | None) -> PlayedHarmony | None:
@@ -98,6 +98,7 @@ def _result(
     music: Music,
     *,
     from_recipe: bool,
+    harmony: PlayedHarmony | None,
 ) -> EditResult:
     genre = genre_of_new(request, material)
     return EditResult(
@@ -118,6 +119,7 @@ def _result(
         seconds=edited.seconds,
         picture=str(request.target.with_suffix(".png")) if request.plot else None,
         film=None if request.film.path is None else str(request.film.path),
+        harmony=harmony,
     )
 
 

@@ -29,7 +29,7 @@ _MAX_WAV_S = 30.0
 
 @dataclass(frozen=True)
 class PlayedHarmony:
-    """Key and chords that a model was told to play.
+    """Key and chords of music, as written beside it.
 
     Attributes:
         key: Such as ``A minor``.

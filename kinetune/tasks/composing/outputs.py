@@ -16,6 +16,7 @@ from kinetune.memmap import chunks
 from kinetune.motion.group import dance_of, dancers_of
 from kinetune.tasks.composing.engine import ComposedMusic, piece_request, play
 from kinetune.tasks.film import write_film
+from kinetune.tasks.music import PlayedHarmony
 from kinetune.tasks.requests.composer_outputs import (
     ComposerOutputs,
     chords_path,
@@ -98,8 +99,7 @@ def write_outputs(
 
     piece = made.piece
     layers = _write_layers(made, target, wanted.layers, source) if wanted.layers else None
-    write_chords(chords_path(target), piece.chords, piece.duration_s)
-    files = _describe(piece, target)
+    files = _describe(piece, write_piece_chords(piece, target))
     if wanted.stems != "none":
         _write_stems(made, target, unmastered=wanted.stems == "unmastered", export=source.export)
         files = replace(files, stems=str(stems_folder(target)))
@@ -128,15 +128,22 @@ def check_layers(source: Source, genre: str, grid: "BeatGrid | None", count: int
     layer_groups(layered_piece(request), count)
 
 
-def _describe(piece: "Piece", target: Path) -> ComposedFiles:
+def write_piece_chords(piece: "Piece", target: Path) -> PlayedHarmony:
+    """Write the chords of a composed piece beside its sound."""
+    write_chords(chords_path(target), piece.chords, piece.duration_s)
+    names = [chord.symbol.name for chord in piece.chords]
+    return PlayedHarmony(piece.key.name, shown_chords(names), str(chords_path(target)))
+
+
+def _describe(piece: "Piece", harmony: PlayedHarmony) -> ComposedFiles:
     return ComposedFiles(
-        key=piece.key.name,
-        chords=shown_chords([chord.symbol.name for chord in piece.chords]),
+        key=harmony.key,
+        chords=harmony.chords,
         form=tuple(
             (round(max(0.0, float(piece.bars_s[section.first_bar])), 4), section.name)
             for section in piece.sections
         ),
-        chords_file=str(chords_path(target)),
+        chords_file=harmony.chords_file,
     )
 
 

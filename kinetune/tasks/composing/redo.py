@@ -2,25 +2,24 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from kinetune import genres
 from kinetune.audio.sound import read_sound
 from kinetune.composer.options import Take
-from kinetune.composer.output.chord_files import write_chords
 from kinetune.errors import ConfigError
 from kinetune.model.conditioning.bars import enclosing_bars
 from kinetune.motion.beats.beat_grid import BeatGrid
 from kinetune.motion.group import dance_of
 from kinetune.motion.io.formats import read_motion_file
 from kinetune.tasks.composing.engine import ComposedMusic, ComposerPipeline, compose_music
+from kinetune.tasks.composing.outputs import write_piece_chords
 from kinetune.tasks.editing.in_memory import Material
 from kinetune.tasks.editing.request import EditRequest, EditResult
 from kinetune.tasks.editing.writing import write_edit_film
 from kinetune.tasks.generate import GenerateRequest, finish_music
-from kinetune.tasks.music import Music, PlayedHarmony, write_piece
+from kinetune.tasks.music import Music, write_piece
 from kinetune.tasks.recipe import Recipe, sidecar_path
-from kinetune.tasks.requests.composer_outputs import chords_path, shown_chords
+from kinetune.tasks.requests.composer_outputs import chords_path
 from kinetune.tasks.requests.genre_choice import GenreChoice
 from kinetune.tasks.requests.output_paths import check_absent
 from kinetune.tasks.requests.progress import Progress, stage
@@ -59,7 +58,7 @@ def edit_composed(
     start_s, end_s = _changed_span(request, made)
     music = finish_music(made, clip, changed, inputs=inputs, pipeline=ComposerPipeline())
     write_piece(music, request.target)
-    harmony = _write_harmony(made, request.target)
+    harmony = write_piece_chords(made.piece, request.target)
     _draw(request, made, (start_s, end_s, seconds))
     write_edit_film(request, music, progress)
     genre = _genre(request, recipe)
@@ -83,14 +82,6 @@ def edit_composed(
         film=None if request.film.path is None else str(request.film.path),
         harmony=harmony,
     )
-
-
-def _write_harmony(made: ComposedMusic, target: Path) -> PlayedHarmony:
-    """Write the chords beside a piece, as those of a new one are."""
-    piece, path = made.piece, chords_path(target)
-    write_chords(path, piece.chords, piece.duration_s)
-    names = [chord.symbol.name for chord in piece.chords]
-    return PlayedHarmony(piece.key.name, shown_chords(names), str(path))
 
 
 def edit_composed_in_memory(

@@ -127,7 +127,7 @@ class EditResult:
         seconds: Wall-clock seconds of the change, without loading.
         picture: The picture written.
         film: The film written.
-        harmony: Key and chords of music by a model that reads them; None of other music.
+        harmony: Key and chords of composed music, or of a model that reads them; None of other.
     """
 
     music: str
